@@ -1,0 +1,197 @@
+//! Character references in HTML. [WHATWG HTML §13.5](https://html.spec.whatwg.org/#named-character-references).
+//!
+//! Numbers and the everyday names are read here; for the two thousand others `html5gum` is asked, whose table this is.
+
+use std::borrow::Cow;
+use std::convert::Infallible;
+
+use html5gum::emitters::callback::{CallbackEmitter, CallbackEvent};
+use html5gum::{Span, Tokenizer};
+
+use crate::percent::hex;
+
+/// Replaces character references. In an attribute a name without `;` that a letter, digit or `=` follows is no reference.
+pub fn decode(raw: &[u8], attribute: bool) -> Cow<'_, [u8]> {
+    if memchr::memchr(b'&', raw).is_none() {
+        return Cow::Borrowed(raw);
+    }
+    let mut out = Vec::with_capacity(raw.len());
+    each(raw, attribute, |bytes, _| out.extend_from_slice(bytes));
+    Cow::Owned(out)
+}
+
+/// Like [`decode`] in an attribute, with the offset in `raw` of each byte of the result, and one for its end.
+pub(crate) fn decode_mapped(raw: &[u8]) -> (Vec<u8>, Vec<usize>) {
+    let mut out = Vec::with_capacity(raw.len());
+    let mut map = Vec::with_capacity(raw.len() + 1);
+    each(raw, true, |bytes, at| {
+        let literal = raw[at] != b'&' || bytes == b"&";
+        map.extend((0..bytes.len()).map(|i| if literal { at + i } else { at }));
+        out.extend_from_slice(bytes);
+    });
+    map.push(raw.len());
+    (out, map)
+}
+
+/// Hands out runs of literal bytes and replacements, each with its offset.
+fn each(raw: &[u8], attribute: bool, mut put: impl FnMut(&[u8], usize)) {
+    let mut at = 0;
+    while at < raw.len() {
+        let len = memchr::memchr(b'&', &raw[at..]).unwrap_or(raw.len() - at);
+        if len > 0 {
+            put(&raw[at..at + len], at);
+            at += len;
+            continue;
+        }
+        if let Some((len, text)) = reference(&raw[at..], attribute) {
+            put(text.as_bytes(), at);
+            at += len;
+        } else {
+            put(b"&", at);
+            at += 1;
+        }
+    }
+}
+
+/// The reference at the start of `raw`: its length and what it stands for.
+fn reference(raw: &[u8], attribute: bool) -> Option<(usize, Cow<'static, str>)> {
+    let tail = &raw[1..];
+    if let Some(number) = tail.strip_prefix(b"#") {
+        return numeric(number).map(|(len, c)| (len + 2, Cow::Owned(c.to_string())));
+    }
+    // The longest name has 31 letters.
+    let len = tail.iter().take(40).take_while(|b| b.is_ascii_alphanumeric()).count();
+    if len == 0 {
+        return None;
+    }
+    let semicolon = tail.get(len) == Some(&b';');
+    if semicolon {
+        let common = match &tail[..len] {
+            b"amp" => "&",
+            b"lt" => "<",
+            b"gt" => ">",
+            b"quot" => "\"",
+            b"apos" => "'",
+            b"nbsp" => "\u{a0}",
+            _ => "",
+        };
+        if !common.is_empty() {
+            return Some((len + 2, Cow::Borrowed(common)));
+        }
+    }
+    let whole = 1 + len + usize::from(semicolon);
+    let decoded = ask(&raw[..whole])?;
+    let first = decoded.chars().next()?.len_utf8();
+    if semicolon && (first == decoded.len() || !decoded.ends_with(';')) {
+        return Some((whole, Cow::Owned(decoded)));
+    }
+    // A name of old that needs no semicolon, always one character, and what follows it.
+    let used = whole.checked_sub(decoded.len() - first)?;
+    let next = raw.get(used);
+    if attribute && next.is_some_and(|&b| b == b'=' || b.is_ascii_alphanumeric()) {
+        return None;
+    }
+    Some((used, Cow::Owned(decoded[..first].to_owned())))
+}
+
+/// What `html5gum` makes of `&name;`; `None` when it is no reference.
+fn ask(raw: &[u8]) -> Option<String> {
+    let mut text = Vec::new();
+    let emitter = CallbackEmitter::new(|event: CallbackEvent<'_>, _: Span<()>| -> Option<Infallible> {
+        if let CallbackEvent::String { value } = event {
+            text.extend_from_slice(value);
+        }
+        None
+    });
+    let Ok(()) = Tokenizer::new_with_emitter(raw, emitter).finish();
+    String::from_utf8(text).ok().filter(|t| t.as_bytes() != raw)
+}
+
+fn numeric(number: &[u8]) -> Option<(usize, char)> {
+    // What Windows-1252 has at 0x80–0x9f; a NUL marks what it does not have.
+    const WINDOWS: &str = "€\0‚ƒ„…†‡ˆ‰Š‹Œ\0Ž\0\0‘’“”•–—˜™š›œ\0žŸ";
+    let (digits, radix, skip) = match number {
+        [b'x' | b'X', rest @ ..] => (rest, 16, 1),
+        _ => (number, 10, 0),
+    };
+    let value = |b: &u8| hex(*b).map(u32::from).filter(|&v| v < radix);
+    let len = digits.iter().take_while(|b| value(b).is_some()).count();
+    if len == 0 {
+        return None;
+    }
+    let code =
+        digits[..len].iter().filter_map(value).fold(0u32, |n, v| n.saturating_mul(radix).saturating_add(v));
+    let mapped = match code {
+        0x80..=0x9f => {
+            WINDOWS.chars().nth(code as usize - 0x80).filter(|&c| c != '\0').or(char::from_u32(code))
+        }
+        0 => None,
+        _ => char::from_u32(code),
+    };
+    let semicolon = usize::from(digits.get(len) == Some(&b';'));
+    Some((skip + len + semicolon, mapped.unwrap_or('\u{fffd}')))
+}
+
+/// Escapes for text and for a value in quotes of either kind.
+pub fn escape(value: &[u8]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(value.len() + 8);
+    for &b in value {
+        match b {
+            b'&' => out.extend_from_slice(b"&amp;"),
+            b'<' => out.extend_from_slice(b"&lt;"),
+            b'>' => out.extend_from_slice(b"&gt;"),
+            b'"' => out.extend_from_slice(b"&quot;"),
+            b'\'' => out.extend_from_slice(b"&#39;"),
+            _ => out.push(b),
+        }
+    }
+    out
+}
+
+/// Escapes for a value without quotes.
+pub fn escape_unquoted(value: &[u8]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(value.len() + 8);
+    for b in escape(value) {
+        match b {
+            b' ' | b'\t' | b'\n' | b'\r' | 0x0c | b'=' | b'`' => {
+                out.extend_from_slice(format!("&#{b};").as_bytes());
+            }
+            _ => out.push(b),
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn text(raw: &str) -> String {
+        String::from_utf8(decode(raw.as_bytes(), false).into_owned()).unwrap()
+    }
+
+    #[test]
+    fn references() {
+        assert_eq!(text("a&amp;b&lt;&#39;&#x41;&nbsp;&eacute;&notin;&notit;&semi;"), "a&b<'A\u{a0}é∉¬it;;");
+        assert_eq!(
+            text("&copy2026 &nope; &; & &#; &#xg &AMP &#128; &#0; &#55296;"),
+            "©2026 &nope; &; & &#; &#xg & € \u{fffd} \u{fffd}"
+        );
+        assert_eq!(&*decode(b"?a=1&copy=2&copy;&lt=3&lt", true), "?a=1&copy=2©&lt=3<".as_bytes());
+    }
+
+    #[test]
+    fn map_points_at_the_source() {
+        let (out, map) = decode_mapped(b"a&amp;b&x");
+        assert_eq!((out.as_slice(), map.as_slice()), (b"a&b&x".as_slice(), [0, 1, 6, 7, 8, 9].as_slice()));
+    }
+
+    #[test]
+    fn escapes_read_back() {
+        let odd = b"<a b='c' d=\"&amp;\">\n`= \xff";
+        assert_eq!(&*decode(&escape(odd), true), odd);
+        let unquoted = escape_unquoted(odd);
+        assert!(!unquoted.iter().any(|b| b" \n\"'<>`=".contains(b)));
+        assert_eq!(&*decode(&unquoted, true), odd);
+    }
+}

@@ -1,0 +1,365 @@
+//! A JSON scanner that keeps byte spans and every oddity. [RFC 8259](https://www.rfc-editor.org/rfc/rfc8259).
+//!
+//! It reports each string, number and literal with the way to it, and changes nothing. It tolerates a byte order mark, the
+//! prefixes servers put against script inclusion (`)]}'`, `for(;;);`, `while(1);`), duplicate keys, numbers of any size, lone
+//! surrogates, raw control characters, invalid UTF-8, trailing commas, and several documents one after the other. At the
+//! first byte that cannot be part of JSON it stops and says where.
+
+pub mod path;
+
+use std::borrow::Cow;
+use std::ops::{ControlFlow, Range};
+
+use crate::percent::hex;
+use path::{push_index, push_key, push_number};
+
+/// What kind of value a scan came by.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Kind {
+    /// A string; its span is inside the quotes.
+    String,
+    /// A number.
+    Number,
+    /// `true`, `false` or `null`.
+    Literal,
+}
+
+/// One value found by [`scan`].
+#[derive(Debug)]
+pub struct Value<'s, 'a> {
+    /// Canonical path text.
+    pub path: &'s str,
+    /// What it is.
+    pub kind: Kind,
+    /// As written, without quotes.
+    pub raw: &'a [u8],
+    /// Where.
+    pub span: Range<usize>,
+}
+
+/// How a scan ended.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum End {
+    /// Everything was read.
+    Whole,
+    /// The visitor had enough.
+    Stopped,
+    /// What begins at this offset is not JSON, or is nested deeper than allowed, or is cut off.
+    Garbage(usize),
+}
+
+struct Frame {
+    array: bool,
+    next_index: usize,
+    path_len: usize,
+}
+
+/// Reports every string, number and literal in document order. `depth` limits nesting.
+pub fn scan<'a>(
+    body: &'a [u8],
+    depth: usize,
+    visit: &mut dyn FnMut(Value<'_, 'a>) -> ControlFlow<()>,
+) -> End {
+    let mut at = skip_prefix(body);
+    let mut path = String::with_capacity(64);
+    let mut stack: Vec<Frame> = Vec::new();
+    let mut document = 0;
+    loop {
+        at = skip_space(body, at);
+        if at >= body.len() {
+            return End::Whole;
+        }
+        path.clear();
+        path.push('$');
+        if document > 0 {
+            push_number(&mut path, document);
+        }
+        document += 1;
+        stack.clear();
+        match scan_document(body, at, depth, &mut path, &mut stack, visit) {
+            Ok(next) => at = next,
+            Err(end) => return end,
+        }
+    }
+}
+
+fn scan_document<'a>(
+    body: &'a [u8],
+    mut at: usize,
+    depth: usize,
+    path: &mut String,
+    stack: &mut Vec<Frame>,
+    visit: &mut dyn FnMut(Value<'_, 'a>) -> ControlFlow<()>,
+) -> Result<usize, End> {
+    loop {
+        // Here a value, or the end of the container in hand, is expected.
+        at = skip_space(body, at);
+        if let Some(frame) = stack.last_mut() {
+            let close = if frame.array { b']' } else { b'}' };
+            match body.get(at) {
+                Some(&b) if b == close => {
+                    path.truncate(frame.path_len);
+                    stack.pop();
+                    if stack.is_empty() {
+                        return Ok(at + 1);
+                    }
+                    at = after_value(body, at + 1, stack)?;
+                    continue;
+                }
+                None => return Err(End::Garbage(at)),
+                _ => {}
+            }
+            path.truncate(frame.path_len);
+            if frame.array {
+                push_index(path, frame.next_index);
+                frame.next_index += 1;
+            } else {
+                at = read_key(body, at, path)?;
+            }
+        }
+        let start = at;
+        match body.get(at) {
+            Some(b'{' | b'[') => {
+                if stack.len() >= depth {
+                    return Err(End::Garbage(at));
+                }
+                stack.push(Frame { array: body[at] == b'[', next_index: 0, path_len: path.len() });
+                at += 1;
+                continue;
+            }
+            Some(b'"') => {
+                let (end, closed) = string_end(body, at + 1);
+                let value = Value { path, kind: Kind::String, raw: &body[at + 1..end], span: at + 1..end };
+                if visit(value).is_break() {
+                    return Err(End::Stopped);
+                }
+                if !closed {
+                    return Err(End::Garbage(start));
+                }
+                at = end + 1;
+            }
+            Some(b'-' | b'0'..=b'9') => {
+                let len = body[at..]
+                    .iter()
+                    .take_while(|b| matches!(b, b'0'..=b'9' | b'-' | b'+' | b'.' | b'e' | b'E'))
+                    .count();
+                let value = Value { path, kind: Kind::Number, raw: &body[at..at + len], span: at..at + len };
+                if visit(value).is_break() {
+                    return Err(End::Stopped);
+                }
+                at += len;
+            }
+            Some(b't' | b'f' | b'n') => {
+                let word =
+                    [b"true".as_slice(), b"false", b"null"].into_iter().find(|w| body[at..].starts_with(w));
+                let Some(word) = word else { return Err(End::Garbage(at)) };
+                let span = at..at + word.len();
+                let value = Value { path, kind: Kind::Literal, raw: &body[span.clone()], span };
+                if visit(value).is_break() {
+                    return Err(End::Stopped);
+                }
+                at += word.len();
+            }
+            _ => return Err(End::Garbage(at)),
+        }
+        if stack.is_empty() {
+            return Ok(at);
+        }
+        at = after_value(body, at, stack)?;
+    }
+}
+
+/// Past the comma after a value; or at the bracket that closes the container.
+fn after_value(body: &[u8], at: usize, stack: &[Frame]) -> Result<usize, End> {
+    let at = skip_space(body, at);
+    let array = stack.last().is_some_and(|f| f.array);
+    match body.get(at) {
+        Some(b',') => Ok(at + 1),
+        Some(b']') if array => Ok(at),
+        Some(b'}') if !array => Ok(at),
+        _ => Err(End::Garbage(at)),
+    }
+}
+
+/// Reads `"key" :`, adds it to the path, and gives where the value begins.
+fn read_key(body: &[u8], at: usize, path: &mut String) -> Result<usize, End> {
+    if body.get(at) != Some(&b'"') {
+        return Err(End::Garbage(at));
+    }
+    let (end, closed) = string_end(body, at + 1);
+    if !closed {
+        return Err(End::Garbage(at));
+    }
+    let raw = &body[at + 1..end];
+    push_key(path, &String::from_utf8_lossy(&unescape(raw)));
+    let colon = skip_space(body, end + 1);
+    if body.get(colon) != Some(&b':') {
+        return Err(End::Garbage(colon));
+    }
+    Ok(skip_space(body, colon + 1))
+}
+
+/// Where the closing quote is; at the end of the body, and false, when there is none.
+fn string_end(body: &[u8], mut at: usize) -> (usize, bool) {
+    while let Some(found) = body.get(at..).and_then(|rest| memchr::memchr2(b'"', b'\\', rest)) {
+        at += found;
+        if body[at] == b'"' {
+            return (at, true);
+        }
+        at += 2;
+    }
+    (body.len(), false)
+}
+
+fn skip_space(body: &[u8], at: usize) -> usize {
+    // A record separator (RFC 7464) counts as space between documents.
+    let len = body.get(at..).map_or(0, |rest| {
+        rest.iter().take_while(|b| matches!(b, b' ' | b'\t' | b'\r' | b'\n' | 0x1e)).count()
+    });
+    at + len
+}
+
+fn skip_prefix(body: &[u8]) -> usize {
+    let mut at = if body.starts_with(b"\xef\xbb\xbf") { 3 } else { 0 };
+    at = skip_space(body, at);
+    for prefix in [b")]}',".as_slice(), b")]}'", b"for(;;);", b"for (;;);", b"while(1);", b"while (1);"] {
+        if body[at..].starts_with(prefix) {
+            return at + prefix.len();
+        }
+    }
+    at
+}
+
+/// Whether a body looks like JSON: an object or array that goes on like one.
+pub(crate) fn looks_like(body: &[u8]) -> bool {
+    let at = skip_prefix(body);
+    let next = body.get(skip_space(body, at + 1));
+    match body.get(at) {
+        Some(b'{') => matches!(next, Some(b'"' | b'}')),
+        Some(b'[') => {
+            matches!(next, Some(b'{' | b'[' | b']' | b'"' | b'-' | b'0'..=b'9' | b't' | b'f' | b'n'))
+        }
+        _ => false,
+    }
+}
+
+/// Undoes a string's escapes. A lone surrogate becomes its three bytes as if it were a character (WTF-8), so that unequal
+/// strings stay unequal; an unknown escape stands for itself.
+pub fn unescape(raw: &[u8]) -> Cow<'_, [u8]> {
+    let Some(first) = memchr::memchr(b'\\', raw) else { return Cow::Borrowed(raw) };
+    let mut out = Vec::with_capacity(raw.len());
+    out.extend_from_slice(&raw[..first]);
+    let mut at = first;
+    while let Some(&b) = raw.get(at) {
+        if b != b'\\' {
+            let len = memchr::memchr(b'\\', &raw[at..]).unwrap_or(raw.len() - at);
+            out.extend_from_slice(&raw[at..at + len]);
+            at += len;
+            continue;
+        }
+        let simple = match raw.get(at + 1) {
+            Some(b'n') => b'\n',
+            Some(b't') => b'\t',
+            Some(b'r') => b'\r',
+            Some(b'b') => 8,
+            Some(b'f') => 12,
+            Some(&c @ (b'"' | b'\\' | b'/')) => c,
+            Some(b'u') => {
+                at += read_unicode(raw, at, &mut out);
+                continue;
+            }
+            _ => {
+                out.push(b'\\');
+                at += 1;
+                continue;
+            }
+        };
+        out.push(simple);
+        at += 2;
+    }
+    Cow::Owned(out)
+}
+
+/// Reads `\uXXXX`, or a pair of them, at `at`; gives how many bytes that took.
+fn read_unicode(raw: &[u8], at: usize, out: &mut Vec<u8>) -> usize {
+    let Some(high) = unit(raw, at) else {
+        out.push(b'\\');
+        return 1;
+    };
+    if (0xd800..0xdc00).contains(&high)
+        && let Some(low) = unit(raw, at + 6)
+        && (0xdc00..0xe000).contains(&low)
+    {
+        push_wtf8(0x10000 + ((high - 0xd800) << 10) + (low - 0xdc00), out);
+        return 12;
+    }
+    push_wtf8(high, out);
+    6
+}
+
+fn unit(raw: &[u8], at: usize) -> Option<u32> {
+    let text = raw.get(at..at + 6).filter(|t| t.starts_with(b"\\u"))?;
+    text[2..].iter().try_fold(0, |n, &b| Some(n << 4 | u32::from(hex(b)?)))
+}
+
+pub(crate) fn push_wtf8(code: u32, out: &mut Vec<u8>) {
+    match char::from_u32(code) {
+        Some(c) => out.extend_from_slice(c.encode_utf8(&mut [0; 4]).as_bytes()),
+        None => out.extend_from_slice(&[0xed, 0x80 | (code >> 6 & 0x3f) as u8, 0x80 | (code & 0x3f) as u8]),
+    }
+}
+
+/// Escapes what must be escaped between quotes; a surrogate in WTF-8 becomes `\uXXXX` again.
+pub fn escape(value: &[u8]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(value.len() + 8);
+    let mut at = 0;
+    while let Some(&b) = value.get(at) {
+        at += 1;
+        match b {
+            b'"' | b'\\' => out.extend_from_slice(&[b'\\', b]),
+            b'\n' => out.extend_from_slice(b"\\n"),
+            b'\r' => out.extend_from_slice(b"\\r"),
+            b'\t' => out.extend_from_slice(b"\\t"),
+            0..=0x1f | 0x7f => out.extend_from_slice(format!("\\u{b:04x}").as_bytes()),
+            0xed => {
+                if let Some(&[second @ 0xa0..=0xbf, third @ 0x80..=0xbf]) = value.get(at..at + 2) {
+                    let code = 0xd000 | u32::from(second & 0x3f) << 6 | u32::from(third & 0x3f);
+                    out.extend_from_slice(format!("\\u{code:04x}").as_bytes());
+                    at += 2;
+                } else {
+                    out.push(b);
+                }
+            }
+            _ => out.push(b),
+        }
+    }
+    out
+}
+
+/// Whether this is a number by the JSON grammar.
+pub fn is_number(text: &[u8]) -> bool {
+    let digits = |t: &[u8]| t.iter().take_while(|b| b.is_ascii_digit()).count();
+    let mut rest = text.strip_prefix(b"-").unwrap_or(text);
+    let whole = digits(rest);
+    if whole == 0 || (whole > 1 && rest[0] == b'0') {
+        return false;
+    }
+    rest = &rest[whole..];
+    if let Some(fraction) = rest.strip_prefix(b".") {
+        let len = digits(fraction);
+        if len == 0 {
+            return false;
+        }
+        rest = &fraction[len..];
+    }
+    if let [b'e' | b'E', exponent @ ..] = rest {
+        let exponent =
+            exponent.strip_prefix(b"+").or_else(|| exponent.strip_prefix(b"-")).unwrap_or(exponent);
+        let len = digits(exponent);
+        return len > 0 && len == exponent.len();
+    }
+    rest.is_empty()
+}
+
+#[cfg(test)]
+mod tests;

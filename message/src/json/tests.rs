@@ -1,0 +1,70 @@
+use super::*;
+
+fn all(body: &[u8]) -> (Vec<(String, String)>, End) {
+    let mut found = Vec::new();
+    let end = scan(body, 512, &mut |v| {
+        assert_eq!(&body[v.span.clone()], v.raw);
+        found.push((v.path.to_owned(), String::from_utf8_lossy(&unescape(v.raw)).into_owned()));
+        ControlFlow::Continue(())
+    });
+    (found, end)
+}
+
+fn pairs(list: &[(&str, &str)]) -> Vec<(String, String)> {
+    list.iter().map(|(a, b)| ((*a).to_owned(), (*b).to_owned())).collect()
+}
+
+#[test]
+fn oddities_are_read() {
+    let body = b"\xef\xbb\xbf { \"a\" : 1e400 , \"a\":\"x\\u00e9\\ud83d\\ude00\", \"n\":123456789012345678901234567890,\"e\":{},\"l\":[null,[true],],}\n[\"2nd\"]\n7 8";
+    let (found, end) = all(body);
+    assert_eq!(end, End::Whole);
+    assert_eq!(
+        found,
+        pairs(&[
+            ("$.a", "1e400"),
+            ("$.a", "x\u{e9}\u{1f600}"),
+            ("$.n", "123456789012345678901234567890"),
+            ("$.l[0]", "null"),
+            ("$.l[1][0]", "true"),
+            ("$1[0]", "2nd"),
+            ("$2", "7"),
+            ("$3", "8"),
+        ])
+    );
+    assert_eq!(all(b")]}',\n{\"a\":1}").0, pairs(&[("$.a", "1")]));
+    assert_eq!(all(b"").1, End::Whole);
+}
+
+#[test]
+fn garbage_stops_it_after_what_it_had() {
+    assert_eq!(all(b"{\"a\":1,oops}"), (pairs(&[("$.a", "1")]), End::Garbage(7)));
+    assert_eq!(all(b"{\"a\":\"cut o"), (pairs(&[("$.a", "cut o")]), End::Garbage(5)));
+    assert_eq!(all(b"{\"a\":1"), (pairs(&[("$.a", "1")]), End::Garbage(6)));
+    assert_eq!(all(b"[1 2]"), (pairs(&[("$[0]", "1")]), End::Garbage(3)));
+    assert_eq!(all(b"[1}"), (pairs(&[("$[0]", "1")]), End::Garbage(2)));
+    assert_eq!(all(b"<html>").1, End::Garbage(0));
+    let deep = [b"[".repeat(513), b"]".repeat(513)].concat();
+    assert_eq!(all(&deep).1, End::Garbage(512));
+    assert_eq!(all(&deep[1..1025]).1, End::Whole);
+}
+
+#[test]
+fn lone_surrogates_stay_apart() {
+    let one = unescape(b"\\ud800x").into_owned();
+    let two = unescape(b"\\udc00\\ud800").into_owned();
+    assert_ne!(one[..3], two[..3]);
+    assert_eq!(escape(&one), b"\\ud800x");
+    assert_eq!(escape(&two), b"\\udc00\\ud800");
+    assert_eq!(&*unescape(b"\\u12\\q\\"), b"\\u12\\q\\");
+}
+
+#[test]
+fn numbers() {
+    for good in ["0", "-1", "10.50", "1e400", "-0.1E-7"] {
+        assert!(is_number(good.as_bytes()), "{good}");
+    }
+    for bad in ["", "-", "01", "1.", ".5", "1e", "+1", "1x", "NaN"] {
+        assert!(!is_number(bad.as_bytes()), "{bad}");
+    }
+}

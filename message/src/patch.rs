@@ -1,0 +1,154 @@
+//! Replaces byte spans and makes the framing right again.
+
+use std::borrow::Cow;
+use std::ops::Range;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use bytes::Bytes;
+use sha2::Digest as _;
+
+use crate::content::{codings, encode_content};
+use crate::{Error, Head, Message, Part, Side, View};
+
+/// One span and what is to stand there instead.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Edit {
+    /// What `span` counts in.
+    pub part: Part,
+    /// The bytes to replace. An empty span inserts.
+    pub span: Range<usize>,
+    /// Their replacement, already encoded for the place ([`Encoding::encode`](crate::Encoding::encode)).
+    pub bytes: Vec<u8>,
+}
+
+/// Makes the edits and then the framing: the content coding is applied again, `Content-Length` follows the new size where there
+/// was one, digests of the body (`Content-Digest`, `Repr-Digest`, `Digest` with SHA-256 or SHA-512) are
+/// recomputed; other digests and `Content-MD5` no longer hold and are dropped. Chunked stays chunked (bodies are stored
+/// without the chunks). A message whose body has no effective edit keeps the body's very bytes, compressed or not.
+///
+/// Edits may come in any order. The same edit twice counts once.
+///
+/// # Errors
+/// [`Error::EditOutside`], [`Error::EditOverlap`]; [`Error::Coding`] when a codec refuses; [`Error::StartLine`] when
+/// an edit broke the start line.
+pub fn patch(view: &View<'_>, edits: Vec<Edit>) -> Result<Message, Error> {
+    let message = view.message();
+    let (in_head, in_body): (Vec<Edit>, Vec<Edit>) = edits.into_iter().partition(|e| e.part == Part::Head);
+    let head = match splice(&message.head, in_head)? {
+        Some(bytes) => Bytes::from(bytes),
+        None => message.head.clone(),
+    };
+    let Some(decoded) = splice(view.body(), in_body)? else {
+        return Ok(Message { head, body: message.body.clone(), trailers: message.trailers.clone() });
+    };
+    let codings = codings(view.head())?;
+    let body = if codings.is_empty() { decoded } else { encode_content(&codings, &decoded)? };
+    let head = reframe(head, &body, true)?;
+    Ok(Message { head, body: body.into(), trailers: message.trailers.clone() })
+}
+
+/// Makes `Content-Length` match the body. It is left alone where there is none, where the message is chunked, and in a
+/// response without a body (of a HEAD request, or 304), whose length speaks of a body that was not sent. A message that
+/// cannot be parsed comes back as it was.
+pub fn fix_framing(message: Message) -> Message {
+    let Ok(head) = Head::parse(&message.head) else { return message };
+    if head.side() == Side::Response && message.body.is_empty() {
+        return message;
+    }
+    match reframe(message.head.clone(), &message.body, false) {
+        Ok(head) => Message { head, ..message },
+        Err(_) => message,
+    }
+}
+
+/// The data with the edits made; `None` when that changes nothing.
+fn splice(data: &[u8], mut edits: Vec<Edit>) -> Result<Option<Vec<u8>>, Error> {
+    edits.sort_by_key(|e| (e.span.start, e.span.end));
+    edits.dedup();
+    let mut grown = data.len();
+    let mut last = 0;
+    let mut changes = false;
+    for edit in &edits {
+        let Range { start, end } = edit.span;
+        if start > end || end > data.len() {
+            return Err(Error::EditOutside { part: edit.part, start, end, len: data.len() });
+        }
+        if start < last {
+            return Err(Error::EditOverlap { part: edit.part, at: start });
+        }
+        last = end;
+        grown += edit.bytes.len();
+        changes |= data[start..end] != *edit.bytes;
+    }
+    if let Some(pair) = edits.windows(2).find(|p| p[0].span == p[1].span) {
+        return Err(Error::EditOverlap { part: pair[0].part, at: pair[0].span.start });
+    }
+    if !changes {
+        return Ok(None);
+    }
+    let mut out = Vec::with_capacity(grown);
+    let mut at = 0;
+    for edit in &edits {
+        out.extend_from_slice(&data[at..edit.span.start]);
+        out.extend_from_slice(&edit.bytes);
+        at = edit.span.end;
+    }
+    out.extend_from_slice(&data[at..]);
+    Ok(Some(out))
+}
+
+fn reframe(raw: Bytes, body: &[u8], digests: bool) -> Result<Bytes, Error> {
+    let head = Head::parse(&raw)?;
+    let chunked = head.is_chunked();
+    let mut edits = Vec::new();
+    for field in head.fields() {
+        let value: Option<Cow<'_, [u8]>> = if field.is("content-length") && !chunked {
+            Some(Cow::Owned(body.len().to_string().into_bytes()))
+        } else if digests && (field.is("content-digest") || field.is("repr-digest")) {
+            digest_value(field.value, body, b":")
+        } else if digests && field.is("digest") {
+            digest_value(field.value, body, b"")
+        } else if digests && field.is("content-md5") {
+            None
+        } else {
+            continue;
+        };
+        let (span, bytes) = if let Some(value) = value {
+            (field.value_span, value.into_owned())
+        } else {
+            // The whole line goes, with its line break.
+            let end = memchr::memchr(b'\n', &raw[field.value_span.end..]);
+            (field.name_span.start..end.map_or(raw.len(), |n| field.value_span.end + n + 1), Vec::new())
+        };
+        edits.push(Edit { part: Part::Head, span, bytes });
+    }
+    Ok(splice(&raw, edits)?.map_or(raw, Bytes::from))
+}
+
+/// A digest field's value for another body. `None` when it holds no algorithm we know.
+/// RFC 9530 writes `sha-256=:base64:`, RFC 3230 `SHA-256=base64`.
+fn digest_value(old: &[u8], body: &[u8], wrap: &[u8]) -> Option<Cow<'static, [u8]>> {
+    let mut out = Vec::new();
+    for item in old.split(|&b| b == b',') {
+        let item = item.trim_ascii();
+        let name = &item[..memchr::memchr(b'=', item)?];
+        let digest = if name.eq_ignore_ascii_case(b"sha-256") {
+            STANDARD.encode(sha2::Sha256::digest(body))
+        } else if name.eq_ignore_ascii_case(b"sha-512") {
+            STANDARD.encode(sha2::Sha512::digest(body))
+        } else {
+            continue;
+        };
+        if !out.is_empty() {
+            out.extend_from_slice(b", ");
+        }
+        for piece in [name, b"=", wrap, digest.as_bytes(), wrap] {
+            out.extend_from_slice(piece);
+        }
+    }
+    (!out.is_empty()).then_some(Cow::Owned(out))
+}
+
+#[cfg(test)]
+mod tests;

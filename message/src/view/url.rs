@@ -1,0 +1,52 @@
+//! The values within a URL that a response hands out, and the patterns that find them again.
+
+use std::borrow::Cow;
+use std::ops::{ControlFlow, Range};
+
+use crate::target::{Parts, segments};
+use crate::{Encoding, percent};
+
+/// A path segment or query value of a URL.
+pub(crate) struct Piece<'a> {
+    pub(crate) pattern: String,
+    pub(crate) value: Cow<'a, [u8]>,
+    /// Within the URL's text.
+    pub(crate) span: Range<usize>,
+    pub(crate) encoding: Encoding,
+}
+
+/// Hands out each path segment and each query value with its pattern.
+pub(crate) fn pieces<'a>(
+    url: &'a [u8],
+    emit: &mut dyn FnMut(Piece<'a>) -> ControlFlow<()>,
+) -> ControlFlow<()> {
+    let parts = Parts::reference(url);
+    let path = &url[parts.path.clone()];
+    let text = String::from_utf8_lossy(path);
+    // Where bytes are not UTF-8 the text's offsets are not the path's; such a path is cut by bytes below.
+    for segment in segments(path, parts.path.start) {
+        if segment.span.is_empty() {
+            continue;
+        }
+        let before = String::from_utf8_lossy(&url[parts.path.start..segment.span.start]);
+        let after = String::from_utf8_lossy(&url[segment.span.end..parts.path.end]);
+        emit(Piece {
+            pattern: [&before, "{}", &after].concat(),
+            value: segment.value,
+            span: segment.span,
+            encoding: Encoding::Percent,
+        })?;
+    }
+    let Some(query) = parts.query else { return ControlFlow::Continue(()) };
+    for pair in percent::pairs(&url[query.clone()], query.start) {
+        let name = String::from_utf8_lossy(&url[pair.name_span.clone()]);
+        let equals = if pair.name_span.end < pair.value_span.start { "=" } else { "" };
+        emit(Piece {
+            pattern: [&text, "?", &name, equals, "{}"].concat(),
+            value: pair.value,
+            span: pair.value_span,
+            encoding: Encoding::FormPercent,
+        })?;
+    }
+    ControlFlow::Continue(())
+}
