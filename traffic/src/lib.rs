@@ -1,1 +1,39 @@
-//! (being written)
+//! The nouns that mynah's stages hand each other, and the files they are kept in.
+//!
+//! Capture makes [`Exchange`]s; masking turns them into [`Masked`] ones; a [`recording`] keeps those on disk; grouping
+//! reads a recording and writes a [`scenario`]; replay drives a scenario and measures a [`run`]; report shows it.
+//! This crate holds what passes between them and no behaviour of theirs. It stands on `mynah-message` only.
+//!
+//! | module | noun |
+//! |---|---|
+//! | [`exchange`] | one HTTP request with its response, timestamps, connection, flags |
+//! | [`masked`] | the proof, in the type, that something went through masking (or that the user refused it) |
+//! | [`recording`] | the `.mynah` file: checked, compressed frames of exchanges |
+//! | [`session`] | which exchanges belong to one client, and how that is known |
+//! | [`endpoint`] | method + host + path template, and its matcher |
+//! | [`correlation`] | a value that a response hands out and a later request sends back |
+//! | [`scenario`] | the `.toml` file people edit, and the `.sessions` file beside it |
+//! | [`threshold`] | `p99 < 500ms`: syntax and evaluation |
+//! | [`run`] | what one replay measured: figures, histograms and the folder they are kept in |
+//! | [`units`] | durations and sizes as people write them |
+
+pub mod correlation;
+pub mod endpoint;
+mod error;
+pub mod exchange;
+mod frame;
+pub mod masked;
+mod nearest;
+pub mod recording;
+pub mod run;
+pub mod scenario;
+pub mod session;
+pub mod threshold;
+pub mod units;
+
+pub use correlation::{Correlation, Site};
+pub use endpoint::{Endpoint, EndpointId, Template};
+pub use error::Error;
+pub use exchange::{Connection, Exchange, Flag, Flags, Nanos, Scheme, SensitiveSpan, Side, Times};
+pub use masked::{Masked, Provenance};
+pub use nearest::nearest;

@@ -1,0 +1,171 @@
+//! How an exchange is laid out in bytes: `bincode` 2 in its standard configuration, with a size limit. The only place
+//! (with `scenario::sessions`, which calls it) where `bincode` is used, as it is no longer maintained: see the README.
+
+use std::net::SocketAddr;
+
+use bincode::{Decode, Encode};
+use bytes::Bytes;
+use mynah_message::Message;
+
+use crate::exchange::{Connection, Exchange, Flags, Nanos, Scheme, SensitiveSpan, Side, Times};
+use crate::frame::MAX_UNPACKED;
+
+fn config() -> bincode::config::Configuration<
+    bincode::config::LittleEndian,
+    bincode::config::Varint,
+    bincode::config::Limit<MAX_UNPACKED>,
+> {
+    bincode::config::standard().with_limit::<MAX_UNPACKED>()
+}
+
+/// Appends `value`.
+pub(crate) fn encode(value: impl Encode, out: &mut Vec<u8>) -> Result<(), String> {
+    bincode::encode_into_std_write(value, out, config()).map(drop).map_err(|error| error.to_string())
+}
+
+/// Takes one value off the front of `bytes`.
+pub(crate) fn decode<T: Decode<()>>(bytes: &mut &[u8]) -> Result<T, String> {
+    let (value, used) = bincode::decode_from_slice(bytes, config()).map_err(|error| error.to_string())?;
+    *bytes = bytes.get(used..).unwrap_or_default();
+    Ok(value)
+}
+
+/// A message as stored.
+#[derive(Encode, Decode)]
+pub(crate) struct MessageCode {
+    head: Vec<u8>,
+    body: Vec<u8>,
+    trailers: Vec<u8>,
+}
+
+impl From<&Message> for MessageCode {
+    fn from(message: &Message) -> Self {
+        MessageCode {
+            head: message.head.to_vec(),
+            body: message.body.to_vec(),
+            trailers: message.trailers.to_vec(),
+        }
+    }
+}
+
+impl From<MessageCode> for Message {
+    fn from(code: MessageCode) -> Self {
+        Message {
+            head: Bytes::from(code.head),
+            body: Bytes::from(code.body),
+            trailers: Bytes::from(code.trailers),
+        }
+    }
+}
+
+#[derive(Encode, Decode)]
+struct ConnectionCode {
+    id: u64,
+    ordinal: u32,
+    client: Option<SocketAddr>,
+    server: Option<SocketAddr>,
+    client_hint: Option<u64>,
+}
+
+#[derive(Encode, Decode)]
+struct TimesCode {
+    request_first: u64,
+    /// The rest relative to the one before, so that they pack small.
+    request_last: i64,
+    response_first: Option<i64>,
+    response_last: Option<i64>,
+}
+
+#[derive(Encode, Decode)]
+struct SpanCode {
+    response: bool,
+    in_body: bool,
+    start: u32,
+    len: u32,
+    kind: String,
+}
+
+/// An exchange as stored in format version 1.
+#[derive(Encode, Decode)]
+pub(super) struct ExchangeCode {
+    request: Option<MessageCode>,
+    response: Option<MessageCode>,
+    https: bool,
+    connection: ConnectionCode,
+    times: TimesCode,
+    flags: u32,
+    sensitive: Vec<SpanCode>,
+}
+
+impl From<&Exchange> for ExchangeCode {
+    fn from(exchange: &Exchange) -> Self {
+        let Exchange { request, response, scheme, connection, times, flags, sensitive } = exchange;
+        let after = |time: Nanos| time.0.wrapping_sub(times.request_first.0) as i64;
+        ExchangeCode {
+            request: request.as_ref().map(Into::into),
+            response: response.as_ref().map(Into::into),
+            https: *scheme == Scheme::Https,
+            connection: ConnectionCode {
+                id: connection.id,
+                ordinal: connection.ordinal,
+                client: connection.client,
+                server: connection.server,
+                client_hint: connection.client_hint,
+            },
+            times: TimesCode {
+                request_first: times.request_first.0,
+                request_last: after(times.request_last),
+                response_first: times.response_first.map(after),
+                response_last: times.response_last.map(after),
+            },
+            flags: flags.bits(),
+            sensitive: sensitive
+                .iter()
+                .map(|span| SpanCode {
+                    response: span.side == Side::Response,
+                    in_body: span.in_body,
+                    start: span.start,
+                    len: span.len,
+                    kind: span.kind.clone(),
+                })
+                .collect(),
+        }
+    }
+}
+
+impl From<ExchangeCode> for Exchange {
+    fn from(code: ExchangeCode) -> Self {
+        let first = code.times.request_first;
+        let at = |offset: i64| Nanos(first.wrapping_add(offset as u64));
+        Exchange {
+            request: code.request.map(Into::into),
+            response: code.response.map(Into::into),
+            scheme: if code.https { Scheme::Https } else { Scheme::Http },
+            connection: Connection {
+                id: code.connection.id,
+                ordinal: code.connection.ordinal,
+                client: code.connection.client,
+                server: code.connection.server,
+                client_hint: code.connection.client_hint,
+            },
+            times: Times {
+                request_first: Nanos(first),
+                request_last: at(code.times.request_last),
+                response_first: code.times.response_first.map(at),
+                response_last: code.times.response_last.map(at),
+            },
+            flags: Flags::from_bits(code.flags),
+            sensitive: code
+                .sensitive
+                .into_iter()
+                .map(|span| SensitiveSpan {
+                    side: if span.response { Side::Response } else { Side::Request },
+                    in_body: span.in_body,
+                    start: span.start,
+                    len: span.len,
+                    kind: span.kind,
+                })
+                .collect(),
+        }
+    }
+}

@@ -1,0 +1,198 @@
+//! Writing a recording: a stream of frames into `NAME.partial`, then the seal.
+
+use std::fs::{File, OpenOptions};
+use std::io::{BufWriter, Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
+
+use super::codec::{ExchangeCode, encode};
+use super::header::{Audit, Header};
+use super::summary::{IndexEntry, Summary};
+use super::{FOOTER_MAGIC, kind};
+use crate::exchange::Exchange;
+use crate::{Error, Masked, Nanos, Provenance, frame};
+
+/// A frame is closed when it holds this many bytes.
+const FRAME_BYTES: usize = 1 << 20;
+
+/// Writes a recording. Memory: one frame, and 20 bytes an exchange for the index.
+pub struct Writer {
+    out: BufWriter<File>,
+    path: PathBuf,
+    partial: PathBuf,
+    header: Header,
+    offset: u64,
+    buffer: Vec<u8>,
+    buffered: u32,
+    buffer_began: Nanos,
+    index: Vec<IndexEntry>,
+}
+
+/// A recording that is complete but for the audit's word. Dropped, it stays behind as `NAME.partial`.
+#[must_use = "a recording gets its name only when it is sealed"]
+pub struct Unsealed {
+    file: File,
+    path: PathBuf,
+    partial: PathBuf,
+    header: Header,
+}
+
+/// `NAME.partial`, beside `NAME`.
+fn partial_path(path: &Path) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(".partial");
+    PathBuf::from(name)
+}
+
+impl Writer {
+    /// Begins `path` as `path.partial` (mode 0600), replacing what an earlier attempt left there.
+    ///
+    /// # Errors
+    /// When the file cannot be created.
+    pub fn create(path: impl AsRef<Path>, header: Header) -> Result<Writer, Error> {
+        let path = path.as_ref().to_path_buf();
+        let partial = partial_path(&path);
+        let header = Header { audit: Audit::Pending, ..header };
+        // What an earlier attempt left may be readable by others: a new file gets the mode, an old one would keep its own.
+        match std::fs::remove_file(&partial) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                return Err(Error::io(&partial, error));
+            }
+            _ => {}
+        }
+        let mut options = OpenOptions::new();
+        options.read(true).write(true).create_new(true);
+        #[cfg(unix)]
+        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+        let file = options.open(&partial).map_err(|error| Error::io(&partial, error))?;
+        let mut out = BufWriter::with_capacity(256 << 10, file);
+        let bytes = header.to_bytes();
+        out.write_all(&bytes).map_err(|error| Error::io(&partial, error))?;
+        Ok(Writer {
+            out,
+            path,
+            partial,
+            header,
+            offset: bytes.len() as u64,
+            buffer: Vec::with_capacity(FRAME_BYTES + FRAME_BYTES / 4),
+            buffered: 0,
+            buffer_began: Nanos(0),
+            index: Vec::new(),
+        })
+    }
+
+    /// Where the recording is while it is written.
+    pub fn partial_path(&self) -> &Path {
+        &self.partial
+    }
+
+    /// Exchanges written so far.
+    pub fn exchanges(&self) -> u64 {
+        self.index.len() as u64
+    }
+
+    /// Adds one exchange.
+    ///
+    /// # Errors
+    /// When writing fails, or when the exchange is masked in another way than the header says.
+    pub fn write(&mut self, exchange: &Masked<Exchange>) -> Result<(), Error> {
+        if exchange.provenance() != self.header.provenance && self.header.provenance == Provenance::Policy {
+            return Err(Error::Limit(
+                "an exchange that was never masked cannot go into a recording that says it is masked"
+                    .to_owned(),
+            ));
+        }
+        let exchange = exchange.get();
+        let end = exchange.times.end();
+        if self.buffered > 0 && end.since(self.buffer_began).0 >= Nanos::PER_SECOND {
+            self.close_frame()?;
+        }
+        if self.buffered == 0 {
+            self.buffer_began = end;
+        }
+        let before = self.buffer.len();
+        encode(ExchangeCode::from(exchange), &mut self.buffer).map_err(Error::Limit)?;
+        if self.buffered > 0 && self.buffer.len() > FRAME_BYTES {
+            // It does not fit with the others: they are closed without it.
+            let own = self.buffer.split_off(before);
+            self.close_frame()?;
+            self.buffer = own;
+            self.buffer_began = end;
+        }
+        self.index.push(IndexEntry {
+            started_ns: exchange.times.request_first.0,
+            frame: self.offset,
+            position: self.buffered,
+        });
+        self.buffered += 1;
+        if self.buffer.len() >= FRAME_BYTES { self.close_frame() } else { Ok(()) }
+    }
+
+    /// Writes out what is buffered, so that a crash costs nothing written before.
+    ///
+    /// # Errors
+    /// When writing fails.
+    pub fn flush(&mut self) -> Result<(), Error> {
+        self.close_frame()?;
+        self.out.flush().map_err(|error| Error::io(&self.partial, error))
+    }
+
+    fn close_frame(&mut self) -> Result<(), Error> {
+        if self.buffered == 0 {
+            return Ok(());
+        }
+        self.offset += frame::write(&mut self.out, kind::EXCHANGES, &self.buffer)
+            .map_err(|error| Error::io(&self.partial, error))?;
+        self.buffer.clear();
+        self.buffered = 0;
+        Ok(())
+    }
+
+    /// Ends the recording with its summary and index. It still wants [`Unsealed::seal`].
+    ///
+    /// # Errors
+    /// When writing fails.
+    pub fn finish(mut self, summary: &Summary) -> Result<Unsealed, Error> {
+        self.close_frame()?;
+        let io = |error| Error::io(&self.partial, error);
+        let mut bytes = Vec::new();
+        encode(summary, &mut bytes).map_err(Error::Limit)?;
+        self.offset += frame::write(&mut self.out, kind::SUMMARY, &bytes).map_err(io)?;
+        self.index.sort_by_key(|entry| entry.started_ns);
+        bytes.clear();
+        encode(&self.index, &mut bytes).map_err(Error::Limit)?;
+        frame::write(&mut self.out, kind::INDEX, &bytes).map_err(io)?;
+        self.out.write_all(&self.offset.to_le_bytes()).map_err(io)?;
+        self.out.write_all(FOOTER_MAGIC).map_err(io)?;
+        let file = self.out.into_inner().map_err(|error| Error::io(&self.partial, error.into_error()))?;
+        Ok(Unsealed { file, path: self.path, partial: self.partial, header: self.header })
+    }
+}
+
+impl Unsealed {
+    /// Where the recording is until it is sealed: what the audit reads.
+    pub fn partial_path(&self) -> &Path {
+        &self.partial
+    }
+
+    /// Writes the audit's word into the header and gives the recording its name.
+    ///
+    /// # Errors
+    /// When writing fails.
+    pub fn seal(mut self, audit: Audit) -> Result<PathBuf, Error> {
+        self.header.audit = audit;
+        let io = |error| Error::io(&self.partial, error);
+        self.file.seek(SeekFrom::Start(0)).map_err(io)?;
+        self.file.write_all(&self.header.to_bytes()).map_err(io)?;
+        self.file.sync_all().map_err(io)?;
+        std::fs::rename(&self.partial, &self.path).map_err(|error| Error::io(&self.path, error))?;
+        Ok(self.path)
+    }
+
+    /// Removes the unsealed file: what an original value was found in must not lie about.
+    ///
+    /// # Errors
+    /// When the file cannot be removed.
+    pub fn discard(self) -> Result<(), Error> {
+        std::fs::remove_file(&self.partial).map_err(|error| Error::io(&self.partial, error))
+    }
+}

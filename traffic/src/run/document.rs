@@ -1,0 +1,333 @@
+//! `run.json`.
+
+use std::collections::BTreeMap;
+
+use hdrhistogram::Histogram;
+use serde::{Deserialize, Serialize};
+
+use super::Tally;
+
+/// The version of `run.json` that this mynah writes.
+pub const SCHEMA: u32 = 1;
+
+/// What a run comes to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Verdict {
+    /// Every gate passed.
+    Pass,
+    /// A gate failed.
+    Fail,
+    /// The generator, not the target, was the bottleneck: the figures say nothing of the target.
+    Invalid,
+}
+
+impl Verdict {
+    /// `pass`, `fail` or `invalid`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Verdict::Pass => "pass",
+            Verdict::Fail => "fail",
+            Verdict::Invalid => "invalid",
+        }
+    }
+}
+
+/// Figures of a latency distribution, in milliseconds. All zero where nothing was measured.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[expect(missing_docs, reason = "the names are the field's: quantiles and moments in milliseconds")]
+pub struct Latency {
+    pub min: f64,
+    pub mean: f64,
+    pub p50: f64,
+    pub p66: f64,
+    pub p75: f64,
+    pub p80: f64,
+    pub p90: f64,
+    pub p95: f64,
+    pub p98: f64,
+    pub p99: f64,
+    pub p999: f64,
+    pub p9999: f64,
+    pub max: f64,
+}
+
+impl Latency {
+    /// From a histogram of microseconds.
+    pub fn of(histogram: &Histogram<u64>) -> Latency {
+        if histogram.is_empty() {
+            return Latency::default();
+        }
+        let q = |quantile: f64| histogram.value_at_quantile(quantile) as f64 / 1e3;
+        Latency {
+            min: histogram.min() as f64 / 1e3,
+            mean: (histogram.mean()).round() / 1e3,
+            p50: q(0.5),
+            p66: q(0.66),
+            p75: q(0.75),
+            p80: q(0.8),
+            p90: q(0.9),
+            p95: q(0.95),
+            p98: q(0.98),
+            p99: q(0.99),
+            p999: q(0.999),
+            p9999: q(0.9999),
+            max: histogram.max() as f64 / 1e3,
+        }
+    }
+}
+
+/// One endpoint's figures.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct EndpointFigures {
+    /// Number in the tags of `intervals.hlog`: `e12`.
+    pub tag: String,
+    /// Method.
+    pub method: String,
+    /// Path template, with its host where the scenario has several.
+    pub name: String,
+    /// Requests that ended.
+    pub requests: u64,
+    /// Of those, failed.
+    pub failures: u64,
+    /// Requests by second of the run.
+    pub requests_per_s: f64,
+    /// Bytes received.
+    pub bytes_in: u64,
+    /// Bytes sent.
+    pub bytes_out: u64,
+    /// Intended start → last byte.
+    pub response_time_ms: Latency,
+    /// Actual start → last byte.
+    pub service_time_ms: Latency,
+    /// Answers by status code.
+    pub status: BTreeMap<u16, u64>,
+    /// Right status, other shape than recorded.
+    pub mismatches: u64,
+}
+
+impl EndpointFigures {
+    /// From what was counted, over `seconds`.
+    pub fn of(tag: String, method: &str, name: &str, tally: &Tally, seconds: f64) -> Self {
+        EndpointFigures {
+            tag,
+            method: method.to_owned(),
+            name: name.to_owned(),
+            requests: tally.requests,
+            failures: tally.failures,
+            requests_per_s: per_second(tally.requests, seconds),
+            bytes_in: tally.bytes_in,
+            bytes_out: tally.bytes_out,
+            response_time_ms: Latency::of(&tally.response),
+            service_time_ms: Latency::of(&tally.service),
+            status: tally.status.clone(),
+            mismatches: tally.mismatches,
+        }
+    }
+}
+
+/// All endpoints together.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct TotalFigures {
+    /// Intended start → last byte.
+    pub response_time_ms: Latency,
+    /// Actual start → last byte.
+    pub service_time_ms: Latency,
+    /// Answers by status code.
+    pub status: BTreeMap<u16, u64>,
+    /// Right status, other shape than recorded.
+    pub mismatches: u64,
+}
+
+/// One profile's sessions.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct ProfileFigures {
+    /// Its name.
+    pub name: String,
+    /// Sessions begun.
+    pub sessions: u64,
+    /// Sessions that came to their end.
+    pub completed: u64,
+}
+
+/// One threshold and what became of it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ThresholdResult {
+    /// As written.
+    pub expr: String,
+    /// Whether it held.
+    pub ok: bool,
+    /// What was measured: nanoseconds for times, 0–1 for rates, else counts. `null`: nothing was.
+    pub value: Option<f64>,
+    /// In words.
+    pub text: String,
+}
+
+/// How late requests were sent by the generator's own fault, in microseconds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[expect(missing_docs, reason = "the names are the field's: quantiles in microseconds")]
+pub struct SendLag {
+    pub p50: f64,
+    pub p99: f64,
+    pub p999: f64,
+    pub max: f64,
+}
+
+/// How the generator itself did.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct GeneratorFigures {
+    /// Threads that sent.
+    pub threads: u32,
+    /// Actual start − max(intended start, a connection was free).
+    pub send_lag_us: SendLag,
+    /// CPU time used by available thread time, 0–1.
+    pub cpu_busy: f64,
+    /// Arrivals sent later than 10 ms after their place in the timetable by the generator's own fault.
+    pub late_arrivals: u64,
+    /// Requests that waited for a free connection.
+    pub held_back: u64,
+    /// Errors by kind: `connect`, `timeout`, `reset`, …
+    pub errors: BTreeMap<String, u64>,
+}
+
+/// How sessions were asked to begin, and how they did.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Arrivals {
+    /// `open` or `closed`.
+    pub model: String,
+    /// In words: `10x = 33.3 sessions/s`, `20 users`.
+    pub asked: String,
+    /// Sessions in the timetable.
+    pub scheduled: u64,
+    /// Sessions begun.
+    pub started: u64,
+    /// Sessions that came to their end.
+    pub completed: u64,
+}
+
+/// How like the recording the run was: shares of requests by endpoint, sent against recorded.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Fidelity {
+    /// Jensen–Shannon distance (base 2, 0–1) between the endpoint mixes.
+    pub endpoint_mix: f64,
+    /// Answers with the recorded status class by answers expected, 0–1.
+    pub status_parity: f64,
+}
+
+/// One second of the run.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct SecondFigures {
+    /// Seconds from the start.
+    pub t: u32,
+    /// Requests that ended in it.
+    pub requests: u64,
+    /// Of those, failed.
+    pub failures: u64,
+    /// Virtual users at its end.
+    pub users: u32,
+    /// Median response time, ms.
+    pub p50: f64,
+    /// 95th percentile, ms.
+    pub p95: f64,
+    /// 99th percentile, ms.
+    pub p99: f64,
+}
+
+/// One kind of failure at one endpoint.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct FailureRow {
+    /// Method.
+    pub method: String,
+    /// Endpoint.
+    pub name: String,
+    /// What happened.
+    pub error: String,
+    /// How often.
+    pub occurrences: u64,
+    /// Seconds from the start, first and last.
+    pub first_s: f64,
+    /// See `first_s`.
+    pub last_s: f64,
+}
+
+/// An answer that was unlike the recorded one.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct MismatchSample {
+    /// Endpoint.
+    pub endpoint: String,
+    /// What was wanted.
+    pub wanted: String,
+    /// What came.
+    pub got: String,
+}
+
+/// Which endpoint a tag of `intervals.hlog` stands for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TagName {
+    /// `e12`
+    pub tag: String,
+    /// `GET /items/{id}`
+    pub endpoint: String,
+}
+
+/// The whole of `run.json`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RunDocument {
+    /// Version of this form; see [`SCHEMA`].
+    pub schema: u32,
+    /// What the run comes to.
+    pub verdict: Verdict,
+    /// Why, as sentences; empty for a plain pass.
+    pub reasons: Vec<String>,
+    /// RFC 3339, UTC.
+    pub started: String,
+    /// Seconds from the first intended start to the last answer.
+    pub duration_s: f64,
+    /// The seed that gives the same schedule again.
+    pub seed: u64,
+    /// The scenario's name.
+    pub scenario: String,
+    /// Where it was sent.
+    pub target: String,
+    /// Stopped before its end (Ctrl-C).
+    #[serde(default)]
+    pub interrupted: bool,
+    /// Requests that ended.
+    pub requests: u64,
+    /// Of those, failed.
+    pub failures: u64,
+    /// Requests by second.
+    pub requests_per_s: f64,
+    /// Bytes received.
+    pub bytes_in: u64,
+    /// Bytes sent.
+    pub bytes_out: u64,
+    /// All endpoints together.
+    pub total: TotalFigures,
+    /// By endpoint, most requests first.
+    pub endpoints: Vec<EndpointFigures>,
+    /// By profile.
+    pub profiles: Vec<ProfileFigures>,
+    /// Every threshold.
+    pub thresholds: Vec<ThresholdResult>,
+    /// Sent against recorded; absent for a hand-written scenario.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fidelity: Option<Fidelity>,
+    /// How sessions began.
+    pub arrivals: Arrivals,
+    /// How the generator itself did.
+    pub generator: GeneratorFigures,
+    /// Second by second.
+    pub seconds: Vec<SecondFigures>,
+    /// What failed, most frequent first.
+    pub failure_rows: Vec<FailureRow>,
+    /// Some answers that were unlike the recorded ones.
+    pub mismatch_samples: Vec<MismatchSample>,
+    /// Names of the tags in `intervals.hlog`.
+    pub tags: Vec<TagName>,
+}
+
+/// A count by second; 0 for no time.
+fn per_second(count: u64, seconds: f64) -> f64 {
+    if seconds > 0.0 { (count as f64 / seconds * 1000.0).round() / 1000.0 } else { 0.0 }
+}

@@ -1,0 +1,24 @@
+//! What one replay measured: figures with their histograms in memory, and the folder they are kept in.
+//!
+//! | file | content |
+//! |---|---|
+//! | `run.json` | [`RunDocument`]: every figure of the report, schema-versioned |
+//! | `intervals.hlog` | the standard HdrHistogram interval log: microseconds; one histogram by endpoint, kind and second, tagged `e12.response` |
+//! | `failures.csv` | what failed and how often |
+//! | `report.html` | for people (written by the report stage) |
+
+mod document;
+mod folder;
+mod intervals;
+mod tally;
+#[cfg(test)]
+mod tests;
+
+pub use document::{
+    Arrivals, EndpointFigures, FailureRow, Fidelity, GeneratorFigures, Latency, MismatchSample,
+    ProfileFigures, RunDocument, SCHEMA, SecondFigures, SendLag, TagName, ThresholdResult, TotalFigures,
+    Verdict,
+};
+pub use folder::{DOCUMENT, FAILURES, HTML, INTERVALS, RunFolder};
+pub use intervals::{IntervalReader, IntervalWriter, Intervals};
+pub use tally::{Tally, new_histogram, record};

@@ -1,0 +1,231 @@
+//! Reading and writing the `.toml` file.
+
+use std::fmt::Write as _;
+use std::path::Path;
+
+use serde::Serialize;
+
+use super::{Scenario, VERSION};
+use crate::threshold::Threshold;
+use crate::{Error, nearest};
+
+/// Turns serde's "unknown field `a`, expected one of `b`, `c`" into one that names the key that was meant.
+fn explain_unknown_key(message: &str) -> Option<String> {
+    let rest = message.strip_prefix("unknown field `")?;
+    let (key, rest) = rest.split_once('`')?;
+    let known: Vec<&str> = rest.split('`').skip(1).step_by(2).collect();
+    let mut text = format!("unknown key '{key}'");
+    match nearest(key, known.iter().copied()) {
+        Some(meant) => {
+            let _ = write!(text, "; did you mean '{meant}'?");
+        }
+        None if known.is_empty() => {}
+        None => {
+            let _ = write!(text, "; known here: {}", known.join(", "));
+        }
+    }
+    Some(text)
+}
+
+/// Line and column, from 1, of a byte offset.
+fn place(text: &str, offset: usize) -> (usize, usize) {
+    let before = text.get(..offset).unwrap_or(text);
+    let line = before.bytes().filter(|&byte| byte == b'\n').count() + 1;
+    let column = before.rsplit('\n').next().map_or(0, |tail| tail.chars().count()) + 1;
+    (line, column)
+}
+
+impl Scenario {
+    /// Reads a scenario from text; `path` is for messages.
+    ///
+    /// # Errors
+    /// [`Error::Config`] with line and column: what is no TOML, an unknown key (with the nearest known one), a value
+    /// that cannot be, a reference to something that is not there.
+    pub fn parse(text: &str, path: impl AsRef<Path>) -> Result<Scenario, Error> {
+        let path = path.as_ref();
+        let scenario: Scenario = toml::from_str(text).map_err(|error| {
+            let message = error.message();
+            Error::Config {
+                path: path.to_path_buf(),
+                place: error.span().map(|span| place(text, span.start)),
+                message: explain_unknown_key(message).unwrap_or_else(|| message.to_owned()),
+            }
+        })?;
+        scenario.check().map_err(|message| Error::Config {
+            path: path.to_path_buf(),
+            place: None,
+            message,
+        })?;
+        Ok(scenario)
+    }
+
+    /// Reads a scenario file.
+    ///
+    /// # Errors
+    /// As [`Scenario::parse`], or when the file cannot be read.
+    pub fn load(path: impl AsRef<Path>) -> Result<Scenario, Error> {
+        let path = path.as_ref();
+        let bytes = std::fs::read(path).map_err(|error| Error::io(path, error))?;
+        let text = String::from_utf8(bytes).map_err(|error| Error::NotA {
+            path: path.to_path_buf(),
+            wanted: "scenario",
+            found: format!("it is not text: byte {} is not UTF-8", error.utf8_error().valid_up_to()),
+        })?;
+        Scenario::parse(&text, path)
+    }
+
+    fn check(&self) -> Result<(), String> {
+        if self.version == 0 || self.version > VERSION {
+            return Err(format!(
+                "version {} is not one that this mynah reads (up to {VERSION})",
+                self.version
+            ));
+        }
+        if self.profiles.is_empty() {
+            return Err("there is no [[profile]]: nobody to play".to_owned());
+        }
+        for (number, profile) in self.profiles.iter().enumerate() {
+            let name = &profile.name;
+            if !(profile.weight >= 0.0 && profile.weight.is_finite()) {
+                return Err(format!("profile '{name}': weight {} must be zero or more", profile.weight));
+            }
+            if self.profiles[..number].iter().any(|other| other.name == *name) {
+                return Err(format!("two profiles are called '{name}'"));
+            }
+            match (&profile.sessions_from, profile.steps.is_empty()) {
+                (None, true) => {
+                    return Err(format!("profile '{name}' has neither [[profile.step]] nor sessions_from"));
+                }
+                (Some(_), false) => {
+                    return Err(format!(
+                        "profile '{name}' has both [[profile.step]] and sessions_from; choose one"
+                    ));
+                }
+                _ => {}
+            }
+            for step in &profile.steps {
+                step.to_step(0, "localhost", None).map_err(|error| format!("profile '{name}': {error}"))?;
+            }
+        }
+        if self.profiles.iter().map(|profile| profile.weight).sum::<f64>() <= 0.0 {
+            return Err("all profiles have weight 0: nobody to play".to_owned());
+        }
+        for (number, correlation) in self.correlations.iter().enumerate() {
+            if self.correlations[..number].iter().any(|other| other.name == correlation.name) {
+                return Err(format!("two correlations are called '{}'", correlation.name));
+            }
+        }
+        for threshold in &self.thresholds {
+            threshold.expr.parse::<Threshold>().map_err(|error| error.to_string())?;
+        }
+        if let Some(duration) = &self.load.duration {
+            crate::units::parse_duration(duration).map_err(|error| format!("[load] for: {error}"))?;
+        }
+        self.check_names()
+    }
+
+    /// Every `${name}` of an inline step must be something that exists.
+    fn check_names(&self) -> Result<(), String> {
+        use super::Source;
+        let correlations = || self.correlations.iter().map(|correlation| correlation.name.as_str());
+        for profile in &self.profiles {
+            for step in &profile.steps {
+                let step = step.to_step(0, "localhost", None).map_err(|error| error.to_string())?;
+                for injection in &step.injections {
+                    let Source::Correlation { name, .. } = &injection.source else { continue };
+                    if !correlations().any(|known| known == name) {
+                        let hint = nearest(name, correlations())
+                            .map(|meant| format!("; did you mean '${{{meant}}}'?"))
+                            .unwrap_or_default();
+                        return Err(format!(
+                            "profile '{}': '${{{name}}}' is no correlation{hint}",
+                            profile.name
+                        ));
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The file's text, with a comment over each section.
+    ///
+    /// # Errors
+    /// When a value cannot be written as TOML.
+    pub fn to_toml(&self) -> Result<String, Error> {
+        fn section<T: Serialize + ?Sized>(
+            out: &mut String,
+            comment: &str,
+            key: &str,
+            value: &T,
+        ) -> Result<(), Error> {
+            let wrong =
+                |error: toml::ser::Error| Error::Limit(format!("cannot write [{key}] as TOML: {error}"));
+            let table =
+                toml::Table::from_iter([(key.to_owned(), toml::Value::try_from(value).map_err(wrong)?)]);
+            let text = toml::to_string(&table).map_err(wrong)?;
+            let _ = write!(out, "\n{comment}\n{}\n", text.trim_end());
+            Ok(())
+        }
+        let mut out = String::from(
+            "# A mynah scenario: who the users are, what they send, what must hold. Edit freely.\n",
+        );
+        let _ =
+            write!(out, "version = {}\nname = {}\n", self.version, toml::Value::String(self.name.clone()));
+        if let Some(recorded) = &self.recorded {
+            section(
+                &mut out,
+                "# What it was learnt from. sessions_per_s is what --rate 1x means.",
+                "recorded",
+                recorded,
+            )?;
+        }
+        let load = "# How it is driven when no flag says otherwise: rate = \"10x\" or \"200/s\" (sessions), or users and\n# spawn_rate; for = \"5m\"; think_time = \"recorded\", \"0\", \"2s\" or \"x0.5\".";
+        if self.load.is_empty() {
+            let _ = write!(out, "\n{load}\n[load]\n");
+        } else {
+            section(&mut out, load, "load", &self.load)?;
+        }
+        let thresholds = "# What must hold, or `mynah replay` exits 10.";
+        if self.thresholds.is_empty() {
+            let _ = write!(out, "\n{thresholds} For example:\n# [[threshold]]\n# expr = \"p99 < 500ms\"\n");
+        } else {
+            section(&mut out, thresholds, "threshold", &self.thresholds)?;
+        }
+        section(
+            &mut out,
+            "# Kinds of user and their share (weight, in percent of the sessions).",
+            "profile",
+            &self.profiles,
+        )?;
+        if let Some(identities) = &self.identities {
+            section(
+                &mut out,
+                "# Log-ins. Name a CSV file with these columns (file = \"identities.csv\"), one row a user; without it the\n# recorded values are sent.",
+                "identities",
+                identities,
+            )?;
+        }
+        if !self.correlations.is_empty() {
+            section(
+                &mut out,
+                "# Values that responses hand out and later requests send back. enabled = false sends what was recorded.",
+                "correlation",
+                &self.correlations,
+            )?;
+        }
+        if !self.endpoints.is_empty() {
+            section(&mut out, "# What requests are counted by.", "endpoint", &self.endpoints)?;
+        }
+        Ok(out)
+    }
+
+    /// Writes the scenario file.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn save(&self, path: impl AsRef<Path>) -> Result<(), Error> {
+        let path = path.as_ref();
+        std::fs::write(path, self.to_toml()?).map_err(|error| Error::io(path, error))
+    }
+}

@@ -1,0 +1,249 @@
+//! Steps written out in the scenario file, by a person or for a small input.
+//!
+//! ```toml
+//! [[profile.step]]
+//! request = "POST /login"
+//! think = "1.5s"
+//! headers = { Accept = "text/html" }
+//! form = { csrf = "${csrf}", email = "${identity.email}" }
+//! expect = 303
+//! ```
+
+use std::fmt::Write as _;
+
+use bytes::Bytes;
+use mynah_message::{Limits, Message, View};
+use serde::{Deserialize, Serialize};
+
+use super::script::{Expect, Injection, Source, Step};
+use crate::exchange::Scheme;
+use crate::units::parse_duration;
+use crate::{Error, Nanos};
+
+/// One request of an inline profile. Text may hold `${name}` (a correlation's value, `${name[2]}` the third of several)
+/// and `${identity.column}`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct InlineStep {
+    /// Method and path, or method and URL: `GET /items?page=2`, `POST https://api.example/login`.
+    pub request: String,
+    /// Pause before it, after the end of the step before. None: at once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub think: Option<String>,
+    /// Header fields, in order.
+    #[serde(default, skip_serializing_if = "toml::Table::is_empty")]
+    pub headers: toml::Table,
+    /// Fields of an `application/x-www-form-urlencoded` body.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub form: Option<toml::Table>,
+    /// A JSON body, as text.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub json: Option<String>,
+    /// Any other body, as text; its type stands in the headers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub body: Option<String>,
+    /// The status whose class is right; without it any 1xx–3xx is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expect: Option<u16>,
+    /// Media type that a right answer has.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expect_type: Option<String>,
+}
+
+fn wrong(text: &str, message: impl Into<String>) -> Error {
+    Error::syntax("step", text, message)
+}
+
+/// A table's value as the text it is sent as.
+fn text_of(value: &toml::Value) -> Option<String> {
+    match value {
+        toml::Value::String(text) => Some(text.clone()),
+        toml::Value::Integer(number) => Some(number.to_string()),
+        toml::Value::Float(number) => Some(number.to_string()),
+        toml::Value::Boolean(truth) => Some(truth.to_string()),
+        _ => None,
+    }
+}
+
+fn form_encode(text: &str, out: &mut String) {
+    for byte in text.bytes() {
+        match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'*' => out.push(byte as char),
+            b' ' => out.push('+'),
+            _ => {
+                let _ = write!(out, "%{byte:02X}");
+            }
+        }
+    }
+}
+
+impl InlineStep {
+    /// Scheme, host (where the request names one), method and target.
+    ///
+    /// # Errors
+    /// When `request` is not a method and a path or URL.
+    pub fn parts(&self) -> Result<(Scheme, Option<&str>, &str, &str), Error> {
+        let request = self.request.trim();
+        let (method, target) = request
+            .split_once(' ')
+            .map(|(method, target)| (method, target.trim()))
+            .filter(|(method, _)| {
+                !method.is_empty()
+                    && method.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_!#$%&'*+.^`|~".contains(&b))
+            })
+            .ok_or_else(|| wrong(request, "expected a method and a path, such as 'GET /items'"))?;
+        let (scheme, rest) = match (target.strip_prefix("http://"), target.strip_prefix("https://")) {
+            (Some(rest), _) => (Scheme::Http, rest),
+            (None, Some(rest)) => (Scheme::Https, rest),
+            (None, None) if target.starts_with('/') || target == "*" => {
+                return Ok((Scheme::Http, None, method, target));
+            }
+            (None, None) => {
+                return Err(wrong(request, "the path begins with '/', or is a whole http:// or https:// URL"));
+            }
+        };
+        let slash = rest.find(['/', '?']).unwrap_or(rest.len());
+        let (host, path) = rest.split_at(slash);
+        if host.is_empty() {
+            return Err(wrong(request, "the URL has no host"));
+        }
+        Ok((scheme, Some(host), method, if path.is_empty() { "/" } else { path }))
+    }
+
+    /// Brings the step into the form that is replayed. `endpoint` is its number in the tables; `default_host` is sent
+    /// where the request names none; `previous` is the step before it.
+    ///
+    /// # Errors
+    /// [`Error::Syntax`] when a part of it cannot be understood.
+    pub fn to_step(&self, endpoint: u32, default_host: &str, previous: Option<u32>) -> Result<Step, Error> {
+        let (scheme, host, method, target) = self.parts()?;
+        let host = host.unwrap_or(default_host).to_owned();
+        let request = self.message(method, target, &host)?;
+        let think = self.think.as_deref().map_or(Ok(Nanos(0)), parse_duration)?;
+        let injections = self.injections(&request)?;
+        let expect = Expect { status: self.expect, content_type: self.expect_type.clone(), body_bytes: 0 };
+        Ok(Step {
+            endpoint,
+            scheme,
+            host,
+            connection: 0,
+            waits_for: previous,
+            think,
+            request,
+            injections,
+            expect,
+        })
+    }
+
+    fn message(&self, method: &str, target: &str, host: &str) -> Result<Message, Error> {
+        let has = |name: &str| self.headers.keys().any(|key| key.eq_ignore_ascii_case(name));
+        let (body, content_type) = match (&self.form, &self.json, &self.body) {
+            (Some(form), None, None) => {
+                let mut text = String::new();
+                for (name, value) in form {
+                    let value = text_of(value).ok_or_else(|| {
+                        wrong(&self.request, format!("form field '{name}' must be text or a number"))
+                    })?;
+                    if !text.is_empty() {
+                        text.push('&');
+                    }
+                    form_encode(name, &mut text);
+                    text.push('=');
+                    form_encode(&value, &mut text);
+                }
+                (text, Some("application/x-www-form-urlencoded"))
+            }
+            (None, Some(json), None) => (json.clone(), Some("application/json")),
+            (None, None, Some(body)) => (body.clone(), None),
+            (None, None, None) => (String::new(), None),
+            _ => return Err(wrong(&self.request, "has several of 'form', 'json' and 'body'; one is sent")),
+        };
+        // A space or a line end in these would write another message than was meant.
+        if target.bytes().any(|byte| byte <= b' ') {
+            return Err(wrong(
+                &self.request,
+                "the path holds a space or a control character; write it percent-encoded",
+            ));
+        }
+        let mut head = format!("{method} {target} HTTP/1.1\r\n");
+        if !has("host") {
+            let _ = write!(head, "Host: {host}\r\n");
+        }
+        for (name, value) in &self.headers {
+            let value = text_of(value)
+                .ok_or_else(|| wrong(&self.request, format!("header '{name}' must be text or a number")))?;
+            if value.contains(['\r', '\n']) || name.contains(|c: char| c.is_whitespace() || c == ':') {
+                return Err(wrong(
+                    &self.request,
+                    format!("header '{name}' holds a character that no header can"),
+                ));
+            }
+            let _ = write!(head, "{name}: {value}\r\n");
+        }
+        if let Some(content_type) = content_type.filter(|_| !has("content-type")) {
+            let _ = write!(head, "Content-Type: {content_type}\r\n");
+        }
+        let wants_length = !body.is_empty() || matches!(method, "POST" | "PUT" | "PATCH");
+        if wants_length && !has("content-length") && !has("transfer-encoding") {
+            let _ = write!(head, "Content-Length: {}\r\n", body.len());
+        }
+        head.push_str("\r\n");
+        Ok(Message { head: Bytes::from(head), body: Bytes::from(body), trailers: Bytes::new() })
+    }
+
+    /// Every value that holds a `${…}`, by its place.
+    fn injections(&self, request: &Message) -> Result<Vec<Injection>, Error> {
+        let view = View::open(request, &Limits::default())
+            .map_err(|error| wrong(&self.request, error.to_string()))?;
+        let mut found: Vec<(mynah_message::Locator, String)> = Vec::new();
+        let mut covered: Vec<(bool, std::ops::Range<usize>)> = Vec::new();
+        view.leaves(&mut |leaf| {
+            if let Some(text) = leaf.text().filter(|text| text.contains("${")) {
+                let in_body = leaf.part == mynah_message::Part::Body;
+                // A Cookie header is a leaf as a whole and in its parts: the parts are what is meant.
+                let structured = matches!(&leaf.locator, mynah_message::Locator::Header { name, .. } if name.eq_ignore_ascii_case("cookie"));
+                let inside = covered.iter().any(|(body, span)| *body == in_body && span.start <= leaf.span.start && leaf.span.end <= span.end);
+                if !structured && !inside {
+                    covered.push((in_body, leaf.span.clone()));
+                    found.push((leaf.locator.clone(), text.to_owned()));
+                }
+            }
+        });
+        found.into_iter().map(|(at, text)| self.injection(at, &text)).collect()
+    }
+
+    fn injection(&self, at: mynah_message::Locator, text: &str) -> Result<Injection, Error> {
+        let open = text.find("${").unwrap_or(0);
+        let close = text[open..]
+            .find('}')
+            .map(|end| open + end)
+            .ok_or_else(|| wrong(&self.request, format!("'{text}' has ${{ without }}")))?;
+        let (before, name, after) = (&text[..open], &text[open + 2..close], &text[close + 1..]);
+        if after.contains("${") {
+            return Err(wrong(
+                &self.request,
+                format!("not supported yet: two ${{…}} in one value, '{text}'"),
+            ));
+        }
+        let source = match name.strip_prefix("identity.") {
+            Some(column) => Source::Identity { column: column.to_owned() },
+            None => {
+                let (name, index) = match name.strip_suffix(']').and_then(|inner| inner.split_once('[')) {
+                    Some((name, index)) => {
+                        let index = index.parse().map_err(|_| {
+                            wrong(
+                                &self.request,
+                                format!("'${{{name}[{index}]}}': the index must be a number"),
+                            )
+                        })?;
+                        (name, index)
+                    }
+                    None => (name, 0),
+                };
+                Source::Correlation { name: name.to_owned(), index }
+            }
+        };
+        let format = (!before.is_empty() || !after.is_empty()).then(|| format!("{before}{{}}{after}"));
+        Ok(Injection { at, source, format })
+    }
+}

@@ -1,0 +1,155 @@
+//! How a scenario is driven: rates and think times as people write them.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use crate::units::{format_duration, parse_duration, split_number};
+use crate::{Error, Nanos};
+
+/// How often sessions begin (open model).
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Rate {
+    /// So many times the recorded rate: `10x`.
+    Times(f64),
+    /// So many sessions a second: `200/s`.
+    PerSecond(f64),
+}
+
+impl FromStr for Rate {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self, Error> {
+        let wrong = || {
+            Error::syntax(
+                "rate",
+                text,
+                "expected '10x' (times the recorded rate) or '200/s' (sessions a second)",
+            )
+        };
+        let (number, unit) = split_number(text.trim()).ok_or_else(wrong)?;
+        if !(number > 0.0 && number.is_finite()) {
+            return Err(Error::syntax("rate", text, "expected more than zero"));
+        }
+        match unit {
+            "x" => Ok(Rate::Times(number)),
+            "/s" => Ok(Rate::PerSecond(number)),
+            "/m" | "/min" => Ok(Rate::PerSecond(number / 60.0)),
+            "/h" => Ok(Rate::PerSecond(number / 3600.0)),
+            _ => Err(wrong()),
+        }
+    }
+}
+
+impl fmt::Display for Rate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Rate::Times(n) => write!(f, "{n}x"),
+            Rate::PerSecond(n) => write!(f, "{n}/s"),
+        }
+    }
+}
+
+/// What becomes of the recorded pauses.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub enum ThinkTime {
+    /// As they were.
+    #[default]
+    Recorded,
+    /// Each this long; `0` for none.
+    Fixed(Nanos),
+    /// Each multiplied by this: `x0.5`.
+    Scaled(f64),
+}
+
+impl ThinkTime {
+    /// The pause to make where this one was recorded.
+    pub fn apply(self, recorded: Nanos) -> Nanos {
+        match self {
+            ThinkTime::Recorded => recorded,
+            ThinkTime::Fixed(span) => span,
+            ThinkTime::Scaled(factor) => Nanos::from_secs_f64(recorded.as_secs_f64() * factor),
+        }
+    }
+}
+
+impl FromStr for ThinkTime {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self, Error> {
+        let wrong = || {
+            Error::syntax(
+                "think time",
+                text,
+                "expected 'recorded', '0', a duration such as '2s', or a factor such as 'x0.5'",
+            )
+        };
+        match text.trim() {
+            "recorded" => Ok(ThinkTime::Recorded),
+            other => match other.strip_prefix('x') {
+                Some(factor) => match factor.parse::<f64>() {
+                    Ok(factor) if factor >= 0.0 && factor.is_finite() => Ok(ThinkTime::Scaled(factor)),
+                    _ => Err(wrong()),
+                },
+                None => parse_duration(other).map(ThinkTime::Fixed).map_err(|_| wrong()),
+            },
+        }
+    }
+}
+
+impl fmt::Display for ThinkTime {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            ThinkTime::Recorded => f.write_str("recorded"),
+            ThinkTime::Fixed(span) => f.write_str(&format_duration(*span)),
+            ThinkTime::Scaled(factor) => write!(f, "x{factor}"),
+        }
+    }
+}
+
+macro_rules! serde_as_text {
+    ($($name:ty),*) => {$(
+        impl Serialize for $name {
+            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.collect_str(self)
+            }
+        }
+
+        impl<'de> Deserialize<'de> for $name {
+            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
+            }
+        }
+    )*};
+}
+
+serde_as_text!(Rate, ThinkTime);
+
+/// A scenario's `[load]`: what holds where no flag says otherwise.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Load {
+    /// Sessions that begin (open model): `10x`, `200/s`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rate: Option<Rate>,
+    /// Virtual users at the same time (closed model).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub users: Option<u32>,
+    /// Users that are added each second until there are `users`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub spawn_rate: Option<f64>,
+    /// For how long sessions are begun: `5m`.
+    #[serde(default, rename = "for", skip_serializing_if = "Option::is_none")]
+    pub duration: Option<String>,
+    /// `recorded`, `0`, `2s`, `x0.5`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub think_time: Option<ThinkTime>,
+}
+
+impl Load {
+    /// Whether nothing is said.
+    pub fn is_empty(&self) -> bool {
+        *self == Load::default()
+    }
+}

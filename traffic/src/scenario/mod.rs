@@ -1,0 +1,157 @@
+//! Weighted profiles, correlations, load and thresholds: the `.toml` file that people edit, and the session file beside it.
+//!
+//! ```text
+//! scenario.toml ── [[profile]] sessions_from = "scenario.sessions#buyer" ──► scenario.sessions (recorded requests)
+//!              └── [[profile.step]] … everything inline, for small inputs and hand-written flows
+//! ```
+//!
+//! Both forms become [`SessionScript`]s, which is all that replay knows. Endpoints and correlations are called by their
+//! text and name in the session file, so that a person may reorder, add and switch off without breaking the link.
+
+mod file;
+mod inline;
+mod load;
+mod script;
+mod sessions;
+#[cfg(test)]
+mod tests;
+
+use serde::{Deserialize, Serialize};
+
+pub use inline::InlineStep;
+pub use load::{Load, Rate, ThinkTime};
+pub use script::{Expect, Injection, SessionScript, Source, Step};
+pub use sessions::{SessionEntry, SessionsReader, SessionsWriter, Tables};
+
+use crate::{Correlation, Endpoint};
+
+/// The version of the scenario file that this mynah writes.
+pub const VERSION: u32 = 1;
+
+/// A whole scenario, as in its file.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Scenario {
+    /// Version of the file's form; see [`VERSION`].
+    pub version: u32,
+    /// What it is called in reports.
+    pub name: String,
+    /// What it was made from. Absent in a hand-written one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub recorded: Option<Recorded>,
+    /// How it is driven when no flag says otherwise.
+    #[serde(default, skip_serializing_if = "Load::is_empty")]
+    pub load: Load,
+    /// What must hold for a run to pass.
+    #[serde(default, rename = "threshold", skip_serializing_if = "Vec::is_empty")]
+    pub thresholds: Vec<ThresholdEntry>,
+    /// Who the users are.
+    #[serde(default, rename = "profile", skip_serializing_if = "Vec::is_empty")]
+    pub profiles: Vec<Profile>,
+    /// Credentials for virtual users.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub identities: Option<Identities>,
+    /// Values that are carried from responses to later requests.
+    #[serde(default, rename = "correlation", skip_serializing_if = "Vec::is_empty")]
+    pub correlations: Vec<Correlation>,
+    /// What requests are counted by. A request that fits none is counted by its method and path.
+    #[serde(default, rename = "endpoint", skip_serializing_if = "Vec::is_empty")]
+    pub endpoints: Vec<EndpointEntry>,
+}
+
+/// Where a scenario comes from.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Recorded {
+    /// Names of the inputs.
+    #[serde(default)]
+    pub from: Vec<String>,
+    /// Whether those were masked.
+    pub masked: bool,
+    /// Exchanges that became steps.
+    pub exchanges: u64,
+    /// Sessions found.
+    pub sessions: u64,
+    /// First to last byte, in seconds.
+    pub duration_s: f64,
+    /// Sessions that began per second: what `--rate 1x` means.
+    pub sessions_per_s: f64,
+    /// Hosts in the recording; a target among them is refused unless it is loopback.
+    #[serde(default)]
+    pub hosts: Vec<String>,
+}
+
+/// One weighted kind of user.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Profile {
+    /// What it is called in tables.
+    pub name: String,
+    /// Its share of the sessions, relative to the other profiles' (percent when mynah wrote it).
+    pub weight: f64,
+    /// Sessions recorded of this kind.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sessions: Option<u64>,
+    /// Median and 95th percentile of its think times, in seconds: told for the reader, replay uses each step's own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub think_s: Option<ThinkSummary>,
+    /// `FILE#CLUSTER`: its sessions stand in this file under that name. Relative to the scenario file.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sessions_from: Option<String>,
+    /// Its one session, written out.
+    #[serde(default, rename = "step", skip_serializing_if = "Vec::is_empty")]
+    pub steps: Vec<InlineStep>,
+}
+
+/// How long users of a profile pause, in seconds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ThinkSummary {
+    /// Median.
+    pub p50: f64,
+    /// 95th percentile.
+    pub p95: f64,
+}
+
+/// Credentials for virtual users.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Identities {
+    /// CSV whose first row names the columns. Absent: what was recorded is sent (masked, it logs in only where the
+    /// target's accounts were seeded with the same pseudonyms). Relative to the scenario file.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub file: Option<String>,
+    /// Where each column's value is sent.
+    #[serde(default, rename = "column", skip_serializing_if = "Vec::is_empty")]
+    pub columns: Vec<IdentityColumn>,
+}
+
+/// One column of the identities' CSV.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct IdentityColumn {
+    /// The column's name.
+    pub name: String,
+    /// Where requests carry it.
+    pub to: Vec<crate::Site>,
+}
+
+/// One threshold of the file.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ThresholdEntry {
+    /// Such as `p99 < 500ms`; see [`crate::threshold`].
+    pub expr: String,
+}
+
+/// One endpoint of the file.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct EndpointEntry {
+    /// `GET /listings/{id}`, with a host before the path where the scenario has several.
+    #[serde(rename = "match")]
+    pub endpoint: Endpoint,
+    /// Requests recorded.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub requests: Option<u64>,
+}

@@ -1,0 +1,76 @@
+//! What one virtual user does: the form into which both inline steps and recorded sessions are brought.
+
+use mynah_message::{Locator, Message};
+
+use crate::exchange::{Nanos, Scheme};
+
+/// One session to play.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct SessionScript {
+    /// When it began, from the start of the recording.
+    pub start: Nanos,
+    /// Its requests, in order of their start.
+    pub steps: Vec<Step>,
+}
+
+/// One request of a session.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Step {
+    /// Index into [`Tables::endpoints`](super::Tables).
+    pub endpoint: u32,
+    /// `http` or `https`, as recorded.
+    pub scheme: Scheme,
+    /// Host (and port unless it is the scheme's default) as recorded.
+    pub host: String,
+    /// Number of the session's connection that carried it, from 0.
+    pub connection: u32,
+    /// The earlier step after whose end this one comes; `None`: the session's start.
+    pub waits_for: Option<u32>,
+    /// Pause from the end of that step to the start of this one.
+    pub think: Nanos,
+    /// What was sent (masked).
+    pub request: Message,
+    /// Values that are put in place of recorded ones.
+    pub injections: Vec<Injection>,
+    /// What a right answer looks like.
+    pub expect: Expect,
+}
+
+/// A value that is put into a request before it is sent.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Injection {
+    /// Where in the request.
+    pub at: Locator,
+    /// Where the value comes from.
+    pub source: Source,
+    /// Text around the value, `{}` being the value.
+    pub format: Option<String>,
+}
+
+/// Where an injected value comes from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// The correlation with this name; of several values handed out, the one at this index (counted from 0).
+    Correlation {
+        /// Its name.
+        name: String,
+        /// Which of several values.
+        index: u32,
+    },
+    /// The virtual user's identity: this column.
+    Identity {
+        /// The column's name.
+        column: String,
+    },
+}
+
+/// What a right answer looks like: the recorded one, reduced to its shape.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Expect {
+    /// The recorded status code; its class must be met. `None` where no response was recorded: anything goes.
+    pub status: Option<u16>,
+    /// Media type of the body, in lower case without parameters.
+    pub content_type: Option<String>,
+    /// Length of the body as sent, in bytes.
+    pub body_bytes: u64,
+}

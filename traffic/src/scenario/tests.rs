@@ -1,0 +1,136 @@
+use mynah_message::Locator;
+
+use super::*;
+use crate::exchange::Nanos;
+use crate::{Endpoint, Error};
+
+const HAND_WRITTEN: &str = r#"
+version = 1
+name = "shop"
+
+[load]
+rate = "10x"
+for = "30s"
+
+[[threshold]]
+expr = "p99 < 500ms"
+
+[[profile]]
+name = "buyer"
+weight = 25
+
+[[profile.step]]
+request = "GET /login"
+expect = 200
+
+[[profile.step]]
+request = "POST /login?from=${csrf}"
+think = "1.5s"
+headers = { Accept = "text/html", Authorization = "Bearer ${csrf[2]}" }
+form = { csrf = "${csrf}", email = "${identity.email}", note = "a b&c" }
+expect = 303
+
+[[correlation]]
+name = "csrf"
+from = ["GET /login input:csrf"]
+to = ["POST /login form:csrf"]
+"#;
+
+#[test]
+fn a_hand_written_scenario_becomes_steps() {
+    let scenario = Scenario::parse(HAND_WRITTEN, "s.toml").unwrap();
+    let step = scenario.profiles[0].steps[1].to_step(3, "shop.test", Some(0)).unwrap();
+    assert_eq!((step.endpoint, step.waits_for, step.think), (3, Some(0), Nanos(1_500_000_000)));
+    let head = String::from_utf8_lossy(&step.request.head).into_owned();
+    assert!(
+        head.starts_with("POST /login?from=${csrf} HTTP/1.1\r\nHost: shop.test\r\nAccept: text/html\r\n"),
+        "{head}"
+    );
+    assert!(head.contains("Content-Type: application/x-www-form-urlencoded\r\n"), "{head}");
+    assert_eq!(&step.request.body[..], b"csrf=%24%7Bcsrf%7D&email=%24%7Bidentity.email%7D&note=a+b%26c");
+    assert!(head.contains(&format!("Content-Length: {}\r\n", step.request.body.len())));
+    let mut found: Vec<String> =
+        step.injections.iter().map(|i| format!("{} {:?} {:?}", i.at, i.source, i.format)).collect();
+    found.sort();
+    assert_eq!(
+        found,
+        [
+            "form:csrf Correlation { name: \"csrf\", index: 0 } None",
+            "form:email Identity { column: \"email\" } None",
+            "header:Authorization Correlation { name: \"csrf\", index: 2 } Some(\"Bearer {}\")",
+            "query:from Correlation { name: \"csrf\", index: 0 } None",
+        ]
+    );
+}
+
+#[test]
+fn what_is_written_is_read() {
+    let scenario = Scenario::parse(HAND_WRITTEN, "s.toml").unwrap();
+    let text = scenario.to_toml().unwrap();
+    assert_eq!(Scenario::parse(&text, "s.toml").unwrap(), scenario, "{text}");
+}
+
+#[test]
+fn mistakes_are_named_with_their_place() {
+    let with = |from: &str, to: &str| {
+        Scenario::parse(&HAND_WRITTEN.replace(from, to), "s.toml").unwrap_err().to_string()
+    };
+    for (from, to, wanted) in [
+        ("weight = 25", "wieght = 25", "s.toml:14:1: unknown key 'wieght'; did you mean 'weight'?"),
+        ("weight = 25", "weight = -1", "weight -1 must be zero or more"),
+        ("weight = 25", "weight = \"much\"", "s.toml:14:"),
+        ("\"10x\"", "\"10 bananas\"", "expected '10x'"),
+        ("p99 < 500ms", "p99 ~ 500ms", "expected a comparison"),
+        ("name = \"csrf\"", "name = \"crsf\"", "did you mean '${crsf}'?"),
+        ("\"GET /login\"", "\"GET login\"", "the path begins with '/'"),
+        ("version = 1", "version = 9", "version 9"),
+        ("input:csrf", "inptu:csrf", "inptu"),
+        ("think = \"1.5s\"", "think = \"1.5\"", "expected a number with a unit"),
+    ] {
+        let message = with(from, to);
+        assert!(message.contains(wanted), "{to}: {message}");
+    }
+}
+
+fn script() -> SessionScript {
+    let step = Step {
+        host: "a".into(),
+        request: mynah_message::Message { head: "GET / HTTP/1.1\r\n\r\n".into(), ..Default::default() },
+        ..Step::default()
+    };
+    let injection = Injection {
+        at: "json:$.a[2].b".parse::<Locator>().unwrap(),
+        source: Source::Correlation { name: "x".into(), index: 2 },
+        format: Some("Bearer {}".into()),
+    };
+    let second = Step { endpoint: 1, waits_for: Some(0), injections: vec![injection], ..step.clone() };
+    SessionScript { start: Nanos(5), steps: vec![step, second] }
+}
+
+#[test]
+fn sessions_are_read_in_any_order() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("s.sessions");
+    let endpoints: Vec<Endpoint> = vec!["GET /".parse().unwrap(), "GET a:81/{id}".parse().unwrap()];
+    let tables = Tables { endpoints, profiles: vec!["one".into(), "two".into()] };
+    let mut writer = SessionsWriter::create(&path, &tables).unwrap();
+    for number in 0..10 {
+        let script = SessionScript { start: Nanos(number), ..script() };
+        writer.write(number as u32 % 2, &script).unwrap();
+    }
+    assert!(writer.write(2, &script()).is_err());
+    writer.finish().unwrap();
+    let mut reader = SessionsReader::open(&path).unwrap();
+    assert_eq!(*reader.tables(), tables);
+    assert_eq!(reader.by_profile()["two"], [1, 3, 5, 7, 9]);
+    for position in [9, 0, 4] {
+        assert_eq!(
+            reader.read(position).unwrap(),
+            SessionScript { start: Nanos(position as u64), ..script() }
+        );
+    }
+    assert!(reader.read(10).is_err());
+    let bytes = std::fs::read(&path).unwrap();
+    std::fs::write(&path, &bytes[..bytes.len() - 3]).unwrap();
+    assert!(matches!(SessionsReader::open(&path), Err(Error::Damaged { .. })));
+}

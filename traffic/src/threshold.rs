@@ -1,0 +1,360 @@
+//! `[endpoint:] metric op value`: `p99 < 500ms`, `failure_rate < 1%`, `GET /items/{id}: service.p95 <= 200ms`.
+//!
+//! Metrics: `p50` … `p99.99` (also written `p999`, `p9999`), `mean`, `min`, `max` of the response time, or of the service
+//! time behind `service.`; `failure_rate`, `mismatch_rate`; `requests`, `failures`, `mismatches`; `requests_per_s`.
+//! A threshold with no data fails: what was not measured was not shown to hold.
+
+use std::fmt;
+use std::str::FromStr;
+
+use crate::run::Tally;
+use crate::units::{format_duration, parse_duration, split_number};
+use crate::{Error, Nanos, nearest};
+
+/// A comparison.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Op {
+    /// `<`
+    Less,
+    /// `<=`
+    AtMost,
+    /// `>`
+    More,
+    /// `>=`
+    AtLeast,
+}
+
+impl Op {
+    const ALL: [(&'static str, Op); 4] =
+        [("<=", Op::AtMost), (">=", Op::AtLeast), ("<", Op::Less), (">", Op::More)];
+
+    fn holds(self, seen: f64, wanted: f64) -> bool {
+        match self {
+            Op::Less => seen < wanted,
+            Op::AtMost => seen <= wanted,
+            Op::More => seen > wanted,
+            Op::AtLeast => seen >= wanted,
+        }
+    }
+}
+
+impl fmt::Display for Op {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let text = Op::ALL.iter().find(|(_, op)| op == self).map_or("?", |(text, _)| text);
+        f.write_str(text)
+    }
+}
+
+/// A figure of a latency distribution.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Figure {
+    /// This quantile, from 0 to 1.
+    Quantile(f64),
+    /// Arithmetic mean.
+    Mean,
+    /// Smallest.
+    Min,
+    /// Largest.
+    Max,
+}
+
+/// What is compared.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Metric {
+    /// Of response times; nanoseconds.
+    Response(Figure),
+    /// Of service times; nanoseconds.
+    Service(Figure),
+    /// Failed requests by all requests, 0 to 1.
+    FailureRate,
+    /// Answers unlike the recorded ones by all requests, 0 to 1.
+    MismatchRate,
+    /// Requests by second.
+    RequestsPerSecond,
+    /// Count of requests.
+    Requests,
+    /// Count of failed requests.
+    Failures,
+    /// Count of answers unlike the recorded ones.
+    Mismatches,
+}
+
+const NAMES: [&str; 13] = [
+    "p50",
+    "p95",
+    "p99",
+    "p99.9",
+    "mean",
+    "min",
+    "max",
+    "failure_rate",
+    "mismatch_rate",
+    "requests_per_s",
+    "requests",
+    "failures",
+    "mismatches",
+];
+
+impl Metric {
+    fn parse(text: &str) -> Option<Metric> {
+        Some(match text {
+            "failure_rate" => Metric::FailureRate,
+            "mismatch_rate" => Metric::MismatchRate,
+            "requests_per_s" | "rps" => Metric::RequestsPerSecond,
+            "requests" => Metric::Requests,
+            "failures" => Metric::Failures,
+            "mismatches" => Metric::Mismatches,
+            other => match other.strip_prefix("service.") {
+                Some(figure) => Metric::Service(parse_figure(figure)?),
+                None => Metric::Response(parse_figure(other)?),
+            },
+        })
+    }
+
+    /// The metric's value; `None` where nothing was measured. `seconds`: how long was measured.
+    pub fn value(self, tally: &Tally, seconds: f64) -> Option<f64> {
+        let share = |count: u64| (tally.requests > 0).then(|| count as f64 / tally.requests as f64);
+        let of = |histogram: &hdrhistogram::Histogram<u64>, figure| {
+            (!histogram.is_empty()).then(|| match figure {
+                // Histograms count microseconds.
+                Figure::Quantile(q) => histogram.value_at_quantile(q) as f64 * 1e3,
+                Figure::Mean => histogram.mean() * 1e3,
+                Figure::Min => histogram.min() as f64 * 1e3,
+                Figure::Max => histogram.max() as f64 * 1e3,
+            })
+        };
+        match self {
+            Metric::Response(figure) => of(&tally.response, figure),
+            Metric::Service(figure) => of(&tally.service, figure),
+            Metric::FailureRate => share(tally.failures),
+            Metric::MismatchRate => share(tally.mismatches),
+            Metric::RequestsPerSecond => {
+                (seconds > 0.0 && tally.requests > 0).then(|| tally.requests as f64 / seconds)
+            }
+            Metric::Requests => Some(tally.requests as f64),
+            Metric::Failures => (tally.requests > 0).then_some(tally.failures as f64),
+            Metric::Mismatches => (tally.requests > 0).then_some(tally.mismatches as f64),
+        }
+    }
+
+    /// A value of this metric as a person reads it.
+    pub fn format(self, value: f64) -> String {
+        match self {
+            Metric::Response(_) | Metric::Service(_) => format_duration(Nanos(value.max(0.0) as u64)),
+            Metric::FailureRate | Metric::MismatchRate => format!("{}%", (value * 1e6).round() / 1e4),
+            Metric::RequestsPerSecond => format!("{}/s", (value * 100.0).round() / 100.0),
+            Metric::Requests | Metric::Failures | Metric::Mismatches => format!("{value}"),
+        }
+    }
+
+    fn parse_value(self, text: &str) -> Option<f64> {
+        let text = text.trim();
+        match self {
+            Metric::Response(_) | Metric::Service(_) => parse_duration(text).ok().map(|span| span.0 as f64),
+            Metric::FailureRate | Metric::MismatchRate => match split_number(text)? {
+                (number, "%") => Some(number / 100.0),
+                (number, "") if number <= 1.0 => Some(number),
+                _ => None,
+            },
+            Metric::RequestsPerSecond => match split_number(text)? {
+                (number, "" | "/s") => Some(number),
+                _ => None,
+            },
+            Metric::Requests | Metric::Failures | Metric::Mismatches => match split_number(text)? {
+                (number, "") => Some(number),
+                _ => None,
+            },
+        }
+    }
+
+    fn value_example(self) -> &'static str {
+        match self {
+            Metric::Response(_) | Metric::Service(_) => "a duration such as 500ms",
+            Metric::FailureRate | Metric::MismatchRate => "a share such as 1% or 0.01",
+            Metric::RequestsPerSecond => "a rate such as 100/s",
+            Metric::Requests | Metric::Failures | Metric::Mismatches => "a number",
+        }
+    }
+}
+
+fn parse_figure(text: &str) -> Option<Figure> {
+    match text {
+        "mean" | "avg" => return Some(Figure::Mean),
+        "min" => return Some(Figure::Min),
+        "max" => return Some(Figure::Max),
+        "median" | "med" => return Some(Figure::Quantile(0.5)),
+        _ => {}
+    }
+    let digits = text.strip_prefix('p')?;
+    if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.') {
+        return None;
+    }
+    let percent: f64 = match digits {
+        "100" => 100.0,
+        // p999 is the field's way to write p99.9.
+        _ if digits.len() > 2 && digits.starts_with("99") && !digits.contains('.') => {
+            format!("{}.{}", &digits[..2], &digits[2..]).parse().ok()?
+        }
+        _ => digits.parse().ok()?,
+    };
+    (0.0..=100.0).contains(&percent).then_some(Figure::Quantile(percent / 100.0))
+}
+
+/// A threshold as written and as understood.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Threshold {
+    /// As the user wrote it.
+    pub expr: String,
+    /// The endpoint it is about, as named in the tables; `None`: all together.
+    pub endpoint: Option<String>,
+    /// What is compared.
+    pub metric: Metric,
+    /// How.
+    pub op: Op,
+    /// With what, in the metric's unit.
+    pub wanted: f64,
+}
+
+/// What became of a threshold.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Outcome {
+    /// As the user wrote it.
+    pub expr: String,
+    /// Whether it held.
+    pub ok: bool,
+    /// What was measured, in nanoseconds, shares, counts or rates; `None`: nothing was.
+    pub value: Option<f64>,
+    /// The whole in words: `p99 < 1us: 1.2ms seen`.
+    pub text: String,
+}
+
+impl FromStr for Threshold {
+    type Err = Error;
+
+    fn from_str(expr: &str) -> Result<Self, Error> {
+        let wrong = |message: String| Error::syntax("threshold", expr, message);
+        // An endpoint can hold ':' (a port): the metric stands behind ": ", and ops stand behind that.
+        let (endpoint, rest) = match expr.rsplit_once(": ") {
+            Some((endpoint, rest)) => (Some(endpoint.trim().to_owned()), rest),
+            None => (None, expr),
+        };
+        let (at, symbol, op) = Op::ALL
+            .iter()
+            .filter_map(|(symbol, op)| rest.find(symbol).map(|at| (at, *symbol, *op)))
+            .min_by_key(|(at, symbol, _)| (*at, std::cmp::Reverse(symbol.len())))
+            .ok_or_else(|| {
+                wrong("expected a comparison with <, <=, > or >=, such as 'p99 < 500ms'".to_owned())
+            })?;
+        let name = rest[..at].trim();
+        let metric = Metric::parse(name).ok_or_else(|| {
+            let hint = nearest(name, NAMES).map(|meant| format!("; did you mean '{meant}'?")).unwrap_or_default();
+            wrong(format!("unknown metric '{name}'{hint} (there are pNN, mean, min, max, each also behind 'service.', failure_rate, mismatch_rate, requests_per_s, requests, failures, mismatches)"))
+        })?;
+        let value = rest[at + symbol.len()..].trim();
+        if value.contains(" over ") {
+            return Err(wrong("not supported yet: 'over any WINDOW'".to_owned()));
+        }
+        let wanted = metric.parse_value(value).ok_or_else(|| {
+            wrong(format!("'{value}' cannot be compared with {name}; expected {}", metric.value_example()))
+        })?;
+        Ok(Threshold { expr: expr.trim().to_owned(), endpoint, metric, op, wanted })
+    }
+}
+
+impl Threshold {
+    /// Evaluates against the tally it is about (`None`: there is no such endpoint). `names`: the endpoints that there are.
+    pub fn evaluate(&self, tally: Option<&Tally>, seconds: f64, names: &[&str]) -> Outcome {
+        let value = tally.and_then(|tally| self.metric.value(tally, seconds));
+        let ok = value.is_some_and(|value| self.op.holds(value, self.wanted));
+        let text = match (value, tally, &self.endpoint) {
+            (Some(value), _, _) => {
+                let relation = if ok { "holds" } else { "failed" };
+                format!("{}: {relation}, {} seen", self.expr, self.metric.format(value))
+            }
+            (None, None, Some(endpoint)) => {
+                let hint = nearest(endpoint, names.iter().copied())
+                    .map(|meant| format!("; the nearest is '{meant}'"))
+                    .unwrap_or_default();
+                format!("{}: failed, no request went to an endpoint '{endpoint}'{hint}", self.expr)
+            }
+            _ => format!("{}: failed, nothing was measured", self.expr),
+        };
+        Outcome { expr: self.expr.clone(), ok, value, text }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tally() -> Tally {
+        let mut tally = Tally::default();
+        for ms in 1..=100 {
+            tally.requests += 1;
+            tally.response.record(ms * 1000).unwrap();
+            tally.service.record(ms * 100).unwrap();
+        }
+        tally.failures = 2;
+        tally
+    }
+
+    fn check(expr: &str) -> Outcome {
+        expr.parse::<Threshold>().unwrap().evaluate(Some(&tally()), 10.0, &[])
+    }
+
+    #[test]
+    fn holds_or_fails() {
+        for expr in [
+            "p99 < 100ms",
+            "p50<=51ms",
+            "max < 101ms",
+            "p999 < 101ms",
+            "service.p99 < 10ms",
+            "failure_rate <= 2%",
+            "failure_rate < 0.03",
+            "requests_per_s >= 10",
+            "requests > 99",
+            "mean < 51ms",
+            "mismatch_rate < 0.1%",
+        ] {
+            assert!(check(expr).ok, "{expr}: {}", check(expr).text);
+        }
+        for expr in ["p99 < 1us", "failure_rate < 2%", "min > 1s", "requests_per_s > 10/s"] {
+            assert!(!check(expr).ok, "{expr}");
+        }
+        assert_eq!(check("p99 < 1us").text, "p99 < 1us: failed, 99.1ms seen");
+    }
+
+    #[test]
+    fn no_data_fails() {
+        let threshold: Threshold = "p99 < 1h".parse().unwrap();
+        assert!(!threshold.evaluate(Some(&Tally::default()), 10.0, &[]).ok);
+        let threshold: Threshold = "GET /itemz: p99 < 1h".parse().unwrap();
+        let outcome = threshold.evaluate(None, 10.0, &["GET /items", "POST /login"]);
+        assert_eq!(
+            outcome.text,
+            "GET /itemz: p99 < 1h: failed, no request went to an endpoint 'GET /itemz'; the nearest is 'GET /items'"
+        );
+    }
+
+    #[test]
+    fn endpoints_with_a_port() {
+        let threshold: Threshold = "GET a:8080/x/{id}: p95 < 2s".parse().unwrap();
+        assert_eq!(threshold.endpoint.as_deref(), Some("GET a:8080/x/{id}"));
+    }
+
+    #[test]
+    fn what_is_wrong_is_said() {
+        for (expr, part) in [
+            ("p99", "expected a comparison"),
+            ("p99 < 5", "a duration such as 500ms"),
+            ("failurerate < 1%", "did you mean 'failure_rate'?"),
+            ("p101 < 5ms", "unknown metric"),
+            ("failure_rate < 5ms", "a share"),
+            ("p99 < 1s over any 10s", "not supported yet"),
+        ] {
+            let error = expr.parse::<Threshold>().unwrap_err().to_string();
+            assert!(error.contains(part), "{expr}: {error}");
+        }
+    }
+}
