@@ -322,7 +322,7 @@ mod tests {
         for expr in ["p99 < 1us", "failure_rate < 2%", "min > 1s", "requests_per_s > 10/s"] {
             assert!(!check(expr).ok, "{expr}");
         }
-        assert_eq!(check("p99 < 1us").text, "p99 < 1us: failed, 99.1ms seen");
+        assert_eq!(check("p99 < 1us").text, "p99 < 1us: failed, 99ms seen");
     }
 
     #[test]

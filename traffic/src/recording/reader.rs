@@ -23,7 +23,7 @@ pub struct Reader {
     frame: Vec<u8>,
     at: usize,
     summary: Option<Summary>,
-    index: Option<Vec<IndexEntry>>,
+    ended: bool,
     done: bool,
 }
 
@@ -69,7 +69,7 @@ impl Reader {
             frame: Vec::new(),
             at: 0,
             summary: None,
-            index: None,
+            ended: false,
             done: false,
         })
     }
@@ -121,8 +121,7 @@ impl Reader {
             let frame = self.offset;
             match self.next_frame() {
                 Ok(true) => {}
-                Ok(false) => break,
-                Err(Error::Damaged { .. }) => break,
+                Ok(false) | Err(Error::Damaged { .. }) => break,
                 Err(error) => return Err(error),
             }
             let mut position = 0;
@@ -144,7 +143,7 @@ impl Reader {
     fn next_frame(&mut self) -> Result<bool, Error> {
         loop {
             // The footer is no frame: a sealed recording ends with it, right behind the index.
-            if self.index.is_some() {
+            if self.ended {
                 return Ok(false);
             }
             match frame::read(&mut self.input) {
@@ -158,9 +157,7 @@ impl Reader {
                             return Ok(true);
                         }
                         kind::SUMMARY => self.summary = decode(&mut found.bytes.as_slice()).ok(),
-                        kind::INDEX => {
-                            self.index = Some(decode(&mut found.bytes.as_slice()).unwrap_or_default())
-                        }
+                        kind::INDEX => self.ended = true,
                         // Written by a later version that this one may read: not for us.
                         _ => {}
                     }

@@ -50,7 +50,7 @@ fn masked(exchange: Exchange) -> Masked<Exchange> {
 }
 
 fn write(path: &Path, exchanges: &[Exchange]) -> std::path::PathBuf {
-    let mut writer = Writer::create(path, header()).unwrap();
+    let mut writer = Writer::create(path, &header()).unwrap();
     for exchange in exchanges {
         writer.write(&masked(exchange.clone())).unwrap();
     }
@@ -108,7 +108,7 @@ fn while_it_is_written_only_the_owner_reads_it() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("t.mynah");
     std::fs::write(folder.path().join("t.mynah.partial"), "left behind").unwrap();
-    let writer = Writer::create(&path, header()).unwrap();
+    let writer = Writer::create(&path, &header()).unwrap();
     let mode = std::fs::metadata(writer.partial_path()).unwrap().permissions().mode();
     assert_eq!(mode & 0o777, 0o600);
     assert!(!path.exists());
@@ -117,7 +117,7 @@ fn while_it_is_written_only_the_owner_reads_it() {
 #[test]
 fn unmasked_exchanges_are_refused_by_a_masked_recording() {
     let folder = tempfile::tempdir().unwrap();
-    let mut writer = Writer::create(folder.path().join("t.mynah"), header()).unwrap();
+    let mut writer = Writer::create(folder.path().join("t.mynah"), &header()).unwrap();
     #[expect(clippy::disallowed_methods, reason = "this is what must be refused")]
     let open = Masked::assume(exchange(1, 1), Provenance::Unmasked);
     assert!(writer.write(&open).is_err());

@@ -48,10 +48,10 @@ impl Writer {
     ///
     /// # Errors
     /// When the file cannot be created.
-    pub fn create(path: impl AsRef<Path>, header: Header) -> Result<Writer, Error> {
+    pub fn create(path: impl AsRef<Path>, header: &Header) -> Result<Writer, Error> {
         let path = path.as_ref().to_path_buf();
         let partial = partial_path(&path);
-        let header = Header { audit: Audit::Pending, ..header };
+        let header = Header { audit: Audit::Pending, ..header.clone() };
         // What an earlier attempt left may be readable by others: a new file gets the mode, an old one would keep its own.
         match std::fs::remove_file(&partial) {
             Err(error) if error.kind() != std::io::ErrorKind::NotFound => {

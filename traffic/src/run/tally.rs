@@ -22,7 +22,11 @@ fn unreachable_histogram() -> Histogram<u64> {
 
 /// Records a span, rounded up to a whole microsecond so that nothing is ever counted as faster than it was.
 pub fn record(histogram: &mut Histogram<u64>, span: Nanos) {
-    histogram.saturating_record(span.0.div_ceil(1000).max(1));
+    let micros = span.0.div_ceil(1000).max(1);
+    // `saturating_record` would clamp instead of growing, which is the one thing a maximum must not do.
+    if histogram.record(micros).is_err() {
+        histogram.saturating_record(micros);
+    }
 }
 
 /// What was counted.

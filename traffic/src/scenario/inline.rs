@@ -99,7 +99,10 @@ impl InlineStep {
                 return Ok((Scheme::Http, None, method, target));
             }
             (None, None) => {
-                return Err(wrong(request, "the path begins with '/', or is a whole http:// or https:// URL"));
+                return Err(wrong(
+                    request,
+                    "the path begins with '/', or is a whole http:// or https:// URL",
+                ));
             }
         };
         let slash = rest.find(['/', '?']).unwrap_or(rest.len());
@@ -225,25 +228,22 @@ impl InlineStep {
                 format!("not supported yet: two ${{…}} in one value, '{text}'"),
             ));
         }
-        let source = match name.strip_prefix("identity.") {
-            Some(column) => Source::Identity { column: column.to_owned() },
-            None => {
-                let (name, index) = match name.strip_suffix(']').and_then(|inner| inner.split_once('[')) {
-                    Some((name, index)) => {
-                        let index = index.parse().map_err(|_| {
-                            wrong(
-                                &self.request,
-                                format!("'${{{name}[{index}]}}': the index must be a number"),
-                            )
-                        })?;
-                        (name, index)
-                    }
-                    None => (name, 0),
-                };
-                Source::Correlation { name: name.to_owned(), index }
-            }
-        };
+        let source = self.source(name)?;
         let format = (!before.is_empty() || !after.is_empty()).then(|| format!("{before}{{}}{after}"));
         Ok(Injection { at, source, format })
+    }
+
+    /// What stands between `${` and `}`.
+    fn source(&self, name: &str) -> Result<Source, Error> {
+        if let Some(column) = name.strip_prefix("identity.") {
+            return Ok(Source::Identity { column: column.to_owned() });
+        }
+        let Some((name, index)) = name.strip_suffix(']').and_then(|inner| inner.split_once('[')) else {
+            return Ok(Source::Correlation { name: name.to_owned(), index: 0 });
+        };
+        let index = index.parse().map_err(|_| {
+            wrong(&self.request, format!("'${{{name}[{index}]}}': the index must be a number"))
+        })?;
+        Ok(Source::Correlation { name: name.to_owned(), index })
     }
 }
