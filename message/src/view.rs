@@ -8,8 +8,10 @@ use crate::{BodyKind, Error, Head, Leaf, Limits, Locator, Message, Side, content
 
 mod body;
 mod fields;
+mod html;
 mod url;
 mod walk;
+mod xml;
 
 pub(crate) use walk::{Counter, Emit, Want};
 

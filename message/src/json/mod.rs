@@ -54,6 +54,9 @@ struct Frame {
     path_len: usize,
 }
 
+/// Paths longer than this count as nested too deep: each leaf has one of its own.
+const LONGEST_PATH: usize = 8192;
+
 /// Reports every string, number and literal in document order. `depth` limits nesting.
 pub fn scan<'a>(
     body: &'a [u8],
@@ -114,7 +117,11 @@ fn scan_document<'a>(
                 push_index(path, frame.next_index);
                 frame.next_index += 1;
             } else {
+                let start = at;
                 at = read_key(body, at, path)?;
+                if path.len() > LONGEST_PATH {
+                    return Err(End::Garbage(start));
+                }
             }
         }
         let start = at;

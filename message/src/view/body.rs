@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::ops::ControlFlow;
 
-use super::{Counter, Coverage, Emit, Want};
+use super::{Counter, Coverage, Emit, Want, html, xml};
 use crate::{BodyKind, Encoding, Head, Leaf, Locator, Nth, Part, json, multipart, percent};
 
 pub(super) struct Source<'v, 'o> {
@@ -54,6 +54,9 @@ pub(super) fn walk<'v>(
         BodyKind::Json if want.has(Want::JSON) => return json(source, emit),
         BodyKind::Form if want.has(Want::FORM) => form(body, emit),
         BodyKind::Multipart { boundary } if want.has(Want::MULTIPART) => parts(body, boundary, emit),
+        BodyKind::Html => html::walk(source, emit),
+        BodyKind::Script if want.has(Want::SCRIPT) => html::walk_script(source, emit),
+        BodyKind::Xml if want.has(Want::XML) => xml::walk(source, emit),
         BodyKind::Binary => {
             let _ = whole(source, emit, false);
             return (ControlFlow::Continue(()), Coverage::Opaque);

@@ -32,7 +32,7 @@ pub(super) fn walk<'v>(head: &Head<'v>, want: Want, emit: Emit<'_, 'v>) -> Contr
                 part: Part::Head,
                 span: field.value_span.clone(),
                 encoding: Encoding::Header,
-                composite: cookie || location,
+                composite: cookie || (location && url::divides(field.value)),
             })?;
         }
         if cookie && want.has(Want::COOKIE) {

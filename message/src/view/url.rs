@@ -15,15 +15,29 @@ pub(crate) struct Piece<'a> {
     pub(crate) encoding: Encoding,
 }
 
+/// Whether a URL is taken apart: it has a path segment or a query value, and is not so long that the patterns, each of
+/// which holds most of it, would take far more room than the message.
+pub(crate) fn divides(url: &[u8]) -> bool {
+    let count = |wanted: u8, of: &[u8]| memchr::memchr_iter(wanted, of).count();
+    if url.len() > 8192 || count(b'/', url) > 64 || count(b'&', url) > 256 {
+        return false;
+    }
+    let parts = Parts::reference(url);
+    url[parts.path].iter().any(|&b| b != b'/')
+        || parts.query.is_some_and(|q| url[q].iter().any(|&b| b != b'&'))
+}
+
 /// Hands out each path segment and each query value with its pattern.
 pub(crate) fn pieces<'a>(
     url: &'a [u8],
     emit: &mut dyn FnMut(Piece<'a>) -> ControlFlow<()>,
 ) -> ControlFlow<()> {
+    if !divides(url) {
+        return ControlFlow::Continue(());
+    }
     let parts = Parts::reference(url);
     let path = &url[parts.path.clone()];
     let text = String::from_utf8_lossy(path);
-    // Where bytes are not UTF-8 the text's offsets are not the path's; such a path is cut by bytes below.
     for segment in segments(path, parts.path.start) {
         if segment.span.is_empty() {
             continue;
