@@ -1,2 +1,113 @@
-//! The command.
-fn main() {}
+//! `mynah`: capture production HTTP traffic, mask it, learn how users behave, and replay that at any rate.
+//!
+//! This crate only parses arguments, wires the stages together and maps errors to exit codes. One file a subcommand,
+//! each with its `Args` and a `run` that returns an [`Outcome`]; what they share stands beside them:
+//!
+//! | module | job |
+//! |---|---|
+//! | [`exit`] | exit codes and the errors that carry them |
+//! | [`input`] | any input as a stream of exchanges |
+//! | [`pipeline`] | learn → mask → write → audit → seal |
+//! | [`unmasked`] | the one place where `--unmasked` is obeyed |
+//! | [`progress`] | a line on the terminal while something takes long |
+//! | [`terminal`] | what the terminal can show |
+
+mod capture;
+mod demo;
+mod demo_server;
+mod exit;
+mod input;
+mod inspect;
+mod interrupt;
+mod mask;
+mod mask_value;
+mod pipeline;
+mod profile;
+mod progress;
+mod replay;
+mod report;
+mod terminal;
+mod unmasked;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use exit::{Exit, Outcome};
+
+/// Capture production HTTP traffic, mask it, learn how users behave, and replay that at any rate.
+#[derive(Debug, Parser)]
+#[command(name = "mynah", version, after_help = exit::HELP, max_term_width = 110)]
+pub(crate) struct Cli {
+    /// Say more (-v, -vv); never shows a captured value. MYNAH_LOG takes a filter such as mynah_capture=debug.
+    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    verbose: u8,
+
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Demo(demo::Args),
+    Capture(capture::Args),
+    Mask(mask::Args),
+    MaskValue(mask_value::Args),
+    Inspect(inspect::Args),
+    Profile(profile::Args),
+    Replay(replay::Args),
+    Report(report::Args),
+    DemoServer(demo_server::Args),
+}
+
+impl Command {
+    fn run(&self) -> Outcome {
+        match self {
+            Command::Demo(args) => demo::run(args),
+            Command::Capture(args) => capture::run(args),
+            Command::Mask(args) => mask::run(args),
+            Command::MaskValue(args) => mask_value::run(args),
+            Command::Inspect(args) => inspect::run(args),
+            Command::Profile(args) => profile::run(args),
+            Command::Replay(args) => replay::run(args),
+            Command::Report(args) => report::run(args),
+            Command::DemoServer(args) => demo_server::run(args),
+        }
+    }
+}
+
+/// Parses a command line and runs it: what the shell does, and what the demo does with each command it prints.
+pub(crate) fn dispatch(line: impl IntoIterator<Item = impl Into<std::ffi::OsString> + Clone>) -> Outcome {
+    match Cli::try_parse_from(line) {
+        Ok(cli) => cli.command.run(),
+        Err(error) => Err(exit::Failure { exit: Exit::Usage, error: error.into() }),
+    }
+}
+
+fn log(verbose: u8) {
+    use tracing_subscriber::EnvFilter;
+    let level = match verbose {
+        0 => "warn",
+        1 => "info",
+        2 => "debug",
+        _ => "trace",
+    };
+    let filter = EnvFilter::try_from_env("MYNAH_LOG").unwrap_or_else(|_| EnvFilter::new(level));
+    // A second subscriber (a test's) is no reason to stop.
+    let _ = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(terminal::stderr_color())
+        .try_init();
+}
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    log(cli.verbose);
+    match cli.command.run() {
+        Ok(exit) => exit.into(),
+        Err(failure) => {
+            eprintln!("{} {:#}", terminal::error_word(), failure.error);
+            failure.exit.into()
+        }
+    }
+}

@@ -1,0 +1,100 @@
+//! `mynah capture`: inputs → a masked, sealed recording.
+
+use std::path::PathBuf;
+
+use crate::exit::{Exit, Exits, Outcome};
+use crate::input::{Inputs, Reading};
+use crate::pipeline::{self, Masking};
+
+/// Make a recording of captured traffic: pcap, pcapng, HAR (each also as .gz or .zst) or another recording, told apart by content.
+///
+/// Secrets and personal data are masked before the recording gets its name; what was written is audited.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  mynah capture site.pcap -o site.mynah
+  mynah capture monday.har tuesday.har -o week.mynah --key-file team.key")]
+pub(crate) struct Args {
+    /// Files to read.
+    #[arg(required = true, value_name = "INPUT")]
+    inputs: Vec<PathBuf>,
+
+    /// The recording to write.
+    #[arg(short, long, value_name = "F.mynah")]
+    output: PathBuf,
+
+    #[command(flatten)]
+    masking: MaskingArgs,
+
+    /// Keep secrets and personal data as they are; the recording says so for ever.
+    #[arg(long, conflicts_with_all = ["key_file", "report"])]
+    unmasked: bool,
+
+    /// Bytes kept of a body; longer ones are cut and flagged.
+    #[arg(long, value_name = "SIZE", default_value = "16MiB", value_parser = parse_size)]
+    max_body: u64,
+
+    /// Take what is whole of a damaged or unsealed recording.
+    #[arg(long)]
+    recover: bool,
+}
+
+/// What `capture` and `mask` have in common.
+#[derive(Debug, clap::Args)]
+pub(crate) struct MaskingArgs {
+    /// Key under which pseudonyms are made (made when missing). Without it the key is random and forgotten.
+    #[arg(long, value_name = "F", env = "MYNAH_KEY_FILE")]
+    pub(crate) key_file: Option<PathBuf>,
+
+    /// Write what was masked, by kind and place, as JSON (counts only, never a value).
+    #[arg(long, value_name = "F.json")]
+    pub(crate) report: Option<PathBuf>,
+}
+
+/// `16MiB`, `1GB`, `4096`.
+fn parse_size(text: &str) -> Result<u64, String> {
+    let end = text.find(|c: char| !(c.is_ascii_digit() || c == '.')).unwrap_or(text.len());
+    let (number, unit) = text.split_at(end);
+    let factor: f64 = match unit.trim() {
+        "" | "B" => 1.0,
+        "kB" | "KB" => 1e3,
+        "MB" => 1e6,
+        "GB" => 1e9,
+        "KiB" => 1024.0,
+        "MiB" => 1024.0 * 1024.0,
+        "GiB" => 1024.0 * 1024.0 * 1024.0,
+        _ => return Err("expected a size such as 16MiB or 1GB".to_owned()),
+    };
+    number.parse::<f64>().map(|number| (number * factor) as u64).map_err(|_| "expected a size such as 16MiB or 1GB".to_owned())
+}
+
+pub(crate) fn run(args: &Args) -> Outcome {
+    let inputs = Inputs::look(&args.inputs, Reading { recover: args.recover, max_body: args.max_body })?;
+    let masking = if args.unmasked { Masking::Refused } else { Masking::Under(pipeline::key(args.masking.key_file.as_deref())?) };
+    make(&inputs, &args.output, masking, &args.masking)
+}
+
+/// Makes the recording, tells of it and writes the masking report.
+pub(crate) fn make(inputs: &Inputs, output: &std::path::Path, masking: Masking, args: &MaskingArgs) -> Outcome {
+    let made = pipeline::record(inputs, output, masking)?;
+    pipeline::tell(&made);
+    if let (Some(path), Some(report)) = (&args.report, &made.report) {
+        let text = serde_json::to_string_pretty(report).exits(Exit::Internal)?;
+        std::fs::write(path, text + "\n").map_err(|error| mynah_traffic::Error::io(path, error)).exits(Exit::Usage)?;
+    }
+    Ok(Exit::Ok)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::parse_size;
+
+    #[test]
+    fn sizes() {
+        assert_eq!(parse_size("16MiB"), Ok(16 << 20));
+        assert_eq!(parse_size("1.5GB"), Ok(1_500_000_000));
+        assert_eq!(parse_size("4096"), Ok(4096));
+        assert!(parse_size("many").is_err());
+        assert!(parse_size("5 bananas").is_err());
+    }
+}

@@ -1,0 +1,94 @@
+//! `mynah demo`: the whole pipeline, each step as a command that can be run by hand.
+
+use std::path::{Path, PathBuf};
+
+use mynah_masking::{Key, mask_value};
+use mynah_shop::{Accounts, Options, Running};
+
+use crate::exit::{Exit, Exits, Failure, Outcome};
+use crate::{demo_server, dispatch, terminal};
+
+/// Real traffic of the shop (`mynah demo-server`): 240 sessions of curl, Python clients and Chromium, recorded with tcpdump.
+const CAPTURE: &[u8] = include_bytes!("../fixtures/shop.pcap");
+/// Who logged in while it was recorded.
+const ACCOUNTS: &str = include_str!("../fixtures/accounts.csv");
+
+/// Run the whole pipeline on a bundled capture against a shop of our own: capture, mask, profile, replay x10, report.
+///
+/// Takes less than a minute; needs no network but loopback. Each step is printed as the command that does it.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// Where the demo's files go.
+    #[arg(short, long, value_name = "DIR", default_value = "mynah-demo")]
+    output: PathBuf,
+
+    /// For how long sessions are begun.
+    #[arg(long = "for", value_name = "TIME", default_value = "10s")]
+    duration: String,
+}
+
+/// One step: says what it is for, prints the command, runs it.
+fn step(title: &str, words: &[&str]) -> Outcome {
+    let words: Vec<String> = std::iter::once("mynah").chain(words.iter().copied()).map(str::to_owned).collect();
+    println!("\n# {title}\n$ {}", terminal::shell_line(&words));
+    dispatch(words)
+}
+
+fn write(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
+    std::fs::write(path, bytes).map_err(|error| mynah_traffic::Error::io(path, error)).exits(Exit::Usage)
+}
+
+pub(crate) fn run(args: &Args) -> Outcome {
+    let folder = &args.output;
+    std::fs::create_dir_all(folder).map_err(|error| mynah_traffic::Error::io(folder, error)).exits(Exit::Usage)?;
+    let file = |name: &str| folder.join(name).to_string_lossy().into_owned();
+    let (pcap, recording, key, scenario, run) =
+        (file("shop.pcap"), file("shop.mynah"), file("demo.key"), file("shop.toml"), file("run"));
+    write(Path::new(&pcap), CAPTURE)?;
+    write(Path::new(&file("accounts.csv")), ACCOUNTS.as_bytes())?;
+
+    step("1. Production traffic, as tcpdump saw it: find the exchanges, take the secrets out", &["capture", &pcap, "-o", &recording, "--key-file", &key])?;
+    step("2. What is in the recording", &["inspect", &recording])?;
+    step("3. How users behave: profiles with weights, and the values that responses hand out", &["profile", &recording, "-o", &scenario])?;
+    let accounts = seed_accounts(Path::new(&key), folder)?;
+    let shop = open_shop(&accounts)?;
+    let threshold = ["failure_rate < 0.5%", "p99 < 500ms"];
+    let target = shop.url();
+    let exit = step(
+        "5. Ten times the recorded sessions, each with its own cookies, tokens and order",
+        &["replay", &scenario, "--target", &target, "--rate", "10x", "--for", &args.duration, "--threshold", threshold[0], "--threshold", threshold[1], "-o", &run],
+    )?;
+    let counts = shop.counts();
+    println!(
+        "\nThe shop's own books: {} requests, {} log-ins ({} refused), {} orders, {} confirmed.",
+        counts.requests, counts.logins_ok, counts.logins_failed, counts.orders, counts.confirmed
+    );
+    println!("Look at {}, edit {scenario}, run any of the commands above again.", file("run/report.html"));
+    Ok(exit)
+}
+
+/// Masked passwords log in nowhere by themselves: the fresh shop's accounts get the pseudonyms under the same key.
+fn seed_accounts(key: &Path, folder: &Path) -> Result<PathBuf, Failure> {
+    let path = folder.join("accounts-masked.csv");
+    println!("\n# 4. A fresh shop, its accounts seeded with the pseudonyms under the same key (as `mynah mask-value` gives them)");
+    let (shown, key_shown) = (path.display(), key.display());
+    println!("$ mynah mask-value --key-file {key_shown} --type email …; mynah mask-value --key-file {key_shown} --type password …   (into {shown})");
+    println!("$ mynah demo-server --port 18080 --accounts {shown}");
+    let key = Key::load(key).exits(Exit::Usage)?;
+    let mut reader = csv::Reader::from_reader(ACCOUNTS.as_bytes());
+    let mut writer = csv::Writer::from_path(&path).exits(Exit::Usage)?;
+    writer.write_record(["username", "password"]).exits(Exit::Usage)?;
+    for row in reader.records() {
+        let row = row.exits(Exit::Internal)?;
+        let value = |column: usize, kind: &str| mask_value(&key, kind, row.get(column).unwrap_or_default()).exits(Exit::Internal);
+        writer.write_record([value(0, "email")?, value(1, "password")?]).exits(Exit::Usage)?;
+    }
+    writer.flush().exits(Exit::Usage)?;
+    Ok(path)
+}
+
+fn open_shop(accounts: &Path) -> Result<Running, Failure> {
+    let accounts = Accounts::from_csv_file(accounts).exits(Exit::Internal)?;
+    let options = Options::new(accounts).seed(demo_server::fresh_seed());
+    Running::start(options).exits(Exit::Internal)
+}

@@ -1,0 +1,239 @@
+//! Any input as a stream of exchanges: recordings by their own reader, everything else by the capture stage.
+
+use std::fs::File;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+use mynah_traffic::recording::{self, CaptureCounts, Header, Reader, Summary};
+use mynah_traffic::{Error, Exchange, Provenance};
+
+use crate::exit::{Exit, Exits, Failure, fail};
+use crate::terminal;
+
+/// Exchanges of one or more inputs, one after the other.
+pub(crate) type Exchanges = Box<dyn Iterator<Item = Result<Exchange, Error>>>;
+
+/// Numbers of connections and clients are unique within an input only; each input gets this much room.
+const ROOM: u64 = 1 << 40;
+
+/// Files that were named on the command line.
+#[derive(Clone, Debug)]
+pub(crate) struct Inputs {
+    inputs: Vec<Input>,
+}
+
+/// One of them.
+#[derive(Clone, Debug)]
+pub(crate) struct Input {
+    path: PathBuf,
+    /// Its place among them.
+    number: u64,
+    is_recording: bool,
+    recover: bool,
+    max_body: u64,
+}
+
+/// How inputs are read.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Reading {
+    /// Take what is whole of a damaged or unsealed recording.
+    pub(crate) recover: bool,
+    /// Bytes kept of a body.
+    pub(crate) max_body: u64,
+}
+
+impl Default for Reading {
+    fn default() -> Self {
+        Reading { recover: false, max_body: mynah_capture::Options::default().max_body }
+    }
+}
+
+impl Inputs {
+    /// Looks at the first bytes of each file, so that a wrong one is named before any work is done.
+    pub(crate) fn look(paths: &[PathBuf], reading: Reading) -> Result<Inputs, Failure> {
+        let mut inputs = Vec::with_capacity(paths.len());
+        for (number, path) in paths.iter().enumerate() {
+            if path.as_os_str() == "-" {
+                return Err(fail(Exit::Usage, "not supported yet: reading from standard input; name a file"));
+            }
+            let mut first = Vec::new();
+            let file = File::open(path).map_err(|error| Error::io(path, error)).exits(Exit::Input)?;
+            file.take(64).read_to_end(&mut first).map_err(|error| Error::io(path, error)).exits(Exit::Input)?;
+            let input = Input {
+                path: path.clone(),
+                number: number as u64,
+                is_recording: Reader::recognises(&first),
+                recover: reading.recover,
+                max_body: reading.max_body,
+            };
+            input.open()?;
+            inputs.push(input);
+        }
+        Ok(Inputs { inputs })
+    }
+
+    /// The same, for a command that works on recordings only.
+    pub(crate) fn recordings(paths: &[PathBuf], reading: Reading) -> Result<Inputs, Failure> {
+        let inputs = Inputs::look(paths, reading)?;
+        match inputs.inputs.iter().find(|input| !input.is_recording) {
+            None => Ok(inputs),
+            Some(other) => {
+                let path = other.path.display();
+                Err(fail(Exit::Input, format!("{path}: not a recording; make one of it first: mynah capture {path} -o traffic.mynah")))
+            }
+        }
+    }
+
+    /// Each input.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Input> {
+        self.inputs.iter()
+    }
+
+    /// File names without their folders.
+    pub(crate) fn names(&self) -> Vec<String> {
+        self.inputs.iter().map(Input::name).collect()
+    }
+
+    /// Whether every input is a recording that was masked.
+    pub(crate) fn masked(&self) -> bool {
+        self.inputs.iter().all(|input| input.header().is_some_and(|header| header.provenance == Provenance::Policy))
+    }
+
+    /// All exchanges, one input after the other.
+    pub(crate) fn open(&self) -> Result<Exchanges, Error> {
+        let mut streams = Vec::with_capacity(self.inputs.len());
+        for input in &self.inputs {
+            streams.push(input.open().map_err(|failure| Error::Limit(format!("{:#}", failure.error)))?);
+        }
+        Ok(Box::new(streams.into_iter().flatten()))
+    }
+}
+
+impl Input {
+    /// The file.
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Its name without the folder.
+    pub(crate) fn name(&self) -> String {
+        self.path.file_name().unwrap_or(self.path.as_os_str()).to_string_lossy().into_owned()
+    }
+
+    /// A recording's header.
+    pub(crate) fn header(&self) -> Option<Header> {
+        if !self.is_recording {
+            return None;
+        }
+        Reader::open(&self.path).ok().map(|reader| reader.header().clone())
+    }
+
+    /// Its exchanges from the first on.
+    pub(crate) fn open(&self) -> Result<Stream, Failure> {
+        let source = if self.is_recording {
+            let reader = Reader::open(&self.path)?;
+            if reader.header().audit == recording::Audit::Pending && !self.recover {
+                let path = self.path.display();
+                return Err(fail(Exit::Input, format!("{path}: was never sealed, so that masking is not proven in it; --recover takes what is whole")));
+            }
+            Source::Recording(Box::new(reader))
+        } else {
+            let options = mynah_capture::Options { max_body: self.max_body, ..mynah_capture::Options::default() };
+            Source::Capture(Box::new(mynah_capture::Source::open(&self.path, &options).map_err(capture_failure)?))
+        };
+        Ok(Stream { source, base: self.number * ROOM, recover: self.recover, path: self.path.clone(), recovered: None })
+    }
+}
+
+/// A capture error and the code it ends with.
+fn capture_failure(error: mynah_capture::Error) -> Failure {
+    let exit = match &error {
+        mynah_capture::Error::Unsupported { .. } => Exit::Usage,
+        _ => Exit::Input,
+    };
+    Failure { exit, error: error.into() }
+}
+
+enum Source {
+    Recording(Box<Reader>),
+    Capture(Box<mynah_capture::Source>),
+}
+
+/// The exchanges of one input.
+pub(crate) struct Stream {
+    source: Source,
+    base: u64,
+    recover: bool,
+    path: PathBuf,
+    recovered: Option<String>,
+}
+
+impl Stream {
+    /// What the capture saw and lost; complete at the end of the stream.
+    pub(crate) fn counts(&self) -> CaptureCounts {
+        match &self.source {
+            Source::Recording(reader) => reader.summary().map(|summary| summary.capture.clone()).unwrap_or_default(),
+            Source::Capture(source) => source.counts(),
+        }
+    }
+
+    /// What a reader must know; complete at the end of the stream.
+    pub(crate) fn warnings(&self) -> Vec<String> {
+        let own = match &self.source {
+            Source::Recording(reader) => reader.summary().map(|summary| summary.warnings.clone()).unwrap_or_default(),
+            Source::Capture(source) => source.warnings(),
+        };
+        own.into_iter().chain(self.recovered.clone()).collect()
+    }
+
+    /// A recording's summary; at the end of the stream.
+    pub(crate) fn summary(&self) -> Option<&Summary> {
+        match &self.source {
+            Source::Recording(reader) => reader.summary(),
+            Source::Capture(_) => None,
+        }
+    }
+
+    /// What the input is, in a word.
+    pub(crate) fn format(&self) -> &'static str {
+        match &self.source {
+            Source::Recording(_) => "mynah",
+            Source::Capture(source) => source.kind().name(),
+        }
+    }
+}
+
+impl Iterator for Stream {
+    type Item = Result<Exchange, Error>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.recovered.is_some() {
+            return None;
+        }
+        let item = match &mut self.source {
+            Source::Recording(reader) => reader.next()?.map(mynah_traffic::Masked::into_inner),
+            Source::Capture(source) => source.next()?.map_err(|error| Error::Limit(error.to_string())),
+        };
+        match item {
+            Ok(mut exchange) => {
+                exchange.connection.id += self.base;
+                if let Some(hint) = &mut exchange.connection.client_hint {
+                    *hint += self.base;
+                }
+                Some(Ok(exchange))
+            }
+            Err(error @ Error::Damaged { .. }) if self.recover => {
+                self.recovered = Some(format!("{error}; what came before was taken"));
+                None
+            }
+            Err(error) => Some(Err(error)),
+        }
+    }
+}
+
+/// Says what a person must know of the inputs, each once.
+pub(crate) fn show_warnings(path: &Path, warnings: &[String]) {
+    for warning in warnings {
+        terminal::warn(format!("{}: {warning}", path.display()));
+    }
+}

@@ -1,0 +1,146 @@
+//! Inputs → recording: learn what is sensitive, mask, write, audit what was written, seal.
+
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+use mynah_masking::{Key, Learner, Policy, Report};
+use mynah_traffic::recording::{Audit, CaptureCounts, Header, Reader, Summary, VERSION, Writer};
+use mynah_traffic::{Nanos, Provenance};
+
+use crate::exit::{Exit, Exits, Failure, fail};
+use crate::input::{Inputs, show_warnings};
+use crate::progress::Progress;
+use crate::{terminal, unmasked};
+
+/// What becomes of sensitive values.
+pub(crate) enum Masking {
+    /// They are masked under this key.
+    Under(Key),
+    /// They stay: the user said `--unmasked`.
+    Refused,
+}
+
+/// What was made.
+pub(crate) struct Made {
+    pub(crate) path: PathBuf,
+    pub(crate) exchanges: u64,
+    pub(crate) counts: CaptureCounts,
+    pub(crate) report: Option<Report>,
+}
+
+/// The key in this file (made where there is none), or one that is forgotten with the process.
+pub(crate) fn key(file: Option<&Path>) -> Result<Key, Failure> {
+    match file {
+        Some(path) => Key::load_or_create(path).exits(Exit::Usage),
+        None => Key::random().exits(Exit::Internal),
+    }
+}
+
+/// Makes a recording of the inputs.
+pub(crate) fn record(inputs: &Inputs, output: &Path, masking: Masking) -> Result<Made, Failure> {
+    match masking {
+        Masking::Refused => record_unmasked(inputs, output),
+        Masking::Under(key) => record_masked(inputs, output, key),
+    }
+}
+
+fn header(provenance: Provenance) -> Header {
+    let created = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    Header { version: VERSION, provenance, audit: Audit::Pending, created: Nanos::from(created), key_id: [0; 8], policy_hash: [0; 32] }
+}
+
+fn record_masked(inputs: &Inputs, output: &Path, key: Key) -> Result<Made, Failure> {
+    let mut learner = Learner::new(Policy::built_in(), key);
+    let mut progress = Progress::new("learning what is sensitive");
+    for input in inputs.iter() {
+        for exchange in input.open()? {
+            learner.learn(&exchange?);
+            progress.tick();
+        }
+    }
+    drop(progress);
+    let mut masker = learner.finish();
+    let (key_id, policy_hash) = masker.header();
+    let header = Header { key_id, policy_hash, ..header(Provenance::Policy) };
+    let mut writer = Writer::create(output, &header).exits(Exit::Usage)?;
+    let mut summary = write(inputs, &mut writer, "masking", |exchange| masker.mask(exchange))?;
+    let report = masker.report().clone();
+    summary.masked.clone_from(&report.masked);
+    summary.quarantined.clone_from(&report.quarantined);
+    let exchanges = writer.exchanges();
+    let unsealed = writer.finish(&summary).exits(Exit::Usage)?;
+
+    let mut auditor = masker.auditor();
+    let mut progress = Progress::new("auditing what was written");
+    for exchange in Reader::open(unsealed.partial_path())? {
+        auditor.check(exchange?.get());
+        progress.tick();
+    }
+    drop(progress);
+    if let Err(findings) = auditor.finish() {
+        unsealed.discard().exits(Exit::Usage)?;
+        return Err(fail(Exit::Unproven, format!("masking is not proven, so that nothing was sealed: {findings}")));
+    }
+    let path = unsealed.seal(Audit::Passed).exits(Exit::Usage)?;
+    Ok(Made { path, exchanges, counts: summary.capture, report: Some(report) })
+}
+
+fn record_unmasked(inputs: &Inputs, output: &Path) -> Result<Made, Failure> {
+    let mut writer = Writer::create(output, &header(Provenance::Unmasked)).exits(Exit::Usage)?;
+    let summary = write(inputs, &mut writer, "writing", unmasked::pass)?;
+    let exchanges = writer.exchanges();
+    let path = writer.finish(&summary).exits(Exit::Usage)?.seal(Audit::NotApplicable).exits(Exit::Usage)?;
+    Ok(Made { path, exchanges, counts: summary.capture, report: None })
+}
+
+/// Writes every exchange, after `pass`, and returns what is known of the inputs at their end.
+fn write(
+    inputs: &Inputs,
+    writer: &mut Writer,
+    what: &str,
+    mut pass: impl FnMut(mynah_traffic::Exchange) -> mynah_traffic::Masked<mynah_traffic::Exchange>,
+) -> Result<Summary, Failure> {
+    let mut summary = Summary { sources: inputs.names(), ..Summary::default() };
+    let mut progress = Progress::new(what);
+    for input in inputs.iter() {
+        let mut stream = input.open()?;
+        for exchange in stream.by_ref() {
+            writer.write(&pass(exchange?)).exits(Exit::Usage)?;
+            progress.tick();
+        }
+        summary.capture.add(&stream.counts());
+        let warnings = stream.warnings();
+        show_warnings(input.path(), &warnings);
+        summary.warnings.extend(warnings.into_iter().map(|warning| format!("{}: {warning}", input.name())));
+    }
+    Ok(summary)
+}
+
+/// Says what was made.
+pub(crate) fn tell(made: &Made) {
+    let size = std::fs::metadata(&made.path).map(|meta| meta.len()).unwrap_or_default();
+    let counts = &made.counts;
+    terminal::say(format!(
+        "captured  {} exchanges ({} of {} packets or entries read, {} gaps, {} flows evicted)",
+        made.exchanges, counts.captured, counts.seen, counts.gaps, counts.evicted
+    ));
+    match &made.report {
+        Some(report) => {
+            terminal::say(format!("masked    {}", list(&report.masked, "nothing was found to be sensitive")));
+            if !report.quarantined.is_empty() {
+                terminal::warn(format!("withheld  {}", list(&report.quarantined, "nothing")));
+            }
+            terminal::say("audit     passed: no original value is left in it");
+        }
+        None => terminal::warn("--unmasked: secrets and personal data are in this recording as they were captured"),
+    }
+    terminal::say(format!("wrote     {} ({})", made.path.display(), mynah_traffic::units::format_bytes(size)));
+}
+
+/// `12 email, 7 password`, most first.
+pub(crate) fn list(counts: &std::collections::BTreeMap<String, u64>, none: &str) -> String {
+    let mut pairs: Vec<_> = counts.iter().collect();
+    pairs.sort_by_key(|(name, count)| (std::cmp::Reverse(**count), name.as_str()));
+    let texts: Vec<String> = pairs.iter().map(|(name, count)| format!("{count} {name}")).collect();
+    if texts.is_empty() { none.to_owned() } else { texts.join(", ") }
+}

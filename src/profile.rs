@@ -1,0 +1,137 @@
+//! `mynah profile`: recordings → a weighted scenario.
+
+use std::path::{Path, PathBuf};
+
+use mynah_grouping::{Options, ProfileCount, SessionKey};
+use mynah_traffic::scenario::Scenario;
+use mynah_traffic::units::parse_duration;
+use mynah_traffic::{Endpoint, Nanos};
+
+use crate::exit::{Exit, Exits, Failure, Outcome};
+use crate::input::{Inputs, Reading};
+use crate::terminal;
+
+/// Group recorded sessions into weighted behaviour profiles: a scenario to replay and to edit.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  mynah profile shop.mynah -o shop.toml
+  mynah profile mon.mynah tue.mynah -o week.toml --session-key cookie:sid --endpoint 'GET /u/{name}' --explain")]
+pub(crate) struct Args {
+    /// Recordings.
+    #[arg(required = true, value_name = "IN.mynah")]
+    inputs: Vec<PathBuf>,
+
+    /// The scenario to write; recorded requests go beside it, into a file that ends in .sessions.
+    #[arg(short, long, value_name = "scenario.toml")]
+    output: PathBuf,
+
+    #[command(flatten)]
+    grouping: GroupingArgs,
+
+    /// How many profiles: found by itself, or this many.
+    #[arg(long, value_name = "auto|N", default_value = "auto")]
+    profiles: ProfileCount,
+
+    /// Keep requests for static assets (images, style sheets, scripts, fonts).
+    #[arg(long)]
+    keep_static: bool,
+
+    /// Keep requests to hosts other than the recording's own.
+    #[arg(long)]
+    keep_third_party: bool,
+
+    /// Seed of the clustering's random choices.
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    seed: u64,
+
+    /// Say what was found and why: sessions, profiles, correlations with their evidence, what was left out.
+    #[arg(long)]
+    explain: bool,
+
+    /// Take what is whole of a damaged or unsealed recording.
+    #[arg(long)]
+    recover: bool,
+}
+
+/// What `profile` and `inspect` have in common.
+#[derive(Debug, clap::Args)]
+pub(crate) struct GroupingArgs {
+    /// What tells clients apart: cookie:NAME, header:NAME or query:NAME. Found by itself when not given.
+    #[arg(long, value_name = "KEY")]
+    session_key: Option<SessionKey>,
+
+    /// A longer pause ends a session.
+    #[arg(long, value_name = "TIME", default_value = "30m", value_parser = parse_duration)]
+    idle_timeout: Nanos,
+
+    /// An endpoint template of your own, such as 'GET /u/{name}'; repeatable.
+    #[arg(long = "endpoint", value_name = "TEMPLATE")]
+    templates: Vec<Endpoint>,
+}
+
+impl GroupingArgs {
+    /// As the grouping stage takes them.
+    pub(crate) fn options(&self) -> Options {
+        Options {
+            session_key: self.session_key.clone(),
+            idle_timeout: self.idle_timeout,
+            templates: self.templates.clone(),
+            ..Options::default()
+        }
+    }
+}
+
+/// A grouping error and the code it ends with.
+pub(crate) fn grouping_failure(error: mynah_grouping::Error) -> Failure {
+    match error {
+        mynah_grouping::Error::Traffic(error) => error.into(),
+        other => Failure { exit: Exit::Input, error: other.into() },
+    }
+}
+
+pub(crate) fn run(args: &Args) -> Outcome {
+    let inputs = Inputs::recordings(&args.inputs, Reading { recover: args.recover, ..Reading::default() })?;
+    let options = Options {
+        profiles: args.profiles,
+        keep_static: args.keep_static,
+        keep_third_party: args.keep_third_party,
+        seed: args.seed,
+        ..args.grouping.options()
+    };
+    let scenario = make(&inputs, &options, &args.output, args.explain)?;
+    tell(&scenario, &args.output);
+    Ok(Exit::Ok)
+}
+
+/// Groups, writes the scenario and its sessions, and returns it.
+pub(crate) fn make(inputs: &Inputs, options: &Options, output: &Path, explain: bool) -> Result<Scenario, Failure> {
+    let name = output.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
+    let options = Options { name, ..options.clone() };
+    let open = || inputs.open();
+    let profiled =
+        mynah_grouping::profile(&open, inputs.names(), inputs.masked(), &options, output).map_err(grouping_failure)?;
+    if explain {
+        print!("{}", profiled.explanation);
+    }
+    profiled.scenario.save(output).exits(Exit::Usage)?;
+    Ok(profiled.scenario)
+}
+
+fn tell(scenario: &Scenario, output: &Path) {
+    if let Some(recorded) = &scenario.recorded {
+        terminal::say(format!(
+            "grouped   {} sessions of {} exchanges, {:.2} sessions/s over {:.1} s",
+            recorded.sessions, recorded.exchanges, recorded.sessions_per_s, recorded.duration_s
+        ));
+    }
+    for profile in &scenario.profiles {
+        let sessions = profile.sessions.map(|count| format!(" ({count} sessions)")).unwrap_or_default();
+        terminal::say(format!("profile   {:>6.2} %  {}{sessions}", profile.weight, profile.name));
+    }
+    for correlation in &scenario.correlations {
+        let evidence = correlation.evidence.as_deref().unwrap_or_default();
+        terminal::say(format!("carries   {}: {evidence}", correlation.name));
+    }
+    terminal::say(format!("wrote     {}", output.display()));
+}

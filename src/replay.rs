@@ -1,0 +1,312 @@
+//! `mynah replay`: a scenario → traffic → a run and a verdict.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use mynah_grouping::Options as Grouping;
+use mynah_replay::{HostHeader, LoadModel, Options, Prepared, Progress as Point, Stop, Target, TraceStep};
+use mynah_report::{html, table};
+use mynah_traffic::Nanos;
+use mynah_traffic::recording::Reader;
+use mynah_traffic::run::{HTML, RunFolder, Verdict};
+use mynah_traffic::scenario::{Rate, Scenario, ThinkTime};
+use mynah_traffic::threshold::Threshold;
+use mynah_traffic::units::{format_duration, parse_duration};
+
+use crate::exit::{Exit, Exits, Failure, Outcome, fail};
+use crate::input::{Inputs, Reading};
+use crate::progress::Progress;
+use crate::{interrupt, profile, report, terminal};
+
+/// Drive a scenario at a target: virtual users that behave as recorded, at any rate, with a verdict at the end.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  mynah replay shop.toml --target http://127.0.0.1:8080 --rate 10x --for 60s --threshold 'p99 < 500ms'
+  mynah replay shop.toml --target https://staging.example --users 50 --spawn-rate 5 --for 5m
+  mynah replay shop.toml --target http://127.0.0.1:8080 --once --trace")]
+pub(crate) struct Args {
+    /// A scenario (.toml), or a recording, which is grouped first.
+    #[arg(value_name = "SCENARIO|RECORDING")]
+    what: PathBuf,
+
+    /// Where requests go.
+    #[arg(long, value_name = "URL", env = "MYNAH_TARGET", required_unless_present = "map")]
+    target: Option<Target>,
+
+    /// Where the requests of one recorded host go; repeatable.
+    #[arg(long, value_name = "HOST=URL", value_parser = parse_map)]
+    map: Vec<(String, Target)>,
+
+    /// Open model: sessions that begin, as times the recorded rate (10x) or each second (200/s).
+    #[arg(long, value_name = "R", conflicts_with_all = ["users", "once"])]
+    rate: Option<Rate>,
+
+    /// Closed model: virtual users at the same time.
+    #[arg(long, short = 'u', value_name = "N", conflicts_with = "once", value_parser = clap::value_parser!(u32).range(1..))]
+    users: Option<u32>,
+
+    /// Users added each second until there are --users.
+    #[arg(long, short = 'r', value_name = "R", requires = "users")]
+    spawn_rate: Option<f64>,
+
+    /// For how long sessions are begun. The recording's own duration (at least 10 s) when nothing says otherwise.
+    #[arg(long = "for", short = 't', value_name = "TIME", value_parser = parse_duration)]
+    duration: Option<Nanos>,
+
+    /// What becomes of recorded pauses: recorded, 0, 2s, x0.5.
+    #[arg(long, value_name = "T")]
+    think_time: Option<ThinkTime>,
+
+    /// What must hold, or the exit code is 10: 'p99 < 500ms', 'failure_rate < 1%', 'GET /items/{id}: p95 < 200ms'; repeatable.
+    #[arg(long = "threshold", value_name = "EXPR")]
+    thresholds: Vec<Threshold>,
+
+    /// Play one session of each profile.
+    #[arg(long)]
+    once: bool,
+
+    /// Print each step of --once: what was sent, wanted and got, and why it is wrong.
+    #[arg(long, requires = "once")]
+    trace: bool,
+
+    /// The Host header: the target's, or as recorded.
+    #[arg(long, value_name = "target|recorded", default_value = "target", value_parser = parse_host)]
+    host: HostHeader,
+
+    /// A header that every request gets instead of its own of that name; repeatable.
+    #[arg(long = "set-header", value_name = "NAME: VALUE", value_parser = parse_header)]
+    set_headers: Vec<(String, String)>,
+
+    /// Accept any certificate.
+    #[arg(long)]
+    insecure: bool,
+
+    /// Send to a host that the traffic was recorded from. (Loopback is always allowed.)
+    #[arg(long)]
+    allow_recorded_host: bool,
+
+    /// The same seed gives the same schedule.
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    seed: u64,
+
+    /// Sending threads; one for each core when left out.
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    threads: usize,
+
+    /// How long making a connection may take.
+    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = parse_timeout)]
+    connect_timeout: Duration,
+
+    /// How long a request may take.
+    #[arg(long, value_name = "TIME", default_value = "60s", value_parser = parse_timeout)]
+    timeout: Duration,
+
+    /// The run's folder; a new one under runs/ when left out.
+    #[arg(short, long, value_name = "RUN")]
+    output: Option<PathBuf>,
+
+    /// Print run.json on standard output instead of the table.
+    #[arg(long, conflicts_with = "trace")]
+    json: bool,
+
+    /// Take what is whole of a damaged or unsealed recording.
+    #[arg(long)]
+    recover: bool,
+}
+
+fn parse_map(text: &str) -> Result<(String, Target), String> {
+    let (host, url) = text.split_once('=').filter(|(host, _)| !host.is_empty()).ok_or("expected HOST=URL")?;
+    Ok((host.to_ascii_lowercase(), url.parse().map_err(|error: mynah_replay::Error| error.to_string())?))
+}
+
+fn parse_host(text: &str) -> Result<HostHeader, String> {
+    match text {
+        "target" => Ok(HostHeader::Target),
+        "recorded" => Ok(HostHeader::Recorded),
+        _ => Err("expected 'target' or 'recorded'".to_owned()),
+    }
+}
+
+fn parse_header(text: &str) -> Result<(String, String), String> {
+    let (name, value) = text.split_once(':').ok_or("expected 'Name: value'")?;
+    Ok((name.trim().to_owned(), value.trim().to_owned()))
+}
+
+fn parse_timeout(text: &str) -> Result<Duration, String> {
+    let span = parse_duration(text).map_err(|error| error.to_string())?;
+    if span.0 == 0 { Err("expected more than nothing".to_owned()) } else { Ok(span.as_duration()) }
+}
+
+/// A replay error and the code it ends with.
+fn replay_failure(error: mynah_replay::Error) -> Failure {
+    use mynah_replay::Error;
+    match error {
+        Error::Traffic(error) => error.into(),
+        Error::Unreachable { .. } => Failure { exit: Exit::Unreachable, error: error.into() },
+        Error::Config(_) | Error::Refused { .. } => Failure { exit: Exit::Usage, error: error.into() },
+        other => Failure { exit: Exit::Internal, error: other.into() },
+    }
+}
+
+impl Args {
+    /// Flags over the scenario's `[load]` over the defaults.
+    fn options(&self, scenario: &Scenario) -> Result<Options, Failure> {
+        let load = &scenario.load;
+        let closed = |users: u32| LoadModel::Closed { users, spawn_rate: self.spawn_rate.or(load.spawn_rate).unwrap_or(f64::from(users)) };
+        let model = match (self.once, self.rate, self.users) {
+            (true, ..) => LoadModel::Once,
+            (_, Some(rate), _) => LoadModel::Open { rate },
+            (_, _, Some(users)) => closed(users),
+            _ => match (load.rate, load.users) {
+                (Some(rate), _) => LoadModel::Open { rate },
+                (None, Some(users)) => closed(users),
+                (None, None) if scenario.recorded.is_some() => LoadModel::Open { rate: Rate::Times(1.0) },
+                (None, None) => {
+                    return Err(fail(Exit::Usage, "how much load? the scenario says neither rate nor users: add --rate 10/s or --users 20"));
+                }
+            },
+        };
+        let duration = match (self.duration, &load.duration) {
+            (Some(duration), _) => Some(duration),
+            (None, Some(text)) => Some(parse_duration(text)?),
+            (None, None) => None,
+        };
+        let mut thresholds = self.thresholds.clone();
+        for entry in &scenario.thresholds {
+            thresholds.push(entry.expr.parse()?);
+        }
+        Ok(Options {
+            target: self.target.clone(),
+            map: self.map.clone(),
+            load: model,
+            think_time: self.think_time.or(load.think_time).unwrap_or_default(),
+            duration,
+            seed: self.seed,
+            threads: self.threads,
+            thresholds,
+            insecure: self.insecure,
+            host_header: self.host,
+            set_headers: self.set_headers.clone(),
+            connect_timeout: self.connect_timeout,
+            request_timeout: self.timeout,
+            allow_recorded_host: self.allow_recorded_host,
+            ..Options::default()
+        })
+    }
+}
+
+pub(crate) fn run(args: &Args) -> Outcome {
+    // A recording is grouped into a scenario that lives as long as the run.
+    let folder = tempfile::tempdir().exits(Exit::Usage)?;
+    let scenario = match is_recording(&args.what)? {
+        true => group(args, folder.path())?,
+        false => args.what.clone(),
+    };
+    let prepared = Prepared::load(&scenario).map_err(replay_failure)?;
+    let options = args.options(prepared.scenario())?;
+    if args.trace { trace(&prepared, &options) } else { measure(args, &prepared, &options) }
+}
+
+fn is_recording(path: &Path) -> Result<bool, Failure> {
+    use std::io::Read;
+    let mut first = Vec::new();
+    let file = std::fs::File::open(path).map_err(|error| mynah_traffic::Error::io(path, error)).exits(Exit::Input)?;
+    file.take(8).read_to_end(&mut first).map_err(|error| mynah_traffic::Error::io(path, error)).exits(Exit::Input)?;
+    Ok(Reader::recognises(&first))
+}
+
+fn group(args: &Args, folder: &Path) -> Result<PathBuf, Failure> {
+    let inputs = Inputs::recordings(std::slice::from_ref(&args.what), Reading { recover: args.recover, ..Reading::default() })?;
+    let name = args.what.file_stem().map_or_else(|| "scenario".into(), std::ffi::OsStr::to_os_string);
+    let scenario = folder.join(name).with_extension("toml");
+    profile::make(&inputs, &Grouping::default(), &scenario, false)?;
+    Ok(scenario)
+}
+
+/// `runs/SCENARIO-2026-11-20T09-15-00`, so that no run overwrites another.
+fn default_folder(prepared: &Prepared) -> PathBuf {
+    let now = std::time::SystemTime::now().duration_since(std::time::SystemTime::UNIX_EPOCH).unwrap_or_default();
+    let time = mynah_traffic::units::format_time(Nanos::from(now)).replace(':', "-");
+    let name: String = prepared.scenario().name.chars().map(|c| if c.is_alphanumeric() { c } else { '-' }).collect();
+    PathBuf::from("runs").join(format!("{name}-{}", time.trim_end_matches('Z')))
+}
+
+fn measure(args: &Args, prepared: &Prepared, options: &Options) -> Outcome {
+    let folder = args.output.clone().unwrap_or_else(|| default_folder(prepared));
+    let folder = RunFolder::create(folder).exits(Exit::Usage)?;
+    let stop = Stop::new();
+    let switch = stop.clone();
+    interrupt::on_interrupt(move || switch.trigger())?;
+    let mut progress = Progress::new("connecting");
+    let document = mynah_replay::run(prepared, options, &folder, &stop, &mut |point| progress.text(&line(point)))
+        .map_err(replay_failure)?;
+    drop(progress);
+    folder.write(&document).exits(Exit::Usage)?;
+    let path = folder.path().join(HTML);
+    let page = html::render(&document).exits(Exit::Internal)?;
+    std::fs::write(&path, page).map_err(|error| mynah_traffic::Error::io(&path, error)).exits(Exit::Usage)?;
+    if args.json {
+        println!("{}", serde_json::to_string_pretty(&document).exits(Exit::Internal)?);
+    } else {
+        print!("{}", table::render(&document, report::style()));
+    }
+    terminal::say(format!("wrote       {}", path.display()));
+    Ok(match document.verdict {
+        _ if document.interrupted => Exit::Interrupted,
+        Verdict::Pass => Exit::Ok,
+        Verdict::Fail => Exit::Gate,
+        Verdict::Invalid => Exit::Invalid,
+    })
+}
+
+fn line(point: &Point) -> String {
+    let of = point.planned.map(|planned| format!(" of {}", format_duration(planned))).unwrap_or_default();
+    format!(
+        "{}{of}: {} users, {} requests ({:.0}/s), {} failed, p50 {}, p99 {}",
+        format_duration(Nanos(point.elapsed.0 / Nanos::PER_SECOND * Nanos::PER_SECOND)),
+        point.users,
+        point.requests,
+        point.requests_per_s,
+        point.failures,
+        format_duration(point.p50),
+        format_duration(point.p99),
+    )
+}
+
+fn trace(prepared: &Prepared, options: &Options) -> Outcome {
+    let mut profile = String::new();
+    let summary = mynah_replay::trace(prepared, options, &mut |step| {
+        if step.profile != profile {
+            profile.clone_from(&step.profile);
+            println!("\n{profile}");
+        }
+        print_step(&step);
+    })
+    .map_err(replay_failure)?;
+    println!("\n{} of {} steps right", summary.steps - summary.wrong, summary.steps);
+    Ok(if summary.wrong == 0 { Exit::Ok } else { Exit::Gate })
+}
+
+fn print_step(step: &TraceStep) {
+    let status = |status: Option<u16>| status.map_or("-".to_owned(), |status| status.to_string());
+    let mark = if step.ok { "ok  " } else { "FAIL" };
+    println!(
+        "{mark} {:>3}  {} {}  wanted {}, got {}  {:.1} ms",
+        step.number,
+        step.method,
+        step.url,
+        status(step.wanted),
+        status(step.got),
+        step.ms,
+    );
+    for (at, source, value) in &step.injected {
+        println!("           sent  {at} = {value}  (from {source})");
+    }
+    for (name, value) in &step.extracted {
+        println!("           keeps {name} = {value}");
+    }
+    if let Some(why) = &step.why {
+        println!("           why   {why}");
+    }
+}

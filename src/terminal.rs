@@ -1,0 +1,65 @@
+//! What the terminal can show.
+
+use std::io::IsTerminal;
+
+fn color_wanted() -> bool {
+    // https://no-color.org: any value but the empty one.
+    std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
+}
+
+/// Whether standard error takes colour.
+pub(crate) fn stderr_color() -> bool {
+    color_wanted() && std::io::stderr().is_terminal()
+}
+
+/// Whether standard output takes colour.
+pub(crate) fn stdout_color() -> bool {
+    color_wanted() && std::io::stdout().is_terminal()
+}
+
+/// Columns of the terminal that standard output goes to, when it is one.
+pub(crate) fn stdout_width() -> Option<u16> {
+    if !std::io::stdout().is_terminal() {
+        return None;
+    }
+    console::Term::stdout().size_checked().map(|(_, columns)| columns)
+}
+
+/// `error:`, in red where that shows.
+pub(crate) fn error_word() -> &'static str {
+    if stderr_color() { "\x1b[1;31merror:\x1b[0m" } else { "error:" }
+}
+
+/// Says something to the person, apart from the output proper.
+pub(crate) fn say(text: impl std::fmt::Display) {
+    eprintln!("{text}");
+}
+
+/// Warns the person.
+pub(crate) fn warn(text: impl std::fmt::Display) {
+    let word = if stderr_color() { "\x1b[1;33mwarning:\x1b[0m" } else { "warning:" };
+    eprintln!("{word} {text}");
+}
+
+/// A command as a person would type it: arguments with odd characters in quotes.
+pub(crate) fn shell_line(words: &[String]) -> String {
+    let plain = |word: &str| {
+        !word.is_empty() && word.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_./:=@%+,".contains(&b))
+    };
+    let quoted: Vec<String> = words
+        .iter()
+        .map(|word| if plain(word) { word.clone() } else { format!("'{}'", word.replace('\'', r"'\''")) })
+        .collect();
+    quoted.join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::shell_line;
+
+    #[test]
+    fn odd_words_are_quoted() {
+        let words = ["mynah", "replay", "a b", "p99 < 5ms", "it's", ""].map(str::to_owned);
+        assert_eq!(shell_line(&words), r"mynah replay 'a b' 'p99 < 5ms' 'it'\''s' ''");
+    }
+}
