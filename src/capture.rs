@@ -2,8 +2,10 @@
 
 use std::path::PathBuf;
 
+use mynah_traffic::units::parse_size;
+
 use crate::exit::{Exit, Exits, Outcome};
-use crate::input::{Inputs, Reading};
+use crate::input::{FilterArgs, Inputs, Reading};
 use crate::pipeline::{self, Masking};
 
 /// Make a recording of captured traffic: pcap, pcapng, HAR (each also as .gz or .zst) or another recording, told apart by content.
@@ -34,6 +36,9 @@ pub(crate) struct Args {
     #[arg(long, value_name = "SIZE", default_value = "16MiB", value_parser = parse_size)]
     max_body: u64,
 
+    #[command(flatten)]
+    filter: FilterArgs,
+
     /// Take what is whole of a damaged or unsealed recording.
     #[arg(long)]
     recover: bool,
@@ -51,50 +56,33 @@ pub(crate) struct MaskingArgs {
     pub(crate) report: Option<PathBuf>,
 }
 
-/// `16MiB`, `1GB`, `4096`.
-fn parse_size(text: &str) -> Result<u64, String> {
-    let end = text.find(|c: char| !(c.is_ascii_digit() || c == '.')).unwrap_or(text.len());
-    let (number, unit) = text.split_at(end);
-    let factor: f64 = match unit.trim() {
-        "" | "B" => 1.0,
-        "kB" | "KB" => 1e3,
-        "MB" => 1e6,
-        "GB" => 1e9,
-        "KiB" => 1024.0,
-        "MiB" => 1024.0 * 1024.0,
-        "GiB" => 1024.0 * 1024.0 * 1024.0,
-        _ => return Err("expected a size such as 16MiB or 1GB".to_owned()),
-    };
-    number.parse::<f64>().map(|number| (number * factor) as u64).map_err(|_| "expected a size such as 16MiB or 1GB".to_owned())
-}
-
 pub(crate) fn run(args: &Args) -> Outcome {
-    let inputs = Inputs::look(&args.inputs, Reading { recover: args.recover, max_body: args.max_body })?;
-    let masking = if args.unmasked { Masking::Refused } else { Masking::Under(pipeline::key(args.masking.key_file.as_deref())?) };
+    let inputs = Inputs::look(
+        &args.inputs,
+        &Reading { filter: args.filter.clone(), recover: args.recover, max_body: args.max_body },
+    )?;
+    let masking = if args.unmasked {
+        Masking::Refused
+    } else {
+        Masking::Under(pipeline::key(args.masking.key_file.as_deref())?)
+    };
     make(&inputs, &args.output, masking, &args.masking)
 }
 
 /// Makes the recording, tells of it and writes the masking report.
-pub(crate) fn make(inputs: &Inputs, output: &std::path::Path, masking: Masking, args: &MaskingArgs) -> Outcome {
+pub(crate) fn make(
+    inputs: &Inputs,
+    output: &std::path::Path,
+    masking: Masking,
+    args: &MaskingArgs,
+) -> Outcome {
     let made = pipeline::record(inputs, output, masking)?;
     pipeline::tell(&made);
     if let (Some(path), Some(report)) = (&args.report, &made.report) {
         let text = serde_json::to_string_pretty(report).exits(Exit::Internal)?;
-        std::fs::write(path, text + "\n").map_err(|error| mynah_traffic::Error::io(path, error)).exits(Exit::Usage)?;
+        std::fs::write(path, text + "\n")
+            .map_err(|error| mynah_traffic::Error::io(path, error))
+            .exits(Exit::Usage)?;
     }
     Ok(Exit::Ok)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::parse_size;
-
-    #[test]
-    fn sizes() {
-        assert_eq!(parse_size("16MiB"), Ok(16 << 20));
-        assert_eq!(parse_size("1.5GB"), Ok(1_500_000_000));
-        assert_eq!(parse_size("4096"), Ok(4096));
-        assert!(parse_size("many").is_err());
-        assert!(parse_size("5 bananas").is_err());
-    }
 }

@@ -29,7 +29,8 @@ pub(crate) struct Args {
 
 /// One step: says what it is for, prints the command, runs it.
 fn step(title: &str, words: &[&str]) -> Outcome {
-    let words: Vec<String> = std::iter::once("mynah").chain(words.iter().copied()).map(str::to_owned).collect();
+    let words: Vec<String> =
+        std::iter::once("mynah").chain(words.iter().copied()).map(str::to_owned).collect();
     println!("\n# {title}\n$ {}", terminal::shell_line(&words));
     dispatch(words)
 }
@@ -40,23 +41,46 @@ fn write(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
 
 pub(crate) fn run(args: &Args) -> Outcome {
     let folder = &args.output;
-    std::fs::create_dir_all(folder).map_err(|error| mynah_traffic::Error::io(folder, error)).exits(Exit::Usage)?;
+    std::fs::create_dir_all(folder)
+        .map_err(|error| mynah_traffic::Error::io(folder, error))
+        .exits(Exit::Usage)?;
     let file = |name: &str| folder.join(name).to_string_lossy().into_owned();
     let (pcap, recording, key, scenario, run) =
         (file("shop.pcap"), file("shop.mynah"), file("demo.key"), file("shop.toml"), file("run"));
     write(Path::new(&pcap), CAPTURE)?;
     write(Path::new(&file("accounts.csv")), ACCOUNTS.as_bytes())?;
 
-    step("1. Production traffic, as tcpdump saw it: find the exchanges, take the secrets out", &["capture", &pcap, "-o", &recording, "--key-file", &key])?;
+    step(
+        "1. Production traffic, as tcpdump saw it: find the exchanges, take the secrets out",
+        &["capture", &pcap, "-o", &recording, "--key-file", &key],
+    )?;
     step("2. What is in the recording", &["inspect", &recording])?;
-    step("3. How users behave: profiles with weights, and the values that responses hand out", &["profile", &recording, "-o", &scenario])?;
+    step(
+        "3. How users behave: profiles with weights, and the values that responses hand out",
+        &["profile", &recording, "-o", &scenario],
+    )?;
     let accounts = seed_accounts(Path::new(&key), folder)?;
     let shop = open_shop(&accounts)?;
     let threshold = ["failure_rate < 0.5%", "p99 < 500ms"];
     let target = shop.url();
     let exit = step(
         "5. Ten times the recorded sessions, each with its own cookies, tokens and order",
-        &["replay", &scenario, "--target", &target, "--rate", "10x", "--for", &args.duration, "--threshold", threshold[0], "--threshold", threshold[1], "-o", &run],
+        &[
+            "replay",
+            &scenario,
+            "--target",
+            &target,
+            "--rate",
+            "10x",
+            "--for",
+            &args.duration,
+            "--threshold",
+            threshold[0],
+            "--threshold",
+            threshold[1],
+            "-o",
+            &run,
+        ],
     )?;
     let counts = shop.counts();
     println!(
@@ -70,9 +94,13 @@ pub(crate) fn run(args: &Args) -> Outcome {
 /// Masked passwords log in nowhere by themselves: the fresh shop's accounts get the pseudonyms under the same key.
 fn seed_accounts(key: &Path, folder: &Path) -> Result<PathBuf, Failure> {
     let path = folder.join("accounts-masked.csv");
-    println!("\n# 4. A fresh shop, its accounts seeded with the pseudonyms under the same key (as `mynah mask-value` gives them)");
+    println!(
+        "\n# 4. A fresh shop, its accounts seeded with the pseudonyms under the same key (as `mynah mask-value` gives them)"
+    );
     let (shown, key_shown) = (path.display(), key.display());
-    println!("$ mynah mask-value --key-file {key_shown} --type email …; mynah mask-value --key-file {key_shown} --type password …   (into {shown})");
+    println!(
+        "$ mynah mask-value --key-file {key_shown} --type email …; mynah mask-value --key-file {key_shown} --type password …   (into {shown})"
+    );
     println!("$ mynah demo-server --port 18080 --accounts {shown}");
     let key = Key::load(key).exits(Exit::Usage)?;
     let mut reader = csv::Reader::from_reader(ACCOUNTS.as_bytes());
@@ -80,7 +108,9 @@ fn seed_accounts(key: &Path, folder: &Path) -> Result<PathBuf, Failure> {
     writer.write_record(["username", "password"]).exits(Exit::Usage)?;
     for row in reader.records() {
         let row = row.exits(Exit::Internal)?;
-        let value = |column: usize, kind: &str| mask_value(&key, kind, row.get(column).unwrap_or_default()).exits(Exit::Internal);
+        let value = |column: usize, kind: &str| {
+            mask_value(&key, kind, row.get(column).unwrap_or_default()).exits(Exit::Internal)
+        };
         writer.write_record([value(0, "email")?, value(1, "password")?]).exits(Exit::Usage)?;
     }
     writer.flush().exits(Exit::Usage)?;

@@ -78,7 +78,11 @@ impl From<mynah_traffic::Error> for Failure {
         use mynah_traffic::Error;
         let exit = match &error {
             Error::Config { .. } | Error::Syntax { .. } => Exit::Usage,
-            Error::Io { .. } | Error::NotA { .. } | Error::TooNew { .. } | Error::Damaged { .. } | Error::Limit(_) => Exit::Input,
+            Error::Io { .. }
+            | Error::NotA { .. }
+            | Error::TooNew { .. }
+            | Error::Damaged { .. }
+            | Error::Limit(_) => Exit::Input,
         };
         Failure { exit, error: error.into() }
     }

@@ -5,7 +5,7 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use mynah_traffic::recording::{self, CaptureCounts, Header, Reader, Summary};
-use mynah_traffic::{Error, Exchange, Provenance};
+use mynah_traffic::{Error, Exchange, Filter, Provenance};
 
 use crate::exit::{Exit, Exits, Failure, fail};
 use crate::terminal;
@@ -29,13 +29,35 @@ pub(crate) struct Input {
     /// Its place among them.
     number: u64,
     is_recording: bool,
-    recover: bool,
-    max_body: u64,
+    reading: Reading,
+}
+
+/// Which exchanges of an input are meant.
+#[derive(Clone, Debug, Default, clap::Args)]
+pub(crate) struct FilterArgs {
+    /// Only exchanges that fit, such as 'path =~ ^/api and status < 500'; of several, any may fit. Fields: method, host,
+    /// path, query, target, status, header.NAME, response.header.NAME, request.size, response.size, duration, client,
+    /// server, flag. Operators: == != < <= > >= contains =~ !~, and, or, not, brackets.
+    #[arg(long, visible_alias = "filter", value_name = "EXPR")]
+    include: Vec<Filter>,
+
+    /// No exchange that fits; repeatable.
+    #[arg(long, value_name = "EXPR")]
+    exclude: Vec<Filter>,
+}
+
+impl FilterArgs {
+    fn matches(&self, exchange: &Exchange) -> bool {
+        let any = |filters: &[Filter]| filters.iter().any(|filter| filter.matches(exchange));
+        (self.include.is_empty() || any(&self.include)) && !any(&self.exclude)
+    }
 }
 
 /// How inputs are read.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Reading {
+    /// Which exchanges are meant.
+    pub(crate) filter: FilterArgs,
     /// Take what is whole of a damaged or unsealed recording.
     pub(crate) recover: bool,
     /// Bytes kept of a body.
@@ -44,13 +66,17 @@ pub(crate) struct Reading {
 
 impl Default for Reading {
     fn default() -> Self {
-        Reading { recover: false, max_body: mynah_capture::Options::default().max_body }
+        Reading {
+            filter: FilterArgs::default(),
+            recover: false,
+            max_body: mynah_capture::Options::default().max_body,
+        }
     }
 }
 
 impl Inputs {
     /// Looks at the first bytes of each file, so that a wrong one is named before any work is done.
-    pub(crate) fn look(paths: &[PathBuf], reading: Reading) -> Result<Inputs, Failure> {
+    pub(crate) fn look(paths: &[PathBuf], reading: &Reading) -> Result<Inputs, Failure> {
         let mut inputs = Vec::with_capacity(paths.len());
         for (number, path) in paths.iter().enumerate() {
             if path.as_os_str() == "-" {
@@ -58,13 +84,15 @@ impl Inputs {
             }
             let mut first = Vec::new();
             let file = File::open(path).map_err(|error| Error::io(path, error)).exits(Exit::Input)?;
-            file.take(64).read_to_end(&mut first).map_err(|error| Error::io(path, error)).exits(Exit::Input)?;
+            file.take(64)
+                .read_to_end(&mut first)
+                .map_err(|error| Error::io(path, error))
+                .exits(Exit::Input)?;
             let input = Input {
                 path: path.clone(),
                 number: number as u64,
                 is_recording: Reader::recognises(&first),
-                recover: reading.recover,
-                max_body: reading.max_body,
+                reading: reading.clone(),
             };
             input.open()?;
             inputs.push(input);
@@ -73,13 +101,18 @@ impl Inputs {
     }
 
     /// The same, for a command that works on recordings only.
-    pub(crate) fn recordings(paths: &[PathBuf], reading: Reading) -> Result<Inputs, Failure> {
+    pub(crate) fn recordings(paths: &[PathBuf], reading: &Reading) -> Result<Inputs, Failure> {
         let inputs = Inputs::look(paths, reading)?;
         match inputs.inputs.iter().find(|input| !input.is_recording) {
             None => Ok(inputs),
             Some(other) => {
                 let path = other.path.display();
-                Err(fail(Exit::Input, format!("{path}: not a recording; make one of it first: mynah capture {path} -o traffic.mynah")))
+                Err(fail(
+                    Exit::Input,
+                    format!(
+                        "{path}: not a recording; make one of it first: mynah capture {path} -o traffic.mynah"
+                    ),
+                ))
             }
         }
     }
@@ -96,7 +129,9 @@ impl Inputs {
 
     /// Whether every input is a recording that was masked.
     pub(crate) fn masked(&self) -> bool {
-        self.inputs.iter().all(|input| input.header().is_some_and(|header| header.provenance == Provenance::Policy))
+        self.inputs
+            .iter()
+            .all(|input| input.header().is_some_and(|header| header.provenance == Provenance::Policy))
     }
 
     /// All exchanges, one input after the other.
@@ -132,16 +167,32 @@ impl Input {
     pub(crate) fn open(&self) -> Result<Stream, Failure> {
         let source = if self.is_recording {
             let reader = Reader::open(&self.path)?;
-            if reader.header().audit == recording::Audit::Pending && !self.recover {
+            if reader.header().audit == recording::Audit::Pending && !self.reading.recover {
                 let path = self.path.display();
-                return Err(fail(Exit::Input, format!("{path}: was never sealed, so that masking is not proven in it; --recover takes what is whole")));
+                return Err(fail(
+                    Exit::Input,
+                    format!(
+                        "{path}: was never sealed, so that masking is not proven in it; --recover takes what is whole"
+                    ),
+                ));
             }
             Source::Recording(Box::new(reader))
         } else {
-            let options = mynah_capture::Options { max_body: self.max_body, ..mynah_capture::Options::default() };
-            Source::Capture(Box::new(mynah_capture::Source::open(&self.path, &options).map_err(capture_failure)?))
+            let options = mynah_capture::Options {
+                max_body: self.reading.max_body,
+                ..mynah_capture::Options::default()
+            };
+            Source::Capture(Box::new(
+                mynah_capture::Source::open(&self.path, &options).map_err(capture_failure)?,
+            ))
         };
-        Ok(Stream { source, base: self.number * ROOM, recover: self.recover, path: self.path.clone(), recovered: None })
+        Ok(Stream {
+            source,
+            base: self.number * ROOM,
+            reading: self.reading.clone(),
+            path: self.path.clone(),
+            recovered: None,
+        })
     }
 }
 
@@ -163,7 +214,7 @@ enum Source {
 pub(crate) struct Stream {
     source: Source,
     base: u64,
-    recover: bool,
+    reading: Reading,
     path: PathBuf,
     recovered: Option<String>,
 }
@@ -172,7 +223,9 @@ impl Stream {
     /// What the capture saw and lost; complete at the end of the stream.
     pub(crate) fn counts(&self) -> CaptureCounts {
         match &self.source {
-            Source::Recording(reader) => reader.summary().map(|summary| summary.capture.clone()).unwrap_or_default(),
+            Source::Recording(reader) => {
+                reader.summary().map(|summary| summary.capture.clone()).unwrap_or_default()
+            }
             Source::Capture(source) => source.counts(),
         }
     }
@@ -180,7 +233,9 @@ impl Stream {
     /// What a reader must know; complete at the end of the stream.
     pub(crate) fn warnings(&self) -> Vec<String> {
         let own = match &self.source {
-            Source::Recording(reader) => reader.summary().map(|summary| summary.warnings.clone()).unwrap_or_default(),
+            Source::Recording(reader) => {
+                reader.summary().map(|summary| summary.warnings.clone()).unwrap_or_default()
+            }
             Source::Capture(source) => source.warnings(),
         };
         own.into_iter().chain(self.recovered.clone()).collect()
@@ -207,6 +262,18 @@ impl Iterator for Stream {
     type Item = Result<Exchange, Error>;
 
     fn next(&mut self) -> Option<Self::Item> {
+        loop {
+            match self.next_of_all()? {
+                Ok(exchange) if !self.reading.filter.matches(&exchange) => {}
+                item => return Some(item),
+            }
+        }
+    }
+}
+
+impl Stream {
+    /// The next exchange, meant or not.
+    fn next_of_all(&mut self) -> Option<Result<Exchange, Error>> {
         if self.recovered.is_some() {
             return None;
         }
@@ -222,7 +289,7 @@ impl Iterator for Stream {
                 }
                 Some(Ok(exchange))
             }
-            Err(error @ Error::Damaged { .. }) if self.recover => {
+            Err(error @ Error::Damaged { .. }) if self.reading.recover => {
                 self.recovered = Some(format!("{error}; what came before was taken"));
                 None
             }

@@ -12,7 +12,9 @@ pub(crate) fn on_interrupt(stop: impl Fn() + Send + 'static) -> Result<(), Failu
         if ASKED.swap(true, Ordering::SeqCst) {
             std::process::exit(Exit::Interrupted as i32);
         }
-        eprintln!("\nstopping: requests under way may end, then what was measured is written (again: stop at once)");
+        eprintln!(
+            "\nstopping: requests under way may end, then what was measured is written (again: stop at once)"
+        );
         stop();
     })
     .exits(Exit::Internal)

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use crate::capture::{MaskingArgs, make};
 use crate::exit::Outcome;
-use crate::input::{Inputs, Reading};
+use crate::input::{FilterArgs, Inputs, Reading};
 use crate::pipeline::{self, Masking};
 
 /// Mask a recording that was made with --unmasked (or mask one again under another key).
@@ -23,14 +23,17 @@ pub(crate) struct Args {
     #[command(flatten)]
     masking: MaskingArgs,
 
+    #[command(flatten)]
+    filter: FilterArgs,
+
     /// Take what is whole of a damaged or unsealed recording.
     #[arg(long)]
     recover: bool,
 }
 
 pub(crate) fn run(args: &Args) -> Outcome {
-    let reading = Reading { recover: args.recover, ..Reading::default() };
-    let inputs = Inputs::recordings(std::slice::from_ref(&args.input), reading)?;
+    let reading = Reading { filter: args.filter.clone(), recover: args.recover, ..Reading::default() };
+    let inputs = Inputs::recordings(std::slice::from_ref(&args.input), &reading)?;
     let key = pipeline::key(args.masking.key_file.as_deref())?;
     make(&inputs, &args.output, Masking::Under(key), &args.masking)
 }

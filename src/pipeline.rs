@@ -46,7 +46,14 @@ pub(crate) fn record(inputs: &Inputs, output: &Path, masking: Masking) -> Result
 
 fn header(provenance: Provenance) -> Header {
     let created = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-    Header { version: VERSION, provenance, audit: Audit::Pending, created: Nanos::from(created), key_id: [0; 8], policy_hash: [0; 32] }
+    Header {
+        version: VERSION,
+        provenance,
+        audit: Audit::Pending,
+        created: Nanos::from(created),
+        key_id: [0; 8],
+        policy_hash: [0; 32],
+    }
 }
 
 fn record_masked(inputs: &Inputs, output: &Path, key: Key) -> Result<Made, Failure> {
@@ -79,7 +86,10 @@ fn record_masked(inputs: &Inputs, output: &Path, key: Key) -> Result<Made, Failu
     drop(progress);
     if let Err(findings) = auditor.finish() {
         unsealed.discard().exits(Exit::Usage)?;
-        return Err(fail(Exit::Unproven, format!("masking is not proven, so that nothing was sealed: {findings}")));
+        return Err(fail(
+            Exit::Unproven,
+            format!("masking is not proven, so that nothing was sealed: {findings}"),
+        ));
     }
     let path = unsealed.seal(Audit::Passed).exits(Exit::Usage)?;
     Ok(Made { path, exchanges, counts: summary.capture, report: Some(report) })
@@ -132,9 +142,15 @@ pub(crate) fn tell(made: &Made) {
             }
             terminal::say("audit     passed: no original value is left in it");
         }
-        None => terminal::warn("--unmasked: secrets and personal data are in this recording as they were captured"),
+        None => terminal::warn(
+            "--unmasked: secrets and personal data are in this recording as they were captured",
+        ),
     }
-    terminal::say(format!("wrote     {} ({})", made.path.display(), mynah_traffic::units::format_bytes(size)));
+    terminal::say(format!(
+        "wrote     {} ({})",
+        made.path.display(),
+        mynah_traffic::units::format_bytes(size)
+    ));
 }
 
 /// `12 email, 7 password`, most first.

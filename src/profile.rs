@@ -8,7 +8,7 @@ use mynah_traffic::units::parse_duration;
 use mynah_traffic::{Endpoint, Nanos};
 
 use crate::exit::{Exit, Exits, Failure, Outcome};
-use crate::input::{Inputs, Reading};
+use crate::input::{FilterArgs, Inputs, Reading};
 use crate::terminal;
 
 /// Group recorded sessions into weighted behaviour profiles: a scenario to replay and to edit.
@@ -48,6 +48,9 @@ pub(crate) struct Args {
     /// Say what was found and why: sessions, profiles, correlations with their evidence, what was left out.
     #[arg(long)]
     explain: bool,
+
+    #[command(flatten)]
+    filter: FilterArgs,
 
     /// Take what is whole of a damaged or unsealed recording.
     #[arg(long)]
@@ -91,7 +94,10 @@ pub(crate) fn grouping_failure(error: mynah_grouping::Error) -> Failure {
 }
 
 pub(crate) fn run(args: &Args) -> Outcome {
-    let inputs = Inputs::recordings(&args.inputs, Reading { recover: args.recover, ..Reading::default() })?;
+    let inputs = Inputs::recordings(
+        &args.inputs,
+        &Reading { filter: args.filter.clone(), recover: args.recover, ..Reading::default() },
+    )?;
     let options = Options {
         profiles: args.profiles,
         keep_static: args.keep_static,
@@ -105,12 +111,17 @@ pub(crate) fn run(args: &Args) -> Outcome {
 }
 
 /// Groups, writes the scenario and its sessions, and returns it.
-pub(crate) fn make(inputs: &Inputs, options: &Options, output: &Path, explain: bool) -> Result<Scenario, Failure> {
+pub(crate) fn make(
+    inputs: &Inputs,
+    options: &Options,
+    output: &Path,
+    explain: bool,
+) -> Result<Scenario, Failure> {
     let name = output.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
     let options = Options { name, ..options.clone() };
     let open = || inputs.open();
-    let profiled =
-        mynah_grouping::profile(&open, inputs.names(), inputs.masked(), &options, output).map_err(grouping_failure)?;
+    let profiled = mynah_grouping::profile(&open, inputs.names(), inputs.masked(), &options, output)
+        .map_err(grouping_failure)?;
     if explain {
         print!("{}", profiled.explanation);
     }

@@ -19,7 +19,8 @@ impl Progress {
     /// Begins to tell how `what` goes.
     pub(crate) fn new(what: impl Into<String>) -> Self {
         let what = what.into();
-        let style = ProgressStyle::with_template("{spinner} {msg}").unwrap_or_else(|_| ProgressStyle::default_spinner());
+        let style = ProgressStyle::with_template("{spinner} {msg}")
+            .unwrap_or_else(|_| ProgressStyle::default_spinner());
         // Hidden by itself where standard error is no terminal.
         let bar = ProgressBar::new_spinner().with_style(style).with_message(what.clone());
         Progress { bar, what, count: 0, last: Instant::now() }

@@ -153,7 +153,10 @@ impl Args {
     /// Flags over the scenario's `[load]` over the defaults.
     fn options(&self, scenario: &Scenario) -> Result<Options, Failure> {
         let load = &scenario.load;
-        let closed = |users: u32| LoadModel::Closed { users, spawn_rate: self.spawn_rate.or(load.spawn_rate).unwrap_or(f64::from(users)) };
+        let closed = |users: u32| LoadModel::Closed {
+            users,
+            spawn_rate: self.spawn_rate.or(load.spawn_rate).unwrap_or(f64::from(users)),
+        };
         let model = match (self.once, self.rate, self.users) {
             (true, ..) => LoadModel::Once,
             (_, Some(rate), _) => LoadModel::Open { rate },
@@ -163,7 +166,10 @@ impl Args {
                 (None, Some(users)) => closed(users),
                 (None, None) if scenario.recorded.is_some() => LoadModel::Open { rate: Rate::Times(1.0) },
                 (None, None) => {
-                    return Err(fail(Exit::Usage, "how much load? the scenario says neither rate nor users: add --rate 10/s or --users 20"));
+                    return Err(fail(
+                        Exit::Usage,
+                        "how much load? the scenario says neither rate nor users: add --rate 10/s or --users 20",
+                    ));
                 }
             },
         };
@@ -211,13 +217,21 @@ pub(crate) fn run(args: &Args) -> Outcome {
 fn is_recording(path: &Path) -> Result<bool, Failure> {
     use std::io::Read;
     let mut first = Vec::new();
-    let file = std::fs::File::open(path).map_err(|error| mynah_traffic::Error::io(path, error)).exits(Exit::Input)?;
-    file.take(8).read_to_end(&mut first).map_err(|error| mynah_traffic::Error::io(path, error)).exits(Exit::Input)?;
+    let file = std::fs::File::open(path)
+        .map_err(|error| mynah_traffic::Error::io(path, error))
+        .exits(Exit::Input)?;
+    file.take(8)
+        .read_to_end(&mut first)
+        .map_err(|error| mynah_traffic::Error::io(path, error))
+        .exits(Exit::Input)?;
     Ok(Reader::recognises(&first))
 }
 
 fn group(args: &Args, folder: &Path) -> Result<PathBuf, Failure> {
-    let inputs = Inputs::recordings(std::slice::from_ref(&args.what), Reading { recover: args.recover, ..Reading::default() })?;
+    let inputs = Inputs::recordings(
+        std::slice::from_ref(&args.what),
+        &Reading { recover: args.recover, ..Reading::default() },
+    )?;
     let name = args.what.file_stem().map_or_else(|| "scenario".into(), std::ffi::OsStr::to_os_string);
     let scenario = folder.join(name).with_extension("toml");
     profile::make(&inputs, &Grouping::default(), &scenario, false)?;
@@ -226,9 +240,11 @@ fn group(args: &Args, folder: &Path) -> Result<PathBuf, Failure> {
 
 /// `runs/SCENARIO-2026-11-20T09-15-00`, so that no run overwrites another.
 fn default_folder(prepared: &Prepared) -> PathBuf {
-    let now = std::time::SystemTime::now().duration_since(std::time::SystemTime::UNIX_EPOCH).unwrap_or_default();
+    let now =
+        std::time::SystemTime::now().duration_since(std::time::SystemTime::UNIX_EPOCH).unwrap_or_default();
     let time = mynah_traffic::units::format_time(Nanos::from(now)).replace(':', "-");
-    let name: String = prepared.scenario().name.chars().map(|c| if c.is_alphanumeric() { c } else { '-' }).collect();
+    let name: String =
+        prepared.scenario().name.chars().map(|c| if c.is_alphanumeric() { c } else { '-' }).collect();
     PathBuf::from("runs").join(format!("{name}-{}", time.trim_end_matches('Z')))
 }
 
@@ -239,8 +255,9 @@ fn measure(args: &Args, prepared: &Prepared, options: &Options) -> Outcome {
     let switch = stop.clone();
     interrupt::on_interrupt(move || switch.trigger())?;
     let mut progress = Progress::new("connecting");
-    let document = mynah_replay::run(prepared, options, &folder, &stop, &mut |point| progress.text(&line(point)))
-        .map_err(replay_failure)?;
+    let document =
+        mynah_replay::run(prepared, options, &folder, &stop, &mut |point| progress.text(&line(point)))
+            .map_err(replay_failure)?;
     drop(progress);
     folder.write(&document).exits(Exit::Usage)?;
     let path = folder.path().join(HTML);

@@ -37,7 +37,9 @@ pub(crate) fn run(args: &Args) -> Outcome {
     let document = RunFolder::open(&args.run).document()?;
     if let Some(path) = &args.html {
         let page = html::render(&document).exits(Exit::Internal)?;
-        std::fs::write(path, page).map_err(|error| mynah_traffic::Error::io(path, error)).exits(Exit::Usage)?;
+        std::fs::write(path, page)
+            .map_err(|error| mynah_traffic::Error::io(path, error))
+            .exits(Exit::Usage)?;
         terminal::say(format!("wrote {}", path.display()));
     }
     if args.json {

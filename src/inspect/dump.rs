@@ -13,7 +13,9 @@ use crate::input::Inputs;
 pub(super) fn dump(inputs: &Inputs, out: &mut impl Write) -> Result<(), Stopped> {
     for (number, exchange) in inputs.open()?.enumerate() {
         let exchange = exchange?;
-        let address = |address: Option<std::net::SocketAddr>| address.map_or("?".to_owned(), |address| address.to_string());
+        let address = |address: Option<std::net::SocketAddr>| {
+            address.map_or("?".to_owned(), |address| address.to_string())
+        };
         let flags: Vec<&str> = exchange.flags.iter().map(mynah_traffic::Flag::name).collect();
         writeln!(
             out,
@@ -29,7 +31,14 @@ pub(super) fn dump(inputs: &Inputs, out: &mut impl Write) -> Result<(), Stopped>
         message(out, "response", exchange.response.as_ref())?;
         for span in &exchange.sensitive {
             let part = if span.in_body { "body" } else { "head" };
-            writeln!(out, "--- masked: {} in {:?} {part}, bytes {}..{}", span.kind, span.side, span.start, span.start + span.len)?;
+            writeln!(
+                out,
+                "--- masked: {} in {:?} {part}, bytes {}..{}",
+                span.kind,
+                span.side,
+                span.start,
+                span.start + span.len
+            )?;
         }
     }
     Ok(())

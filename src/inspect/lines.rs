@@ -32,7 +32,9 @@ struct ExchangeLine {
 impl ExchangeLine {
     fn of(exchange: &Exchange, session: Option<u32>) -> Self {
         let head = exchange.request_head();
-        let length = |message: &Option<mynah_message::Message>| message.as_ref().map_or(0, |message| message.body.len() as u64);
+        let length = |message: &Option<mynah_message::Message>| {
+            message.as_ref().map_or(0, |message| message.body.len() as u64)
+        };
         ExchangeLine {
             method: head.as_ref().and_then(|head| head.method()).map(str::to_owned),
             host: exchange.host(),
@@ -66,7 +68,12 @@ impl ExchangeLine {
     }
 }
 
-fn line(out: &mut impl Write, json: bool, value: &impl Serialize, text: impl FnOnce() -> String) -> Result<(), Stopped> {
+fn line(
+    out: &mut impl Write,
+    json: bool,
+    value: &impl Serialize,
+    text: impl FnOnce() -> String,
+) -> Result<(), Stopped> {
     if json {
         serde_json::to_writer(&mut *out, value).map_err(std::io::Error::from)?;
         Ok(writeln!(out)?)
@@ -76,7 +83,12 @@ fn line(out: &mut impl Write, json: bool, value: &impl Serialize, text: impl FnO
 }
 
 /// Every exchange, in the order of the file.
-pub(super) fn exchanges(inputs: &Inputs, options: &Options, json: bool, out: &mut impl Write) -> Result<(), Stopped> {
+pub(super) fn exchanges(
+    inputs: &Inputs,
+    options: &Options,
+    json: bool,
+    out: &mut impl Write,
+) -> Result<(), Stopped> {
     let open = || inputs.open();
     let mut session_of = std::collections::HashMap::new();
     for session in mynah_grouping::sessionise(&open, options)? {
@@ -101,7 +113,12 @@ struct SessionLine {
 }
 
 /// Every session, by start.
-pub(super) fn sessions(inputs: &Inputs, options: &Options, json: bool, out: &mut impl Write) -> Result<(), Stopped> {
+pub(super) fn sessions(
+    inputs: &Inputs,
+    options: &Options,
+    json: bool,
+    out: &mut impl Write,
+) -> Result<(), Stopped> {
     for session in mynah_grouping::sessionise(&|| inputs.open(), options)? {
         let value = SessionLine {
             session: session.id.0,
@@ -127,7 +144,12 @@ pub(super) fn sessions(inputs: &Inputs, options: &Options, json: bool, out: &mut
 }
 
 /// Every endpoint, most requests first.
-pub(super) fn endpoints(inputs: &Inputs, options: &Options, json: bool, out: &mut impl Write) -> Result<(), Stopped> {
+pub(super) fn endpoints(
+    inputs: &Inputs,
+    options: &Options,
+    json: bool,
+    out: &mut impl Write,
+) -> Result<(), Stopped> {
     for endpoint in mynah_grouping::endpoints(&|| inputs.open(), options)? {
         let endpoint = Endpoint::from(endpoint);
         line(out, json, &endpoint, || endpoint.line())?;

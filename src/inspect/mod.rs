@@ -8,7 +8,7 @@ use std::io::Write;
 use std::path::PathBuf;
 
 use crate::exit::{Exit, Failure, Outcome};
-use crate::input::{Inputs, Reading};
+use crate::input::{FilterArgs, Inputs, Reading};
 use crate::profile::GroupingArgs;
 
 /// Say what is in a recording (or in a pcap or HAR, before it is captured).
@@ -45,13 +45,19 @@ pub(crate) struct Args {
     #[command(flatten)]
     grouping: GroupingArgs,
 
+    #[command(flatten)]
+    filter: FilterArgs,
+
     /// Take what is whole of a damaged or unsealed recording.
     #[arg(long)]
     recover: bool,
 }
 
 pub(crate) fn run(args: &Args) -> Outcome {
-    let inputs = Inputs::look(std::slice::from_ref(&args.file), Reading { recover: args.recover, ..Reading::default() })?;
+    let inputs = Inputs::look(
+        std::slice::from_ref(&args.file),
+        &Reading { filter: args.filter.clone(), recover: args.recover, ..Reading::default() },
+    )?;
     let mut out = std::io::BufWriter::new(std::io::stdout().lock());
     let result = match (args.exchanges, args.sessions, args.endpoints, args.dump) {
         (true, ..) => lines::exchanges(&inputs, &args.grouping.options(), args.json, &mut out),
@@ -65,7 +71,9 @@ pub(crate) fn run(args: &Args) -> Outcome {
         Err(Stopped::Failed(failure)) => Err(failure),
         // `mynah inspect … | head` has seen enough.
         Err(Stopped::Output(error)) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(Exit::Ok),
-        Err(Stopped::Output(error)) => Err(Failure { exit: Exit::Usage, error: anyhow::Error::from(error).context("standard output") }),
+        Err(Stopped::Output(error)) => {
+            Err(Failure { exit: Exit::Usage, error: anyhow::Error::from(error).context("standard output") })
+        }
     }
 }
 

@@ -58,8 +58,16 @@ impl From<mynah_grouping::EndpointCount> for Endpoint {
 impl Endpoint {
     /// For people.
     pub(super) fn line(&self) -> String {
-        let statuses: Vec<String> = self.status.iter().map(|(status, count)| format!("{status} x {count}")).collect();
-        format!("{:>8}  {} {}{}  {}", self.requests, self.method, self.host, self.template, statuses.join(", "))
+        let statuses: Vec<String> =
+            self.status.iter().map(|(status, count)| format!("{status} x {count}")).collect();
+        format!(
+            "{:>8}  {} {}{}  {}",
+            self.requests,
+            self.method,
+            self.host,
+            self.template,
+            statuses.join(", ")
+        )
     }
 }
 
@@ -95,7 +103,9 @@ fn collect(inputs: &Inputs, options: &Options) -> Result<Summary, Stopped> {
             exchanges += 1;
             no_response += u64::from(exchange.response.is_none());
             no_request += u64::from(exchange.request.is_none());
-            for flag in exchange.flags.iter().filter(|flag| !matches!(flag, Flag::NoResponse | Flag::NoRequest)) {
+            for flag in
+                exchange.flags.iter().filter(|flag| !matches!(flag, Flag::NoResponse | Flag::NoRequest))
+            {
                 *flags.entry(flag.name()).or_default() += 1;
             }
             let start = exchange.times.request_first;
@@ -130,7 +140,12 @@ fn collect(inputs: &Inputs, options: &Options) -> Result<Summary, Stopped> {
 }
 
 /// Writes the summary.
-pub(super) fn summary(inputs: &Inputs, options: &Options, json: bool, out: &mut impl Write) -> Result<(), Stopped> {
+pub(super) fn summary(
+    inputs: &Inputs,
+    options: &Options,
+    json: bool,
+    out: &mut impl Write,
+) -> Result<(), Stopped> {
     let summary = collect(inputs, options)?;
     if json {
         serde_json::to_writer_pretty(&mut *out, &summary).map_err(std::io::Error::from)?;
@@ -167,7 +182,12 @@ pub(super) fn summary(inputs: &Inputs, options: &Options, json: bool, out: &mut 
     writeln!(
         out,
         "capture     {} seen = {} captured + {} dropped by kernel + {} dropped by mynah; {} gaps, {} evicted",
-        capture.seen, capture.captured, capture.dropped_by_kernel, capture.dropped_by_mynah, capture.gaps, capture.evicted
+        capture.seen,
+        capture.captured,
+        capture.dropped_by_kernel,
+        capture.dropped_by_mynah,
+        capture.gaps,
+        capture.evicted
     )?;
     if summary.masked {
         writeln!(out, "masked      {}", list(&summary.masked_values, "nothing was found to be sensitive"))?;

@@ -11,6 +11,7 @@
 //! | [`recording`] | the `.mynah` file: checked, compressed frames of exchanges |
 //! | [`session`] | which exchanges belong to one client, and how that is known |
 //! | [`endpoint`] | method + host + path template, and its matcher |
+//! | [`filter`] | `path =~ ^/api and status >= 500`: which exchanges are meant |
 //! | [`correlation`] | a value that a response hands out and a later request sends back |
 //! | [`scenario`] | the `.toml` file people edit, and the `.sessions` file beside it |
 //! | [`threshold`] | `p99 < 500ms`: syntax and evaluation |
@@ -21,6 +22,7 @@ pub mod correlation;
 pub mod endpoint;
 mod error;
 pub mod exchange;
+pub mod filter;
 mod frame;
 pub mod masked;
 mod nearest;
@@ -35,5 +37,6 @@ pub use correlation::{Correlation, Site};
 pub use endpoint::{Endpoint, EndpointId, Template};
 pub use error::Error;
 pub use exchange::{Connection, Exchange, Flag, Flags, Nanos, Scheme, SensitiveSpan, Side, Times};
+pub use filter::Filter;
 pub use masked::{Masked, Provenance};
 pub use nearest::nearest;

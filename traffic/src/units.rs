@@ -82,6 +82,29 @@ pub fn format_duration(span: Nanos) -> String {
     }
 }
 
+const SIZE_UNITS: &[(&str, f64)] = &[
+    ("", 1.0),
+    ("B", 1.0),
+    ("kB", 1e3),
+    ("KB", 1e3),
+    ("MB", 1e6),
+    ("GB", 1e9),
+    ("KiB", 1024.0),
+    ("MiB", 1_048_576.0),
+    ("GiB", 1_073_741_824.0),
+];
+
+/// Reads a size in bytes: `4096`, `1kB`, `16MiB`, `1GB`.
+///
+/// # Errors
+/// [`Error::Syntax`] when it is not one.
+pub fn parse_size(text: &str) -> Result<u64, Error> {
+    let wrong = || Error::syntax("size", text, "expected a size such as 4096, 16MiB or 1GB");
+    let (number, unit) = split_number(text.trim()).ok_or_else(wrong)?;
+    let (_, factor) = SIZE_UNITS.iter().find(|(name, _)| *name == unit).ok_or_else(wrong)?;
+    Ok((number * factor) as u64)
+}
+
 /// Writes a count of bytes: `812 B`, `1.4 KiB`, `3.0 MiB`.
 pub fn format_bytes(bytes: u64) -> String {
     let units = ["B", "KiB", "MiB", "GiB", "TiB"];
@@ -143,6 +166,12 @@ mod tests {
 
     #[test]
     fn bytes() {
+        for (text, bytes) in [("4096", 4096), ("16MiB", 16 << 20), ("1.5GB", 1_500_000_000), ("1 kB", 1000)] {
+            assert_eq!(parse_size(text).unwrap(), bytes, "{text}");
+        }
+        for text in ["", "many", "5 bananas", "-1"] {
+            assert!(parse_size(text).is_err(), "{text}");
+        }
         assert_eq!(format_bytes(812), "812 B");
         assert_eq!(format_bytes(1_500_000), "1.4 MiB");
     }
