@@ -1,0 +1,140 @@
+use super::*;
+use crate::testing::Traffic;
+
+fn templates(paths: impl IntoIterator<Item = String>, options: &Options) -> Vec<(String, u64)> {
+    let mut traffic = Traffic::new();
+    for path in paths {
+        traffic.get(1, &path);
+    }
+    let found = endpoints(&traffic.open(), options).unwrap();
+    let mut found: Vec<(String, u64)> =
+        found.into_iter().map(|count| (count.endpoint.template.to_string(), count.requests)).collect();
+    found.sort();
+    found
+}
+
+fn names(paths: impl IntoIterator<Item = String>) -> Vec<String> {
+    templates(paths, &Options::default()).into_iter().map(|(name, _)| name).collect()
+}
+
+fn uuid(number: u64) -> String {
+    let hash = crate::hash::hash(&number.to_le_bytes());
+    format!("{:08x}-1111-4222-8333-{:012x}", hash >> 32, hash & 0xffff_ffff_ffff)
+}
+
+#[test]
+fn every_style_of_id_folds() {
+    let hex = |n: u64| format!("{:016x}", crate::hash::hash(&n.to_le_bytes()));
+    let paths = (0..400).flat_map(|n: u64| {
+        [
+            format!("/users/{}", n + 1),
+            format!("/orders/{}", uuid(n)),
+            format!("/blobs/1{}", hex(n)),
+            format!("/days/2026-{:02}-{:02}", n % 12 + 1, n % 28 + 1),
+            format!("/articles/a-fine-story-{n}"),
+            format!("/users/{}/orders/{}", n + 1, n * 7),
+            format!("/tickets/T{}-{}", n % 10, hex(n).to_uppercase()),
+            format!("/u/{}", ["anna", "bert", "carl", "dora"][n as usize % 4].repeat(1 + n as usize / 4 % 9)),
+        ]
+    });
+    let found = names(paths.chain(["/users/me".to_owned(), "/users/me/settings".to_owned()]));
+    assert_eq!(
+        found,
+        [
+            "/articles/{slug}",
+            "/blobs/{hex}",
+            "/days/{date}",
+            "/orders/{uuid}",
+            "/tickets/{token}",
+            "/u/{name}",
+            "/users/me",
+            "/users/me/settings",
+            "/users/{id}",
+            "/users/{id}/orders/{order_id}",
+        ]
+    );
+}
+
+#[test]
+fn words_stay_words() {
+    let found = names(
+        [
+            "/",
+            "/about",
+            "/api/v1/items",
+            "/api/v2/items",
+            "/api/2/a",
+            "/api/2/b",
+            "/oauth2/token",
+            "/step-1",
+            "/a/",
+        ]
+        .map(str::to_owned),
+    );
+    assert_eq!(
+        found,
+        [
+            "/",
+            "/a/",
+            "/about",
+            "/api/2/a",
+            "/api/2/b",
+            "/api/v1/items",
+            "/api/v2/items",
+            "/oauth2/token",
+            "/step-1"
+        ]
+    );
+}
+
+#[test]
+fn a_name_that_stands_out_stays() {
+    let names_of_users = (0..60).map(|n: u8| {
+        let letter = |n: u8| char::from(b'a' + n % 26);
+        format!("/people/{}{}{}/photos", letter(n), letter(n / 3), letter(n / 7))
+    });
+    let often = std::iter::repeat_n("/people/search/photos".to_owned(), 200);
+    let found = names(names_of_users.chain(often).chain(["/people/me/inbox".to_owned()]));
+    assert_eq!(found, ["/people/me/inbox", "/people/search/photos", "/people/{name}/photos"]);
+}
+
+#[test]
+fn files_fold_only_when_there_are_many() {
+    let few = names((0..20).map(|n| format!("/static/file{}.css", char::from(b'a' + n))));
+    assert_eq!(few.len(), 20);
+    let many = names(
+        (0..90).map(|n| format!("/static/{}{}.css", char::from(b'a' + n % 26), char::from(b'a' + n / 26))),
+    );
+    assert_eq!(many, ["/static/{file}"]);
+}
+
+#[test]
+fn the_users_templates_win_and_hosts_show_where_there_are_several() {
+    let options = Options { templates: vec!["GET /u/{name}".parse().unwrap()], ..Options::default() };
+    let found = templates(["/u/anna", "/u/bert", "/v/anna"].map(str::to_owned), &options);
+    assert_eq!(found, [("/u/{name}".to_owned(), 2), ("/v/anna".to_owned(), 1)]);
+    let mut traffic = Traffic::new();
+    traffic.get(1, "/a");
+    traffic.raw(1, "GET /a HTTP/1.1\r\nHost: other.test\r\n\r\n", "HTTP/1.1 404 No\r\n\r\n");
+    let found = endpoints(&traffic.open(), &Options::default()).unwrap();
+    let texts: Vec<String> = found.iter().map(|count| count.endpoint.to_string()).collect();
+    assert_eq!(texts, ["GET other.test/a", "GET shop.test/a"]);
+    assert_eq!(found[0].status, BTreeMap::from([(404, 1)]));
+}
+
+#[test]
+fn the_number_of_endpoints_is_bounded() {
+    let word = |mut n: u32| {
+        let mut text = String::new();
+        for _ in 0..5 {
+            text.push(char::from(b'a' + (n % 26) as u8));
+            n = n / 26 + 7;
+        }
+        text
+    };
+    let paths = (0..3_000_u32).map(|n| format!("/{}/{}/x{}", word(n % 60), word(n * 31), word(n * 17)));
+    let options = Options { max_endpoints: 50, ..Options::default() };
+    let found = templates(paths, &options);
+    assert!(found.len() <= 50, "{}", found.len());
+    assert_eq!(found.iter().map(|(_, requests)| requests).sum::<u64>(), 3_000);
+}

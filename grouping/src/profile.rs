@@ -1,0 +1,319 @@
+//! All of it in order: a recording becomes a scenario.
+
+use std::path::Path;
+
+use mynah_traffic::scenario::{
+    EndpointEntry, Load, Profile, Rate, Recorded, Scenario, SessionScript, SessionsWriter, Tables,
+    ThinkSummary, VERSION,
+};
+use mynah_traffic::{Correlation, Nanos};
+
+use crate::endpoints::Table;
+use crate::explain::{Accepted, Explanation, ProfileNote};
+use crate::hash::Set;
+use crate::profiles::{self, Cluster};
+use crate::scan::Scan;
+use crate::script::{self, Plan, Steps};
+use crate::sessions::{self, SessionInfo};
+use crate::{Error, LeftOut, Open, Options, correlate, inline};
+
+/// A scenario, and why it is as it is.
+#[derive(Clone, Debug)]
+pub struct Profiled {
+    /// To be saved by the caller, at the path that was given.
+    pub scenario: Scenario,
+    /// What was decided and why.
+    pub explanation: Explanation,
+}
+
+/// Makes a scenario of a recording. `sources` are the inputs' names, and `masked` says whether they were masked: both are told
+/// in the scenario. `scenario_path` is where the caller will save it; the session file, where one is needed, is written
+/// beside it under the same name with the extension `.sessions`.
+///
+/// # Errors
+/// When the recording cannot be read, changes between readings, or has nothing that can be played; when the session file
+/// cannot be written.
+pub fn profile(
+    open: &Open<'_>,
+    sources: Vec<String>,
+    masked: bool,
+    options: &Options,
+    scenario_path: &Path,
+) -> Result<Profiled, Error> {
+    check(options)?;
+    let scan = Scan::read(open, options)?;
+    let found = sessions::find(&scan, options);
+    let steps = Steps::of(&scan, &found);
+    let mut explanation = account(&scan, &steps, &found);
+    if steps.sessions.is_empty() {
+        return Err(Error::Empty(nothing(&explanation)));
+    }
+    let table = Table::build(&scan, &steps.records(), options);
+    let sequences: Vec<Vec<u32>> = steps
+        .sessions
+        .iter()
+        .map(|records| records.iter().map(|&record| table.of(record)).collect())
+        .collect();
+    let clusters = profiles::cluster(&sequences, options);
+    let names = profiles::names(&clusters, &sequences, &table.endpoints);
+    let correlated = correlate::find(open, &scan, &steps, &table, options)?;
+    let plan = Plan::of(&correlated.correlations, correlated.identities.as_ref(), &table);
+    let origin = first_start(&scan, &steps);
+
+    let mut profiles = described(&clusters, &names, &sequences, &steps, &table, &mut explanation);
+    write(open, &steps, &table, &plan, origin, &clusters, &mut profiles, options, scenario_path)?;
+
+    let duration = last_end(&scan, &steps).since(origin).as_secs_f64();
+    let recorded = Recorded {
+        from: sources,
+        masked,
+        exchanges: explanation.steps,
+        sessions: steps.sessions.len() as u64,
+        duration_s: rounded(duration),
+        sessions_per_s: rounded(steps.sessions.len() as f64 / duration.max(1.0)),
+        hosts: hosts(&scan, &steps),
+    };
+    explain(&mut explanation, &table, &correlated);
+    let scenario = Scenario {
+        version: VERSION,
+        name: options.name.clone(),
+        recorded: Some(recorded),
+        load: Load { rate: Some(Rate::Times(1.0)), ..Load::default() },
+        thresholds: Vec::new(),
+        profiles,
+        identities: correlated.identities,
+        correlations: correlated.correlations,
+        endpoints: by_frequency(&table)
+            .into_iter()
+            .map(|(number, requests)| EndpointEntry {
+                endpoint: table.endpoints[number].clone(),
+                requests: Some(requests),
+            })
+            .collect(),
+    };
+    Ok(Profiled { scenario, explanation })
+}
+
+fn check(options: &Options) -> Result<(), Error> {
+    if options.idle_timeout.0 == 0 {
+        return Err(Error::Option("the idle timeout must be more than zero, such as 30m".to_owned()));
+    }
+    if options.profiles == crate::ProfileCount::Fixed(0) {
+        return Err(Error::Option("there must be at least one profile; 'auto' finds the number".to_owned()));
+    }
+    Ok(())
+}
+
+fn rounded(value: f64) -> f64 {
+    (value * 1e6).round() / 1e6
+}
+
+fn kept<'s>(scan: &'s Scan, steps: &'s Steps) -> impl Iterator<Item = &'s crate::scan::Record> {
+    steps.sessions.iter().flatten().filter_map(|&number| scan.records.get(number as usize))
+}
+
+fn first_start(scan: &Scan, steps: &Steps) -> Nanos {
+    kept(scan, steps).map(|record| record.start).min().unwrap_or_default()
+}
+
+fn last_end(scan: &Scan, steps: &Steps) -> Nanos {
+    kept(scan, steps).map(|record| record.end).max().unwrap_or_default()
+}
+
+fn hosts(scan: &Scan, steps: &Steps) -> Vec<String> {
+    let numbers: Set<u32> = kept(scan, steps).map(|record| record.host).collect();
+    let mut hosts: Vec<String> = numbers.into_iter().map(|host| scan.hosts.text(host).to_owned()).collect();
+    hosts.retain(|host| !host.is_empty());
+    hosts.sort();
+    hosts
+}
+
+/// What became of each exchange.
+fn account(scan: &Scan, steps: &Steps, found: &[SessionInfo]) -> Explanation {
+    let mut explanation = Explanation { exchanges: scan.records.len() as u64, ..Explanation::default() };
+    let mut third: Set<u32> = Set::default();
+    for record in &scan.records {
+        match record.left_out {
+            None => explanation.steps += 1,
+            Some(reason) => {
+                *explanation.left_out.entry(reason).or_default() += 1;
+                if reason == LeftOut::ThirdParty {
+                    third.insert(record.host);
+                }
+            }
+        }
+    }
+    explanation.third_parties = third.into_iter().map(|host| scan.hosts.text(host).to_owned()).collect();
+    explanation.third_parties.sort();
+    for &session in &steps.origin {
+        if let Some(session) = found.get(session as usize) {
+            *explanation.sessions.entry(session.identified_by.clone()).or_default() += 1;
+        }
+    }
+    explanation
+}
+
+fn nothing(explanation: &Explanation) -> String {
+    if explanation.exchanges == 0 {
+        return "the recording holds no exchanges".to_owned();
+    }
+    let reasons: Vec<String> =
+        explanation.left_out.iter().map(|(reason, count)| format!("{count} {reason}")).collect();
+    format!("all {} exchanges are left out: {}", explanation.exchanges, reasons.join(", "))
+}
+
+fn by_frequency(table: &Table) -> Vec<(usize, u64)> {
+    let mut order: Vec<(usize, u64)> = table.requests.iter().copied().enumerate().collect();
+    order.sort_by_key(|&(number, requests)| (std::cmp::Reverse(requests), number));
+    order
+}
+
+fn described(
+    clusters: &[Cluster],
+    names: &[(String, Vec<profiles::Telling>)],
+    sequences: &[Vec<u32>],
+    steps: &Steps,
+    table: &Table,
+    explanation: &mut Explanation,
+) -> Vec<Profile> {
+    let text =
+        |endpoint: &u32| table.endpoints.get(*endpoint as usize).map(ToString::to_string).unwrap_or_default();
+    let sizes: Vec<usize> = clusters.iter().map(|cluster| cluster.sessions.len()).collect();
+    let weights = profiles::percentages(&sizes);
+    let mut described = Vec::with_capacity(clusters.len());
+    for ((cluster, (name, telling)), weight) in clusters.iter().zip(names).zip(weights) {
+        explanation.profiles.push(ProfileNote {
+            name: name.clone(),
+            weight,
+            sessions: cluster.sessions.len() as u64,
+            medoid: steps.origin.get(cluster.medoid as usize).copied().unwrap_or_default(),
+            medoid_steps: sequences
+                .get(cluster.medoid as usize)
+                .map(|sequence| sequence.iter().map(text).collect())
+                .unwrap_or_default(),
+            telling: telling.iter().map(|one| (text(&one.endpoint), one.inside, one.outside)).collect(),
+            silhouette: cluster.silhouette,
+        });
+        described.push(Profile {
+            name: name.clone(),
+            weight,
+            sessions: Some(cluster.sessions.len() as u64),
+            think_s: None,
+            sessions_from: None,
+            steps: Vec::new(),
+        });
+    }
+    described
+}
+
+/// Writes the sessions: inline where there is one for each profile and they are short, else beside the scenario.
+#[expect(clippy::too_many_arguments, reason = "one call; the parts are what the passes before have made")]
+fn write(
+    open: &Open<'_>,
+    steps: &Steps,
+    table: &Table,
+    plan: &Plan<'_>,
+    origin: Nanos,
+    clusters: &[Cluster],
+    profiles: &mut [Profile],
+    options: &Options,
+    scenario_path: &Path,
+) -> Result<(), Error> {
+    let mut owner: Vec<u32> = vec![0; steps.sessions.len()];
+    for (number, cluster) in clusters.iter().enumerate() {
+        for &session in &cluster.sessions {
+            owner[session as usize] = number as u32;
+        }
+    }
+    let mut thinks: Vec<Vec<f32>> = vec![Vec::new(); clusters.len()];
+    let mut note = |owner: u32, script: &SessionScript| {
+        let pauses = script.steps.iter().skip(1).map(|step| step.think.as_secs_f64() as f32);
+        thinks[owner as usize].extend(pauses);
+    };
+    let total: usize = steps.sessions.iter().map(Vec::len).sum();
+    let small = clusters.iter().all(|cluster| cluster.sessions.len() == 1) && total <= options.inline_steps;
+    let mut collected: Vec<(u32, SessionScript)> = Vec::new();
+    if small {
+        script::build(open, steps, table, plan, origin, &mut |session, script| {
+            collected.push((owner[session as usize], script));
+            Ok(())
+        })?;
+        let mut hosts: Vec<&str> =
+            collected.iter().flat_map(|(_, script)| &script.steps).map(|step| step.host.as_str()).collect();
+        hosts.sort_unstable();
+        hosts.dedup();
+        let host = if let [only] = hosts.as_slice() { Some(*only) } else { None };
+        let written: Option<Vec<_>> =
+            collected.iter().map(|(owner, script)| Some((*owner, inline::steps(script, host)?))).collect();
+        if let Some(written) = written {
+            collected.iter().for_each(|(owner, script)| note(*owner, script));
+            for (owner, steps) in written {
+                profiles[owner as usize].steps = steps;
+            }
+            summarise(profiles, &mut thinks);
+            return Ok(());
+        }
+    }
+    let path = scenario_path.with_extension("sessions");
+    let file = path.file_name().ok_or_else(|| Error::Path(scenario_path.to_path_buf()))?;
+    let tables = Tables {
+        endpoints: table.endpoints.clone(),
+        profiles: profiles.iter().map(|profile| profile.name.clone()).collect(),
+    };
+    let mut writer = SessionsWriter::create(&path, &tables)?;
+    if small {
+        for (owner, script) in &collected {
+            note(*owner, script);
+            writer.write(*owner, script)?;
+        }
+    } else {
+        script::build(open, steps, table, plan, origin, &mut |session, script| {
+            let owner = owner[session as usize];
+            note(owner, &script);
+            Ok(writer.write(owner, &script)?)
+        })?;
+    }
+    writer.finish()?;
+    for profile in profiles.iter_mut() {
+        profile.sessions_from = Some(format!("{}#{}", file.to_string_lossy(), profile.name));
+    }
+    summarise(profiles, &mut thinks);
+    Ok(())
+}
+
+fn summarise(profiles: &mut [Profile], thinks: &mut [Vec<f32>]) {
+    for (profile, pauses) in profiles.iter_mut().zip(thinks) {
+        pauses.sort_by(f32::total_cmp);
+        let quantile = |q: f64| {
+            let at = ((pauses.len() as f64 * q).ceil() as usize).clamp(1, pauses.len().max(1)) - 1;
+            pauses.get(at).map(|&pause| (f64::from(pause) * 1e3).round() / 1e3)
+        };
+        profile.think_s = quantile(0.5).zip(quantile(0.95)).map(|(p50, p95)| ThinkSummary { p50, p95 });
+    }
+}
+
+fn explain(explanation: &mut Explanation, table: &Table, correlated: &correlate::Found) {
+    explanation.endpoints = by_frequency(table)
+        .into_iter()
+        .map(|(number, requests)| (table.endpoints[number].to_string(), requests))
+        .collect();
+    let texts = |sites: &[mynah_traffic::Site]| sites.iter().map(ToString::to_string).collect::<Vec<_>>();
+    explanation.correlations = correlated
+        .correlations
+        .iter()
+        .map(|one: &Correlation| Accepted {
+            name: one.name.clone(),
+            from: texts(&one.from),
+            to: texts(&one.to),
+            evidence: one.evidence.clone().unwrap_or_default(),
+        })
+        .collect();
+    explanation.rejected.clone_from(&correlated.rejected);
+    explanation.correlated_sessions = correlated.sampled as u64;
+    explanation.identities = correlated
+        .identities
+        .iter()
+        .flat_map(|identities| &identities.columns)
+        .map(|column| (column.name.clone(), texts(&column.to)))
+        .collect();
+}

@@ -1,0 +1,287 @@
+//! Sessions that behave alike: a clustering of the distinct endpoint sequences that finds the number of clusters by
+//! itself, a real session (medoid) to stand for each, and names from what they do.
+
+mod distance;
+mod medoids;
+mod name;
+#[cfg(test)]
+mod tests;
+
+use rand::seq::SliceRandom as _;
+use rand_chacha::ChaCha8Rng;
+use rand_chacha::rand_core::SeedableRng as _;
+
+use crate::hash::Map;
+use crate::{Options, ProfileCount};
+use distance::{Features, Weights};
+
+pub(crate) use name::{Telling, names};
+
+/// Distinct sequences that are clustered; of more a sample is taken, and the others go to the nearest medoid.
+const SAMPLE: usize = 2_000;
+/// Clusters looked for at most.
+const MOST: usize = 12;
+/// Up to so many distinct sequences there is too little to judge a clustering by: what is nearly alike is joined.
+const FEW: usize = 8;
+/// Distance up to which few sessions are joined.
+const ALIKE: f32 = 0.35;
+/// Below this mean silhouette there is one kind of user.
+const DISTINCT: f64 = 0.25;
+/// A cluster is split further only when its own parts are as distinct as this.
+const SPLIT: f64 = 0.5;
+/// A silhouette must gain this much for another cluster.
+const GAIN: f64 = 0.02;
+
+/// One cluster.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct Cluster {
+    /// Positions of its sessions in the input, ascending.
+    pub(crate) sessions: Vec<u32>,
+    /// The session in its middle.
+    pub(crate) medoid: u32,
+    /// Mean silhouette of its (sampled) sessions, −1 to 1; `None` with one cluster only.
+    pub(crate) silhouette: Option<f64>,
+    /// It is what was left over from clusters too small to stand alone.
+    pub(crate) is_tail: bool,
+}
+
+/// A distinct sequence and the sessions that have it.
+struct Kind {
+    sequence: Vec<u32>,
+    sessions: Vec<u32>,
+}
+
+/// Clusters sessions, each given as its endpoints in order. Largest cluster first, the tail last.
+pub(crate) fn cluster(sequences: &[Vec<u32>], options: &Options) -> Vec<Cluster> {
+    let mut kinds: Vec<Kind> = Vec::new();
+    let mut known: Map<&[u32], usize> = Map::default();
+    for (session, sequence) in sequences.iter().enumerate() {
+        let kind = *known.entry(sequence).or_insert_with(|| {
+            kinds.push(Kind { sequence: sequence.clone(), sessions: Vec::new() });
+            kinds.len() - 1
+        });
+        kinds[kind].sessions.push(session as u32);
+    }
+    if kinds.is_empty() {
+        return Vec::new();
+    }
+    let sampled = sample(&kinds, options.seed);
+    let features: Vec<Features> = kinds.iter().map(|kind| Features::of(&kind.sequence)).collect();
+    let counts: Vec<f64> = kinds.iter().map(|kind| kind.sessions.len() as f64).collect();
+    let parts = match options.profiles {
+        ProfileCount::Fixed(wanted) => {
+            let matrix = distance::matrix(&features, &counts, &sampled);
+            let weights: Vec<f64> = sampled.iter().map(|&kind| counts[kind]).collect();
+            groups_of(&sampled, &medoids::pam(&matrix, &weights, wanted.clamp(1, sampled.len())))
+        }
+        ProfileCount::Auto if sampled.len() <= FEW => few(&features, &counts, &sampled),
+        ProfileCount::Auto => split(&features, &counts, &sampled, 0),
+    };
+    finish(&kinds, &features, &counts, &sampled, &parts, options)
+}
+
+/// The most frequent half and a random other half.
+fn sample(kinds: &[Kind], seed: u64) -> Vec<usize> {
+    let mut order: Vec<usize> = (0..kinds.len()).collect();
+    if order.len() > SAMPLE {
+        order.sort_by_key(|&kind| (std::cmp::Reverse(kinds[kind].sessions.len()), kind));
+        let mut rng = ChaCha8Rng::seed_from_u64(seed);
+        if let Some(rest) = order.get_mut(SAMPLE / 2..) {
+            rest.shuffle(&mut rng);
+        }
+        order.truncate(SAMPLE);
+        order.sort_unstable();
+    }
+    order
+}
+
+fn groups_of(members: &[usize], assignment: &[usize]) -> Vec<Vec<usize>> {
+    let most = assignment.iter().max().map_or(0, |most| most + 1);
+    let mut groups = vec![Vec::new(); most];
+    for (&member, &group) in members.iter().zip(assignment) {
+        groups[group].push(member);
+    }
+    groups.retain(|group| !group.is_empty());
+    groups
+}
+
+/// Complete linkage: two groups are joined when all of theirs are alike.
+fn few(features: &[Features], counts: &[f64], members: &[usize]) -> Vec<Vec<usize>> {
+    let matrix = distance::matrix(features, counts, members);
+    let mut groups: Vec<Vec<usize>> = (0..members.len()).map(|at| vec![at]).collect();
+    loop {
+        let mut nearest: Option<(f32, usize, usize)> = None;
+        for a in 0..groups.len() {
+            for b in a + 1..groups.len() {
+                let far = groups[a]
+                    .iter()
+                    .flat_map(|&x| groups[b].iter().map(move |&y| (x, y)))
+                    .map(|(x, y)| matrix.get(x, y))
+                    .fold(0.0, f32::max);
+                if far <= ALIKE && nearest.is_none_or(|(known, ..)| far < known) {
+                    nearest = Some((far, a, b));
+                }
+            }
+        }
+        let Some((_, a, b)) = nearest else { break };
+        let joined = groups.remove(b);
+        groups[a].extend(joined);
+    }
+    groups.into_iter().map(|group| group.into_iter().map(|at| members[at]).collect()).collect()
+}
+
+/// Splits into the number of clusters whose silhouette is best, then each of these again as long as its parts are
+/// distinct. Weights are taken afresh inside a part: what tells buyers from visitors need not be what tells one kind of
+/// buyer from another.
+fn split(features: &[Features], counts: &[f64], members: &[usize], depth: usize) -> Vec<Vec<usize>> {
+    let whole = || vec![members.to_vec()];
+    let sessions: f64 = members.iter().map(|&kind| counts[kind]).sum();
+    if members.len() <= FEW || depth > 2 {
+        return whole();
+    }
+    let matrix = distance::matrix(features, counts, members);
+    let weights: Vec<f64> = members.iter().map(|&kind| counts[kind]).collect();
+    let smallest = (sessions * 0.01).max(3.0);
+    let most = if depth == 0 { MOST } else { MOST / 2 }.min(members.len() - 1);
+    let mut found: Vec<(f64, Vec<usize>)> = Vec::new();
+    for k in 2..=most {
+        let assignment = medoids::pam(&matrix, &weights, k);
+        let silhouettes = medoids::silhouettes(&matrix, &weights, &assignment);
+        let mean = medoids::mean(&silhouettes, &weights);
+        // Parts of a few sessions are accidents, however distinct.
+        let parts = groups_of(members, &assignment);
+        let tiny =
+            parts.iter().filter(|part| part.iter().map(|&kind| counts[kind]).sum::<f64>() < smallest).count();
+        found.push((mean - tiny as f64 * GAIN, assignment));
+    }
+    let best = found.iter().map(|(score, _)| *score).fold(f64::MIN, f64::max);
+    if best < if depth == 0 { DISTINCT } else { SPLIT } {
+        return whole();
+    }
+    let Some((_, assignment)) = found.iter().find(|(score, _)| *score >= best - GAIN) else { return whole() };
+    groups_of(members, assignment).iter().flat_map(|part| split(features, counts, part, depth + 1)).collect()
+}
+
+fn finish(
+    kinds: &[Kind],
+    features: &[Features],
+    counts: &[f64],
+    sampled: &[usize],
+    parts: &[Vec<usize>],
+    options: &Options,
+) -> Vec<Cluster> {
+    let weights = Weights::of(features, counts, sampled);
+    let middles: Vec<usize> = parts
+        .iter()
+        .map(|part| {
+            let cost = |candidate: usize| -> f64 {
+                part.iter()
+                    .map(|&other| {
+                        counts[other] * f64::from(weights.distance(&features[candidate], &features[other]))
+                    })
+                    .sum()
+            };
+            // Of many, those sampled evenly stand for all: a medoid need not be exact.
+            let step = part.len().div_ceil(256).max(1);
+            part.iter()
+                .copied()
+                .step_by(step)
+                .map(|candidate| (cost(candidate), candidate))
+                .min_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)))
+                .map_or(0, |(_, candidate)| candidate)
+        })
+        .collect();
+    let mut assignment: Vec<Option<usize>> = vec![None; kinds.len()];
+    for (number, part) in parts.iter().enumerate() {
+        for &kind in part {
+            assignment[kind] = Some(number);
+        }
+    }
+    let place = |kind: usize| {
+        let to = |middle: &usize| weights.distance(&features[kind], &features[*middle]);
+        (0..middles.len()).min_by(|&a, &b| to(&middles[a]).total_cmp(&to(&middles[b]))).unwrap_or(0)
+    };
+    let assignment: Vec<usize> = assignment
+        .into_iter()
+        .enumerate()
+        .map(|(kind, known)| known.unwrap_or_else(|| place(kind)))
+        .collect();
+    let silhouettes = silhouettes(features, counts, sampled, &assignment, parts.len());
+    let mut clusters: Vec<Cluster> = middles
+        .iter()
+        .zip(silhouettes)
+        .map(|(&middle, silhouette)| Cluster {
+            medoid: kinds[middle].sessions.first().copied().unwrap_or(0),
+            silhouette,
+            ..Cluster::default()
+        })
+        .collect();
+    for (kind, &number) in kinds.iter().zip(&assignment) {
+        clusters[number].sessions.extend(&kind.sessions);
+    }
+    for cluster in &mut clusters {
+        cluster.sessions.sort_unstable();
+    }
+    gather_tail(&mut clusters, options);
+    clusters
+        .sort_by_key(|cluster| (cluster.is_tail, std::cmp::Reverse(cluster.sessions.len()), cluster.medoid));
+    clusters
+}
+
+fn silhouettes(
+    features: &[Features],
+    counts: &[f64],
+    sampled: &[usize],
+    assignment: &[usize],
+    clusters: usize,
+) -> Vec<Option<f64>> {
+    if clusters < 2 {
+        return vec![None; clusters];
+    }
+    let matrix = distance::matrix(features, counts, sampled);
+    let weights: Vec<f64> = sampled.iter().map(|&kind| counts[kind]).collect();
+    let own: Vec<usize> = sampled.iter().map(|&kind| assignment[kind]).collect();
+    let each = medoids::silhouettes(&matrix, &weights, &own);
+    (0..clusters)
+        .map(|cluster| {
+            let (mut sum, mut total) = (0.0, 0.0);
+            for ((value, weight), owner) in each.iter().zip(&weights).zip(&own) {
+                if *owner == cluster {
+                    sum += value * weight;
+                    total += weight;
+                }
+            }
+            (total > 0.0).then(|| sum / total)
+        })
+        .collect()
+}
+
+/// Clusters of less than one session in a hundred become one, where there are hundreds.
+fn gather_tail(clusters: &mut Vec<Cluster>, options: &Options) {
+    let total: usize = clusters.iter().map(|cluster| cluster.sessions.len()).sum();
+    if total < 200 || matches!(options.profiles, ProfileCount::Fixed(_)) {
+        return;
+    }
+    let (small, mut large): (Vec<Cluster>, Vec<Cluster>) =
+        clusters.drain(..).partition(|cluster| cluster.sessions.len() * 100 < total);
+    if let Some(biggest) = small.iter().max_by_key(|cluster| cluster.sessions.len()) {
+        let mut tail = Cluster { medoid: biggest.medoid, is_tail: true, ..Cluster::default() };
+        tail.sessions = small.iter().flat_map(|cluster| cluster.sessions.iter().copied()).collect();
+        tail.sessions.sort_unstable();
+        large.push(tail);
+    }
+    *clusters = large;
+}
+
+/// Weights in percent, to two decimals, that sum to 100 exactly.
+pub(crate) fn percentages(sizes: &[usize]) -> Vec<f64> {
+    let total: usize = sizes.iter().sum::<usize>().max(1);
+    let mut cents: Vec<usize> = sizes.iter().map(|size| size * 10_000 / total).collect();
+    let mut order: Vec<usize> = (0..sizes.len()).collect();
+    order.sort_by_key(|&at| (std::cmp::Reverse(sizes[at] * 10_000 % total), at));
+    let missing = 10_000_usize.saturating_sub(cents.iter().sum());
+    for &at in order.iter().take(if sizes.is_empty() { 0 } else { missing }) {
+        cents[at] += 1;
+    }
+    cents.into_iter().map(|cents| cents as f64 / 100.0).collect()
+}

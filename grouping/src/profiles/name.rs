@@ -1,0 +1,131 @@
+//! Names from behaviour: what a profile does that the others do not.
+
+use mynah_traffic::Endpoint;
+use mynah_traffic::endpoint::Segment;
+
+use super::Cluster;
+use crate::hash::{Map, Set};
+
+/// What a profile does more often than others.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Telling {
+    pub(crate) endpoint: u32,
+    /// Share of its sessions.
+    pub(crate) inside: f64,
+    /// Share of the other sessions.
+    pub(crate) outside: f64,
+}
+
+/// A name for each cluster, unique, and what sets it apart.
+pub(crate) fn names(
+    clusters: &[Cluster],
+    sequences: &[Vec<u32>],
+    endpoints: &[Endpoint],
+) -> Vec<(String, Vec<Telling>)> {
+    let mut inside: Vec<Map<u32, u64>> = Vec::new();
+    let mut all: Map<u32, u64> = Map::default();
+    for cluster in clusters {
+        let mut users: Map<u32, u64> = Map::default();
+        for &session in &cluster.sessions {
+            let used: Set<u32> = sequences[session as usize].iter().copied().collect();
+            for endpoint in used {
+                *users.entry(endpoint).or_default() += 1;
+                *all.entry(endpoint).or_default() += 1;
+            }
+        }
+        inside.push(users);
+    }
+    let total: usize = clusters.iter().map(|cluster| cluster.sessions.len()).sum();
+    let mut taken: Set<String> = Set::default();
+    let mut names = Vec::new();
+    for (cluster, users) in clusters.iter().zip(&inside) {
+        let size = cluster.sessions.len();
+        let others = total.saturating_sub(size).max(1) as f64;
+        let mut telling: Vec<Telling> = users
+            .iter()
+            .map(|(&endpoint, &count)| Telling {
+                endpoint,
+                inside: count as f64 / size.max(1) as f64,
+                outside: all.get(&endpoint).copied().unwrap_or(count).saturating_sub(count) as f64 / others,
+            })
+            .collect();
+        let score = |one: &Telling| {
+            let endpoint = endpoints.get(one.endpoint as usize);
+            let acts = endpoint.is_some_and(|endpoint| !matches!(endpoint.method.as_str(), "GET" | "HEAD"));
+            // What changes something says more about a user than what is looked at; logging in and out says little.
+            let routine = endpoint.is_some_and(|endpoint| {
+                let path = endpoint.template.to_string().to_ascii_lowercase();
+                ["login", "logout", "signin", "sign-in", "session", "token"]
+                    .iter()
+                    .any(|word| path.contains(word))
+            });
+            (one.inside - one.outside)
+                * if routine {
+                    0.5
+                } else if acts {
+                    1.3
+                } else {
+                    1.0
+                }
+                + one.inside * 0.05
+        };
+        telling.sort_by(|a, b| score(b).total_cmp(&score(a)).then(a.endpoint.cmp(&b.endpoint)));
+        telling.truncate(4);
+        let name = if cluster.is_tail { "other".to_owned() } else { choose(&telling, endpoints, &taken) };
+        taken.insert(name.clone());
+        names.push((name, telling));
+    }
+    names
+}
+
+fn choose(telling: &[Telling], endpoints: &[Endpoint], taken: &Set<String>) -> String {
+    let words: Vec<String> =
+        telling.iter().filter_map(|one| endpoints.get(one.endpoint as usize)).map(word).collect();
+    let first = words.first().cloned().unwrap_or_else(|| "visit".to_owned());
+    let mut candidates = vec![first.clone()];
+    candidates
+        .extend(words.iter().skip(1).filter(|word| **word != first).map(|word| format!("{first}-{word}")));
+    candidates.into_iter().find(|name| !taken.contains(name) && name != "other").unwrap_or_else(|| {
+        (2..).map(|number| format!("{first}-{number}")).find(|name| !taken.contains(name)).unwrap_or_default()
+    })
+}
+
+/// `POST /api/checkout` → `checkout`, `GET /items/{id}` → `browse-items`, `GET /` → `home`.
+fn word(endpoint: &Endpoint) -> String {
+    let last = endpoint.template.segments().iter().rev().find_map(|segment| match segment {
+        Segment::Literal(text) if text.bytes().any(|byte| byte.is_ascii_alphabetic()) => Some(text.as_str()),
+        _ => None,
+    });
+    let Some(last) = last else { return "home".to_owned() };
+    let stem = last.split('.').next().filter(|stem| !stem.is_empty()).unwrap_or(last);
+    let word: String =
+        stem.chars().map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '-' }).collect();
+    let word = word.trim_matches('-').to_owned();
+    let open = matches!(endpoint.template.segments().last(), Some(Segment::Any(_) | Segment::Rest(_)));
+    let looks = matches!(endpoint.method.as_str(), "GET" | "HEAD");
+    match (looks && (open || word.ends_with('s')), endpoint.method.as_str()) {
+        (true, _) => format!("browse-{word}"),
+        (false, "DELETE") => format!("remove-{word}"),
+        (false, _) => word,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words() {
+        for (endpoint, wanted) in [
+            ("POST /api/checkout", "checkout"),
+            ("GET /items/{id}", "browse-items"),
+            ("GET /listings", "browse-listings"),
+            ("GET /search", "search"),
+            ("GET /", "home"),
+            ("DELETE /api/items/{id}", "remove-items"),
+            ("GET /cart.php", "cart"),
+        ] {
+            assert_eq!(word(&endpoint.parse().unwrap()), wanted, "{endpoint}");
+        }
+    }
+}

@@ -1,0 +1,284 @@
+//! Identities joined with a union-find, then each exchange on the first rung that holds it.
+
+use mynah_traffic::session::IdentifiedBy;
+
+use super::cookies;
+use crate::hash::{Map, Set};
+use crate::scan::{Record, Scan};
+use crate::{Options, SessionKey};
+
+/// One client's exchanges, not yet cut at pauses.
+pub(super) struct Group {
+    pub(super) identified_by: IdentifiedBy,
+    pub(super) exchanges: Vec<u32>,
+}
+
+/// Something that a client is known by.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+enum Mark {
+    Key(u64),
+    Source(u64),
+    Cookie(u32, u64),
+    Authorization(u64),
+}
+
+#[derive(Default)]
+struct Clients {
+    numbers: Map<Mark, u32>,
+    marks: Vec<Mark>,
+    parents: Vec<u32>,
+}
+
+impl Clients {
+    fn number(&mut self, mark: Mark) -> u32 {
+        let next = self.marks.len() as u32;
+        let number = *self.numbers.entry(mark).or_insert(next);
+        if number == next {
+            self.marks.push(mark);
+            self.parents.push(next);
+        }
+        number
+    }
+
+    fn root(&mut self, number: u32) -> u32 {
+        let mut at = number;
+        while self.parents[at as usize] != at {
+            let above = self.parents[self.parents[at as usize] as usize];
+            self.parents[at as usize] = above;
+            at = above;
+        }
+        at
+    }
+
+    fn join(&mut self, a: u32, b: u32) {
+        let (a, b) = (self.root(a), self.root(b));
+        self.parents[a.max(b) as usize] = a.min(b);
+    }
+}
+
+/// What counts as an identity in this recording.
+struct Rungs<'o> {
+    key: Option<&'o SessionKey>,
+    key_cookie: Option<u32>,
+    cookies: Set<u32>,
+    /// Empty: authorization values do not tell clients apart.
+    authorizations: Set<u64>,
+}
+
+impl Rungs<'_> {
+    fn of<'o>(scan: &Scan, options: &'o Options) -> Rungs<'o> {
+        let key = options.session_key.as_ref();
+        let key_cookie = match key {
+            Some(SessionKey::Cookie(wanted)) => {
+                (0..scan.cookies.len() as u32).find(|&number| scan.cookies.text(number) == wanted)
+            }
+            _ => None,
+        };
+        if key.is_some() {
+            return Rungs { key, key_cookie, cookies: Set::default(), authorizations: Set::default() };
+        }
+        let cookies = cookies::session_cookies(scan);
+        Rungs { key, key_cookie, cookies, authorizations: session_authorizations(scan) }
+    }
+
+    /// The marks that an exchange shows: those that its request carries, then those that its response hands out.
+    fn marks(&self, scan: &Scan, record: &Record) -> (Vec<Mark>, Vec<Mark>) {
+        if self.key.is_some() {
+            let of = |crumbs: &[crate::scan::Crumb]| {
+                crumbs
+                    .iter()
+                    .filter(|crumb| Some(crumb.name) == self.key_cookie)
+                    .filter_map(|crumb| crumb.value.map(|value| Mark::Cookie(crumb.name, value)))
+                    .collect::<Vec<_>>()
+            };
+            let mut carried: Vec<Mark> = record.key.map(Mark::Key).into_iter().collect();
+            carried.extend(of(scan.sent(record)));
+            return (carried, of(scan.set(record)));
+        }
+        if let Some(hint) = record.hint {
+            return (vec![Mark::Source(hint)], Vec::new());
+        }
+        let of = |crumbs: &[crate::scan::Crumb]| {
+            crumbs
+                .iter()
+                .filter(|crumb| self.cookies.contains(&crumb.name))
+                .filter_map(|crumb| crumb.value.map(|value| Mark::Cookie(crumb.name, value)))
+                .collect::<Vec<_>>()
+        };
+        let known = |value: &u64| self.authorizations.contains(value);
+        let mut carried = of(scan.sent(record));
+        carried.extend(record.authorization.filter(known).map(Mark::Authorization));
+        let mut handed = of(scan.set(record));
+        handed.extend(scan.tokens(record).iter().copied().filter(known).map(Mark::Authorization));
+        (carried, handed)
+    }
+}
+
+/// The authorization values, if they tell clients apart: there are several, and each is one client's.
+fn session_authorizations(scan: &Scan) -> Set<u64> {
+    let mut clients: Map<u64, Set<u64>> = Map::default();
+    for record in &scan.records {
+        if let Some(value) = record.authorization {
+            let seen = clients.entry(value).or_default();
+            if seen.len() < 16 {
+                seen.insert(record.client);
+            }
+        }
+    }
+    let pairs: usize = clients.values().map(Set::len).sum();
+    let telling = clients.len() >= 2 && pairs <= clients.len() * 3;
+    if telling { clients.into_keys().collect() } else { Set::default() }
+}
+
+/// What is known of a connection: its client if it had one only.
+#[derive(Default)]
+struct Line {
+    root: Option<u32>,
+    several: bool,
+    client: Option<u64>,
+    several_clients: bool,
+    exchanges: u32,
+}
+
+pub(super) fn groups(scan: &Scan, options: &Options) -> Vec<Group> {
+    let rungs = Rungs::of(scan, options);
+    let mut clients = Clients::default();
+    // Own mark of each exchange, `u32::MAX` without one.
+    let mut own: Vec<u32> = Vec::with_capacity(scan.records.len());
+    let mut labels: Map<(u32, IdentifiedBy), u64> = Map::default();
+    // The client whose cookie was just taken away on a connection.
+    let mut logged_out: Map<u64, u32> = Map::default();
+    for record in &scan.records {
+        let (carried, handed) = rungs.marks(scan, record);
+        let first = carried.first().or(handed.first()).map(|&mark| clients.number(mark));
+        for &mark in carried.iter().chain(&handed) {
+            let number = clients.number(mark);
+            if let Some(first) = first {
+                clients.join(first, number);
+            }
+        }
+        if carried.is_empty() {
+            if let (Some(&before), Some(first)) = (logged_out.get(&record.connection), first) {
+                clients.join(before, first);
+            }
+        } else {
+            logged_out.remove(&record.connection);
+        }
+        let cleared = scan.set(record).iter().any(|crumb| {
+            crumb.value.is_none()
+                && (rungs.cookies.contains(&crumb.name) || Some(crumb.name) == rungs.key_cookie)
+        });
+        if let (true, Some(first), true) = (cleared, first, handed.is_empty()) {
+            logged_out.insert(record.connection, first);
+        }
+        own.push(first.unwrap_or(u32::MAX));
+    }
+    for (record, &mark) in scan.records.iter().zip(&own) {
+        if mark != u32::MAX {
+            let root = clients.root(mark);
+            let (carried, handed) = rungs.marks(scan, record);
+            for label in carried.iter().chain(&handed).map(|&mark| label(scan, &rungs, mark)) {
+                *labels.entry((root, label)).or_default() += 1;
+            }
+        }
+    }
+    let mut lines: Map<u64, Line> = Map::default();
+    for (record, &mark) in scan.records.iter().zip(&own) {
+        let line = lines.entry(record.connection).or_default();
+        line.exchanges += 1;
+        line.several_clients |= line.client.is_some_and(|client| client != record.client);
+        line.client = Some(record.client);
+        if mark != u32::MAX {
+            let root = clients.root(mark);
+            line.several |= line.root.is_some_and(|known| known != root);
+            line.root = Some(root);
+        }
+    }
+    let by_address = connections_tell_nothing(&lines);
+    assemble(scan, &own, &mut clients, &lines, by_address, &labels)
+}
+
+fn label(scan: &Scan, rungs: &Rungs<'_>, mark: Mark) -> IdentifiedBy {
+    match (rungs.key, mark) {
+        (Some(key), _) => IdentifiedBy::Key(key.to_string()),
+        (None, Mark::Cookie(name, _)) => IdentifiedBy::Cookie(scan.cookies.text(name).to_owned()),
+        (None, Mark::Authorization(_)) => IdentifiedBy::Authorization("Authorization".to_owned()),
+        (None, Mark::Source(_) | Mark::Key(_)) => IdentifiedBy::Source,
+    }
+}
+
+/// Clients that open a connection for each request cannot be known by it. That is only concluded where addresses or
+/// agents do tell clients apart.
+fn connections_tell_nothing(lines: &Map<u64, Line>) -> bool {
+    let anonymous = || lines.values().filter(|line| line.root.is_none());
+    let single = anonymous().filter(|line| line.exchanges == 1).count();
+    let clients: Set<u64> = anonymous().filter_map(|line| line.client).collect();
+    clients.len() >= 2 && single * 10 >= anonymous().count() * 8 && anonymous().count() >= clients.len() * 2
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+enum Place {
+    Client(u32),
+    Connection(u64),
+    Address(u64),
+}
+
+fn assemble(
+    scan: &Scan,
+    own: &[u32],
+    clients: &mut Clients,
+    lines: &Map<u64, Line>,
+    by_address: bool,
+    labels: &Map<(u32, IdentifiedBy), u64>,
+) -> Vec<Group> {
+    // Clients by the address that a proxy wrote: where one address is one client's, what it sent without identity is too.
+    let mut forwarded: Map<u64, (u32, bool)> = Map::default();
+    for (record, &mark) in scan.records.iter().zip(own) {
+        if mark != u32::MAX && record.forwarded {
+            let root = clients.root(mark);
+            let known = forwarded.entry(record.client).or_insert((root, false));
+            known.1 |= known.0 != root;
+        }
+    }
+    let mut best: Map<u32, (&IdentifiedBy, u64)> = Map::default();
+    for ((root, label), &count) in labels {
+        let known = best.entry(*root).or_insert((label, count));
+        if (count, std::cmp::Reverse(label)) > (known.1, std::cmp::Reverse(known.0)) {
+            *known = (label, count);
+        }
+    }
+    let mut places: Map<Place, usize> = Map::default();
+    let mut groups: Vec<Group> = Vec::new();
+    for (number, (record, &mark)) in scan.records.iter().zip(own).enumerate() {
+        let line = lines.get(&record.connection);
+        let place = if mark != u32::MAX {
+            Place::Client(clients.root(mark))
+        } else {
+            match line {
+                Some(Line { root: Some(root), several: false, several_clients: false, .. }) => {
+                    Place::Client(*root)
+                }
+                Some(Line { root: None, several_clients: false, .. }) if !by_address => {
+                    Place::Connection(record.connection)
+                }
+                _ => match forwarded.get(&record.client) {
+                    Some((root, false)) if record.forwarded => Place::Client(*root),
+                    _ => Place::Address(record.client),
+                },
+            }
+        };
+        let group = *places.entry(place).or_insert_with(|| {
+            let identified_by = match place {
+                Place::Client(root) => {
+                    best.get(&root).map_or(IdentifiedBy::Source, |(label, _)| (*label).clone())
+                }
+                Place::Connection(_) => IdentifiedBy::Connection,
+                Place::Address(_) => IdentifiedBy::Address,
+            };
+            groups.push(Group { identified_by, exchanges: Vec::new() });
+            groups.len() - 1
+        });
+        groups[group].exchanges.push(number as u32);
+    }
+    groups
+}
