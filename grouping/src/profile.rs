@@ -54,7 +54,12 @@ pub fn profile(
         .iter()
         .map(|records| records.iter().map(|&record| table.of(record)).collect())
         .collect();
-    let clusters = profiles::cluster(&sequences, options);
+    let acts: Vec<bool> = table
+        .endpoints
+        .iter()
+        .map(|endpoint| !matches!(endpoint.method.as_str(), "GET" | "HEAD" | "OPTIONS"))
+        .collect();
+    let clusters = profiles::cluster(&sequences, &acts, options);
     let names = profiles::names(&clusters, &sequences, &table.endpoints);
     let correlated = correlate::find(open, &scan, &steps, &table, options)?;
     let plan = Plan::of(&correlated.correlations, correlated.identities.as_ref(), &table);

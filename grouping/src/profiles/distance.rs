@@ -47,6 +47,11 @@ impl Features {
         transitions.sort_unstable_by_key(|(key, _)| *key);
         Features { used, shares, transitions }
     }
+
+    /// Each endpoint's share of the requests.
+    pub(super) fn shares(&self) -> &[(u32, f32)] {
+        &self.shares
+    }
 }
 
 /// How much each endpoint tells, within a set of sessions.

@@ -2,6 +2,7 @@
 //! itself, a real session (medoid) to stand for each, and names from what they do.
 
 mod distance;
+mod kinds;
 mod medoids;
 mod name;
 #[cfg(test)]
@@ -28,7 +29,7 @@ const ALIKE: f32 = 0.35;
 /// Below this mean silhouette there is one kind of user.
 const DISTINCT: f64 = 0.25;
 /// A cluster is split further only when its own parts are as distinct as this.
-const SPLIT: f64 = 0.5;
+const SPLIT: f64 = 0.35;
 /// A silhouette must gain this much for another cluster.
 const GAIN: f64 = 0.02;
 
@@ -51,8 +52,9 @@ struct Kind {
     sessions: Vec<u32>,
 }
 
-/// Clusters sessions, each given as its endpoints in order. Largest cluster first, the tail last.
-pub(crate) fn cluster(sequences: &[Vec<u32>], options: &Options) -> Vec<Cluster> {
+/// Clusters sessions, each given as its endpoints in order; `acts` says which endpoints change something. Largest cluster
+/// first, the tail last.
+pub(crate) fn cluster(sequences: &[Vec<u32>], acts: &[bool], options: &Options) -> Vec<Cluster> {
     let mut kinds: Vec<Kind> = Vec::new();
     let mut known: Map<&[u32], usize> = Map::default();
     for (session, sequence) in sequences.iter().enumerate() {
@@ -75,7 +77,7 @@ pub(crate) fn cluster(sequences: &[Vec<u32>], options: &Options) -> Vec<Cluster>
             groups_of(&sampled, &medoids::pam(&matrix, &weights, wanted.clamp(1, sampled.len())))
         }
         ProfileCount::Auto if sampled.len() <= FEW => few(&features, &counts, &sampled),
-        ProfileCount::Auto => split(&features, &counts, &sampled, 0),
+        ProfileCount::Auto => kinds::join(split(&features, &counts, &sampled, 0), &features, &counts, acts),
     };
     finish(&kinds, &features, &counts, &sampled, &parts, options)
 }
