@@ -1,0 +1,189 @@
+//! The audit: looks again at what is about to be sealed, with none of the masker's rules.
+//!
+//! Long originals are searched for in all bytes of a message: as they are, in base64 and in hex, and again in what
+//! the bytes become when percent-encoding, JSON escapes and character references are undone. Short ones cannot be
+//! searched for (`123` is everywhere), so each sensitive span must hold something that was issued as a pseudonym.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::sync::Arc;
+
+use mynah_message::{Limits, Message, View, html, json, percent};
+use mynah_traffic::{Exchange, Side};
+use serde::Serialize;
+
+use crate::finder::{Finder, Pattern};
+use crate::learned::Learned;
+use crate::masker::Issued;
+use crate::variant;
+
+/// Findings kept with their place; all are counted.
+const LISTED: usize = 1000;
+/// Encodings on top of each other that are undone.
+const ROUNDS: usize = 2;
+
+/// Checks masked exchanges, in the order in which they stand in the recording.
+pub struct Auditor {
+    /// Keeps the originals alive, and wiped when the last one who needs them is gone.
+    _learned: Arc<Learned>,
+    finder: Finder,
+    issued: Issued,
+    exchange: u64,
+    findings: Findings,
+}
+
+/// Where the audit found what should not be there.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct Findings {
+    /// How many.
+    pub count: u64,
+    /// The first thousand.
+    pub places: Vec<Finding>,
+}
+
+/// One thing that should not be there; without its value.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct Finding {
+    /// Number of the exchange, from 0 in the order in which they were checked.
+    pub exchange: u64,
+    /// `request` or `response`.
+    pub side: &'static str,
+    /// `head`, `body` or `trailers`.
+    pub part: &'static str,
+    /// `original` (a value found sensitive elsewhere), `not-issued` (a sensitive span without a pseudonym) or `unreadable`.
+    pub what: &'static str,
+}
+
+impl fmt::Display for Findings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let noun = if self.count == 1 { "finding" } else { "findings" };
+        write!(f, "masking is not proven: {} {noun}", self.count)?;
+        for finding in self.places.iter().take(5) {
+            let Finding { exchange, side, part, what } = finding;
+            write!(f, "; exchange {exchange}, {side} {part}: {what}")?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for Findings {}
+
+impl Auditor {
+    pub(crate) fn new(learned: &Arc<Learned>, issued: Issued) -> Auditor {
+        let mut patterns = Vec::new();
+        for (value, _) in learned.values() {
+            patterns.push(Pattern { bytes: value.into(), exact: false });
+            patterns.push(Pattern { bytes: variant::hex(value, false).into(), exact: false });
+            for (form, _) in variant::base64_forms(value) {
+                patterns.push(Pattern { bytes: form.into(), exact: true });
+            }
+        }
+        Auditor {
+            _learned: Arc::clone(learned),
+            finder: Finder::new(patterns),
+            issued,
+            exchange: 0,
+            findings: Findings::default(),
+        }
+    }
+
+    /// Looks at one exchange.
+    pub fn check(&mut self, exchange: &Exchange) {
+        for (side, message) in [(Side::Request, &exchange.request), (Side::Response, &exchange.response)] {
+            if let Some(message) = message {
+                self.message(side, message, exchange);
+            }
+        }
+        self.exchange += 1;
+    }
+
+    /// Whether nothing was found.
+    ///
+    /// # Errors
+    /// What was found, by place. The recording must not be sealed; the command exits 12.
+    pub fn finish(self) -> Result<(), Findings> {
+        if self.findings.count == 0 { Ok(()) } else { Err(self.findings) }
+    }
+
+    fn message(&mut self, side: Side, message: &Message, exchange: &Exchange) {
+        self.search(side, "head", &message.head);
+        self.search(side, "trailers", &message.trailers);
+        let opened = View::open(message, &Limits::default());
+        if opened.is_err() {
+            self.report(side, "body", "unreadable");
+        }
+        let body: &[u8] = opened.as_ref().map_or(&message.body, View::body);
+        self.search(side, "body", body);
+        for span in exchange.sensitive.iter().filter(|s| s.side == side) {
+            let (part, bytes) = if span.in_body { ("body", body) } else { ("head", &*message.head) };
+            let start = span.start as usize;
+            let issued =
+                bytes.get(start..start.saturating_add(span.len as usize)).is_some_and(|b| self.issued.has(b));
+            if !issued {
+                self.report(side, part, "not-issued");
+            }
+        }
+    }
+
+    /// Searches bytes, and what they mean.
+    fn search(&mut self, side: Side, part: &'static str, bytes: &[u8]) {
+        if self.finder.is_empty() || bytes.is_empty() {
+            return;
+        }
+        let mut views: Vec<Vec<u8>> = Vec::new();
+        let mut found = self.count(bytes);
+        let mut from = 0;
+        decoded(bytes, &mut views);
+        for _ in 1..ROUNDS {
+            let to = views.len();
+            for i in from..to {
+                let mut further = Vec::new();
+                decoded(&views[i], &mut further);
+                views.append(&mut further);
+            }
+            from = to;
+        }
+        for view in &views {
+            found = found.max(self.count(view));
+        }
+        for _ in 0..found {
+            self.report(side, part, "original");
+        }
+    }
+
+    fn count(&self, bytes: &[u8]) -> u64 {
+        let mut count = 0;
+        self.finder.each(bytes, &mut |_| count += 1);
+        count
+    }
+
+    fn report(&mut self, side: Side, part: &'static str, what: &'static str) {
+        self.findings.count += 1;
+        if self.findings.places.len() < LISTED {
+            let side = match side {
+                Side::Request => "request",
+                Side::Response => "response",
+            };
+            self.findings.places.push(Finding { exchange: self.exchange, side, part, what });
+        }
+    }
+}
+
+/// What the bytes become when one encoding is undone, for each that changes anything.
+fn decoded(bytes: &[u8], views: &mut Vec<Vec<u8>>) {
+    let forms = [
+        memchr::memchr(b'%', bytes).map(|_| percent::decode(bytes, false)),
+        memchr::memchr(b'+', bytes).map(|_| percent::decode(bytes, true)),
+        memchr::memchr(b'\\', bytes).map(|_| json::unescape(bytes)),
+        memchr::memchr(b'&', bytes).map(|_| html::entity::decode(bytes, false)),
+    ];
+    for form in forms.into_iter().flatten() {
+        if let Cow::Owned(form) = form
+            && form != bytes
+        {
+            views.push(form);
+        }
+    }
+}

@@ -1,0 +1,76 @@
+//! The first pass: what is sensitive anywhere.
+
+use mynah_message::Message;
+use mynah_traffic::{Exchange, Side};
+
+use crate::kind::Kind;
+use crate::learned::Learning;
+use crate::message;
+use crate::policy::Policy;
+use crate::pseudonym;
+use crate::scan::{Patch, Scanner, Sink};
+use crate::{Key, Masker};
+
+/// Reads every exchange once and notes the values that must go everywhere.
+pub struct Learner {
+    policy: Policy,
+    key: Key,
+    learning: Learning,
+}
+
+impl Learner {
+    /// Begins with nothing known.
+    pub fn new(policy: Policy, key: Key) -> Self {
+        Learner { policy, key, learning: Learning::default() }
+    }
+
+    /// Notes what is sensitive in the exchange. What cannot be read teaches nothing: it will be withheld.
+    pub fn learn(&mut self, exchange: &Exchange) {
+        if let Some(request) = &exchange.request {
+            self.message(request, Side::Request);
+        }
+        if let Some(response) = &exchange.response {
+            self.message(response, Side::Response);
+        }
+    }
+
+    fn message(&mut self, message: &Message, side: Side) {
+        let mut scanner = Scanner { policy: &self.policy, sink: &mut self.learning };
+        message::learn(&mut scanner, message, side);
+    }
+
+    /// Ends the pass. From here on kinds are fixed, so that the order of exchanges has no say in what becomes of a value.
+    pub fn finish(self) -> Masker {
+        Masker::new(self.policy, &self.key, self.learning.finish())
+    }
+}
+
+impl Sink for Learning {
+    fn replace(&mut self, kind: Kind, value: &[u8]) -> Option<Vec<u8>> {
+        self.note(kind, value);
+        if kind.is_machine_made() && pseudonym::is_composite(value) {
+            for segment in pseudonym::segments(value).filter(|s| pseudonym::is_long_segment(s)) {
+                self.note(kind, segment);
+            }
+        }
+        None
+    }
+
+    fn replace_jwt(&mut self, value: &[u8], _masked: Option<Vec<u8>>) -> Option<Vec<u8>> {
+        self.note(Kind::Jwt, value);
+        None
+    }
+
+    fn sign(&mut self, _token: &[u8], signature: &[u8]) -> Option<Vec<u8>> {
+        // Goes on with the token as it is: while learning nothing is made of it.
+        Some(signature.to_vec())
+    }
+
+    fn known(&self, _value: &[u8]) -> Option<Kind> {
+        None
+    }
+
+    fn sweep(&mut self, _policy: &Policy, _text: &[u8], _in_place: bool) -> Vec<Patch> {
+        Vec::new()
+    }
+}

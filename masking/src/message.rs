@@ -1,0 +1,150 @@
+//! One message, masked: body first, then the head (whose framing the body has changed), then trailers.
+
+use bytes::Bytes;
+use mynah_message::{Edit, Error, Limits, Message, Part, View, patch};
+use mynah_traffic::{SensitiveSpan, Side};
+
+use crate::kind::Kind;
+use crate::scan::Scanner;
+use crate::scan::part::{Planned, Unreadable};
+
+/// What became of a message.
+pub(crate) struct Outcome {
+    /// The masked message; `None` when even its head could not be read.
+    pub(crate) message: Option<Message>,
+    /// Where pseudonyms stand.
+    pub(crate) places: Vec<Place>,
+    /// Why parts were withheld.
+    pub(crate) withheld: Vec<&'static str>,
+}
+
+/// Where a pseudonym stands in the new message.
+pub(crate) struct Place {
+    in_body: bool,
+    /// `None` in trailers, in which spans cannot point.
+    start: Option<usize>,
+    pub(crate) written: Vec<u8>,
+    pub(crate) kind: Kind,
+    /// What held the value before.
+    pub(crate) holder: &'static str,
+}
+
+impl Place {
+    /// `None` beyond the first 4 GiB, in trailers, and where nothing is left.
+    pub(crate) fn span(&self, side: Side) -> Option<SensitiveSpan> {
+        let start = u32::try_from(self.start?).ok()?;
+        let len = u32::try_from(self.written.len()).ok().filter(|len| *len > 0)?;
+        Some(SensitiveSpan { side, in_body: self.in_body, start, len, kind: self.kind.name().to_owned() })
+    }
+}
+
+/// Hands every part to the scanner and forgets what it would do.
+pub(crate) fn learn(scanner: &mut Scanner<'_>, message: &Message, side: Side) {
+    if let Ok(view) = View::open(message, &Limits::default()) {
+        let _ = scanner.part(&view, Part::Body);
+        let _ = scanner.part(&view, Part::Head);
+    } else if let Ok(view) = View::open_head(message) {
+        let _ = scanner.part(&view, Part::Head);
+    }
+    let _ = trailers(scanner, &message.trailers, side);
+}
+
+/// Masks a message.
+pub(crate) fn mask(scanner: &mut Scanner<'_>, message: &Message, side: Side) -> Outcome {
+    let mut outcome = Outcome { message: None, places: Vec::new(), withheld: Vec::new() };
+    let with_body = match body(scanner, message) {
+        Ok((masked, places)) => {
+            outcome.places = places;
+            masked
+        }
+        Err(Unreadable(reason)) => {
+            outcome.withheld.push(reason);
+            Message { body: Bytes::new(), ..message.clone() }
+        }
+    };
+    let Ok((mut masked, places)) = head(scanner, &with_body) else {
+        // Without a head nothing can be said about the body either.
+        outcome.places.clear();
+        outcome.withheld = vec!["head-unreadable"];
+        return outcome;
+    };
+    outcome.places.extend(places);
+    if let Some((trailers, places)) = trailers(scanner, &message.trailers, side) {
+        masked.trailers = trailers;
+        outcome.places.extend(places);
+    } else {
+        masked.trailers = Bytes::new();
+        outcome.withheld.push("trailers-unreadable");
+    }
+    outcome.message = Some(masked);
+    outcome
+}
+
+fn body(scanner: &mut Scanner<'_>, message: &Message) -> Result<(Message, Vec<Place>), Unreadable> {
+    let view = View::open(message, &Limits::default()).map_err(|error| reason(&error))?;
+    let plan = scanner.part(&view, Part::Body)?;
+    let (edits, places) = edits(plan, Part::Body);
+    let masked = patch(&view, edits).map_err(|error| reason(&error))?;
+    Ok((masked, places))
+}
+
+fn head(scanner: &mut Scanner<'_>, message: &Message) -> Result<(Message, Vec<Place>), Unreadable> {
+    let view = View::open_head(message).map_err(|error| reason(&error))?;
+    let plan = scanner.part(&view, Part::Head)?;
+    let (edits, places) = edits(plan, Part::Head);
+    let masked = patch(&view, edits).map_err(|error| reason(&error))?;
+    // What the edits made of it must still be a head.
+    View::open_head(&masked).map_err(|error| reason(&error))?;
+    Ok((masked, places))
+}
+
+/// Trailers are field lines: read behind a start line they are a head.
+fn trailers(scanner: &mut Scanner<'_>, trailers: &Bytes, side: Side) -> Option<(Bytes, Vec<Place>)> {
+    if trailers.is_empty() {
+        return Some((Bytes::new(), Vec::new()));
+    }
+    let start: &[u8] = match side {
+        Side::Request => b"GET / HTTP/1.1\r\n",
+        Side::Response => b"HTTP/1.1 200 OK\r\n",
+    };
+    let message = Message { head: [start, trailers].concat().into(), ..Message::default() };
+    let (masked, mut places) = head(scanner, &message).ok()?;
+    for place in &mut places {
+        place.start = None;
+        place.holder = "trailer";
+    }
+    let masked = masked.head.strip_prefix(start)?.to_vec();
+    Some((masked.into(), places))
+}
+
+/// The edits, and where they will stand when all are made.
+fn edits(plan: Vec<Planned>, part: Part) -> (Vec<Edit>, Vec<Place>) {
+    let mut edits = Vec::with_capacity(plan.len());
+    let mut places = Vec::with_capacity(plan.len());
+    let mut old = 0;
+    let mut new = 0;
+    for Planned { range, bytes, kind, place } in plan {
+        new += range.start - old;
+        places.push(Place {
+            in_body: part == Part::Body,
+            start: Some(new),
+            written: bytes.clone(),
+            kind,
+            holder: place,
+        });
+        new += bytes.len();
+        old = range.end;
+        edits.push(Edit { part, span: range, bytes });
+    }
+    (edits, places)
+}
+
+fn reason(error: &Error) -> Unreadable {
+    Unreadable(match error {
+        Error::UnknownCoding { .. } => "coding-unknown",
+        Error::Coding { .. } => "coding-damaged",
+        Error::TooLarge { .. } => "too-large",
+        Error::StartLine { .. } => "head-unreadable",
+        _ => "not-patched",
+    })
+}

@@ -1,0 +1,53 @@
+//! Which values are sensitive. Today there is the built-in policy; policy files will add rules in front of it.
+
+use sha2::{Digest as _, Sha256};
+
+use crate::detect;
+use crate::kind::Kind;
+use crate::names::Names;
+
+/// Where + what: names, detectors and what is done with each kind of value.
+#[derive(Clone, Debug)]
+pub struct Policy {
+    pub(crate) names: Names,
+}
+
+impl Policy {
+    /// The policy that holds where none is given: secrets and personal data go, resource ids in paths stay.
+    pub fn built_in() -> Policy {
+        Policy { names: Names::built_in() }
+    }
+
+    /// Every rule in words, one a line.
+    pub fn explain(&self) -> String {
+        let mut out = String::from("mynah built-in masking policy, version 1\n");
+        for kind in Kind::ALL {
+            out.push_str("kind ");
+            out.push_str(kind.name());
+            out.push_str(": ");
+            out.push_str(kind.action());
+            out.push('\n');
+        }
+        self.names.explain(&mut out);
+        out.push_str(detect::EXPLAIN);
+        out
+    }
+
+    /// SHA-256 of [`Policy::explain`]: tells in a recording's header under which rules it was made.
+    pub fn hash(&self) -> [u8; 32] {
+        Sha256::digest(self.explain()).into()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hash_is_stable_and_the_text_says_what_is_done() {
+        let policy = Policy::built_in();
+        assert_eq!(policy.hash(), Policy::built_in().hash());
+        let text = policy.explain();
+        assert!(text.contains("name *password: password\n") && text.contains("kind card: card"), "{text}");
+    }
+}

@@ -1,0 +1,265 @@
+//! Tokens: same length, same class of each character, one-way.
+//!
+//! Where a value has fewer than 2^64 alternatives of its form the token is a keyed permutation of them, so that no two
+//! values meet in one; above, each character is drawn from an HMAC.
+
+use mynah_message::json;
+
+use super::{Pseudonyms, permute};
+use crate::key::SubKey;
+
+/// The alternatives for one character: `size` code points from `base` on; a size of 1 keeps the character.
+#[derive(Clone, Copy)]
+struct Class {
+    base: u32,
+    size: u32,
+}
+
+impl Class {
+    const fn new(base: u8, size: u32) -> Class {
+        Class { base: base as u32, size }
+    }
+
+    fn keep(code: u32) -> Class {
+        Class { base: code, size: 1 }
+    }
+}
+
+const DIGITS: Class = Class::new(b'0', 10);
+const NON_ZERO: Class = Class::new(b'1', 9);
+
+/// Letters of other scripts, each with a stretch of letters that take as many bytes in UTF-8.
+const STRETCHES: &[(u32, u32)] = &[
+    (0xe0, 23),       // à–ö
+    (0xc0, 23),       // À–Ö
+    (0x3b1, 17),      // α–ρ
+    (0x391, 17),      // Α–Ρ
+    (0x430, 32),      // а–я
+    (0x410, 32),      // А–Я
+    (0x5d0, 27),      // Hebrew
+    (0x627, 20),      // Arabic
+    (0xe01, 46),      // Thai
+    (0x905, 53),      // Devanagari
+    (0x3041, 86),     // Hiragana
+    (0x30a1, 90),     // Katakana
+    (0xac00, 11_172), // Hangul
+    (0x4e00, 20_950), // Han
+    (0x20000, 42_711),
+];
+
+/// The token of a value.
+pub(super) fn token(pseudonyms: &Pseudonyms, value: &[u8]) -> Vec<u8> {
+    if is_plain_number(value)
+        && let Some(masked) = number(pseudonyms, value)
+    {
+        return masked;
+    }
+    let Ok(text) = std::str::from_utf8(value) else {
+        let classes: Vec<Class> = value.iter().map(|b| byte_class(*b)).collect();
+        let codes: Vec<u32> = value.iter().map(|b| u32::from(*b)).collect();
+        return substitute(pseudonyms, value, &classes, &codes, false).iter().map(|c| *c as u8).collect();
+    };
+    let hex = is_hex(value);
+    let codes: Vec<u32> = text.chars().map(u32::from).collect();
+    let classes: Vec<Class> = text.chars().map(|c| char_class(c, hex)).collect();
+    let masked = substitute(pseudonyms, value, &classes, &codes, hex);
+    masked.iter().filter_map(|c| char::from_u32(*c)).collect::<String>().into_bytes()
+}
+
+/// Draws for each character another one of its class.
+fn substitute(
+    pseudonyms: &Pseudonyms,
+    value: &[u8],
+    classes: &[Class],
+    codes: &[u32],
+    special: bool,
+) -> Vec<u32> {
+    if let Some((n, rank)) = rank(classes, codes) {
+        // Values of one form share a permutation; those of another form cannot meet them.
+        let tweak: Vec<u8> =
+            classes.iter().flat_map(|c| [c.base, c.size]).flat_map(u32::to_le_bytes).collect();
+        let mut masked = rank;
+        loop {
+            masked = permute::permute(&pseudonyms.permutation, &tweak, n, masked);
+            let out = unrank(classes, masked);
+            // What is neither hex nor a number must not become one by chance: there it could meet another value.
+            if special || !looks_special(&out) {
+                return out;
+            }
+        }
+    }
+    let words = pseudonyms.token.stream(value);
+    classes.iter().zip(words).map(|(class, word)| class.base + word % class.size).collect()
+}
+
+/// The number of alternatives, and which of them this is; `None` above 2^64, or where a character is outside its class.
+fn rank(classes: &[Class], codes: &[u32]) -> Option<(u64, u64)> {
+    let mut n: u64 = 1;
+    let mut rank: u64 = 0;
+    for (class, code) in classes.iter().zip(codes) {
+        let index = code.checked_sub(class.base).filter(|i| *i < class.size)?;
+        n = n.checked_mul(u64::from(class.size))?;
+        rank = rank * u64::from(class.size) + u64::from(index);
+    }
+    // The permutation works on an even number of bits below 64.
+    (n < 1 << 62).then_some((n, rank))
+}
+
+fn unrank(classes: &[Class], mut rank: u64) -> Vec<u32> {
+    let mut out: Vec<u32> = classes
+        .iter()
+        .rev()
+        .map(|class| {
+            let index = rank % u64::from(class.size);
+            rank /= u64::from(class.size);
+            class.base + index as u32
+        })
+        .collect();
+    out.reverse();
+    out
+}
+
+fn char_class(c: char, hex: bool) -> Class {
+    match c {
+        '0'..='9' => DIGITS,
+        'a'..='z' => Class::new(b'a', if hex { 6 } else { 26 }),
+        'A'..='Z' => Class::new(b'A', if hex { 6 } else { 26 }),
+        _ if c.is_ascii() || !c.is_alphanumeric() => Class::keep(u32::from(c)),
+        _ => {
+            let code = u32::from(c);
+            let within = STRETCHES.iter().find(|(base, size)| (*base..base + size).contains(&code));
+            let (base, size) = within.copied().unwrap_or(match c.len_utf8() {
+                2 => STRETCHES[0],
+                3 => (0x4e00, 20_950),
+                _ => (0x20000, 42_711),
+            });
+            Class { base, size }
+        }
+    }
+}
+
+fn byte_class(b: u8) -> Class {
+    if b.is_ascii() { char_class(char::from(b), false) } else { Class::new(0x80, 128) }
+}
+
+/// At least 16 hex digits in one case, with digits and letters, in groups or not.
+fn is_hex(value: &[u8]) -> bool {
+    let mut digits = 0;
+    let mut lower = 0;
+    let mut upper = 0;
+    for b in value {
+        match b {
+            b'0'..=b'9' => digits += 1,
+            b'a'..=b'f' => lower += 1,
+            b'A'..=b'F' => upper += 1,
+            b'-' | b':' | b'{' | b'}' => {}
+            _ => return false,
+        }
+    }
+    digits + lower + upper >= 16 && digits > 0 && (lower == 0) != (upper == 0)
+}
+
+fn looks_special(codes: &[u32]) -> bool {
+    if codes.iter().any(|c| *c > 0x7f) {
+        return false;
+    }
+    let text: Vec<u8> = codes.iter().map(|c| *c as u8).collect();
+    is_hex(&text) || is_plain_number(&text)
+}
+
+/// A number as JSON writes it, without an exponent.
+fn is_plain_number(value: &[u8]) -> bool {
+    json::is_number(value) && !value.iter().any(|b| matches!(b, b'e' | b'E'))
+}
+
+/// Bounds that programs have for whole numbers; a masked number stays between the same two.
+const BOUNDS: &[u64] = &[i32::MAX as u64, u32::MAX as u64, (1 << 53) - 1, i64::MAX as u64, u64::MAX];
+
+/// The token of a number: as many digits, no leading zero where there was none, within the bounds of the same machine type.
+/// `None` for a number of more digits than the permutation takes.
+fn number(pseudonyms: &Pseudonyms, value: &[u8]) -> Option<Vec<u8>> {
+    let sign = usize::from(value.starts_with(b"-"));
+    let digits = &value[sign..];
+    if digits.iter().all(u8::is_ascii_digit) && digits.len() > 1 {
+        let x: u64 = std::str::from_utf8(digits).ok()?.parse().ok()?;
+        let power = 10_u64.checked_pow(digits.len() as u32 - 1)?;
+        let low = BOUNDS.iter().filter(|b| **b < x).map(|b| b + 1).max().unwrap_or(0).max(power);
+        let high = BOUNDS.iter().copied().find(|b| *b >= x)?.min(power.saturating_mul(9) + (power - 1));
+        let n = (high - low).checked_add(1).filter(|n| *n < 1 << 63)?;
+        let masked = low + permute::permute(&pseudonyms.permutation, b"number", n, x - low);
+        return Some([&value[..sign], masked.to_string().as_bytes()].concat());
+    }
+    let mut first = true;
+    let classes: Vec<Class> = value
+        .iter()
+        .enumerate()
+        .map(|(i, b)| {
+            if !b.is_ascii_digit() {
+                return Class::keep(u32::from(*b));
+            }
+            let leading = std::mem::take(&mut first);
+            match (leading, b, value.get(i + 1)) {
+                // The zero of 0.5 stays; a lone digit may become any other.
+                (true, b'0', Some(_)) => Class::keep(u32::from(*b)),
+                (true, _, Some(_)) => NON_ZERO,
+                _ => DIGITS,
+            }
+        })
+        .collect();
+    let codes: Vec<u32> = value.iter().map(|b| u32::from(*b)).collect();
+    Some(substitute(pseudonyms, value, &classes, &codes, true).iter().map(|c| *c as u8).collect())
+}
+
+/// The token of a date (`1985-07-21`, `19850721`): another day of the hundred years from 1920 on, with what follows the day kept.
+/// `None` when the value does not begin with such a day.
+pub(super) fn date(key: &SubKey, value: &[u8]) -> Option<Vec<u8>> {
+    const FIRST: i64 = -18_262; // 1920-01-01, in days since 1970-01-01
+    const DAYS: u64 = 36_525;
+    let dashed = value.get(4) == Some(&b'-') && value.get(7) == Some(&b'-');
+    let len = if dashed { 10 } else { 8 };
+    let number = |from: usize, to: usize| -> Option<i64> {
+        let digits = value.get(from..to).filter(|d| d.iter().all(u8::is_ascii_digit))?;
+        std::str::from_utf8(digits).ok()?.parse().ok()
+    };
+    let (year, month, day) = if dashed {
+        (number(0, 4)?, number(5, 7)?, number(8, 10)?)
+    } else {
+        (number(0, 4)?, number(4, 6)?, number(6, 8)?)
+    };
+    if !dashed && value.len() != 8 || value.get(len).is_some_and(|b| !matches!(b, b'T' | b' ')) {
+        return None;
+    }
+    let days = days_from_civil(year, month, day);
+    // Only days that exist come back as they were.
+    if !(1..=12).contains(&month) || civil_from_days(days) != (year, month, day) {
+        return None;
+    }
+    let x = u64::try_from(days - FIRST).ok().filter(|x| *x < DAYS)?;
+    let (year, month, day) = civil_from_days(FIRST + permute::permute(key, b"day", DAYS, x) as i64);
+    let dash = if dashed { "-" } else { "" };
+    let mut out = format!("{year:04}{dash}{month:02}{dash}{day:02}").into_bytes();
+    out.extend_from_slice(&value[len..]);
+    Some(out)
+}
+
+/// Days since 1970-01-01 of a Gregorian day (Hinnant, "chrono-compatible low-level date algorithms").
+fn days_from_civil(year: i64, month: i64, day: i64) -> i64 {
+    let year = if month <= 2 { year - 1 } else { year };
+    let era = year.div_euclid(400);
+    let of_era = year.rem_euclid(400);
+    let of_year = (153 * ((month + 9) % 12) + 2) / 5 + day - 1;
+    era * 146_097 + of_era * 365 + of_era / 4 - of_era / 100 + of_year - 719_468
+}
+
+/// The opposite of [`days_from_civil`].
+fn civil_from_days(days: i64) -> (i64, i64, i64) {
+    let days = days + 719_468;
+    let era = days.div_euclid(146_097);
+    let of_era = days.rem_euclid(146_097);
+    let year_of_era = (of_era - of_era / 1460 + of_era / 36_524 - of_era / 146_096) / 365;
+    let of_year = of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let shifted = (5 * of_year + 2) / 153;
+    let day = of_year - (153 * shifted + 2) / 5 + 1;
+    let month = if shifted < 10 { shifted + 3 } else { shifted - 9 };
+    (year_of_era + era * 400 + i64::from(month <= 2), month, day)
+}

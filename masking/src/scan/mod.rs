@@ -1,0 +1,109 @@
+//! Finds the sensitive values of a message. Learning and masking run the same code and differ in the [`Sink`]: the learner
+//! notes the values, the masker answers with pseudonyms.
+//!
+//! | module | looks into |
+//! |---|---|
+//! | [`part`] | a head or a body: its leaves, what lies between them, and the whole by learnt value |
+//! | [`value`] | one decoded value, under a name or not |
+//! | [`nested`] | JSON in strings, web tokens |
+//! | [`url`] | queries and user information of URLs within text |
+//! | [`credentials`] | `Authorization` and its like |
+//! | [`layer`] | back from decoded to written |
+
+mod credentials;
+pub(crate) mod layer;
+mod nested;
+pub(crate) mod part;
+mod url;
+mod value;
+
+use std::ops::Range;
+
+use crate::kind::Kind;
+use crate::names::Rule;
+use crate::policy::Policy;
+
+/// What to write in place of a range of a value.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) struct Patch {
+    pub(crate) range: Range<usize>,
+    pub(crate) bytes: Vec<u8>,
+    pub(crate) kind: Kind,
+}
+
+/// What becomes of the values found.
+pub(crate) trait Sink {
+    /// A sensitive value, decoded. The answer is what to put in its place; none while learning.
+    fn replace(&mut self, kind: Kind, value: &[u8]) -> Option<Vec<u8>>;
+
+    /// A web token is replaced by its masked self, made by the scanner; `None` while learning, when it is noted.
+    fn replace_jwt(&mut self, value: &[u8], masked: Option<Vec<u8>>) -> Option<Vec<u8>>;
+
+    /// The signature for a web token; none while learning.
+    fn sign(&mut self, token: &[u8], signature: &[u8]) -> Option<Vec<u8>>;
+
+    /// The kind under which a whole value was learnt; none while learning.
+    fn known(&self, value: &[u8]) -> Option<Kind>;
+
+    /// Learnt values in a text, with their pseudonyms written as the values were; in order, without overlaps. `in_place`
+    /// asks for pseudonyms of the very same length.
+    fn sweep(&mut self, policy: &Policy, text: &[u8], in_place: bool) -> Vec<Patch>;
+}
+
+/// How far values may be nested in values.
+const DEPTH: u8 = 6;
+
+/// What is known about a value before it is looked at.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Context {
+    /// What its name says.
+    pub(crate) rule: Option<Rule>,
+    /// Whether digits may be a card's: not in path segments, where resource ids stand.
+    pub(crate) cards: bool,
+    /// How many values it is in.
+    pub(crate) depth: u8,
+}
+
+impl Context {
+    pub(crate) fn new(rule: Option<Rule>) -> Context {
+        Context { rule, cards: true, depth: 0 }
+    }
+
+    /// For a value within this one.
+    fn inner(self, rule: Option<Rule>) -> Context {
+        Context { rule, depth: self.depth + 1, ..self }
+    }
+}
+
+/// The rules at work on values.
+pub(crate) struct Scanner<'s> {
+    pub(crate) policy: &'s Policy,
+    pub(crate) sink: &'s mut dyn Sink,
+}
+
+/// Adds the patches that overlap none so far. Both lists are in order, and so is what comes out.
+fn merge(first: &mut Vec<Patch>, second: Vec<Patch>) {
+    if second.is_empty() {
+        return;
+    }
+    let mut fresh: Vec<Patch> = Vec::new();
+    for patch in second {
+        let before = first.partition_point(|p| p.range.end <= patch.range.start);
+        let free = first.get(before).is_none_or(|p| p.range.start >= patch.range.end);
+        let follows = fresh.last().is_none_or(|p| p.range.end <= patch.range.start);
+        if free && follows {
+            fresh.push(patch);
+        }
+    }
+    first.append(&mut fresh);
+    first.sort_by_key(|p| p.range.start);
+}
+
+/// The patches of a piece, moved to where the piece stands.
+fn shift(mut patches: Vec<Patch>, by: usize) -> Vec<Patch> {
+    for patch in &mut patches {
+        patch.range.start += by;
+        patch.range.end += by;
+    }
+    patches
+}

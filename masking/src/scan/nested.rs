@@ -1,0 +1,182 @@
+//! JSON within strings, and web tokens.
+
+use std::ops::ControlFlow;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use mynah_message::{Encoding, json};
+
+use super::layer::{Layer, splice};
+use super::{Context, Patch, Scanner, merge, shift};
+use crate::detect;
+use crate::kind::Kind;
+use crate::names::Rule;
+
+/// Nesting of JSON within one string.
+const JSON_DEPTH: usize = 64;
+
+/// Claims that say who the bearer is, besides those whose names do so everywhere.
+const CLAIMS: [(&str, Kind); 7] = [
+    ("sub", Kind::User),
+    ("jti", Kind::Token),
+    ("sid", Kind::Session),
+    ("oid", Kind::User),
+    ("name", Kind::Name),
+    ("nickname", Kind::Name),
+    ("unique_name", Kind::User),
+];
+
+impl Scanner<'_> {
+    /// The patches of a text that is JSON from end to end; `None` when it is not. What has no name of its own goes by the
+    /// rule of the context.
+    pub(super) fn json(&mut self, text: &[u8], context: Context) -> Option<Vec<Patch>> {
+        let mut leaves = Vec::new();
+        let end = json::scan(text, JSON_DEPTH, &mut |found| {
+            if found.kind != json::Kind::Literal {
+                leaves.push((self.json_rule(found.path, context.rule), found.kind, found.span));
+            }
+            ControlFlow::Continue(())
+        });
+        if end != json::End::Whole {
+            return None;
+        }
+        let mut patches = Vec::new();
+        for (rule, kind, span) in leaves {
+            let raw = text.get(span.clone())?;
+            let inner = Context { rule, ..context };
+            merge(&mut patches, shift(self.json_leaf(raw, kind, inner), span.start));
+        }
+        Some(patches)
+    }
+
+    fn json_rule(&self, path: &str, otherwise: Option<Rule>) -> Option<Rule> {
+        self.policy.names.rule(&last_key(path)).or(otherwise)
+    }
+
+    /// The patches of a string (without its quotes) or a number.
+    fn json_leaf(&mut self, raw: &[u8], kind: json::Kind, context: Context) -> Vec<Patch> {
+        if kind == json::Kind::String {
+            let value = json::unescape(raw);
+            let patches = self.value(&value, context);
+            return Layer::new(raw, &value, Encoding::JsonString).lift(patches);
+        }
+        Layer::new(raw, raw, Encoding::JsonNumber).lift(self.number(raw, context))
+    }
+
+    /// The patches of a number: whole or not at all.
+    pub(crate) fn number(&mut self, raw: &[u8], context: Context) -> Vec<Patch> {
+        let patches = match context.rule {
+            Some(_) => self.value(raw, context),
+            None => match self.sink.known(raw) {
+                Some(kind) => self.whole(kind, raw),
+                None if context.cards && detect::is_card(raw) => self.whole(Kind::Card, raw),
+                None => Vec::new(),
+            },
+        };
+        patches.into_iter().filter(|p| p.range == (0..raw.len())).collect()
+    }
+
+    /// A web token with its claims masked and another signature: the header stays, so that it is still read as one.
+    pub(super) fn jwt(&mut self, token: &[u8]) -> Option<Vec<u8>> {
+        let masked = self.masked_jwt(token);
+        self.sink.replace_jwt(token, masked)
+    }
+
+    fn masked_jwt(&mut self, token: &[u8]) -> Option<Vec<u8>> {
+        let parts: Vec<&[u8]> = token.split(|b| *b == b'.').collect();
+        let mut out = vec![parts.first()?.to_vec()];
+        match parts.as_slice() {
+            [_, payload, signature] => {
+                out.push(self.payload(payload)?);
+                out.push(self.sink.sign(token, signature)?);
+            }
+            // Encrypted: key, nonce, ciphertext and tag say nothing.
+            [_, rest @ ..] => {
+                for part in rest {
+                    out.push(self.sink.sign(&[token, part].concat(), part)?);
+                }
+            }
+            [] => return None,
+        }
+        Some(out.join(&b'.'))
+    }
+
+    fn payload(&mut self, payload: &[u8]) -> Option<Vec<u8>> {
+        let Some(claims) = detect::decode_part(payload) else {
+            return self.sink.sign(payload, payload);
+        };
+        let mut leaves = Vec::new();
+        let end = json::scan(&claims, JSON_DEPTH, &mut |found| {
+            let key = last_key(found.path);
+            if found.kind != json::Kind::Literal {
+                let claim =
+                    CLAIMS.iter().find(|(claim, _)| *claim == key && found.path.len() == key.len() + 2);
+                let rule = if let Some((_, kind)) = claim {
+                    Some(Rule::Mask(*kind))
+                } else {
+                    self.policy.names.rule(&key)
+                };
+                leaves.push((rule, found.kind, found.span));
+            }
+            ControlFlow::Continue(())
+        });
+        if end != json::End::Whole {
+            // Compressed, or not JSON: nothing of it may stay.
+            return self.sink.sign(payload, payload);
+        }
+        let mut patches = Vec::new();
+        for (rule, kind, span) in leaves {
+            let raw = claims.get(span.clone())?;
+            let context = Context { rule, cards: true, depth: 1 };
+            merge(&mut patches, shift(self.json_leaf(raw, kind, context), span.start));
+        }
+        if patches.is_empty() {
+            Some(payload.to_vec())
+        } else {
+            Some(URL_SAFE_NO_PAD.encode(splice(&claims, &patches)).into())
+        }
+    }
+}
+
+/// The last key in a canonical JSON path: `b` of `$.a.b[0]`, `c d` of `$['c d']`.
+pub(super) fn last_key(path: &str) -> std::borrow::Cow<'_, str> {
+    let mut rest = path;
+    while let Some((before, index)) = rest.strip_suffix(']').and_then(|r| r.rsplit_once('['))
+        && !index.is_empty()
+        && index.bytes().all(|b| b.is_ascii_digit())
+    {
+        rest = before;
+    }
+    if let Some(inner) = rest.strip_suffix("']") {
+        let at = inner.rfind("['").map_or(0, |at| at + 2);
+        let key = &inner[at..];
+        return if key.contains('\\') {
+            key.replace("\\'", "'").replace("\\\\", "\\").into()
+        } else {
+            key.into()
+        };
+    }
+    rest.rsplit_once('.').map_or("", |(_, key)| key).into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::last_key;
+
+    #[test]
+    fn keys_of_paths() {
+        for (path, key) in [
+            ("$.a.b", "b"),
+            ("$.a.b[0]", "b"),
+            ("$.a[3].c[0][1]", "c"),
+            ("$['a b']", "a b"),
+            ("$['a.b'][2]", "a.b"),
+            (r"$['it\'s']", "it's"),
+            ("$", ""),
+            ("$[0]", ""),
+            ("$1.x", "x"),
+        ] {
+            assert_eq!(last_key(path), key, "{path}");
+        }
+    }
+}

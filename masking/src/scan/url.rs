@@ -1,0 +1,94 @@
+//! URLs within text: their queries, fragments, matrix parameters and user information.
+
+use mynah_message::{Encoding, percent};
+
+use super::layer::Layer;
+use super::{Context, Patch, Scanner, merge, shift};
+use crate::kind::Kind;
+use crate::names::Rule;
+
+/// What ends a URL in a text.
+fn ends_url(b: u8) -> bool {
+    b <= b' ' || matches!(b, b'"' | b'\'' | b'<' | b'>' | b'`' | b'\\' | 0x7f)
+}
+
+impl Scanner<'_> {
+    /// The patches of every URL in the text; and of a text that is itself a list of pairs.
+    pub(super) fn urls(&mut self, text: &[u8], context: Context) -> Vec<Patch> {
+        let mut patches = Vec::new();
+        if is_pairs(text) {
+            return self.pairs(text, b'&', context);
+        }
+        let mut done = 0;
+        for at in memchr::memchr3_iter(b'?', b'#', b';', text) {
+            if at < done {
+                continue;
+            }
+            let rest = &text[at + 1..];
+            let matrix = text[at] == b';';
+            let len = rest
+                .iter()
+                .position(|b| {
+                    ends_url(*b) || matches!(b, b'?' | b'#') || matrix && matches!(b, b'/' | b'&' | b';')
+                })
+                .unwrap_or(rest.len());
+            done = at + 1 + len;
+            if memchr::memchr(b'=', &rest[..len]).is_some() {
+                merge(&mut patches, shift(self.pairs(&rest[..len], b'&', context), at + 1));
+            }
+        }
+        for at in memchr::memmem::find_iter(text, b"://") {
+            merge(&mut patches, shift(self.user_information(&text[at + 3..], context), at + 3));
+        }
+        patches
+    }
+
+    /// `name=value&name=value`.
+    fn pairs(&mut self, text: &[u8], separator: u8, context: Context) -> Vec<Patch> {
+        let mut patches = Vec::new();
+        let mut at = 0;
+        for item in text.split(|b| *b == separator) {
+            let start = at;
+            at += item.len() + 1;
+            // In HTML that was not decoded the separator is &amp;.
+            let skip = if item.starts_with(b"amp;") { 4 } else { 0 };
+            let Some(equals) = memchr::memchr(b'=', &item[skip..]).map(|e| e + skip) else { continue };
+            let name = percent::decode(&item[skip..equals], true);
+            let raw = &item[equals + 1..];
+            let rule = self.policy.names.rule(&String::from_utf8_lossy(&name));
+            if raw.is_empty() || rule.is_none() {
+                continue;
+            }
+            let value = percent::decode(raw, true);
+            let found = self.value(&value, context.inner(rule));
+            let lifted = Layer::new(raw, &value, Encoding::FormPercent).lift(found);
+            merge(&mut patches, shift(lifted, start + equals + 1));
+        }
+        patches
+    }
+
+    /// `user:password` before the `@` of an authority.
+    fn user_information(&mut self, text: &[u8], context: Context) -> Vec<Patch> {
+        let len =
+            text.iter().take(256).take_while(|b| !ends_url(**b) && !matches!(b, b'/' | b'?' | b'#')).count();
+        let Some(at) = memchr::memrchr(b'@', &text[..len]) else { return Vec::new() };
+        let mut patches = Vec::new();
+        let mut start = 0;
+        for (kind, piece) in
+            [Kind::User, Kind::Password].into_iter().zip(text[..at].splitn(2, |b| *b == b':'))
+        {
+            let value = percent::decode(piece, false);
+            let found = self.value(&value, context.inner(Some(Rule::Mask(kind))));
+            merge(&mut patches, shift(Layer::new(piece, &value, Encoding::Percent).lift(found), start));
+            start += piece.len() + 1;
+        }
+        patches
+    }
+}
+
+/// Whether a text is what a form would send.
+fn is_pairs(text: &[u8]) -> bool {
+    let name =
+        text.iter().take(128).take_while(|b| b.is_ascii_alphanumeric() || b"_-.[]%".contains(b)).count();
+    name > 0 && text.get(name) == Some(&b'=') && !text.iter().any(|b| ends_url(*b) || *b == b'?')
+}

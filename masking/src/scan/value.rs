@@ -1,0 +1,125 @@
+//! One decoded value: under a name that says what it is, or free.
+
+use mynah_message::{Encoding, percent};
+
+use super::layer::Layer;
+use super::{Context, DEPTH, Patch, Scanner, merge, shift};
+use crate::detect;
+use crate::kind::Kind;
+use crate::names::{self, Rule};
+
+impl Scanner<'_> {
+    /// The patches of a value, in order.
+    pub(crate) fn value(&mut self, value: &[u8], context: Context) -> Vec<Patch> {
+        if value.is_empty() {
+            return Vec::new();
+        }
+        if let Some(kind) = self.sink.known(value) {
+            return self.whole(kind, value);
+        }
+        match context.rule {
+            Some(Rule::Keep) => Vec::new(),
+            Some(Rule::Mask(kind)) => self.named(kind, value, context),
+            Some(Rule::Credentials) => self.credentials(value, context, false),
+            Some(Rule::Challenge) => self.credentials(value, context, true),
+            None => self.free(value, context),
+        }
+    }
+
+    /// The whole value is one sensitive value.
+    pub(crate) fn whole(&mut self, kind: Kind, value: &[u8]) -> Vec<Patch> {
+        let replaced = match kind {
+            Kind::Jwt => self.jwt(value),
+            _ => self.sink.replace(kind, value),
+        };
+        replaced.map(|bytes| Patch { range: 0..value.len(), bytes, kind }).into_iter().collect()
+    }
+
+    /// A value whose name says that it is sensitive.
+    pub(super) fn named(&mut self, kind: Kind, value: &[u8], context: Context) -> Vec<Patch> {
+        // Space and quotes around a value are not part of it: quoted or not, it is the same.
+        let trimmed = value.trim_ascii();
+        let inner = match trimmed {
+            [b'"', inner @ .., b'"'] if !inner.is_empty() => inner,
+            _ => trimmed,
+        };
+        if inner.len() < value.len() {
+            let lead = value.len() - value.trim_ascii_start().len();
+            let start = lead + usize::from(inner.len() < trimmed.len());
+            if inner.is_empty() {
+                return Vec::new();
+            }
+            return shift(self.value(inner, Context { rule: Some(Rule::Mask(kind)), ..context }), start);
+        }
+        if kind.is_machine_made() && names::is_no_secret(value) {
+            return Vec::new();
+        }
+        if context.depth < DEPTH
+            && let Some(patches) = self.named_nested(kind, value, context)
+        {
+            return patches;
+        }
+        self.whole(detect::shape(value).unwrap_or(kind), value)
+    }
+
+    /// Under the name of a secret there may stand something that holds the secret.
+    fn named_nested(&mut self, kind: Kind, value: &[u8], context: Context) -> Option<Vec<Patch>> {
+        let rule = Some(Rule::Mask(kind));
+        if matches!(value.first(), Some(b'{' | b'['))
+            && let Some(patches) = self.json(value, context.inner(rule))
+        {
+            return Some(patches);
+        }
+        if let Some(space) = memchr::memchr(b' ', value)
+            && matches!(value[..space].to_ascii_lowercase().as_slice(), b"bearer" | b"basic" | b"token")
+        {
+            return Some(self.credentials(value, context.inner(None), false));
+        }
+        if kind == Kind::Cookie && (value.starts_with(b"/") || value.starts_with(b"http")) {
+            return Some(self.free(value, context.inner(None)));
+        }
+        if has_percent(value) {
+            let decoded = percent::decode(value, false);
+            if std::str::from_utf8(&decoded).is_ok() {
+                let patches = self.value(&decoded, context.inner(rule));
+                return Some(Layer::new(value, &decoded, Encoding::Percent).lift(patches));
+            }
+        }
+        None
+    }
+
+    /// A value of which nothing is known: what is nested in it, what was learnt, what gives itself away.
+    pub(crate) fn free(&mut self, value: &[u8], context: Context) -> Vec<Patch> {
+        // Nothing shorter is learnt, and no address is.
+        if value.len() < 6 {
+            return Vec::new();
+        }
+        let mut patches = Vec::new();
+        if context.depth < DEPTH {
+            if matches!(value.trim_ascii_start().first(), Some(b'{' | b'['))
+                && let Some(found) = self.json(value, context.inner(None))
+            {
+                patches = found;
+            }
+            merge(&mut patches, self.urls(value, context));
+        }
+        merge(&mut patches, self.sink.sweep(self.policy, value, false));
+        for found in detect::detect(value, context.cards) {
+            let range = found.range;
+            let text = &value[range.clone()];
+            merge(&mut patches, shift(self.whole(found.kind, text), range.start));
+        }
+        if context.depth < DEPTH && has_percent(value) {
+            let decoded = percent::decode(value, false);
+            let found = self.free(&decoded, context.inner(None));
+            merge(&mut patches, Layer::new(value, &decoded, Encoding::Percent).lift(found));
+        }
+        patches
+    }
+}
+
+/// Whether there is a percent sign with two hex digits.
+fn has_percent(value: &[u8]) -> bool {
+    memchr::memchr_iter(b'%', value)
+        .any(|at| value.get(at + 1..at + 3).is_some_and(|d| d.iter().all(u8::is_ascii_hexdigit)))
+}

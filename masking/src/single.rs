@@ -1,0 +1,85 @@
+//! One value, as the pipeline would mask it: to seed a staging database with matching pseudonyms.
+
+use crate::detect;
+use crate::kind::Kind;
+use crate::learned::Learned;
+use crate::names::Rule;
+use crate::scan::Context;
+use crate::scan::layer::splice;
+use crate::{Error, Key, Masker, Policy};
+
+/// The types that [`mask_value`] takes.
+pub const VALUE_KINDS: &[&str] = &[
+    Kind::Email.name(),
+    Kind::Password.name(),
+    Kind::Token.name(),
+    Kind::Session.name(),
+    Kind::Csrf.name(),
+    Kind::ApiKey.name(),
+    Kind::Jwt.name(),
+    Kind::Card.name(),
+    Kind::Cvc.name(),
+    Kind::Otp.name(),
+    Kind::Iban.name(),
+    Kind::Account.name(),
+    Kind::NationalId.name(),
+    Kind::Phone.name(),
+    Kind::Name.name(),
+    Kind::Address.name(),
+    Kind::Birthdate.name(),
+    Kind::User.name(),
+    Kind::Signature.name(),
+    Kind::Cookie.name(),
+];
+
+/// The pseudonym that `value` gets under `key` when it is found to be a `kind`, one of [`VALUE_KINDS`].
+///
+/// # Errors
+/// [`Error::UnknownKind`]; [`Error::NotOfKind`] for what is no card number, web token, IBAN or e-mail address.
+pub fn mask_value(key: &Key, kind: &str, value: &str) -> Result<String, Error> {
+    let known = Kind::from_name(kind).ok_or_else(|| Error::UnknownKind { kind: kind.to_owned() })?;
+    let not = |expected| Err(Error::NotOfKind { kind: known.name(), expected });
+    let bytes = value.as_bytes();
+    match known {
+        Kind::Email if detect::shape(bytes) != Some(Kind::Email) => {
+            return not("an address such as ann@shop.com");
+        }
+        Kind::Jwt if !detect::is_jwt(bytes) => return not("three base64url parts, the first a JSON header"),
+        Kind::Card if !detect::is_card(bytes) => {
+            return not("13 to 19 digits of a known issuer with a valid check digit");
+        }
+        Kind::Iban if !detect::is_iban(bytes) => {
+            return not("a country, two check digits that hold, and an account");
+        }
+        _ => {}
+    }
+    let mut masker = Masker::new(Policy::built_in(), key, Learned::default());
+    let patches = masker.scanner().value(bytes, Context::new(Some(Rule::Mask(known))));
+    Ok(String::from_utf8_lossy(&splice(bytes, &patches)).into_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_kind_can_be_asked_for() {
+        let key = Key::from([5; 32]);
+        assert_eq!(VALUE_KINDS.len(), Kind::ALL.len());
+        for kind in VALUE_KINDS {
+            let value = match *kind {
+                "email" => "ann@shop.com",
+                "card" => "4111111111111111",
+                "iban" => "DE89370400440532013000",
+                "jwt" => "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJhbm4tMTIzIn0.c2lnbmF0dXJl",
+                _ => "k3J9xQ2mLp0Z",
+            };
+            let masked = mask_value(&key, kind, value).unwrap();
+            assert_ne!(masked, value, "{kind}");
+            assert_eq!(masked, mask_value(&key, kind, value).unwrap());
+        }
+        assert!(matches!(mask_value(&key, "emial", "x"), Err(Error::UnknownKind { .. })));
+        let error = mask_value(&key, "card", "4111111111111112").unwrap_err().to_string();
+        assert!(!error.contains("4111"), "{error}");
+    }
+}
