@@ -349,7 +349,9 @@ impl Chooser<'_> {
     }
 
     fn joined(&self, a: &Candidate, b: &Candidate) -> Option<Vec<u32>> {
-        let related = a.name == b.name || a.sites.iter().any(|site| b.sites.contains(site));
+        let related = a.name == b.name
+            || a.sites.iter().any(|site| b.sites.contains(site))
+            || self.same_values(&a.consumers, &b.consumers);
         if a.format != b.format || !related {
             return None;
         }
@@ -367,6 +369,19 @@ impl Chooser<'_> {
             })
         };
         (sites.len() <= MOST_SITES && as_good(a) && as_good(b)).then_some(sites)
+    }
+
+    /// Whether most of what the one sends the other sends too.
+    fn same_values(&self, a: &[u32], b: &[u32]) -> bool {
+        let values = |consumers: &[u32]| -> Set<u64> {
+            consumers
+                .iter()
+                .flat_map(|&consumer| &self.occurrences[consumer as usize])
+                .map(|one| one.value)
+                .collect()
+        };
+        let (a, b) = (values(a), values(b));
+        a.intersection(&b).count() * 2 >= a.len().max(b.len()).max(1)
     }
 
     fn places(&self, sites: &[u32]) -> Vec<Place> {

@@ -82,6 +82,11 @@ pub(crate) fn kind(segment: &str) -> Option<Kind> {
     if bytes.len() >= 16 && text.split('.').count() == 3 {
         return Some(Kind::Token);
     }
+    // `ORD-7K2M9QX4AB`: capitals and digits at this length are no word.
+    let many_digits = bytes.iter().filter(|byte| byte.is_ascii_digit()).count() >= 2;
+    if bytes.len() >= 10 && many_digits && any(u8::is_ascii_uppercase) && !text.contains('.') {
+        return Some(Kind::Token);
+    }
     // `v1`, `mp3`, `oauth2` are words with a number at the end; `7Kq2` and `ORD-17` are not.
     let word_and_number =
         text.trim_end_matches(|c: char| c.is_ascii_digit()).bytes().all(|b| b.is_ascii_lowercase());
@@ -131,7 +136,8 @@ mod tests {
             ("deadbeef01", Some(Kind::Hex)),
             ("d41d8cd98f00b204e9800998ecf8427e", Some(Kind::Hex)),
             ("oak-lamp-12", Some(Kind::Slug)),
-            ("ORD-7K2M9QX4AB", Some(Kind::Code)),
+            ("ORD-7K2M9QX4AB", Some(Kind::Token)),
+            ("ORD-17", Some(Kind::Code)),
             ("7Kq2x", Some(Kind::Code)),
             ("dGhpcyBpcyBhIHRlc3Q1", Some(Kind::Token)),
             ("users", None),

@@ -14,6 +14,8 @@ pub(crate) struct Telling {
     pub(crate) inside: f64,
     /// Share of the other sessions.
     pub(crate) outside: f64,
+    /// Where in a session it first comes, on average: 0 its beginning, 1 its end.
+    position: f64,
 }
 
 /// A name for each cluster, unique, and what sets it apart.
@@ -22,15 +24,21 @@ pub(crate) fn names(
     sequences: &[Vec<u32>],
     endpoints: &[Endpoint],
 ) -> Vec<(String, Vec<Telling>)> {
-    let mut inside: Vec<Map<u32, u64>> = Vec::new();
+    // By cluster and endpoint: sessions that use it, and the sum of where in them they first do (0 to 1).
+    let mut inside: Vec<Map<u32, (u64, f64)>> = Vec::new();
     let mut all: Map<u32, u64> = Map::default();
     for cluster in clusters {
-        let mut users: Map<u32, u64> = Map::default();
+        let mut users: Map<u32, (u64, f64)> = Map::default();
         for &session in &cluster.sessions {
-            let used: Set<u32> = sequences[session as usize].iter().copied().collect();
-            for endpoint in used {
-                *users.entry(endpoint).or_default() += 1;
-                *all.entry(endpoint).or_default() += 1;
+            let mut used: Set<u32> = Set::default();
+            let sequence = &sequences[session as usize];
+            for (position, &endpoint) in sequence.iter().enumerate() {
+                if used.insert(endpoint) {
+                    let known = users.entry(endpoint).or_default();
+                    known.0 += 1;
+                    known.1 += position as f64 / sequence.len() as f64;
+                    *all.entry(endpoint).or_default() += 1;
+                }
             }
         }
         inside.push(users);
@@ -43,8 +51,9 @@ pub(crate) fn names(
         let others = total.saturating_sub(size).max(1) as f64;
         let mut telling: Vec<Telling> = users
             .iter()
-            .map(|(&endpoint, &count)| Telling {
+            .map(|(&endpoint, &(count, positions))| Telling {
                 endpoint,
+                position: positions / count.max(1) as f64,
                 inside: count as f64 / size.max(1) as f64,
                 outside: all.get(&endpoint).copied().unwrap_or(count).saturating_sub(count) as f64 / others,
             })
@@ -71,6 +80,11 @@ pub(crate) fn names(
         };
         telling.sort_by(|a, b| score(b).total_cmp(&score(a)).then(a.endpoint.cmp(&b.endpoint)));
         telling.truncate(4);
+        let first = telling.first().cloned();
+        telling.retain(|one| clusters.len() == 1 || one.inside - one.outside >= 0.1);
+        if telling.is_empty() {
+            telling.extend(first);
+        }
         let name = if cluster.is_tail { "other".to_owned() } else { choose(&telling, endpoints, &taken) };
         taken.insert(name.clone());
         names.push((name, telling));

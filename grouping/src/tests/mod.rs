@@ -4,7 +4,7 @@ mod shop;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use mynah_message::{Limits, View};
+use mynah_message::{Head, Limits, View};
 use mynah_traffic::scenario::{Scenario, SessionScript, SessionsReader, Source};
 use mynah_traffic::{Exchange, Nanos};
 
@@ -19,6 +19,11 @@ fn run(traffic: &Traffic, options: &Options, folder: &tempfile::TempDir) -> Prof
 
 fn truth(exchange: &Exchange) -> usize {
     exchange.request_head().unwrap().get("x-truth").unwrap().parse().unwrap()
+}
+
+fn visitor(script: &SessionScript) -> usize {
+    let head = Head::parse(&script.steps[0].request.head).unwrap();
+    head.get("x-truth").unwrap().parse().unwrap()
 }
 
 fn read_all(folder: &tempfile::TempDir) -> Vec<(String, SessionScript)> {
@@ -51,11 +56,8 @@ fn sessions_profiles_and_correlations_are_those_that_were_made() {
     // Profiles: each is of one kind, and their shares are the kinds'.
     let mut shares: BTreeMap<Kind, f64> = BTreeMap::new();
     for (name, script) in read_all(&folder) {
-        let head = String::from_utf8_lossy(&script.steps[0].request.head).into_owned();
-        let number: usize =
-            head.split("X-Truth: ").nth(1).unwrap().split('\r').next().unwrap().parse().unwrap();
         let profile = scenario.profiles.iter().find(|profile| profile.name == name).unwrap();
-        shares.insert(shop.kinds[number], profile.weight);
+        shares.insert(shop.kinds[visitor(&script)], profile.weight);
     }
     assert_eq!(scenario.profiles.len(), 3, "{explanation}");
     for (kind, weight) in shares {
@@ -76,7 +78,7 @@ fn sessions_profiles_and_correlations_are_those_that_were_made() {
     let wanted: BTreeSet<String> = [
         "GET /checkout query:basket",
         "GET /items/{id} path:1",
-        "GET /orders/{code} path:1",
+        "GET /orders/{token} path:1",
         "POST /api/basket header:X-CSRF-Token",
         "POST /api/basket json:$.item_id",
         "POST /api/checkout header:Authorization Bearer {}",
@@ -123,10 +125,15 @@ fn played_against_the_recording_the_same_is_sent() {
     for (_, script) in read_all(&folder) {
         let mut lists: BTreeMap<&str, Vec<String>> = BTreeMap::new();
         let mut at = origin.plus(script.start);
+        let visitor = visitor(&script);
         for step in &script.steps {
             at = at.plus(step.think);
-            let exchange =
-                shop.traffic.exchanges.iter().find(|exchange| exchange.times.request_first == at).unwrap();
+            let exchange = shop
+                .traffic
+                .exchanges
+                .iter()
+                .find(|exchange| exchange.times.request_first == at && truth(exchange) == visitor)
+                .unwrap();
             at = exchange.times.end();
             assert!(
                 !String::from_utf8_lossy(&step.request.head).contains("sid="),
