@@ -1,1 +1,63 @@
-//! (being written)
+//! A scenario and a load shape in, HTTP traffic and a measured run out.
+//!
+//! [`Prepared::load`] reads a scenario and compiles its sessions: each recorded request is cut into what stays and what is put
+//! in when it is sent. [`run()`] plays them at a target, by a timetable that is a pure function of the seed (open model) or
+//! with a number of users (closed model), and measures service time and response time of every request: what it had to
+//! wait counts, whoever made it wait. [`trace()`] plays one session a profile and tells of each step.
+//!
+//! ```no_run
+//! use mynah_replay::{LoadModel, Options, Prepared, Stop, run};
+//! use mynah_traffic::run::RunFolder;
+//!
+//! let prepared = Prepared::load("scenario.toml".as_ref())?;
+//! let options = Options {
+//!     target: Some("http://localhost:8080".parse()?),
+//!     load: LoadModel::Closed { users: 20, spawn_rate: 5.0 },
+//!     ..Options::default()
+//! };
+//! let folder = RunFolder::create("run")?;
+//! let document = run(&prepared, &options, &folder, &Stop::new(), &mut |now| eprintln!("{now:?}"))?;
+//! folder.write(&document)?;
+//! # Ok::<(), mynah_replay::Error>(())
+//! ```
+//!
+//! | module | job |
+//! |---|---|
+//! | [`timetable`] | which session begins when: pure, seeded, striped over threads |
+//! | `prepared` | scenario, session files and identities, compiled |
+//! | `template` | one request, cut into fixed bytes and places; filled in |
+//! | `cookies` | a virtual user's jar |
+//! | `pace` | the clock, and waking at the right moment |
+//! | `net` | connections: TLS, HTTP/1, byte counts, the moment of the first byte |
+//! | `engine` | threads, virtual users, sessions, steps, checks |
+//! | `stats` | samples → histograms → `run.json` |
+//! | `run`, `trace` | the two ways in |
+//!
+//! It stands on `mynah-traffic` and `mynah-message` and knows no other stage. HTTP/1.1 only; header fields keep their order, and
+//! their names are written in lower case or Title-Case, whichever the recorded request used for `Host`.
+
+#![forbid(unsafe_code)]
+
+mod body;
+mod cookies;
+mod engine;
+mod error;
+mod net;
+mod options;
+mod pace;
+mod prepared;
+mod run;
+mod stats;
+mod stop;
+mod target;
+mod template;
+pub mod timetable;
+mod trace;
+
+pub use error::Error;
+pub use options::{HostHeader, LoadModel, Options};
+pub use prepared::Prepared;
+pub use run::{Progress, run};
+pub use stop::Stop;
+pub use target::Target;
+pub use trace::{Injected, TraceStep, TraceSummary, trace};

@@ -1,0 +1,15 @@
+//! Playing sessions: one thread a core, each with its own runtime, users, connections and counts.
+
+mod check;
+mod context;
+mod drive;
+mod session;
+mod setup;
+mod step;
+mod user;
+
+pub(crate) use context::Context;
+pub(crate) use drive::{Job, Shape, thread};
+pub(crate) use setup::Setup;
+pub(crate) use step::{Done, Outcome, perform};
+pub(crate) use user::User;

@@ -1,0 +1,148 @@
+//! What the virtual users of one thread share.
+
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use tokio::sync::Notify;
+
+use super::Setup;
+use crate::net::{Failure, Kind};
+use crate::pace::{Clock, Pacer};
+use crate::stats::{Recorder, Sample};
+
+/// One thread's state.
+pub(crate) struct Context {
+    pub(crate) setup: Arc<Setup>,
+    pub(crate) clock: Clock,
+    pub(crate) pacer: Rc<Pacer>,
+    pub(crate) recorder: RefCell<Recorder>,
+    /// No step begins any more.
+    halted: Cell<bool>,
+    halt: Notify,
+    /// Requests under way.
+    in_flight: Cell<u32>,
+    /// Virtual users at work.
+    active: Cell<u32>,
+    /// Told when one of the two becomes zero.
+    idle: Notify,
+    /// Seconds since the Unix epoch at the start of the run: what cookies expire by.
+    epoch: i64,
+}
+
+impl Context {
+    pub(crate) fn new(setup: Arc<Setup>, clock: Clock, recorder: Recorder) -> Rc<Context> {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |span| span.as_secs() as i64);
+        Rc::new(Context {
+            setup,
+            clock,
+            pacer: Pacer::new(clock),
+            recorder: RefCell::new(recorder),
+            halted: Cell::new(false),
+            halt: Notify::new(),
+            in_flight: Cell::new(0),
+            active: Cell::new(0),
+            idle: Notify::new(),
+            epoch: now - (clock.now() / 1_000_000_000) as i64,
+        })
+    }
+
+    /// Seconds since the Unix epoch.
+    pub(crate) fn epoch_seconds(&self) -> i64 {
+        self.epoch + (self.clock.now() / 1_000_000_000) as i64
+    }
+
+    pub(crate) fn halt(&self) {
+        self.halted.set(true);
+        self.halt.notify_waiters();
+    }
+
+    pub(crate) fn is_halted(&self) -> bool {
+        self.halted.get()
+    }
+
+    /// Resolves when the thread is halted.
+    pub(crate) async fn halted(&self) {
+        let notified = self.halt.notified();
+        tokio::pin!(notified);
+        notified.as_mut().enable();
+        if !self.is_halted() {
+            notified.await;
+        }
+    }
+
+    pub(crate) fn active(&self) -> u32 {
+        self.active.get()
+    }
+
+    /// A virtual user is at work for as long as this lives.
+    pub(crate) fn enter(self: &Rc<Self>) -> Active {
+        self.active.set(self.active.get() + 1);
+        Active(self.clone())
+    }
+
+    /// Resolves when no virtual user is at work.
+    pub(crate) async fn all_done(&self) {
+        while self.active.get() > 0 {
+            self.idle.notified().await;
+        }
+    }
+
+    /// Resolves when no request is under way.
+    pub(crate) async fn all_answered(&self) {
+        while self.in_flight.get() > 0 {
+            self.idle.notified().await;
+        }
+    }
+
+    /// Counts a request as under way, and as unanswered if this is dropped before it is told that all is well.
+    pub(crate) fn flight(&self, endpoint: u32) -> Flight<'_> {
+        self.in_flight.set(self.in_flight.get() + 1);
+        Flight { context: self, endpoint, landed: false }
+    }
+}
+
+/// See [`Context::enter`].
+pub(crate) struct Active(Rc<Context>);
+
+impl Drop for Active {
+    fn drop(&mut self) {
+        self.0.active.set(self.0.active.get().saturating_sub(1));
+        if self.0.active.get() == 0 {
+            self.0.idle.notify_one();
+        }
+    }
+}
+
+/// See [`Context::flight`].
+pub(crate) struct Flight<'a> {
+    context: &'a Context,
+    endpoint: u32,
+    landed: bool,
+}
+
+impl Flight<'_> {
+    pub(crate) fn landed(mut self) {
+        self.landed = true;
+    }
+}
+
+impl Drop for Flight<'_> {
+    fn drop(&mut self) {
+        let context = self.context;
+        context.in_flight.set(context.in_flight.get().saturating_sub(1));
+        if context.in_flight.get() == 0 {
+            context.idle.notify_one();
+        }
+        if self.landed {
+            return;
+        }
+        // Leaving these out would forget just the slowest answers.
+        let mut recorder = context.recorder.borrow_mut();
+        let end = context.clock.now();
+        recorder.sample(Sample { end, endpoint: self.endpoint, failed: true, ..Sample::default() });
+        recorder.error(&Failure::new(Kind::Timeout, ""));
+        recorder.failed(self.endpoint, "no answer when the run was ended".to_owned(), end);
+    }
+}

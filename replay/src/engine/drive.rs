@@ -1,0 +1,225 @@
+//! One sending thread, from its first session to its last count.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+use std::sync::mpsc::Sender;
+use std::sync::{Arc, Barrier, OnceLock};
+use std::time::{Duration, Instant};
+
+use mynah_traffic::Nanos;
+use tokio::task::{LocalSet, spawn_local};
+use tokio::time::timeout;
+
+use super::session::play;
+use super::{Context, Setup, User};
+use crate::pace::Clock;
+use crate::stats::{Recorder, Report};
+use crate::timetable::{Arrival, Card, Cards, Timetable};
+use crate::{Error, Stop};
+
+/// After an interruption, requests under way get this long.
+const STOP_GRACE: Duration = Duration::from_secs(5);
+/// After the time is over, requests under way get this long: to cut them off would forget the slowest answers.
+const END_GRACE: Duration = Duration::from_secs(30);
+/// A user of the closed model whose session met nobody waits this long, rather than knock in a loop.
+const KNOCK_AGAIN: u64 = 100_000_000;
+
+/// How sessions begin on this thread.
+pub(crate) enum Shape {
+    Open { timetable: Box<Timetable>, max_vus: u32 },
+    Closed { cards: Box<Cards>, users: u32, spawn_rate: f64, duration: Nanos },
+}
+
+/// What one thread is to do.
+pub(crate) struct Job {
+    pub(crate) setup: Arc<Setup>,
+    pub(crate) shape: Shape,
+    /// This is thread `thread` of `threads`.
+    pub(crate) thread: usize,
+    pub(crate) threads: usize,
+    pub(crate) stop: Stop,
+    pub(crate) reports: Sender<Report>,
+    /// Threads begin together, at the moment that the first of them sets.
+    pub(crate) barrier: Arc<Barrier>,
+    pub(crate) start: Arc<OnceLock<Instant>>,
+}
+
+/// Runs a thread to its end.
+pub(crate) fn thread(job: Job) -> Result<(), Error> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    // Whatever happened, the others wait at the barrier.
+    job.barrier.wait();
+    let start = *job.start.get_or_init(Instant::now);
+    let runtime = runtime.map_err(|error| Error::Engine(format!("no runtime: {error}")))?;
+    let clock = Clock::new(start);
+    let recorder = Recorder::new(job.thread, job.reports.clone());
+    let context = Context::new(job.setup.clone(), clock, recorder);
+    let local = LocalSet::new();
+    let cpu = cpu_time();
+    runtime.block_on(local.run_until(run(context.clone(), job)));
+    // Requests that are still under way are counted as they are dropped.
+    drop(local);
+    drop(runtime);
+    let used = cpu_time().saturating_sub(cpu);
+    let spun = context.pacer.spun();
+    context.recorder.borrow_mut().done(used, spun, clock.now());
+    Ok(())
+}
+
+async fn run(context: Rc<Context>, job: Job) {
+    spawn_local(context.pacer.clone().drive());
+    spawn_local(tick(context.clone()));
+    let stop = job.stop.clone();
+    let halting = context.clone();
+    spawn_local(async move {
+        stop.wait().await;
+        halting.halt();
+    });
+    let end_grace = match job.shape {
+        Shape::Open { timetable, max_vus } => {
+            let drain = END_GRACE + context.setup.longest_think().as_duration();
+            let stripe = timetable.stripe(job.thread, job.threads);
+            let share = (max_vus / job.threads as u32).max(1);
+            open(&context, stripe, share).await;
+            tokio::select! {
+                () = context.halted() => {}
+                _ = timeout(drain, context.all_done()) => {}
+            }
+            Duration::ZERO
+        }
+        Shape::Closed { cards, users, spawn_rate, duration } => {
+            closed(&context, *cards, users, spawn_rate, (job.thread, job.threads));
+            tokio::select! {
+                () = context.halted() => {}
+                () = context.pacer.until(duration.0) => {}
+            }
+            END_GRACE.min(context.setup.request_timeout)
+        }
+    };
+    context.halt();
+    let grace = if job.stop.is_triggered() { STOP_GRACE } else { end_grace };
+    tokio::select! {
+        () = context.all_answered() => {}
+        () = tokio::time::sleep(grace) => {}
+        // Interrupted while it drained.
+        () = async { job.stop.wait().await; tokio::time::sleep(STOP_GRACE).await } => {}
+    }
+}
+
+/// Hands the counts over each second.
+async fn tick(context: Rc<Context>) {
+    for second in 1.. {
+        context.pacer.until(u64::from(second) * Nanos::PER_SECOND).await;
+        let users = context.active();
+        context.recorder.borrow_mut().tick(second, users);
+    }
+}
+
+/// Begins sessions by the timetable, whatever became of those before.
+async fn open(context: &Rc<Context>, arrivals: impl Iterator<Item = Arrival>, max_vus: u32) {
+    for arrival in arrivals {
+        tokio::select! {
+            biased;
+            () = context.halted() => return,
+            () = context.pacer.until(arrival.at.0) => {}
+        }
+        if context.active() >= max_vus {
+            context.recorder.borrow_mut().counters().dropped += 1;
+            continue;
+        }
+        let active = context.enter();
+        let context = context.clone();
+        spawn_local(async move {
+            let _active = active;
+            let user = User::new(arrival.identity);
+            count_identity(&context, arrival.number);
+            session(&context, &user, arrival.card, arrival.at.0).await;
+        });
+    }
+}
+
+/// Sets this thread's share of the users going.
+fn closed(
+    context: &Rc<Context>,
+    cards: Cards,
+    users: u32,
+    spawn_rate: f64,
+    (thread, threads): (usize, usize),
+) {
+    let dealt = Rc::new(RefCell::new(Dealt { cards, known: Vec::new() }));
+    for number in (thread as u32..users).step_by(threads.max(1)) {
+        let at = if spawn_rate > 0.0 && spawn_rate.is_finite() {
+            Nanos::from_secs_f64(f64::from(number) / spawn_rate)
+        } else {
+            Nanos(0)
+        };
+        spawn_local(user(context.clone(), dealt.clone(), number, users, at));
+    }
+}
+
+/// A user of the closed model. Its n-th session is number `number + n × users` of the one sequence of cards, so that what is
+/// played does not depend on the threads.
+async fn user(context: Rc<Context>, dealt: Rc<RefCell<Dealt>>, number: u32, users: u32, at: Nanos) {
+    context.pacer.until(at.0).await;
+    let _active = context.enter();
+    let mut user = User::new(u64::from(number));
+    let mut start = at.0;
+    let mut card = number as usize;
+    count_identity(&context, u64::from(number));
+    while !context.is_halted() {
+        let Some(next) = dealt.borrow_mut().card(card) else { return };
+        card += users as usize;
+        user.renew();
+        let answered = session(&context, &user, next, start).await;
+        start = context.clock.now();
+        if answered {
+            // Sessions without a pause in them must not keep the thread from everything else.
+            tokio::task::yield_now().await;
+        } else {
+            start += KNOCK_AGAIN;
+            context.pacer.until(start).await;
+        }
+    }
+}
+
+/// Plays one session and counts it; whether any answer came.
+async fn session(context: &Context, user: &User, card: Card, start: u64) -> bool {
+    let Some(plan) = context.setup.plan.session(card.profile, card.session) else { return false };
+    if context.is_halted() {
+        return false;
+    }
+    context.recorder.borrow_mut().session(card.profile).0 += 1;
+    let played = play(context, user, plan, start).await;
+    if played.completed {
+        context.recorder.borrow_mut().session(card.profile).1 += 1;
+    }
+    played.answered
+}
+
+fn count_identity(context: &Context, number: u64) {
+    let rows = context.setup.plan.identities.len() as u64;
+    if rows > 0 && number >= rows {
+        context.recorder.borrow_mut().counters().identities_reused += 1;
+    }
+}
+
+/// The cards that were dealt so far: users ask for them by number.
+struct Dealt {
+    cards: Cards,
+    known: Vec<Card>,
+}
+
+impl Dealt {
+    fn card(&mut self, number: usize) -> Option<Card> {
+        while self.known.len() <= number {
+            self.known.push(self.cards.next()?);
+        }
+        self.known.get(number).copied()
+    }
+}
+
+/// CPU time of this thread, in nanoseconds.
+fn cpu_time() -> u64 {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
+    (time.tv_sec as u64).saturating_mul(Nanos::PER_SECOND).saturating_add(time.tv_nsec as u64)
+}

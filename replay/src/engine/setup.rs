@@ -1,0 +1,162 @@
+//! Options and scenario brought together: where each recorded origin is sent, and whether it may be.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::header::{HeaderName, HeaderValue};
+use mynah_traffic::scenario::ThinkTime;
+use mynah_traffic::{Nanos, Scheme};
+
+use crate::net::{Place, client_config};
+use crate::options::{HostHeader, Options};
+use crate::prepared::{Origin, Plan};
+use crate::target::host_of;
+use crate::template::Bound;
+use crate::{Error, Target};
+
+/// What is the same for all threads of a run.
+#[derive(Debug)]
+pub(crate) struct Setup {
+    pub(crate) plan: Arc<Plan>,
+    pub(crate) places: Vec<Place>,
+    /// By recorded origin: index into `places`.
+    pub(crate) place_of: Vec<usize>,
+    /// By recorded origin.
+    pub(crate) bound: Vec<Bound>,
+    /// By recorded origin: the recorded host without its port.
+    pub(crate) hosts: Vec<String>,
+    pub(crate) think_time: ThinkTime,
+    pub(crate) request_timeout: Duration,
+}
+
+impl Setup {
+    /// Finds the targets, checks that they may be used, and that each can be reached.
+    pub(crate) fn new(plan: &Arc<Plan>, options: &Options) -> Result<Setup, Error> {
+        let targets: Vec<&Target> =
+            plan.origins.iter().map(|origin| target_of(origin, options)).collect::<Result<_, _>>()?;
+        for target in &targets {
+            allow(target, plan, options)?;
+        }
+        check_map(plan, options)?;
+        let tls = if targets.iter().any(|target| target.scheme == Scheme::Https) {
+            Some(client_config(options.insecure)?)
+        } else {
+            None
+        };
+        let mut places: Vec<Place> = Vec::new();
+        let mut known: BTreeMap<String, usize> = BTreeMap::new();
+        let mut place_of = Vec::with_capacity(targets.len());
+        for target in &targets {
+            // Connections do not depend on the path that a target is mounted at.
+            let origin = target.origin();
+            if !known.contains_key(&origin) {
+                let tls = tls.as_ref().filter(|_| target.scheme == Scheme::Https);
+                known.insert(origin.clone(), places.len());
+                places.push(Place::resolve(target, tls, options.connect_timeout)?);
+            }
+            place_of.extend(known.get(&origin));
+        }
+        probe(&mut places)?;
+        Ok(Setup {
+            bound: bind(plan, &targets, options)?,
+            hosts: plan.origins.iter().map(|origin| host_of(&origin.host)).collect(),
+            plan: plan.clone(),
+            places,
+            place_of,
+            think_time: options.think_time,
+            request_timeout: options.request_timeout,
+        })
+    }
+
+    /// The longest pause that a step makes.
+    pub(crate) fn longest_think(&self) -> Nanos {
+        let steps = self.plan.profiles.iter().flat_map(|profile| &profile.sessions).flat_map(|s| &s.steps);
+        steps.map(|step| self.think_time.apply(step.think)).max().unwrap_or_default()
+    }
+}
+
+fn target_of<'a>(origin: &Origin, options: &'a Options) -> Result<&'a Target, Error> {
+    let mapped = options.map.iter().find(|(host, _)| host.eq_ignore_ascii_case(&origin.host));
+    mapped.map(|(_, target)| target).or(options.target.as_ref()).ok_or_else(|| {
+        let host = if origin.host.is_empty() { "HOST" } else { &origin.host };
+        Error::Config(format!(
+            "there is nowhere to send requests for '{}'; give --target URL, or --map {host}=URL",
+            origin.host
+        ))
+    })
+}
+
+/// A mapped host that no request goes to is a misspelt one.
+fn check_map(plan: &Plan, options: &Options) -> Result<(), Error> {
+    let hosts = || plan.origins.iter().map(|origin| origin.host.as_str());
+    for (host, _) in &options.map {
+        if !hosts().any(|known| known.eq_ignore_ascii_case(host)) {
+            let hint = mynah_traffic::nearest(host, hosts())
+                .map(|meant| format!("; did you mean '{meant}'?"))
+                .unwrap_or_default();
+            return Err(Error::Config(format!("--map {host}: no request of the scenario goes there{hint}")));
+        }
+    }
+    Ok(())
+}
+
+fn allow(target: &Target, plan: &Plan, options: &Options) -> Result<(), Error> {
+    let Some(recorded) = &plan.scenario.recorded else { return Ok(()) };
+    let host = host_of(&target.host);
+    let known = recorded.hosts.iter().any(|recorded| host_of(recorded) == host);
+    if known && !target.is_loopback() && !options.allow_recorded_host {
+        return Err(Error::Refused { host: target.host.clone() });
+    }
+    Ok(())
+}
+
+fn probe(places: &mut [Place]) -> Result<(), Error> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Error::Engine(format!("no runtime: {error}")))?;
+    runtime.block_on(async {
+        for place in places {
+            place.probe().await?;
+        }
+        Ok(())
+    })
+}
+
+fn bind(plan: &Plan, targets: &[&Target], options: &Options) -> Result<Vec<Bound>, Error> {
+    let mut set_headers = Vec::new();
+    for (name, value) in &options.set_headers {
+        let wrong = |what: &str| {
+            Error::Config(format!("--set-header {name}: the {what} holds a character that no header can"))
+        };
+        let name = HeaderName::from_bytes(name.trim().as_bytes()).map_err(|_| wrong("name"))?;
+        set_headers.push((name, HeaderValue::from_str(value.trim()).map_err(|_| wrong("value"))?));
+    }
+    let set_headers: Arc<[_]> = set_headers.into();
+    let origins: Arc<[_]> = plan
+        .origins
+        .iter()
+        .zip(targets)
+        .filter(|(origin, _)| !origin.host.is_empty())
+        .map(|(origin, target)| {
+            let recorded = format!("{}://{}", origin.scheme.as_str(), origin.host);
+            (recorded, target.origin(), target.base_path.clone())
+        })
+        .collect();
+    targets
+        .iter()
+        .map(|target| {
+            let authority = HeaderValue::from_str(&target.authority()).map_err(|_| {
+                Error::Config(format!("target {target}: its host cannot be sent in a header"))
+            })?;
+            Ok(Bound {
+                host: (options.host_header == HostHeader::Target).then(|| authority.clone()),
+                authority,
+                base_path: target.base_path.clone(),
+                origins: origins.clone(),
+                set_headers: set_headers.clone(),
+            })
+        })
+        .collect()
+}

@@ -1,0 +1,348 @@
+//! One request of a session: wait for a connection, fill in, send, read, judge, learn.
+
+use std::fmt::Write as _;
+
+use bytes::Bytes;
+use http::{HeaderMap, Request, Uri};
+use mynah_message::{Limits, Message, View};
+use tokio::time::timeout;
+
+use super::Context;
+use super::check::{Judged, judge, parity};
+use super::user::{Found, Slot, User};
+use crate::body::Body;
+use crate::cookies;
+use crate::net::{Answer, Connection, Failure, Place};
+use crate::prepared::StepPlan;
+use crate::stats::{Mismatch, Sample};
+use crate::template::{Template, render};
+
+/// What came of a request.
+#[derive(Clone, Debug)]
+pub(crate) enum Outcome {
+    Answered {
+        status: u16,
+        judged: Judged,
+    },
+    /// No answer.
+    Failed(Failure),
+    /// It was not sent, for this reason.
+    Unsent(String),
+}
+
+/// A request that ended.
+#[derive(Debug)]
+pub(crate) struct Done {
+    pub(crate) outcome: Outcome,
+    /// Nanoseconds since the start of the run.
+    pub(crate) ended: u64,
+    pub(crate) sample: Sample,
+    /// What was put in, by need.
+    pub(crate) values: Vec<Option<String>>,
+    /// Names of the values that were wanted and not there.
+    pub(crate) missing: Vec<String>,
+    /// Where it was sent.
+    pub(crate) uri: Option<Uri>,
+    /// Correlations that got values from the answer.
+    pub(crate) learnt: Vec<(u32, Vec<String>)>,
+}
+
+/// Times of one request, as they become known.
+#[derive(Clone, Copy, Debug)]
+struct Times {
+    intended: u64,
+    /// When it was looked at.
+    begun: u64,
+    /// When it had a connection.
+    ready: u64,
+}
+
+impl Times {
+    /// What the generator lost: before it looked at the request, and between having a connection and the first byte.
+    fn lag(&self, started: u64) -> u64 {
+        self.begun.saturating_sub(self.intended) + started.saturating_sub(self.ready)
+    }
+}
+
+/// Carries a step out. `None`: the run was ended before it could begin.
+pub(crate) async fn perform(context: &Context, user: &User, step: &StepPlan, intended: u64) -> Option<Done> {
+    if context.is_halted() {
+        return None;
+    }
+    let mut times = Times { intended, begun: context.clock.now(), ready: 0 };
+    let mut done = Done {
+        outcome: Outcome::Unsent(String::new()),
+        ended: times.begun,
+        sample: Sample { endpoint: step.endpoint, ..Sample::default() },
+        values: Vec::new(),
+        missing: Vec::new(),
+        uri: None,
+        learnt: Vec::new(),
+    };
+    match &step.template {
+        Ok(template) => match fill_in(context, user, step, template, &mut done) {
+            Ok(()) => {
+                let place_at = context.setup.place_of.get(step.origin as usize).copied()?;
+                let slot = user.slot(step.connection, place_at);
+                let mut slot = if let Ok(slot) = slot.try_lock() {
+                    slot
+                } else {
+                    context.recorder.borrow_mut().counters().held_back += 1;
+                    slot.lock().await
+                };
+                if context.is_halted() {
+                    return None;
+                }
+                let flight = context.flight(step.endpoint);
+                times.ready = times.begun.max(slot.free_at);
+                let place = &context.setup.places[place_at];
+                send(context, user, step, template, place, &mut slot, &mut times, &mut done).await;
+                slot.free_at = done.ended;
+                flight.landed();
+            }
+            Err(reason) => done.outcome = Outcome::Unsent(reason),
+        },
+        Err(reason) => done.outcome = Outcome::Unsent(format!("cannot be sent: {reason}")),
+    }
+    done.sample.end = done.ended;
+    done.sample.response = done.ended.saturating_sub(intended);
+    Some(done)
+}
+
+/// Finds the values. Fails where a hand-written step has none to send.
+fn fill_in(
+    context: &Context,
+    user: &User,
+    step: &StepPlan,
+    template: &Template,
+    done: &mut Done,
+) -> Result<(), String> {
+    for need in &template.needs {
+        let value = match user.find(need, &context.setup.plan.identities) {
+            Found::Value(value) => Some(value),
+            Found::Missing | Found::Recorded if step.inline => {
+                return Err(format!("no value for {}", need.name));
+            }
+            Found::Missing => {
+                done.missing.push(need.name.clone());
+                None
+            }
+            Found::Recorded => None,
+        };
+        done.values.push(value);
+    }
+    if !done.missing.is_empty() {
+        context.recorder.borrow_mut().counters().without_value += 1;
+    }
+    Ok(())
+}
+
+fn fill(
+    context: &Context,
+    user: &User,
+    step: &StepPlan,
+    template: &Template,
+    values: &[Option<String>],
+) -> Result<Request<Body>, String> {
+    let setup = &context.setup;
+    let bound = setup.bound.get(step.origin as usize).ok_or("it has no target")?;
+    let jar = user.jar.borrow();
+    if jar.is_empty() {
+        return render(template, values, bound, &[]);
+    }
+    let cookies = jar.matching(cookie_place(context, step), context.epoch_seconds());
+    render(template, values, bound, &cookies)
+}
+
+fn cookie_place<'a>(context: &'a Context, step: &'a StepPlan) -> cookies::Place<'a> {
+    let setup = &context.setup;
+    let at = step.origin as usize;
+    let target = setup.place_of.get(at).and_then(|place| setup.places.get(*place)).map(|place| &place.target);
+    let https = |scheme| scheme == mynah_traffic::Scheme::Https;
+    cookies::Place {
+        recorded: setup.hosts.get(at).map_or("", String::as_str),
+        target: target.map_or("", |target| target.host.as_str()),
+        path: &step.path,
+        secure: target.is_some_and(|target| https(target.scheme))
+            || setup.plan.origins.get(at).is_some_and(|origin| https(origin.scheme)),
+    }
+}
+
+#[expect(
+    clippy::too_many_arguments,
+    reason = "the parts of one request, each needed, none with another in common"
+)]
+async fn send(
+    context: &Context,
+    user: &User,
+    step: &StepPlan,
+    template: &Template,
+    place: &Place,
+    slot: &mut Slot,
+    times: &mut Times,
+    done: &mut Done,
+) {
+    let keep_body =
+        context.setup.plan.extracts.get(step.endpoint as usize).is_some_and(|extract| extract.body);
+    // A second attempt only where the first one met a connection that the server had given up.
+    for attempt in 0..2 {
+        let mut connection = match connection(context, place, template, slot, times).await {
+            Ok(connection) => connection,
+            Err(failure) => return fail(context, done, failure),
+        };
+        let request = match fill(context, user, step, template, &done.values) {
+            Ok(request) => request,
+            Err(reason) => {
+                slot.connection = Some(connection);
+                done.ended = context.clock.now();
+                done.outcome = Outcome::Unsent(reason);
+                return;
+            }
+        };
+        done.uri = Some(request.uri().clone());
+        let reused = connection.used;
+        let limit = context.setup.request_timeout;
+        match timeout(limit, connection.exchange(request, keep_body)).await {
+            Ok(Ok(answer)) => {
+                slot.connection = Some(connection);
+                return answered(context, user, step, times, answer, done);
+            }
+            Ok(Err(broken)) => {
+                let again = reused
+                    && broken.unanswered
+                    && (broken.unsent || template.method.is_idempotent())
+                    && attempt == 0
+                    && !context.is_halted();
+                done.sample.bytes_out += broken.bytes_out;
+                if !again {
+                    return fail(context, done, broken.failure);
+                }
+            }
+            Err(_) => return fail(context, done, Failure::timeout(limit)),
+        }
+    }
+}
+
+/// The slot's connection if it is still good, else a new one. Connecting is not the generator's fault: what it takes is
+/// added to the moment from which the lag counts.
+async fn connection(
+    context: &Context,
+    place: &Place,
+    template: &Template,
+    slot: &mut Slot,
+    times: &mut Times,
+) -> Result<Connection, Failure> {
+    if let Some(mut connection) = slot.connection.take()
+        && connection.ready().await
+    {
+        return Ok(connection);
+    }
+    let before = context.clock.now();
+    let opened = Connection::open(place, template.title_case, context.clock).await;
+    times.ready += context.clock.now().saturating_sub(before);
+    opened
+}
+
+fn fail(context: &Context, done: &mut Done, failure: Failure) {
+    done.ended = context.clock.now();
+    done.outcome = Outcome::Failed(failure);
+}
+
+fn answered(context: &Context, user: &User, step: &StepPlan, times: &Times, answer: Answer, done: &mut Done) {
+    let status = answer.status.as_u16();
+    done.ended = answer.ended;
+    done.sample.service = answer.ended.saturating_sub(answer.started);
+    done.sample.lag = times.lag(answer.started);
+    done.sample.bytes_in = answer.bytes_in;
+    done.sample.bytes_out += answer.bytes_out;
+    done.sample.status = status;
+    for field in answer.headers.get_all(http::header::SET_COOKIE) {
+        if let Ok(text) = std::str::from_utf8(field.as_bytes()) {
+            user.jar.borrow_mut().set(text, cookie_place(context, step), context.epoch_seconds());
+        }
+    }
+    if let Some(extracts) = context.setup.plan.extracts.get(step.endpoint as usize)
+        && !extracts.sites.is_empty()
+    {
+        let message = message_of(status, &answer.headers, answer.body);
+        let view = View::open(&message, &Limits::default()).or_else(|_| View::open_head(&message));
+        if let Ok(view) = view {
+            for (correlation, at) in &extracts.sites {
+                let found = view.extract_all(at);
+                if !found.is_empty() {
+                    user.learn(*correlation, found.clone());
+                    done.learnt.push((*correlation, found));
+                }
+            }
+        }
+    }
+    done.outcome =
+        Outcome::Answered { status, judged: judge(&step.expect, step.inline, status, &answer.headers) };
+}
+
+/// hyper's parsed head, written out again for those who look into messages.
+fn message_of(status: u16, headers: &HeaderMap, body: Bytes) -> Message {
+    let mut head = format!("HTTP/1.1 {status} \r\n").into_bytes();
+    for (name, value) in headers {
+        head.extend_from_slice(name.as_str().as_bytes());
+        head.extend_from_slice(b": ");
+        head.extend_from_slice(value.as_bytes());
+        head.extend_from_slice(b"\r\n");
+    }
+    head.extend_from_slice(b"\r\n");
+    Message { head: head.into(), body, trailers: Bytes::new() }
+}
+
+impl Done {
+    /// What was wrong with it, in words.
+    pub(crate) fn problem(&self) -> Option<String> {
+        let mut text = match &self.outcome {
+            Outcome::Answered { judged: Judged::Wrong(text), .. } | Outcome::Unsent(text) => text.clone(),
+            Outcome::Answered { .. } => return None,
+            Outcome::Failed(failure) => return Some(failure.text.clone()),
+        };
+        if !self.missing.is_empty() {
+            let _ = write!(text, "; there was no value for {}", self.missing.join(", "));
+        }
+        Some(text)
+    }
+
+    /// In what a right answer is unlike the recorded one.
+    pub(crate) fn unlike(&self) -> Option<String> {
+        match &self.outcome {
+            Outcome::Answered { judged: Judged::Unlike { wanted, got }, .. } => {
+                Some(format!("{got}, recorded {wanted}"))
+            }
+            _ => None,
+        }
+    }
+
+    /// Counts it.
+    pub(crate) fn count(mut self, context: &Context, step: &StepPlan) {
+        let mut recorder = context.recorder.borrow_mut();
+        let status = match &self.outcome {
+            Outcome::Answered { status, judged } => {
+                if let Judged::Unlike { wanted, got } = judged {
+                    self.sample.mismatch = true;
+                    recorder.mismatch(Mismatch {
+                        endpoint: step.endpoint,
+                        wanted: wanted.clone(),
+                        got: got.clone(),
+                    });
+                }
+                Some(*status)
+            }
+            Outcome::Failed(failure) => {
+                recorder.error(failure);
+                None
+            }
+            Outcome::Unsent(_) => None,
+        };
+        self.sample.parity = parity(&step.expect, status);
+        if let Some(problem) = self.problem() {
+            self.sample.failed = true;
+            recorder.failed(step.endpoint, problem, self.ended);
+        }
+        recorder.sample(self.sample);
+    }
+}

@@ -1,0 +1,97 @@
+//! How a scenario is to be driven, and at what.
+
+use std::time::Duration;
+
+use mynah_traffic::Nanos;
+use mynah_traffic::scenario::{Rate, ThinkTime};
+use mynah_traffic::threshold::Threshold;
+
+use crate::Target;
+
+/// How sessions begin.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum LoadModel {
+    /// Open model: sessions arrive by a timetable, whatever the target does.
+    Open {
+        /// How often.
+        rate: Rate,
+    },
+    /// Closed model: so many users, each playing one session after another until the time is over. A user keeps its
+    /// identity and its connections; cookies and correlated values begin anew with each session.
+    Closed {
+        /// How many.
+        users: u32,
+        /// Users added each second until there are that many; zero, negative or infinite: all at once.
+        spawn_rate: f64,
+    },
+    /// The first session of every profile, once, all at the same time.
+    Once,
+}
+
+/// What is sent in `Host`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum HostHeader {
+    /// The target's authority.
+    #[default]
+    Target,
+    /// What was recorded.
+    Recorded,
+}
+
+/// Everything that is decided when a run is started.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Where everything goes for which `map` has no entry.
+    pub target: Option<Target>,
+    /// Recorded host (with its port where that is not the default) → where its requests go.
+    pub map: Vec<(String, Target)>,
+    /// How sessions begin.
+    pub load: LoadModel,
+    /// What becomes of the recorded pauses.
+    pub think_time: ThinkTime,
+    /// For how long sessions are begun. `None`: as long as the recording, at least 10 s.
+    pub duration: Option<Nanos>,
+    /// The same seed gives the same timetable.
+    pub seed: u64,
+    /// Sending threads; 0: one for each core.
+    pub threads: usize,
+    /// What must hold for the run to pass.
+    pub thresholds: Vec<Threshold>,
+    /// Accept any certificate.
+    pub insecure: bool,
+    /// What is sent in `Host`.
+    pub host_header: HostHeader,
+    /// Header fields that every request gets, in place of recorded ones of the same name.
+    pub set_headers: Vec<(String, String)>,
+    /// How long making a connection may take, TLS included.
+    pub connect_timeout: Duration,
+    /// How long a request may take from the moment it has a connection to its last byte.
+    pub request_timeout: Duration,
+    /// Send to a host of the recording that is not this machine.
+    pub allow_recorded_host: bool,
+    /// Sessions at the same time (open model). Arrivals past it are dropped and make the run invalid: a target that
+    /// stalls must not cost the generator its memory.
+    pub max_vus: u32,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Options {
+            target: None,
+            map: Vec::new(),
+            load: LoadModel::Open { rate: Rate::Times(1.0) },
+            think_time: ThinkTime::Recorded,
+            duration: None,
+            seed: 0,
+            threads: 0,
+            thresholds: Vec::new(),
+            insecure: false,
+            host_header: HostHeader::Target,
+            set_headers: Vec::new(),
+            connect_timeout: Duration::from_secs(10),
+            request_timeout: Duration::from_mins(1),
+            allow_recorded_host: false,
+            max_vus: 50_000,
+        }
+    }
+}

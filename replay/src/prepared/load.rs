@@ -1,0 +1,221 @@
+//! Reading and compiling.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use mynah_message::{Head, Target};
+use mynah_traffic::Correlation;
+use mynah_traffic::scenario::{InlineStep, Profile, Scenario, SessionScript, SessionsReader, Source, Step};
+
+use super::{
+    EndpointTable, Extracts, Identities, Origin, Plan, Prepared, ProfilePlan, SessionPlan, StepPlan, WARNINGS,
+};
+use crate::Error;
+use crate::template::{Names, compile, reads_body};
+
+struct Loader<'a> {
+    place: &'a Path,
+    endpoints: EndpointTable,
+    origins: Vec<Origin>,
+    correlations: Vec<String>,
+    columns: Vec<String>,
+    warnings: Vec<String>,
+}
+
+pub(super) fn load(scenario: Scenario, folder: &Path, place: &Path) -> Result<Prepared, Error> {
+    let wrong = |message: String| Error::Config(format!("{}: {message}", place.display()));
+    let identities = read_identities(&scenario, folder)?;
+    let enabled: Vec<&Correlation> = scenario.correlations.iter().filter(|c| c.enabled).collect();
+    let mut loader = Loader {
+        place,
+        endpoints: EndpointTable::of(&scenario),
+        origins: Vec::new(),
+        correlations: enabled.iter().map(|correlation| correlation.name.clone()).collect(),
+        columns: identities.columns.clone(),
+        warnings: Vec::new(),
+    };
+    let mut files: BTreeMap<PathBuf, SessionsReader> = BTreeMap::new();
+    let mut profiles = Vec::new();
+    for profile in &scenario.profiles {
+        let sessions = match &profile.sessions_from {
+            None => vec![loader.inline(profile)?],
+            Some(from) => {
+                let (file, cluster) = from.rsplit_once('#').ok_or_else(|| {
+                    wrong(format!(
+                        "profile '{}': sessions_from = '{from}': expected FILE#CLUSTER, such as \
+                         'scenario.sessions#buyer'",
+                        profile.name
+                    ))
+                })?;
+                let path = folder.join(file);
+                if !files.contains_key(&path) {
+                    files.insert(path.clone(), SessionsReader::open(&path)?);
+                }
+                let Some(reader) = files.get_mut(&path) else { continue };
+                loader.recorded(profile, reader, cluster)?
+            }
+        };
+        profiles.push(ProfilePlan { name: profile.name.clone(), weight: profile.weight, sessions });
+    }
+    let extracts = loader.extracts(&enabled);
+    let Loader { endpoints, origins, correlations, warnings, .. } = loader;
+    let plan = Plan { scenario, endpoints, origins, profiles, correlations, extracts, identities, warnings };
+    Ok(Prepared { plan: Arc::new(plan) })
+}
+
+fn read_identities(scenario: &Scenario, folder: &Path) -> Result<Identities, Error> {
+    let Some(identities) = &scenario.identities else { return Ok(Identities::default()) };
+    let Some(file) = &identities.file else { return Ok(Identities::default()) };
+    let mut wanted: Vec<&str> = identities.columns.iter().map(|column| column.name.as_str()).collect();
+    let mut inline = Vec::new();
+    for step in scenario.profiles.iter().flat_map(|profile| &profile.steps) {
+        for injection in step.to_step(0, "localhost", None)?.injections {
+            if let Source::Identity { column } = injection.source {
+                inline.push(column);
+            }
+        }
+    }
+    wanted.extend(inline.iter().map(String::as_str));
+    Identities::read(&folder.join(file), &wanted)
+}
+
+impl Loader<'_> {
+    fn warn(&mut self, text: String) {
+        if self.warnings.len() < WARNINGS && !self.warnings.contains(&text) {
+            self.warnings.push(text);
+        }
+    }
+
+    fn origin(&mut self, step: &Step) -> u32 {
+        let origin = Origin { scheme: step.scheme, host: step.host.to_ascii_lowercase() };
+        if let Some(at) = self.origins.iter().position(|known| *known == origin) {
+            return at as u32;
+        }
+        self.origins.push(origin);
+        (self.origins.len() - 1) as u32
+    }
+
+    fn inline(&mut self, profile: &Profile) -> Result<SessionPlan, Error> {
+        let mut steps = Vec::with_capacity(profile.steps.len());
+        for (number, inline) in profile.steps.iter().enumerate() {
+            let previous = number.checked_sub(1).map(|number| number as u32);
+            let (mut step, named) = self.inline_step(inline, previous)?;
+            if !named {
+                step.host = String::new();
+            }
+            steps.push(self.step(&profile.name, &step, true));
+        }
+        Ok(link(steps))
+    }
+
+    fn inline_step(&mut self, inline: &InlineStep, previous: Option<u32>) -> Result<(Step, bool), Error> {
+        let (_, host, method, target) = inline.parts()?;
+        let path = Target::parse(target).path;
+        let endpoint = self.endpoints.number_of(method, host.unwrap_or(""), path);
+        Ok((inline.to_step(endpoint, "localhost", previous)?, host.is_some()))
+    }
+
+    fn recorded(
+        &mut self,
+        profile: &Profile,
+        reader: &mut SessionsReader,
+        cluster: &str,
+    ) -> Result<Vec<SessionPlan>, Error> {
+        let by_profile = reader.by_profile();
+        let Some(positions) = by_profile.get(cluster).cloned() else {
+            let known: Vec<&str> = by_profile.keys().copied().take(20).collect();
+            let known = known.join(", ");
+            return Err(Error::Config(format!(
+                "{}: profile '{}': its session file has no session of '{cluster}' (there are: {known})",
+                self.place.display(),
+                profile.name
+            )));
+        };
+        let table = reader.tables().endpoints.clone();
+        let numbers: Vec<u32> = table.iter().map(|endpoint| self.endpoints.number(endpoint)).collect();
+        let mut sessions = Vec::with_capacity(positions.len());
+        for position in positions {
+            let script = reader.read(position)?;
+            sessions.push(self.session(&profile.name, &script, &numbers));
+        }
+        Ok(sessions)
+    }
+
+    fn session(&mut self, profile: &str, script: &SessionScript, numbers: &[u32]) -> SessionPlan {
+        let mut steps = Vec::with_capacity(script.steps.len());
+        for step in &script.steps {
+            let mut plan = self.step(profile, step, false);
+            // The reader has checked that every step's endpoint is in its table.
+            plan.endpoint = numbers.get(step.endpoint as usize).copied().unwrap_or(0);
+            steps.push(plan);
+        }
+        link(steps)
+    }
+
+    fn step(&mut self, profile: &str, step: &Step, inline: bool) -> StepPlan {
+        let origin = self.origin(step);
+        let mut told = Vec::new();
+        let names = Names { correlations: &self.correlations, columns: &self.columns };
+        let template = compile(&step.request, &step.injections, &names, &mut |text| told.push(text));
+        let head = Head::parse(&step.request.head).ok();
+        let (method, path) = match &head {
+            Some(head) => {
+                let path = head.target().map_or("/", |target| Target::parse(target).path);
+                (head.method().unwrap_or("?"), if path.is_empty() { "/" } else { path })
+            }
+            None => ("?", "/"),
+        };
+        if let Err(why) = &template {
+            told.push(format!("it cannot be sent: {why}"));
+        }
+        for text in told {
+            self.warn(format!("profile '{profile}', {method} {path}: {text}"));
+        }
+        StepPlan {
+            endpoint: step.endpoint,
+            origin,
+            connection: step.connection,
+            waits_for: step.waits_for,
+            think: step.think,
+            template,
+            expect: step.expect.clone(),
+            path: path.to_owned(),
+            inline,
+            next: Vec::new(),
+        }
+    }
+
+    fn extracts(&mut self, correlations: &[&Correlation]) -> Vec<Extracts> {
+        let mut extracts = vec![Extracts::default(); self.endpoints.all().len()];
+        for (number, correlation) in correlations.iter().enumerate() {
+            for site in &correlation.from {
+                let found = self.endpoints.find(&site.endpoint.to_string());
+                match found.and_then(|at| extracts.get_mut(at as usize)) {
+                    Some(extract) => {
+                        extract.sites.push((number as u32, site.at.clone()));
+                        extract.body |= reads_body(&site.at);
+                    }
+                    None => self.warn(format!(
+                        "correlation '{}': no request goes to '{}', so it never gets a value from there",
+                        correlation.name, site.endpoint
+                    )),
+                }
+            }
+        }
+        extracts
+    }
+}
+
+/// Tells each step which ones wait for it.
+fn link(mut steps: Vec<StepPlan>) -> SessionPlan {
+    let mut first = Vec::new();
+    for number in 0..steps.len() {
+        let waits_for = steps[number].waits_for.map(|other| other as usize).filter(|&other| other < number);
+        match waits_for {
+            Some(other) => steps[other].next.push(number as u32),
+            None => first.push(number as u32),
+        }
+    }
+    SessionPlan { steps, first }
+}

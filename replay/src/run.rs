@@ -1,0 +1,293 @@
+//! A whole run: from options to the document.
+
+use std::collections::BTreeSet;
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
+use std::sync::{Arc, Barrier, OnceLock};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use mynah_traffic::Nanos;
+use mynah_traffic::run::{RunDocument, RunFolder};
+use mynah_traffic::scenario::Rate;
+use mynah_traffic::units::format_time;
+
+use crate::engine::{Job, Setup, Shape, thread};
+use crate::options::{LoadModel, Options};
+use crate::prepared::Plan;
+use crate::stats::{Collector, Facts, Report, document};
+use crate::timetable::{Card, Cards, Share, Timetable};
+use crate::{Error, Prepared, Stop};
+
+/// Sessions are begun for at least this long where nothing else is said.
+const SHORTEST_DEFAULT: Nanos = Nanos(10 * Nanos::PER_SECOND);
+
+/// How a run is going.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Progress {
+    /// Since its start.
+    pub elapsed: Duration,
+    /// For how long sessions are begun.
+    pub planned: Duration,
+    /// Virtual users at work.
+    pub users: u32,
+    /// Requests that ended so far.
+    pub requests: u64,
+    /// Of those, failed.
+    pub failures: u64,
+    /// Requests that ended in the last whole second.
+    pub requests_per_s: f64,
+    /// Median response time in that second, ms.
+    pub p50: f64,
+    /// 99th percentile of it, ms.
+    pub p99: f64,
+}
+
+/// What is to be driven, worked out from options and scenario.
+struct Load {
+    model: &'static str,
+    asked: String,
+    duration: Nanos,
+    kind: Kind,
+    shares: Vec<Share>,
+    seed: u64,
+    max_vus: u32,
+}
+
+enum Kind {
+    Open(f64),
+    Closed { users: u32, spawn_rate: f64 },
+    Once(Vec<Card>),
+}
+
+impl Load {
+    fn new(plan: &Plan, options: &Options) -> Result<Load, Error> {
+        let recorded = plan.scenario.recorded.as_ref();
+        let duration = options.duration.unwrap_or_else(|| {
+            let recorded = recorded.map_or(Nanos(0), |recorded| Nanos::from_secs_f64(recorded.duration_s));
+            recorded.max(SHORTEST_DEFAULT)
+        });
+        if duration == Nanos(0) {
+            return Err(Error::Config("a run of no length sends nothing; give --for 30s, say".to_owned()));
+        }
+        let shares = plan.shares();
+        let (model, asked, kind) = match options.load {
+            LoadModel::Open { rate } => {
+                let per_second = sessions_per_second(plan, rate)?;
+                let per = format!("{} sessions/s", (per_second * 1000.0).round() / 1000.0);
+                let asked = if let Rate::Times(_) = rate { format!("{rate} = {per}") } else { per };
+                ("open", asked, Kind::Open(per_second))
+            }
+            LoadModel::Closed { users: 0, .. } => {
+                return Err(Error::Config("no users, nobody to play; give --users 10, say".to_owned()));
+            }
+            LoadModel::Closed { users, spawn_rate } => {
+                let noun = if users == 1 { "user" } else { "users" };
+                ("closed", format!("{users} {noun}"), Kind::Closed { users, spawn_rate })
+            }
+            LoadModel::Once => {
+                let played = shares.iter().enumerate().filter(|(_, share)| share.sessions > 0);
+                let cards: Vec<Card> =
+                    played.map(|(profile, _)| Card { profile: profile as u32, session: 0 }).collect();
+                ("open", "one session a profile".to_owned(), Kind::Once(cards))
+            }
+        };
+        Ok(Load { model, asked, duration, kind, shares, seed: options.seed, max_vus: options.max_vus })
+    }
+
+    fn timetable(&self) -> Result<Option<Timetable>, Error> {
+        match &self.kind {
+            Kind::Open(rate) => {
+                Timetable::open(&self.shares, *rate, self.duration, self.seed).ok_or_else(nobody).map(Some)
+            }
+            Kind::Once(cards) => Ok(Some(Timetable::at_once(cards.clone()))),
+            Kind::Closed { .. } => Ok(None),
+        }
+    }
+
+    /// Each thread works the same thing out and takes its own part.
+    fn shape(&self) -> Result<Shape, Error> {
+        match (&self.kind, self.timetable()?) {
+            (Kind::Closed { users, spawn_rate }, _) => Ok(Shape::Closed {
+                cards: Box::new(Cards::new(&self.shares, self.seed).ok_or_else(nobody)?),
+                users: *users,
+                spawn_rate: *spawn_rate,
+                duration: self.duration,
+            }),
+            (_, Some(timetable)) => Ok(Shape::Open { timetable: Box::new(timetable), max_vus: self.max_vus }),
+            (_, None) => Err(nobody()),
+        }
+    }
+}
+
+fn nobody() -> Error {
+    Error::Config("no profile has both a weight and a session: nobody to play".to_owned())
+}
+
+fn sessions_per_second(plan: &Plan, rate: Rate) -> Result<f64, Error> {
+    match rate {
+        Rate::PerSecond(rate) => Ok(rate),
+        Rate::Times(times) => {
+            let recorded = plan.scenario.recorded.as_ref().ok_or_else(|| {
+                Error::Config(format!(
+                    "--rate {rate} is relative to a recording, and '{}' has none; give sessions a second, such as \
+                     --rate 10/s",
+                    plan.scenario.name
+                ))
+            })?;
+            if recorded.sessions_per_s > 0.0 {
+                Ok(times * recorded.sessions_per_s)
+            } else {
+                Err(Error::Config(format!(
+                    "--rate {rate} is relative to the recorded rate, and [recorded] sessions_per_s is {}",
+                    recorded.sessions_per_s
+                )))
+            }
+        }
+    }
+}
+
+/// Runs a scenario against its target and measures it. Blocks until the run is over; `progress` is called on this thread
+/// about each second. `intervals.hlog` is written into `folder` as the run goes; the document is the caller's to write.
+///
+/// # Errors
+/// [`Error::Config`], [`Error::Refused`] and [`Error::Unreachable`] before anything is sent; [`Error::Traffic`] when the run
+/// folder cannot be written; [`Error::Engine`] when a thread cannot be set up.
+pub fn run(
+    prepared: &Prepared,
+    options: &Options,
+    folder: &RunFolder,
+    stop: &Stop,
+    progress: &mut dyn FnMut(&Progress),
+) -> Result<RunDocument, Error> {
+    let plan = &prepared.plan;
+    let load = Load::new(plan, options)?;
+    let scheduled = load.timetable()?.map(|timetable| timetable.count() as u64);
+    let setup = Arc::new(Setup::new(plan, options)?);
+    raise_file_limit();
+    let threads = thread_count(options, &load);
+    let started = SystemTime::now();
+    let writer = folder.intervals_writer(started)?;
+    let mut collector = Collector::new(plan.endpoints.all().len(), threads, writer);
+    let (reports, inbox) = mpsc::channel();
+    let barrier = Arc::new(Barrier::new(threads));
+    let start = Arc::new(OnceLock::new());
+    let begun = Instant::now();
+    let mut jobs = Vec::with_capacity(threads);
+    for number in 0..threads {
+        jobs.push(Job {
+            setup: setup.clone(),
+            shape: load.shape()?,
+            thread: number,
+            threads,
+            stop: stop.clone(),
+            reports: reports.clone(),
+            barrier: barrier.clone(),
+            start: start.clone(),
+        });
+    }
+    drop(reports);
+    let result = std::thread::scope(|scope| {
+        let mut handles = Vec::with_capacity(threads);
+        for job in jobs {
+            handles.push(scope.spawn(move || thread(job)));
+        }
+        let mut report = |collector: &Collector| {
+            progress(&progress_of(collector, begun.elapsed(), load.duration));
+        };
+        let collected = collect(&inbox, &mut collector, &mut report);
+        if collected.is_err() {
+            // Nobody listens any more: no reason to go on sending.
+            stop.trigger();
+        }
+        let mut result = collected;
+        for handle in handles {
+            let ended =
+                handle.join().unwrap_or_else(|_| Err(Error::Engine("a sending thread died".to_owned())));
+            result = result.and(ended);
+        }
+        result
+    });
+    result?;
+    let totals = collector.finish()?;
+    let since = started.duration_since(UNIX_EPOCH).unwrap_or_default();
+    let facts = Facts {
+        plan,
+        started: format_time(since.into()),
+        seed: options.seed,
+        target: targets(&setup),
+        interrupted: stop.is_triggered(),
+        threads: threads as u32,
+        max_vus: options.max_vus,
+        thresholds: &options.thresholds,
+        model: load.model,
+        asked: load.asked.clone(),
+        scheduled,
+    };
+    Ok(document(&totals, &facts))
+}
+
+fn collect(
+    inbox: &Receiver<Report>,
+    collector: &mut Collector,
+    report: &mut dyn FnMut(&Collector),
+) -> Result<(), Error> {
+    let mut told = Instant::now();
+    loop {
+        match inbox.recv_timeout(Duration::from_secs(1)) {
+            Ok(message) => {
+                if collector.take(message)? {
+                    told = Instant::now();
+                    report(collector);
+                }
+            }
+            Err(RecvTimeoutError::Timeout) => {}
+            Err(RecvTimeoutError::Disconnected) => return Ok(()),
+        }
+        // A thread that is too busy to tell its counts must not make the display stand still.
+        if told.elapsed() > Duration::from_secs(2) {
+            told = Instant::now();
+            report(collector);
+        }
+    }
+}
+
+fn progress_of(collector: &Collector, elapsed: Duration, planned: Nanos) -> Progress {
+    let last = collector.totals.seconds.last().copied().unwrap_or_default();
+    Progress {
+        elapsed,
+        planned: planned.as_duration(),
+        users: collector.users(),
+        requests: collector.totals.all.requests,
+        failures: collector.totals.all.failures,
+        requests_per_s: last.requests as f64,
+        p50: last.p50,
+        p99: last.p99,
+    }
+}
+
+fn thread_count(options: &Options, load: &Load) -> usize {
+    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    let wanted = if options.threads == 0 { cores } else { options.threads };
+    match &load.kind {
+        // A thread without a user has nothing to do.
+        Kind::Closed { users, .. } => wanted.min(*users as usize),
+        Kind::Once(cards) => wanted.min(cards.len()),
+        Kind::Open(_) => wanted,
+    }
+    .max(1)
+}
+
+fn targets(setup: &Setup) -> String {
+    let all: BTreeSet<String> = setup.places.iter().map(|place| place.target.to_string()).collect();
+    all.into_iter().collect::<Vec<_>>().join(", ")
+}
+
+/// Every connection is a file descriptor, and the limit that processes start with is often 1024.
+fn raise_file_limit() {
+    use rustix::process::{Resource, getrlimit, setrlimit};
+    let mut limit = getrlimit(Resource::Nofile);
+    if limit.current != limit.maximum {
+        limit.current = limit.maximum;
+        // Where it is refused the limit stays, and running into it is told.
+        let _ = setrlimit(Resource::Nofile, limit);
+    }
+}

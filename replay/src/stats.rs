@@ -1,0 +1,10 @@
+//! What is counted: on each sending thread, and where it all comes together.
+
+mod collector;
+mod document;
+mod fidelity;
+mod recorder;
+
+pub(crate) use collector::{Collector, Totals};
+pub(crate) use document::{Facts, document};
+pub(crate) use recorder::{Mismatch, Recorder, Report, Sample};

@@ -1,0 +1,216 @@
+//! Where the threads' samples come together: totals by endpoint, and histograms by second.
+
+use std::collections::{BTreeMap, HashMap};
+
+use hdrhistogram::Histogram;
+use mynah_traffic::Nanos;
+use mynah_traffic::run::{IntervalWriter, Intervals, SecondFigures, Tally, new_histogram, record};
+
+use super::recorder::{Counters, Mismatch, Report, Rest, Sample, Seen};
+use crate::Error;
+
+/// Mismatch samples that a run keeps.
+const MISMATCHES: usize = 50;
+/// A request whose send lag is longer was late by the generator's own fault.
+pub(crate) const LATE_NS: u64 = 10_000_000;
+
+/// Everything that was counted.
+#[derive(Debug)]
+pub(crate) struct Totals {
+    pub(crate) all: Tally,
+    /// By endpoint.
+    pub(crate) endpoints: Vec<Tally>,
+    pub(crate) counters: Counters,
+    pub(crate) failures: HashMap<(u32, String), Seen>,
+    pub(crate) mismatches: Vec<Mismatch>,
+    pub(crate) seconds: Vec<SecondFigures>,
+    /// Microseconds.
+    pub(crate) lag: Histogram<u64>,
+    pub(crate) late: u64,
+    /// Answers of the recorded status class, and answers for which a status was recorded.
+    pub(crate) parity: (u64, u64),
+    /// First intended start and last answer, nanoseconds since the start.
+    pub(crate) span: Option<(u64, u64)>,
+    /// CPU time, time spent waiting in a loop, and time passed, over all threads; nanoseconds.
+    pub(crate) cpu: (u64, u64, u64),
+}
+
+/// One second that is not over on all threads.
+#[derive(Default)]
+struct Second {
+    /// By endpoint: response and service times.
+    endpoints: BTreeMap<u32, (Histogram<u64>, Histogram<u64>)>,
+    response: Option<Histogram<u64>>,
+    requests: u64,
+    failures: u64,
+}
+
+/// Folds reports.
+pub(crate) struct Collector {
+    pub(crate) totals: Totals,
+    writer: IntervalWriter,
+    open: BTreeMap<u32, Second>,
+    /// The first second that is not written.
+    next: u32,
+    /// By thread: how far it has told, and its users.
+    threads: Vec<(u32, u32)>,
+    spare: Vec<Histogram<u64>>,
+}
+
+impl Collector {
+    pub(crate) fn new(endpoints: usize, threads: usize, writer: IntervalWriter) -> Collector {
+        Collector {
+            totals: Totals {
+                all: Tally::default(),
+                endpoints: vec![Tally::default(); endpoints],
+                counters: Counters::default(),
+                failures: HashMap::new(),
+                mismatches: Vec::new(),
+                seconds: Vec::new(),
+                lag: new_histogram(),
+                late: 0,
+                parity: (0, 0),
+                span: None,
+                cpu: (0, 0, 0),
+            },
+            writer,
+            open: BTreeMap::new(),
+            next: 0,
+            threads: vec![(0, 0); threads],
+            spare: Vec::new(),
+        }
+    }
+
+    /// Virtual users at the moment.
+    pub(crate) fn users(&self) -> u32 {
+        self.threads.iter().map(|(_, users)| users).sum()
+    }
+
+    /// Takes a report in; whether a second was completed by it.
+    pub(crate) fn take(&mut self, report: Report) -> Result<bool, Error> {
+        match report {
+            Report::Samples(samples) => {
+                for sample in &samples {
+                    self.sample(sample);
+                }
+                return Ok(false);
+            }
+            Report::Tick { thread, second, users, rest } => {
+                self.rest(*rest);
+                self.told(thread, second, users);
+            }
+            Report::Done { thread, rest, cpu, spun, wall } => {
+                self.rest(*rest);
+                self.told(thread, u32::MAX, 0);
+                let total = &mut self.totals.cpu;
+                *total = (total.0 + cpu, total.1 + spun, total.2 + wall);
+            }
+        }
+        let all = self.threads.iter().map(|(second, _)| *second).min().unwrap_or(u32::MAX);
+        let last = self.open.keys().next_back().map_or(0, |last| last + 1);
+        let until = if all == u32::MAX { last } else { all };
+        let progress = self.next < until;
+        while self.next < until {
+            self.complete()?;
+        }
+        Ok(progress)
+    }
+
+    fn told(&mut self, thread: usize, second: u32, users: u32) {
+        if let Some(state) = self.threads.get_mut(thread) {
+            *state = (second, users);
+        }
+    }
+
+    fn rest(&mut self, rest: Rest) {
+        self.totals.counters.add(&rest.counters);
+        for (key, seen) in rest.failures {
+            self.totals.failures.entry(key).and_modify(|known| known.merge(seen)).or_insert(seen);
+        }
+        let room = MISMATCHES.saturating_sub(self.totals.mismatches.len());
+        self.totals.mismatches.extend(rest.mismatches.into_iter().take(room));
+    }
+
+    fn sample(&mut self, sample: &Sample) {
+        let totals = &mut self.totals;
+        let second = ((sample.end / Nanos::PER_SECOND) as u32).max(self.next);
+        let open = self.open.entry(second).or_default();
+        open.requests += 1;
+        open.failures += u64::from(sample.failed);
+        let begun = sample.end.saturating_sub(sample.response);
+        totals.span = Some(match totals.span {
+            Some((first, last)) => (first.min(begun), last.max(sample.end)),
+            None => (begun, sample.end),
+        });
+        if let Some(same) = sample.parity {
+            totals.parity.0 += u64::from(same);
+            totals.parity.1 += 1;
+        }
+        let Some(own) = totals.endpoints.get_mut(sample.endpoint as usize) else { return };
+        for tally in [&mut *own, &mut totals.all] {
+            tally.requests += 1;
+            tally.failures += u64::from(sample.failed);
+            tally.mismatches += u64::from(sample.mismatch);
+            tally.bytes_in += sample.bytes_in;
+            tally.bytes_out += sample.bytes_out;
+        }
+        if sample.status == 0 {
+            return;
+        }
+        let (response, service) = (Nanos(sample.response), Nanos(sample.service));
+        for tally in [own, &mut totals.all] {
+            *tally.status.entry(sample.status).or_default() += 1;
+            record(&mut tally.response, response);
+            record(&mut tally.service, service);
+        }
+        record(&mut totals.lag, Nanos(sample.lag));
+        totals.late += u64::from(sample.lag > LATE_NS);
+        let spare = &mut self.spare;
+        let mut fresh = || spare.pop().unwrap_or_else(new_histogram);
+        let of = open.endpoints.entry(sample.endpoint).or_insert_with(|| (fresh(), fresh()));
+        record(&mut of.0, response);
+        record(&mut of.1, service);
+        record(open.response.get_or_insert_with(&mut fresh), response);
+    }
+
+    /// Writes the next second.
+    fn complete(&mut self) -> Result<(), Error> {
+        let second = self.open.remove(&self.next).unwrap_or_default();
+        let quantile = |q: f64| {
+            second.response.as_ref().map_or(0.0, |histogram| histogram.value_at_quantile(q) as f64 / 1e3)
+        };
+        self.totals.seconds.push(SecondFigures {
+            t: self.next,
+            requests: second.requests,
+            failures: second.failures,
+            users: self.threads.iter().map(|(_, users)| users).sum(),
+            p50: quantile(0.5),
+            p95: quantile(0.95),
+            p99: quantile(0.99),
+        });
+        let mut intervals = Intervals::new();
+        for (endpoint, (response, service)) in second.endpoints {
+            intervals.insert(format!("e{endpoint}.response"), response);
+            intervals.insert(format!("e{endpoint}.service"), service);
+        }
+        self.writer.write(self.next, &intervals)?;
+        self.next += 1;
+        // A histogram is some ten kilobytes: those of this second serve in the next.
+        let used = intervals.into_values().chain(second.response).map(|mut histogram| {
+            histogram.reset();
+            histogram
+        });
+        self.spare.extend(used.take(256));
+        self.spare.truncate(256);
+        Ok(())
+    }
+
+    /// Ends the interval log and hands over what was counted.
+    pub(crate) fn finish(mut self) -> Result<Totals, Error> {
+        while self.open.keys().next_back().is_some_and(|last| *last >= self.next) {
+            self.complete()?;
+        }
+        self.writer.finish()?;
+        Ok(self.totals)
+    }
+}

@@ -1,0 +1,292 @@
+//! From what was counted to `run.json`, with the verdict.
+
+use std::collections::BTreeMap;
+
+use mynah_traffic::run::{
+    Arrivals, EndpointFigures, FailureRow, Fidelity, GeneratorFigures, Latency, MismatchSample,
+    ProfileFigures, RunDocument, SCHEMA, SendLag, TagName, Tally, ThresholdResult, TotalFigures, Verdict,
+};
+use mynah_traffic::threshold::Threshold;
+
+use super::{Totals, fidelity};
+use crate::net::Kind;
+use crate::prepared::Plan;
+
+/// Late requests by all requests, above which a run says nothing of the target.
+const LATE_SHARE: f64 = 0.01;
+
+/// What else stands in the document.
+#[derive(Debug)]
+pub(crate) struct Facts<'a> {
+    pub(crate) plan: &'a Plan,
+    pub(crate) started: String,
+    pub(crate) seed: u64,
+    pub(crate) target: String,
+    pub(crate) interrupted: bool,
+    pub(crate) threads: u32,
+    pub(crate) max_vus: u32,
+    pub(crate) thresholds: &'a [Threshold],
+    /// `open` or `closed`, what was asked, and the timetable's length (open model).
+    pub(crate) model: &'static str,
+    pub(crate) asked: String,
+    pub(crate) scheduled: Option<u64>,
+}
+
+fn rounded(value: f64) -> f64 {
+    (value * 1000.0).round() / 1000.0
+}
+
+/// Writes it all down.
+pub(crate) fn document(totals: &Totals, facts: &Facts<'_>) -> RunDocument {
+    let seconds = totals.span.map_or(0.0, |(first, last)| last.saturating_sub(first) as f64 / 1e9);
+    let endpoints = facts.plan.endpoints.all();
+    let names: Vec<(String, String)> = endpoints
+        .iter()
+        .map(|endpoint| {
+            let host = endpoint.host.as_deref().unwrap_or("");
+            (endpoint.method.clone(), format!("{host}{}", endpoint.template))
+        })
+        .collect();
+    let name = |endpoint: u32| names.get(endpoint as usize).cloned().unwrap_or_default();
+    let mut figures = Vec::new();
+    let mut tags = Vec::new();
+    for (number, (tally, (method, path))) in totals.endpoints.iter().zip(&names).enumerate() {
+        if tally.requests == 0 {
+            continue;
+        }
+        let tag = format!("e{number}");
+        tags.push(TagName { tag: tag.clone(), endpoint: format!("{method} {path}") });
+        figures.push(EndpointFigures::of(tag, method, path, tally, seconds));
+    }
+    figures.sort_by_key(|figure| std::cmp::Reverse(figure.requests));
+    let thresholds = evaluate(totals, facts, &names, seconds);
+    let (verdict, reasons) = verdict(totals, facts, &thresholds);
+    let all = &totals.all;
+    RunDocument {
+        schema: SCHEMA,
+        verdict,
+        reasons,
+        started: facts.started.clone(),
+        duration_s: rounded(seconds),
+        seed: facts.seed,
+        scenario: facts.plan.scenario.name.clone(),
+        target: facts.target.clone(),
+        interrupted: facts.interrupted,
+        requests: all.requests,
+        failures: all.failures,
+        requests_per_s: if seconds > 0.0 { rounded(all.requests as f64 / seconds) } else { 0.0 },
+        bytes_in: all.bytes_in,
+        bytes_out: all.bytes_out,
+        total: TotalFigures {
+            response_time_ms: Latency::of(&all.response),
+            service_time_ms: Latency::of(&all.service),
+            status: all.status.clone(),
+            mismatches: all.mismatches,
+        },
+        endpoints: figures,
+        profiles: profiles(totals, facts),
+        thresholds,
+        fidelity: fidelity_of(totals, facts),
+        arrivals: arrivals(totals, facts),
+        generator: generator(totals, facts),
+        seconds: totals.seconds.clone(),
+        failure_rows: failure_rows(totals, &name),
+        mismatch_samples: totals
+            .mismatches
+            .iter()
+            .map(|mismatch| {
+                let (method, path) = name(mismatch.endpoint);
+                MismatchSample {
+                    endpoint: format!("{method} {path}"),
+                    wanted: mismatch.wanted.clone(),
+                    got: mismatch.got.clone(),
+                }
+            })
+            .collect(),
+        tags,
+    }
+}
+
+fn evaluate(
+    totals: &Totals,
+    facts: &Facts<'_>,
+    names: &[(String, String)],
+    seconds: f64,
+) -> Vec<ThresholdResult> {
+    let called: Vec<String> = names.iter().map(|(method, path)| format!("{method} {path}")).collect();
+    let shown: Vec<&str> = called.iter().map(String::as_str).collect();
+    let short: Vec<String> = facts.plan.endpoints.all().iter().map(mynah_traffic::Endpoint::short).collect();
+    let find = |wanted: &str| -> Option<&Tally> {
+        let exact = called.iter().position(|name| name == wanted);
+        // Without its host where only one endpoint is called so.
+        let at = exact.or_else(|| {
+            let mut alike = short.iter().enumerate().filter(|(_, name)| *name == wanted);
+            alike.next().map(|(at, _)| at).filter(|_| alike.next().is_none())
+        });
+        totals.endpoints.get(at?).filter(|tally| tally.requests > 0)
+    };
+    facts
+        .thresholds
+        .iter()
+        .map(|threshold| {
+            let tally = match &threshold.endpoint {
+                None => Some(&totals.all),
+                Some(wanted) => find(wanted),
+            };
+            let outcome = threshold.evaluate(tally, seconds, &shown);
+            ThresholdResult { expr: outcome.expr, ok: outcome.ok, value: outcome.value, text: outcome.text }
+        })
+        .collect()
+}
+
+/// Invalid before failed: figures that say nothing of the target cannot fail it.
+fn verdict(totals: &Totals, facts: &Facts<'_>, thresholds: &[ThresholdResult]) -> (Verdict, Vec<String>) {
+    let counters = &totals.counters;
+    let mut invalid = Vec::new();
+    let answered = totals.lag.len();
+    if answered > 0 && totals.late as f64 > LATE_SHARE * answered as f64 {
+        invalid.push(format!(
+            "the generator was too slow: {} of {answered} requests were sent more than 10 ms late by its own fault \
+             (its CPU was {:.0}% busy); lower the rate or use more threads or machines",
+            totals.late,
+            cpu_busy(totals) * 100.0
+        ));
+    }
+    if counters.no_files > 0 {
+        invalid.push(format!(
+            "the generator ran out of file descriptors: {} connections could not be opened; raise the limit \
+             (ulimit -n) or lower the rate",
+            counters.no_files
+        ));
+    }
+    if counters.no_ports > 0 {
+        invalid.push(format!(
+            "the generator ran out of local ports: {} connections could not be opened; use more source addresses or \
+             lower the rate",
+            counters.no_ports
+        ));
+    }
+    if counters.dropped > 0 {
+        invalid.push(format!(
+            "the generator reached its limit of {} virtual users: {} sessions of the timetable were not begun",
+            facts.max_vus, counters.dropped
+        ));
+    }
+    let mut failed: Vec<String> =
+        thresholds.iter().filter(|result| !result.ok).map(|result| result.text.clone()).collect();
+    if totals.all.requests == 0 && !facts.interrupted {
+        failed.push("no request was made".to_owned());
+    } else if totals.all.requests > 0 && totals.all.status.is_empty() {
+        failed.push(format!("none of {} requests was answered", totals.all.requests));
+    }
+    let verdict = match (invalid.is_empty(), failed.is_empty()) {
+        (false, _) => Verdict::Invalid,
+        (true, false) => Verdict::Fail,
+        (true, true) => return (Verdict::Pass, Vec::new()),
+    };
+    invalid.extend(failed);
+    if counters.without_value > 0 {
+        invalid.push(format!(
+            "{} requests were sent with a recorded value where a correlation had none to give",
+            counters.without_value
+        ));
+    }
+    if counters.identities_reused > 0 {
+        invalid.push(format!(
+            "{} sessions had an identity that an earlier one had ({} rows in the identities' file)",
+            counters.identities_reused,
+            facts.plan.identities.len()
+        ));
+    }
+    (verdict, invalid)
+}
+
+fn cpu_busy(totals: &Totals) -> f64 {
+    let (cpu, spun, wall) = totals.cpu;
+    if wall == 0 { 0.0 } else { (cpu.saturating_sub(spun) as f64 / wall as f64).clamp(0.0, 1.0) }
+}
+
+fn profiles(totals: &Totals, facts: &Facts<'_>) -> Vec<ProfileFigures> {
+    let counts = |at: usize| totals.counters.sessions.get(at).copied().unwrap_or_default();
+    let of = |(at, profile): (usize, &crate::prepared::ProfilePlan)| {
+        let (sessions, completed) = counts(at);
+        ProfileFigures { name: profile.name.clone(), sessions, completed }
+    };
+    facts.plan.profiles.iter().enumerate().map(of).collect()
+}
+
+fn arrivals(totals: &Totals, facts: &Facts<'_>) -> Arrivals {
+    let started = totals.counters.sessions.iter().map(|(started, _)| started).sum();
+    let completed = totals.counters.sessions.iter().map(|(_, completed)| completed).sum();
+    Arrivals {
+        model: facts.model.to_owned(),
+        asked: facts.asked.clone(),
+        scheduled: facts.scheduled.unwrap_or(started),
+        started,
+        completed,
+    }
+}
+
+fn generator(totals: &Totals, facts: &Facts<'_>) -> GeneratorFigures {
+    let lag = &totals.lag;
+    let quantile = |q: f64| if lag.is_empty() { 0.0 } else { lag.value_at_quantile(q) as f64 };
+    let mut errors = BTreeMap::new();
+    for (kind, count) in Kind::ALL.iter().zip(totals.counters.errors) {
+        if count > 0 {
+            errors.insert(kind.name().to_owned(), count);
+        }
+    }
+    GeneratorFigures {
+        threads: facts.threads,
+        send_lag_us: SendLag {
+            p50: quantile(0.5),
+            p99: quantile(0.99),
+            p999: quantile(0.999),
+            max: if lag.is_empty() { 0.0 } else { lag.max() as f64 },
+        },
+        cpu_busy: rounded(cpu_busy(totals)),
+        late_arrivals: totals.late,
+        held_back: totals.counters.held_back,
+        errors,
+    }
+}
+
+/// Against the recording's shares of requests by endpoint; absent in a scenario that was not recorded.
+fn fidelity_of(totals: &Totals, facts: &Facts<'_>) -> Option<Fidelity> {
+    facts.plan.scenario.recorded.as_ref()?;
+    let mut recorded = vec![0; totals.endpoints.len()];
+    for entry in &facts.plan.scenario.endpoints {
+        let at = facts.plan.endpoints.find(&entry.endpoint.to_string());
+        if let Some(count) = at.and_then(|at| recorded.get_mut(at as usize)) {
+            *count += entry.requests.unwrap_or(0);
+        }
+    }
+    let sent: Vec<u64> = totals.endpoints.iter().map(|tally| tally.requests).collect();
+    let (same, all) = totals.parity;
+    Some(Fidelity {
+        endpoint_mix: fidelity::distance(&sent, &recorded)?,
+        status_parity: if all == 0 { 0.0 } else { same as f64 / all as f64 },
+    })
+}
+
+fn failure_rows(totals: &Totals, name: &dyn Fn(u32) -> (String, String)) -> Vec<FailureRow> {
+    let mut rows: Vec<FailureRow> = totals
+        .failures
+        .iter()
+        .map(|((endpoint, text), seen)| {
+            let (method, path) = name(*endpoint);
+            FailureRow {
+                method,
+                name: path,
+                error: text.clone(),
+                occurrences: seen.count,
+                first_s: rounded(seen.first as f64 / 1e9),
+                last_s: rounded(seen.last as f64 / 1e9),
+            }
+        })
+        .collect();
+    rows.sort_by(|a, b| {
+        b.occurrences.cmp(&a.occurrences).then_with(|| (&a.name, &a.error).cmp(&(&b.name, &b.error)))
+    });
+    rows
+}

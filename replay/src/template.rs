@@ -1,0 +1,99 @@
+//! A recorded request, cut at load time into what stays and what is put in, so that sending it is concatenation.
+//!
+//! Header fields keep their order; hyper writes names in lower case or in title case, and a request's own case decides which
+//! of the two its connection uses. What each request has of its own (`Host`, `Cookie`, `Origin`, `Referer`, `Content-Length`)
+//! has a slot.
+
+mod compile;
+mod render;
+#[cfg(test)]
+mod tests;
+
+use bytes::Bytes;
+use http::header::{HeaderName, HeaderValue};
+use http::{HeaderMap, Method, Version};
+use mynah_message::{Encoding, Locator, Message};
+use mynah_traffic::scenario::Injection;
+
+pub(crate) use compile::{Names, compile, reads_body};
+pub(crate) use render::{Bound, render};
+
+/// Bytes that stand, or a value's place.
+#[derive(Clone, Debug)]
+enum Piece {
+    Bytes(Bytes),
+    Value {
+        /// Index into the template's needs.
+        need: usize,
+        encoding: Encoding,
+        /// What was recorded there, sent when there is no value.
+        recorded: Bytes,
+    },
+}
+
+/// A text with places in it.
+#[derive(Clone, Debug)]
+enum Text {
+    Fixed(Bytes),
+    Parts(Vec<Piece>),
+}
+
+#[derive(Clone, Debug)]
+enum Field {
+    Fixed(HeaderValue),
+    Text(Text),
+    /// The recorded value.
+    Host(HeaderValue),
+    /// `Origin` and `Referer`: the recorded site in them becomes the target.
+    Url(Text),
+    /// Name and value of each recorded cookie.
+    Cookie(Vec<(Bytes, Text)>),
+    /// `Content-Length`: follows the body.
+    Length,
+}
+
+/// Where an injected value comes from, by number.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum NeedSource {
+    /// A correlation; `None` when it is switched off or not in the scenario.
+    Correlation { number: Option<u32>, index: u32 },
+    /// A column of the identities; `None` when there is no such column or no file.
+    Identity { column: Option<usize> },
+}
+
+/// One value that a request wants.
+#[derive(Clone, Debug)]
+pub(crate) struct Need {
+    /// Where it is put.
+    pub(crate) at: Locator,
+    pub(crate) source: NeedSource,
+    /// `${csrf}`, `${identity.email}`: for people.
+    pub(crate) name: String,
+    /// What stands before and after the value in its place.
+    pub(crate) around: Option<(String, String)>,
+}
+
+/// A request ready to be filled in.
+#[derive(Clone, Debug)]
+pub(crate) struct Template {
+    pub(crate) method: Method,
+    version: Version,
+    /// Path and query.
+    target: Text,
+    fields: Vec<(HeaderName, Field)>,
+    body: Text,
+    chunked: bool,
+    trailers: Option<HeaderMap>,
+    /// Whether header names were recorded in title case.
+    pub(crate) title_case: bool,
+    pub(crate) needs: Vec<Need>,
+    /// Where a body is compressed or carries a digest, values cannot be put in by concatenation: the message is
+    /// patched when it is sent.
+    patched: Option<Box<Patched>>,
+}
+
+#[derive(Clone, Debug)]
+struct Patched {
+    message: Message,
+    injections: Vec<Injection>,
+}

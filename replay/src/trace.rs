@@ -1,0 +1,177 @@
+//! One session a profile, step by step, for a person to read.
+
+use std::sync::Arc;
+use std::sync::mpsc;
+use std::time::Instant;
+
+use mynah_traffic::scenario::ThinkTime;
+
+use crate::engine::{Context, Done, Outcome, Setup, User, perform};
+use crate::options::Options;
+use crate::pace::Clock;
+use crate::prepared::{ProfilePlan, StepPlan};
+use crate::stats::Recorder;
+use crate::{Error, Prepared};
+
+/// Values are shown up to this many characters.
+const SHOWN: usize = 40;
+
+/// A value that was put into a request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Injected {
+    /// Where: `form:csrf`.
+    pub at: String,
+    /// From what: `${csrf}`.
+    pub from: String,
+    /// The value, shortened; `None`: there was none, and the recorded one was sent.
+    pub value: Option<String>,
+}
+
+/// One step of a traced session.
+#[derive(Clone, Debug, PartialEq)]
+pub struct TraceStep {
+    /// The profile's name.
+    pub profile: String,
+    /// From 1.
+    pub number: usize,
+    /// Steps of the session.
+    pub of: usize,
+    /// Method.
+    pub method: String,
+    /// Where it was sent, whole.
+    pub url: String,
+    /// The endpoint it is counted by.
+    pub endpoint: String,
+    /// Bytes sent, head included.
+    pub sent_bytes: u64,
+    /// Bytes received, head included.
+    pub received_bytes: u64,
+    /// What was put in.
+    pub injected: Vec<Injected>,
+    /// The recorded (or wanted) status.
+    pub wanted: Option<u16>,
+    /// The status that came; `None`: no answer.
+    pub got: Option<u16>,
+    /// Whether that was right.
+    pub ok: bool,
+    /// Why not, in words; or in what a right answer is unlike the recorded one.
+    pub why: Option<String>,
+    /// Service time in milliseconds; 0 where no answer came.
+    pub ms: f64,
+    /// Names of the correlations that got values from the answer, with the first value, shortened.
+    pub extracted: Vec<(String, String)>,
+}
+
+/// What a trace comes to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct TraceSummary {
+    /// Sessions played.
+    pub sessions: usize,
+    /// Steps played.
+    pub steps: usize,
+    /// Steps whose answer was right.
+    pub ok: usize,
+}
+
+/// Plays the first session of every profile, its steps in order and one after another, without think times unless the options
+/// ask for a fixed one, and hands each to `out`.
+///
+/// # Errors
+/// As [`run`](crate::run()), but nothing is written.
+pub fn trace(
+    prepared: &Prepared,
+    options: &Options,
+    out: &mut dyn FnMut(TraceStep),
+) -> Result<TraceSummary, Error> {
+    let mut setup = Setup::new(&prepared.plan, options)?;
+    if !matches!(options.think_time, ThinkTime::Fixed(_)) {
+        setup.think_time = ThinkTime::Fixed(mynah_traffic::Nanos(0));
+    }
+    // Counted like a run's, for nobody.
+    let (reports, _inbox) = mpsc::channel();
+    let clock = Clock::new(Instant::now());
+    let context = Context::new(Arc::new(setup), clock, Recorder::new(0, reports));
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Error::Engine(format!("no runtime: {error}")))?;
+    let mut summary = TraceSummary::default();
+    for (number, profile) in prepared.plan.profiles.iter().enumerate() {
+        let Some(session) = profile.sessions.first() else { continue };
+        summary.sessions += 1;
+        let user = User::new(number as u64);
+        for (number, step) in session.steps.iter().enumerate() {
+            let think = context.setup.think_time.apply(step.think);
+            let done = runtime.block_on(async {
+                if think.0 > 0 {
+                    tokio::time::sleep(think.as_duration()).await;
+                }
+                perform(&context, &user, step, clock.now()).await
+            });
+            let Some(done) = done else { continue };
+            let told = tell(&context, profile, (number + 1, session.steps.len()), step, &done);
+            summary.steps += 1;
+            summary.ok += usize::from(told.ok);
+            out(told);
+        }
+    }
+    Ok(summary)
+}
+
+fn tell(
+    context: &Context,
+    profile: &ProfilePlan,
+    (number, of): (usize, usize),
+    step: &StepPlan,
+    done: &Done,
+) -> TraceStep {
+    let setup = &context.setup;
+    let endpoint = setup.plan.endpoints.all().get(step.endpoint as usize);
+    let place = setup.place_of.get(step.origin as usize).and_then(|at| setup.places.get(*at));
+    let origin = place.map(|place| place.target.origin()).unwrap_or_default();
+    let path = done.uri.as_ref().map_or_else(|| step.path.clone(), ToString::to_string);
+    let needs = step.template.as_ref().map(|template| template.needs.as_slice()).unwrap_or_default();
+    let problem = done.problem();
+    let got = match done.outcome {
+        Outcome::Answered { status, .. } => Some(status),
+        _ => None,
+    };
+    TraceStep {
+        profile: profile.name.clone(),
+        number,
+        of,
+        method: endpoint.map(|endpoint| endpoint.method.clone()).unwrap_or_default(),
+        url: format!("{origin}{path}"),
+        endpoint: endpoint.map(ToString::to_string).unwrap_or_default(),
+        sent_bytes: done.sample.bytes_out,
+        received_bytes: done.sample.bytes_in,
+        injected: needs
+            .iter()
+            .zip(done.values.iter().map(Option::as_deref).chain(std::iter::repeat(None)))
+            .map(|(need, value)| Injected {
+                at: need.at.to_string(),
+                from: need.name.clone(),
+                value: value.map(shorten),
+            })
+            .collect(),
+        wanted: step.expect.status,
+        got,
+        ok: problem.is_none(),
+        why: problem.or_else(|| done.unlike()),
+        ms: if got.is_some() { done.sample.service as f64 / 1e6 } else { 0.0 },
+        extracted: done
+            .learnt
+            .iter()
+            .map(|(correlation, values)| {
+                let name = setup.plan.correlations.get(*correlation as usize).cloned().unwrap_or_default();
+                let more = if values.len() > 1 { format!(" (1 of {})", values.len()) } else { String::new() };
+                (name, format!("{}{more}", values.first().map(|value| shorten(value)).unwrap_or_default()))
+            })
+            .collect(),
+    }
+}
+
+fn shorten(value: &str) -> String {
+    let clean: String = value.chars().map(|c| if c.is_control() { ' ' } else { c }).take(SHOWN + 1).collect();
+    if clean.chars().count() > SHOWN { clean.chars().take(SHOWN).chain(['…']).collect() } else { clean }
+}

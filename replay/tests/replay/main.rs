@@ -1,0 +1,57 @@
+//! Replay against a server in this process, on loopback.
+
+#![expect(clippy::unwrap_used, reason = "a test's helpers fail with it")]
+
+mod flows;
+mod load;
+mod recorded;
+mod server;
+
+use std::path::Path;
+
+use mynah_replay::{Error, LoadModel, Options, Prepared, Stop, run};
+use mynah_traffic::Nanos;
+use mynah_traffic::run::{RunDocument, RunFolder};
+use mynah_traffic::scenario::{Scenario, ThinkTime};
+use server::Server;
+
+const SECOND: Nanos = Nanos(1_000_000_000);
+
+fn prepared(toml: &str) -> Prepared {
+    let scenario = Scenario::parse(&format!("version = 1\nname = \"t\"\n{toml}"), "t.toml").unwrap();
+    Prepared::from_scenario(scenario, Path::new("")).unwrap()
+}
+
+/// One session of each profile, without pauses.
+fn once(server: &Server) -> Options {
+    Options {
+        target: Some(server.url().parse().unwrap()),
+        load: LoadModel::Once,
+        think_time: ThinkTime::Fixed(Nanos(0)),
+        ..Options::default()
+    }
+}
+
+fn try_play(prepared: &Prepared, options: &Options) -> Result<RunDocument, Error> {
+    let folder = tempfile::tempdir().unwrap();
+    let run_folder = RunFolder::create(folder.path()).unwrap();
+    let document = run(prepared, options, &run_folder, &Stop::new(), &mut |_| {})?;
+    // What the totals say must also be what the interval log holds.
+    let logged: u64 = run_folder
+        .intervals()
+        .unwrap()
+        .totals()
+        .unwrap()
+        .iter()
+        .filter(|(tag, _)| tag.ends_with(".response"))
+        .map(|(_, histogram)| histogram.len())
+        .sum();
+    assert_eq!(logged, document.total.status.values().sum::<u64>());
+    assert_eq!(document.seconds.iter().map(|second| second.requests).sum::<u64>(), document.requests);
+    assert_eq!(document.endpoints.iter().map(|endpoint| endpoint.requests).sum::<u64>(), document.requests);
+    Ok(document)
+}
+
+fn play(prepared: &Prepared, options: &Options) -> RunDocument {
+    try_play(prepared, options).unwrap()
+}
