@@ -251,7 +251,9 @@ fn write(
         let written: Option<Vec<_>> =
             collected.iter().map(|(owner, script)| Some((*owner, inline::steps(script, host)?))).collect();
         if let Some(written) = written {
-            collected.iter().for_each(|(owner, script)| note(*owner, script));
+            for (owner, script) in &collected {
+                note(*owner, script);
+            }
             for (owner, steps) in written {
                 profiles[owner as usize].steps = steps;
             }

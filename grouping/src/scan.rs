@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use mynah_message::{BodyKind, Limits, Locator, Target, View};
+use mynah_message::{BodyKind, Head, Limits, Locator, Target, View};
 use mynah_traffic::{Exchange, Nanos};
 
 use crate::correlate::values;
@@ -116,7 +116,7 @@ impl Scan {
             (None, Some(_)) => Some(LeftOut::Unreadable),
             (None, None) => Some(LeftOut::NoRequest),
         };
-        let target = head.as_ref().and_then(|head| head.target()).unwrap_or_default();
+        let target = head.as_ref().and_then(Head::target).unwrap_or_default();
         let parsed = Target::parse(target);
         let path = if parsed.path.is_empty() { "/" } else { parsed.path };
         let response = exchange.response_head();
@@ -142,7 +142,7 @@ impl Scan {
         });
         let tokens = self.tokens_of(exchange);
         let record = Record {
-            method: self.methods.number(head.as_ref().and_then(|head| head.method()).unwrap_or_default()),
+            method: self.methods.number(head.as_ref().and_then(Head::method).unwrap_or_default()),
             host: self.hosts.number(&exchange.host()),
             path: self.paths.number(path),
             start: exchange.times.request_first,
@@ -152,7 +152,7 @@ impl Scan {
             client: hash(format!("{address}\n{agent}").as_bytes()),
             address: self.addresses.number(&address),
             forwarded: forwarded.is_some(),
-            status: response.as_ref().and_then(|head| head.status()).unwrap_or(0),
+            status: response.as_ref().and_then(Head::status).unwrap_or(0),
             document: response
                 .and_then(|head| head.content_type())
                 .is_some_and(|media| media.kind == BodyKind::Html),

@@ -252,7 +252,7 @@ fn note_response(draft: &mut Draft, endpoint: u32, response: &Message, plan: &Pl
 fn expect(exchange: &Exchange) -> Expect {
     let head = exchange.response_head();
     Expect {
-        status: head.as_ref().and_then(|head| head.status()),
+        status: head.as_ref().and_then(Head::status),
         content_type: head.and_then(|head| head.content_type()).map(|media| media.media_type),
         body_bytes: exchange.response.as_ref().map_or(0, |response| response.body.len() as u64),
     }

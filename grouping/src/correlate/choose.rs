@@ -73,7 +73,7 @@ pub(super) fn choose(sample: Sample, table: &Table, claimed: &Set<u32>) -> (Vec<
         .filter_map(|consumer| chooser.candidate(consumer))
         .collect();
     chooser.join(&mut candidates);
-    candidates.sort_by(|a, b| chooser.order(a).cmp(&chooser.order(b)));
+    candidates.sort_by_key(|candidate| chooser.order(candidate));
     let mut taken: Set<String> = Set::default();
     let found = candidates.into_iter().map(|candidate| chooser.correlation(candidate, &mut taken)).collect();
     let mut rejected = chooser.rejected;
@@ -440,10 +440,12 @@ impl Chooser<'_> {
         }
         let mut name = candidate.name;
         if taken.contains(&name) {
-            name = (2..)
-                .map(|number| format!("{name}_{number}"))
-                .find(|name| !taken.contains(name))
-                .unwrap_or(name);
+            let stem = name.clone();
+            let mut number = 2;
+            while taken.contains(&name) {
+                name = format!("{stem}_{number}");
+                number += 1;
+            }
         }
         taken.insert(name.clone());
         let mut from = self.places(&candidate.sites);

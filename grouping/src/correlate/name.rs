@@ -49,17 +49,11 @@ fn key(step: Step<'_>) -> Option<String> {
 /// `/items/{}` → `item_id`, `/checkout?basket={}` → `basket`.
 fn linked(pattern: &str) -> Option<String> {
     let before = pattern.split("{}").next()?;
-    match before.rsplit_once(['?', '&']) {
-        Some((_, pair)) => pair.strip_suffix('=').map(str::to_owned),
-        None => {
-            let word = before
-                .trim_end_matches('/')
-                .rsplit('/')
-                .next()
-                .filter(|word| !word.is_empty() && *word != "*")?;
-            Some(format!("{}_id", singular(word)))
-        }
+    if let Some((_, pair)) = before.rsplit_once(['?', '&']) {
+        return pair.strip_suffix('=').map(str::to_owned);
     }
+    let word = before.trim_end_matches('/').rsplit('/').next()?;
+    (!word.is_empty() && word != "*").then(|| format!("{}_id", singular(word)))
 }
 
 /// `apiToken`, `API-Token`, `api.token` → `api_token`.

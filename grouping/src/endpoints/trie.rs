@@ -122,7 +122,7 @@ impl Node {
         }
         let enough = if depth == 0 { thresholds.root } else { thresholds.words };
         if words.len() >= enough {
-            for segment in self.alike(words) {
+            for segment in self.alike(&words) {
                 *kinds.entry("name").or_default() += 1;
                 folded.push(segment);
             }
@@ -153,7 +153,7 @@ impl Node {
     }
 
     /// The words that do not stand out among their siblings.
-    fn alike(&self, words: Vec<String>) -> Vec<String> {
+    fn alike(&self, words: &[String]) -> Vec<String> {
         let mut visits: Vec<u64> =
             words.iter().filter_map(|word| self.children.get(word)).map(|child| child.through).collect();
         visits.sort_unstable();
@@ -216,7 +216,11 @@ fn name(before: &[Segment], wanted: &str) -> String {
             return own;
         }
     }
-    (2..).map(|number| format!("{wanted}{number}")).find(|name| !taken(name)).unwrap_or_default()
+    let mut number = 2;
+    while taken(&format!("{wanted}{number}")) {
+        number += 1;
+    }
+    format!("{wanted}{number}")
 }
 
 /// `orders` → `order`, roughly; other characters than letters and digits become `_`.

@@ -99,9 +99,15 @@ fn choose(telling: &[Telling], endpoints: &[Endpoint], taken: &Set<String>) -> S
     let mut candidates = vec![first.clone()];
     candidates
         .extend(words.iter().skip(1).filter(|word| **word != first).map(|word| format!("{first}-{word}")));
-    candidates.into_iter().find(|name| !taken.contains(name) && name != "other").unwrap_or_else(|| {
-        (2..).map(|number| format!("{first}-{number}")).find(|name| !taken.contains(name)).unwrap_or_default()
-    })
+    let free = |name: &String| !taken.contains(name) && name != "other";
+    if let Some(name) = candidates.into_iter().find(free) {
+        return name;
+    }
+    let mut number = 2;
+    while taken.contains(&format!("{first}-{number}")) {
+        number += 1;
+    }
+    format!("{first}-{number}")
 }
 
 /// `POST /api/checkout` → `checkout`, `GET /items/{id}` → `browse-items`, `GET /` → `home`.

@@ -251,21 +251,18 @@ fn assemble(
     let mut groups: Vec<Group> = Vec::new();
     for (number, (record, &mark)) in scan.records.iter().zip(own).enumerate() {
         let line = lines.get(&record.connection);
-        let place = if mark != u32::MAX {
-            Place::Client(clients.root(mark))
-        } else {
-            match line {
-                Some(Line { root: Some(root), several: false, several_clients: false, .. }) => {
-                    Place::Client(*root)
-                }
-                Some(Line { root: None, several_clients: false, .. }) if !by_address => {
-                    Place::Connection(record.connection)
-                }
-                _ => match forwarded.get(&record.client) {
-                    Some((root, false)) if record.forwarded => Place::Client(*root),
-                    _ => Place::Address(record.client),
-                },
+        let place = match line {
+            _ if mark != u32::MAX => Place::Client(clients.root(mark)),
+            Some(Line { root: Some(root), several: false, several_clients: false, .. }) => {
+                Place::Client(*root)
             }
+            Some(Line { root: None, several_clients: false, .. }) if !by_address => {
+                Place::Connection(record.connection)
+            }
+            _ => match forwarded.get(&record.client) {
+                Some((root, false)) if record.forwarded => Place::Client(*root),
+                _ => Place::Address(record.client),
+            },
         };
         let group = *places.entry(place).or_insert_with(|| {
             let identified_by = match place {

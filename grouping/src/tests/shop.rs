@@ -99,11 +99,11 @@ impl Shop {
     fn list(&mut self, visit: &mut Visit, target: &str) -> u32 {
         let from = self.rng.random_range(0..10) * 12;
         let items: Vec<u32> = self.items[from..from + 12].to_vec();
-        let links: String = items
+        let links: Vec<String> = items
             .iter()
             .map(|item| format!("<a href=\"/items/{item}\">x</a><a href=\"/search?q=furniture\">f</a>"))
             .collect();
-        self.page(visit, target, &links);
+        self.page(visit, target, &links.concat());
         items[self.rng.random_range(0..12)]
     }
 
