@@ -106,7 +106,13 @@ fn jwts(text: &[u8], found: &mut Vec<Found>) {
         if at < end || (at > 0 && is_base64url(text[at - 1])) {
             continue;
         }
-        let len = text[at..].iter().take_while(|b| is_base64url(**b) || **b == b'.').count();
+        // Five parts at most: text of nothing but dots must not be read again from each of them.
+        let mut dots = 0;
+        let part = |b: &&u8| {
+            dots += usize::from(**b == b'.');
+            is_base64url(**b) || **b == b'.' && dots < 6
+        };
+        let len = text[at..].iter().take_while(part).count();
         let mut run = &text[at..at + len];
         // A full stop behind it ends the sentence, unless the token has an empty signature (two stops in all).
         while run.ends_with(b".") && memchr::memchr_iter(b'.', run).count() > 2 {

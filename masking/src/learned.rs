@@ -35,14 +35,32 @@ impl Learning {
     }
 }
 
-/// Whether a value is to be replaced wherever it occurs. Cookies of unknown meaning must look random: a path or a product's name
+/// No longer value is searched for: what is longer is a document under the name of a secret, not a secret that
+/// is handed from place to place.
+const LONGEST: usize = 16 << 10;
+
+/// Whether a value is to be replaced wherever it occurs. A person's full name counts although it can be guessed: pages
+/// show it without a name that would give it away. Cookies of unknown meaning must look random: a path or a product's name
 /// kept in one must not be wiped out of all the traffic.
 fn is_learnable(kind: Kind, value: &[u8]) -> bool {
-    if value.starts_with(b"http://") || value.starts_with(b"https://") {
+    if value.len() > LONGEST || value.starts_with(b"http://") || value.starts_with(b"https://") {
         return false;
+    }
+    if kind == Kind::Name && is_full_name(value) {
+        return true;
     }
     let must_be_random = kind == Kind::Cookie || value.starts_with(b"/");
     entropy::is_unique(value) && (!must_be_random || entropy::random_bits(value) >= entropy::UNIQUE_BITS)
+}
+
+/// Two words or more, each of two letters at least, and nothing else.
+fn is_full_name(value: &[u8]) -> bool {
+    let Ok(text) = std::str::from_utf8(value) else { return false };
+    let letter = |c: char| c.is_alphabetic() || matches!(c, '\'' | '-' | '.' | ',' | '’');
+    let words = || text.split(' ').filter(|w| w.chars().filter(|c| c.is_alphabetic()).count() > 1);
+    (entropy::UNIQUE_BYTES..=80).contains(&value.len())
+        && words().count() > 1
+        && text.chars().all(|c| c == ' ' || letter(c))
 }
 
 /// What was learnt, fixed: kinds no longer change, so that the order of exchanges has no say in pseudonyms.
@@ -170,6 +188,15 @@ mod tests {
             learning.note(kind, value);
         }
         assert_eq!(learning.finish().len(), 0);
+    }
+
+    #[test]
+    fn full_names_are_searched_for() {
+        let names = ["Leslie Rossi", "José d'Ávila-Núñez", "Leslie", "A B C D E", "Room 12 b"];
+        let found: Vec<_> = names.iter().filter(|n| is_learnable(Kind::Name, n.as_bytes())).collect();
+        assert_eq!(found, [&names[0], &names[1]]);
+        assert!(!is_learnable(Kind::User, b"Leslie Rossi"));
+        assert!(!is_learnable(Kind::Token, &b"k3J9xQ2m".repeat(4096)));
     }
 
     #[test]

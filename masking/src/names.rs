@@ -61,7 +61,7 @@ const EXACT: &[(Rule, &str)] = &[
     ),
     (
         Rule::Mask(Kind::Name),
-        "fname lname givenname familyname middlename surname holdername cardholder cardholdername nameoncard \
+        "fname lname givenname familyname middlename surname holder holdername cardholder cardholdername nameoncard \
          cardname accountholder recipientname",
     ),
     (
@@ -147,6 +147,22 @@ impl Names {
         self.endings.iter().find(|(ending, _)| folded.ends_with(ending)).map(|(_, rule)| *rule)
     }
 
+    /// Whether a `name` under this parent is a person's: products, files and countries have names too.
+    pub(crate) fn is_person(parent: &str) -> bool {
+        const PERSONS: &str = "user customer person contact member patient employee owner recipient buyer guest \
+             passenger cardholder shopper student profile currentuser";
+        let mut folded = [0; 128];
+        parent.len() <= 128 && {
+            let folded = fold(last_bracket(parent), &mut folded);
+            PERSONS.split_whitespace().any(|p| p == folded)
+        }
+    }
+
+    /// Whether the name is that of a thing only a person has, so that a `name` beside it is the person's.
+    pub(crate) fn tells_person(&self, name: &str) -> bool {
+        matches!(self.rule(name), Some(Rule::Mask(Kind::Email | Kind::Phone | Kind::User | Kind::Birthdate)))
+    }
+
     /// What a cookie's name and value say: each that is not evidently a preference counts as a secret.
     pub(crate) fn cookie_rule(&self, name: &str, value: &[u8]) -> Option<Rule> {
         if let Some(rule) = self.rule(name) {
@@ -177,6 +193,7 @@ impl Names {
             .collect();
         lines.sort();
         out.extend(lines);
+        out.push_str("name name: name, under user, customer and the like, or beside an e-mail address, phone or login\n");
         out.push_str("cookie of any other name: cookie; but not ");
         out.push_str(PREFERENCES);
         out.push_str(", nor a value of less than 6 characters\nnever a secret made by machines: ");

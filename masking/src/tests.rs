@@ -456,6 +456,20 @@ fn other_places() {
 }
 
 #[test]
+fn names_are_masked_where_they_are_a_persons() {
+    let json = r#"{"name":"Oak table","users":[{"name":"Leslie Rossi","email":"a@b.co"},{"name":"Kit"}],"customer":{"name":"Kim"},"b":"by Leslie Rossi"}"#;
+    let masked = body_of("application/json", json);
+    assert!(
+        masked.starts_with(r#"{"name":"Oak table","users":[{"name":""#)
+            && masked.contains(r#"{"name":"Kit"}"#)
+    );
+    assert!(!masked.contains("Leslie") && !masked.contains("Kim"), "{masked}");
+    let nested = serde_json::json!({ "p": r#"{"email":"a@b.co","name":"Sam"}"#, "q": r#"{"name":"Oak"}"# });
+    let masked = body_of("application/json", &nested.to_string());
+    assert!(!masked.contains("Sam") && masked.contains("Oak"), "{masked}");
+}
+
+#[test]
 fn binary_bodies_keep_their_length() {
     let mut image = b"\x89PNG\0\0".to_vec();
     image.extend_from_slice(EMAIL.as_bytes());

@@ -46,6 +46,13 @@ fn tokens_keep_length_and_classes() {
 }
 
 #[test]
+fn long_values_keep_their_length() {
+    let long = "é1x".repeat(30_000);
+    let masked = token(&long);
+    assert_eq!((masked.len(), masked.chars().count()), (long.len(), 90_000));
+}
+
+#[test]
 fn other_scripts_do_not_survive() {
     for value in ["Jürgen Großmann", "山田太郎", "Анна", "김철수", "ßæđ"] {
         let masked = token(value);

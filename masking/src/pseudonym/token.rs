@@ -47,8 +47,26 @@ const STRETCHES: &[(u32, u32)] = &[
     (0x20000, 42_711),
 ];
 
+/// Longer values are documents; they are masked in stretches of this many bytes, to bound memory.
+const STRETCH: usize = 16 << 10;
+
 /// The token of a value.
 pub(super) fn token(pseudonyms: &Pseudonyms, value: &[u8]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(value.len());
+    let mut rest = value;
+    while rest.len() > STRETCH {
+        // Not within a character.
+        let inside = |at: usize| rest.get(at).is_some_and(|b| b & 0xc0 == 0x80);
+        let cut = (STRETCH - 4..=STRETCH).rev().find(|at| !inside(*at)).unwrap_or(STRETCH);
+        let (head, tail) = rest.split_at(cut);
+        out.extend(stretch(pseudonyms, head));
+        rest = tail;
+    }
+    out.extend(stretch(pseudonyms, rest));
+    out
+}
+
+fn stretch(pseudonyms: &Pseudonyms, value: &[u8]) -> Vec<u8> {
     if is_plain_number(value)
         && let Some(masked) = number(pseudonyms, value)
     {

@@ -95,8 +95,14 @@ fn merge(first: &mut Vec<Patch>, second: Vec<Patch>) {
             fresh.push(patch);
         }
     }
+    let in_order = match (first.last(), fresh.first()) {
+        (Some(last), Some(next)) => last.range.end <= next.range.start,
+        _ => true,
+    };
     first.append(&mut fresh);
-    first.sort_by_key(|p| p.range.start);
+    if !in_order {
+        first.sort_by_key(|p| p.range.start);
+    }
 }
 
 /// The patches of a piece, moved to where the piece stands.

@@ -1,5 +1,7 @@
 //! JSON within strings, and web tokens.
 
+use std::borrow::Cow;
+use std::collections::HashSet;
 use std::ops::ControlFlow;
 
 use base64::Engine as _;
@@ -10,7 +12,7 @@ use super::layer::{Layer, splice};
 use super::{Context, Patch, Scanner, merge, shift};
 use crate::detect;
 use crate::kind::Kind;
-use crate::names::Rule;
+use crate::names::{Names, Rule};
 
 /// Nesting of JSON within one string.
 const JSON_DEPTH: usize = 64;
@@ -31,9 +33,15 @@ impl Scanner<'_> {
     /// rule of the context.
     pub(super) fn json(&mut self, text: &[u8], context: Context) -> Option<Vec<Patch>> {
         let mut leaves = Vec::new();
+        let mut persons = Persons::default();
         let end = json::scan(text, JSON_DEPTH, &mut |found| {
+            let (parent, key) = split(found.path);
+            persons.note(&self.policy.names, parent, &key);
             if found.kind != json::Kind::Literal {
-                leaves.push((self.json_rule(found.path, context.rule), found.kind, found.span));
+                let rule = self.policy.names.rule(&key).or(context.rule);
+                // Whose name it is shows when all siblings are known.
+                let parent = (rule.is_none() && key == "name").then(|| parent.to_owned());
+                leaves.push((rule, parent, found.kind, found.span));
             }
             ControlFlow::Continue(())
         });
@@ -41,16 +49,13 @@ impl Scanner<'_> {
             return None;
         }
         let mut patches = Vec::new();
-        for (rule, kind, span) in leaves {
+        for (rule, parent, kind, span) in leaves {
             let raw = text.get(span.clone())?;
+            let rule = rule.or_else(|| parent.and_then(|p| persons.rule(&p)));
             let inner = Context { rule, ..context };
             merge(&mut patches, shift(self.json_leaf(raw, kind, inner), span.start));
         }
         Some(patches)
-    }
-
-    fn json_rule(&self, path: &str, otherwise: Option<Rule>) -> Option<Rule> {
-        self.policy.names.rule(&last_key(path)).or(otherwise)
     }
 
     /// The patches of a string (without its quotes) or a number.
@@ -107,7 +112,7 @@ impl Scanner<'_> {
         };
         let mut leaves = Vec::new();
         let end = json::scan(&claims, JSON_DEPTH, &mut |found| {
-            let key = last_key(found.path);
+            let (_, key) = split(found.path);
             if found.kind != json::Kind::Literal {
                 let claim =
                     CLAIMS.iter().find(|(claim, _)| *claim == key && found.path.len() == key.len() + 2);
@@ -138,8 +143,27 @@ impl Scanner<'_> {
     }
 }
 
-/// The last key in a canonical JSON path: `b` of `$.a.b[0]`, `c d` of `$['c d']`.
-pub(super) fn last_key(path: &str) -> std::borrow::Cow<'_, str> {
+/// Objects in a JSON document that are about a person.
+#[derive(Default)]
+pub(super) struct Persons(HashSet<String>);
+
+impl Persons {
+    /// Takes note of a key and the object that it stands in.
+    pub(super) fn note(&mut self, names: &Names, parent: &str, key: &str) {
+        if names.tells_person(key) && !self.0.contains(parent) {
+            self.0.insert(parent.to_owned());
+        }
+    }
+
+    /// What a `name` in that object is.
+    pub(super) fn rule(&self, parent: &str) -> Option<Rule> {
+        let person = self.0.contains(parent) || Names::is_person(&split(parent).1);
+        person.then_some(Rule::Mask(Kind::Name))
+    }
+}
+
+/// The object and the last key of a canonical JSON path: `$.a`, `b` of `$.a.b[0]`; `$`, `c d` of `$['c d']`.
+pub(super) fn split(path: &str) -> (&str, Cow<'_, str>) {
     let mut rest = path;
     while let Some((before, index)) = rest.strip_suffix(']').and_then(|r| r.rsplit_once('['))
         && !index.is_empty()
@@ -148,20 +172,20 @@ pub(super) fn last_key(path: &str) -> std::borrow::Cow<'_, str> {
         rest = before;
     }
     if let Some(inner) = rest.strip_suffix("']") {
-        let at = inner.rfind("['").map_or(0, |at| at + 2);
-        let key = &inner[at..];
-        return if key.contains('\\') {
+        let Some((parent, key)) = inner.rsplit_once("['") else { return ("", inner.into()) };
+        let key = if key.contains('\\') {
             key.replace("\\'", "'").replace("\\\\", "\\").into()
         } else {
             key.into()
         };
+        return (parent, key);
     }
-    rest.rsplit_once('.').map_or("", |(_, key)| key).into()
+    rest.rsplit_once('.').map_or((rest, "".into()), |(parent, key)| (parent, key.into()))
 }
 
 #[cfg(test)]
 mod tests {
-    use super::last_key;
+    use super::split;
 
     #[test]
     fn keys_of_paths() {
@@ -176,7 +200,9 @@ mod tests {
             ("$[0]", ""),
             ("$1.x", "x"),
         ] {
-            assert_eq!(last_key(path), key, "{path}");
+            assert_eq!(split(path).1, key, "{path}");
         }
+        assert_eq!(split("$.users[3].name").0, "$.users[3]");
+        assert_eq!(split("$.a['b c'].name").0, "$.a['b c']");
     }
 }

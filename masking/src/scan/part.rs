@@ -1,11 +1,12 @@
 //! A head or a body: every leaf under its name, what lies between the leaves, and the whole by learnt value.
 
+use std::borrow::Cow;
 use std::ops::Range;
 
 use mynah_message::{BodyKind, Coverage, Encoding, Leaf, Locator, Part, Side, View};
 
 use super::layer::Layer;
-use super::nested::last_key;
+use super::nested::{Persons, split};
 use super::{Context, Patch, Scanner};
 use crate::kind::Kind;
 use crate::names::Rule;
@@ -33,14 +34,29 @@ impl Scanner<'_> {
         };
         let mut plan = Vec::new();
         let mut leaves: Vec<Range<usize>> = Vec::new();
+        let mut persons = Persons::default();
+        let mut waiting = Vec::new();
         let coverage = view.leaves(&mut |leaf| {
             // The pieces of a composite come by themselves; of a chosen option only this leaf has the name.
             if leaf.part != part || leaf.composite && !matches!(leaf.locator, Locator::Input { .. }) {
                 return;
             }
-            self.leaf(bytes, &leaf, view.side(), &mut plan);
-            leaves.push(leaf.span);
+            leaves.push(leaf.span.clone());
+            if let Locator::Json { path } = &leaf.locator {
+                let (parent, key) = split(path.as_str());
+                persons.note(&self.policy.names, parent, &key);
+                if key == "name" {
+                    // Whose name it is shows when all siblings are known.
+                    waiting.push((parent.to_owned(), owned(leaf)));
+                    return;
+                }
+            }
+            let context = self.context(&leaf, view.side());
+            self.leaf(bytes, &leaf, context, &mut plan);
         });
+        for (parent, leaf) in waiting {
+            self.leaf(bytes, &leaf, Context::new(persons.rule(&parent)), &mut plan);
+        }
         if part == Part::Body {
             readable(view, coverage, leaves.is_empty())?;
         }
@@ -67,12 +83,11 @@ impl Scanner<'_> {
         self.free(text, context)
     }
 
-    fn leaf(&mut self, bytes: &[u8], leaf: &Leaf<'_>, side: Side, plan: &mut Vec<Planned>) {
+    fn leaf(&mut self, bytes: &[u8], leaf: &Leaf<'_>, context: Context, plan: &mut Vec<Planned>) {
         let Some(raw) = bytes.get(leaf.span.clone()) else { return };
         if leaf.encoding == Encoding::JsonLiteral || leaf.value.is_empty() {
             return;
         }
-        let context = self.context(leaf, side);
         let patches = match leaf.encoding {
             Encoding::JsonNumber | Encoding::ScriptNumber => self.number(&leaf.value, context),
             _ => self.value(&leaf.value, context),
@@ -103,7 +118,7 @@ impl Scanner<'_> {
             | Locator::Meta { name } => names.rule(name),
             Locator::Attr { attr, .. } => names.rule(attr),
             Locator::Script { key, .. } => names.rule(key),
-            Locator::Json { path } => names.rule(&last_key(path.as_str())),
+            Locator::Json { path } => names.rule(&split(path.as_str()).1),
             Locator::Xml { path, .. } => {
                 let last = path.rsplit('/').next().unwrap_or(path);
                 // A namespace's prefix is not part of the name.
@@ -121,6 +136,12 @@ impl Scanner<'_> {
         };
         Context { cards: !path, ..Context::new(rule) }
     }
+}
+
+/// The leaf, to keep.
+fn owned(leaf: Leaf<'_>) -> Leaf<'static> {
+    let Leaf { locator, value, part, span, encoding, composite } = leaf;
+    Leaf { locator, value: Cow::Owned(value.into_owned()), part, span, encoding, composite }
 }
 
 /// `token` of `/reset?token={}`; `None` when the pattern's place is in the path.
