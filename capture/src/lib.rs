@@ -1,1 +1,52 @@
-//! (being written)
+//! Captured traffic in, HTTP exchanges out.
+//!
+//! In goes a file (or standard input): pcap, pcapng or HAR, also inside `.gz` or `.zst`, told apart by content. Out come
+//! [`Exchange`](mynah_traffic::Exchange)s in the order in which they were completed, counts of everything that was lost, and
+//! warnings as sentences. Bad input never panics, memory is bounded, and what stands before a damage is never lost.
+//!
+//! ```no_run
+//! use mynah_capture::{Options, Source};
+//!
+//! let mut source = Source::open("traffic.pcap".as_ref(), &Options::default())?;
+//! for exchange in &mut source {
+//!     println!("{} {:?}", exchange.as_ref().map_or_else(ToString::to_string, |e| e.host()), exchange?.flags);
+//! }
+//! for warning in source.warnings() {
+//!     eprintln!("{warning}");
+//! }
+//! # Ok::<(), mynah_capture::Error>(())
+//! ```
+//!
+//! | module | job |
+//! |---|---|
+//! | `input`, `recognise` | opening, decompression, telling kinds apart |
+//! | `container` | pcap and pcapng: packets with their times and link types |
+//! | `net` | link layers, tunnels, IP and its fragments → TCP segments |
+//! | `tcp` | segments → the two byte streams of each connection, with their holes, within a memory limit |
+//! | `http` | byte streams → messages → exchanges |
+//! | `packets` | the four above, joined |
+//! | `har` | HTTP archives, entry by entry |
+//! | `source` | the one iterator that callers see |
+//!
+//! Not read yet, but recognised and named: `.gor` files, access logs; HTTP/2 and TLS are counted in the warnings.
+//!
+//! Everything of TCP and HTTP/1 is our own, because recordings come with what no live parser meets: holes, overlaps, a beginning in
+//! the middle. Containers are taken apart by `pcap-parser`, IP and TCP headers by `etherparse`.
+
+mod container;
+mod error;
+mod har;
+mod http;
+mod input;
+mod net;
+mod options;
+mod packets;
+mod recognise;
+mod source;
+mod tcp;
+
+pub use error::{Error, Place};
+pub use input::Input;
+pub use options::Options;
+pub use recognise::{Kind, recognise};
+pub use source::Source;

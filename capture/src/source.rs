@@ -1,0 +1,109 @@
+use std::path::Path;
+
+use mynah_traffic::Exchange;
+use mynah_traffic::recording::CaptureCounts;
+
+use crate::har::Har;
+use crate::input::Input;
+use crate::packets::Packets;
+use crate::{Error, Kind, Options};
+
+/// The exchanges of one input, in the order in which they were completed.
+///
+/// After an error the iterator goes on where it can: what was in hand still comes. Counts and warnings are final when it has ended.
+pub struct Source {
+    kind: Kind,
+    inner: Inner,
+}
+
+enum Inner {
+    Packets(Box<Packets>),
+    Har(Box<Har>),
+}
+
+impl Source {
+    /// Opens an input by its path; `-` is standard input.
+    ///
+    /// # Errors
+    /// Those of [`Input::open`] and [`Source::new`].
+    pub fn open(path: &Path, options: &Options) -> Result<Source, Error> {
+        Source::new(Input::open(path)?, options)
+    }
+
+    /// Begins to read an opened input.
+    ///
+    /// # Errors
+    /// [`Error::Unsupported`] for kinds that this version does not read, [`Error::Malformed`] when not even the
+    /// beginning is what it claims to be.
+    pub fn new(input: Input, options: &Options) -> Result<Source, Error> {
+        let kind = input.kind();
+        let unsupported =
+            |what: &str| Error::Unsupported { path: input.path().to_owned(), what: what.to_owned() };
+        let inner = match kind {
+            Kind::Pcap | Kind::Pcapng => Inner::Packets(Box::new(Packets::open(input, options)?)),
+            Kind::Har => Inner::Har(Box::new(Har::open(input, options)?)),
+            Kind::Recording => {
+                return Err(unsupported(
+                    "a .mynah recording within a capture; give it as an input of its own",
+                ));
+            }
+            Kind::Gor => return Err(unsupported("GoReplay files (.gor)")),
+            Kind::AccessLog => return Err(unsupported("access logs")),
+        };
+        Ok(Source { kind, inner })
+    }
+
+    /// What the input is.
+    pub fn kind(&self) -> Kind {
+        self.kind
+    }
+
+    /// What was seen and lost so far.
+    pub fn counts(&self) -> CaptureCounts {
+        match &self.inner {
+            Inner::Packets(packets) => packets.counts(),
+            Inner::Har(har) => har.counts(),
+        }
+    }
+
+    /// What a user must know, as sentences without a full stop: a cut-short file, protocols that were not read, losses.
+    pub fn warnings(&self) -> Vec<String> {
+        match &self.inner {
+            Inner::Packets(packets) => packets.warnings(),
+            Inner::Har(har) => har.warnings(),
+        }
+    }
+
+    /// The [`Options::first_connection`] for the next input, so that connections stay unique.
+    pub fn next_connection(&self) -> u64 {
+        match &self.inner {
+            Inner::Packets(packets) => packets.next_connection(),
+            Inner::Har(har) => har.next_connection(),
+        }
+    }
+}
+
+impl std::fmt::Debug for Source {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Source")
+            .field("kind", &self.kind)
+            .field("counts", &self.counts())
+            .finish_non_exhaustive()
+    }
+}
+
+impl Iterator for Source {
+    type Item = Result<Exchange, Error>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        match &mut self.inner {
+            Inner::Packets(packets) => packets.next(),
+            Inner::Har(har) => har.next(),
+        }
+    }
+}
+
+/// `1 packet was lost`, `2 packets were lost`.
+pub(crate) fn counted(count: u64, one: &str, many: &str) -> String {
+    format!("{count} {}", if count == 1 { one } else { many })
+}
