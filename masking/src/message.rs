@@ -42,8 +42,9 @@ impl Place {
 pub(crate) fn learn(scanner: &mut Scanner<'_>, message: &Message, side: Side) {
     if let Ok(view) = View::open(message, &Limits::default()) {
         let _ = scanner.part(&view, Part::Body);
-        let _ = scanner.part(&view, Part::Head);
-    } else if let Ok(view) = View::open_head(message) {
+    }
+    // A view without the body: its leaves need not be walked again.
+    if let Ok(view) = View::open_head(message) {
         let _ = scanner.part(&view, Part::Head);
     }
     let _ = trailers(scanner, &message.trailers, side);

@@ -470,6 +470,14 @@ fn names_are_masked_where_they_are_a_persons() {
 }
 
 #[test]
+fn code_is_not_taken_for_a_secret() {
+    let script = "headers = {Authorization: `Bearer ${app.apiToken}`, 'X-CSRF-Token': csrf()}; token = 'k3J9xQ2mLp0Z';";
+    let masked = body_of("text/javascript", script);
+    let (before, after) = script.split_once("k3J9xQ2mLp0Z").unwrap();
+    assert!(masked.starts_with(before) && masked.ends_with(after) && masked != script, "{masked}");
+}
+
+#[test]
 fn binary_bodies_keep_their_length() {
     let mut image = b"\x89PNG\0\0".to_vec();
     image.extend_from_slice(EMAIL.as_bytes());
