@@ -87,7 +87,7 @@ pub(crate) fn producer(leaf: &Leaf<'_>, value: &str) -> Option<Locator> {
     if leaf.composite && !matches!(leaf.locator, Locator::Input { .. }) {
         return None;
     }
-    let strong = || values::is_strong(value);
+    let strong = || values::is_strong(value) || values::is_code(value);
     match &leaf.locator {
         Locator::Header { name, .. } => {
             let plain = RESPONSE_FIELDS.iter().any(|field| name.eq_ignore_ascii_case(field));

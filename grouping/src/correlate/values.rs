@@ -39,6 +39,14 @@ pub(crate) fn is_strong(value: &str) -> bool {
     value.len() >= 16 && changes * 4 >= value.len() && neighbours >= 2
 }
 
+/// Whether it is made of capitals, digits and hyphens as codes are (and names of constants): too little to conclude from,
+/// enough to be looked at where most values in the same place are strong.
+pub(crate) fn is_code(value: &str) -> bool {
+    value.len() >= 8
+        && value.bytes().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit() || byte == b'-')
+        && value.bytes().any(|byte| byte.is_ascii_uppercase())
+}
+
 /// Whether it looks random enough to be taken for a session's own on one sighting.
 pub(crate) fn is_random(value: &str) -> bool {
     is_strong(value) && (value.len() >= 8 || value.len() >= 5 && value.bytes().all(|b| b.is_ascii_digit()))

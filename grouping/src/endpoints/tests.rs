@@ -56,6 +56,15 @@ fn every_style_of_id_folds() {
 }
 
 #[test]
+fn a_code_without_a_digit_folds_with_its_siblings() {
+    let found = names(
+        ["ORD-7K2M9QX4AB", "ORD-PFLJSJCYCZ", "ORD-K2M9QX4AB7", "latest", "PENDING"]
+            .map(|code| format!("/orders/{code}")),
+    );
+    assert_eq!(found, ["/orders/PENDING", "/orders/latest", "/orders/{token}"]);
+}
+
+#[test]
 fn words_stay_words() {
     let found = names(
         [

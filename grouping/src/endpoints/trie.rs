@@ -120,6 +120,10 @@ impl Node {
         } else {
             words.extend(doubtful.into_iter().map(|(segment, _)| segment));
         }
+        // A code that happens to have no digit stands among others that have.
+        let (cast, words): (Vec<String>, Vec<String>) =
+            words.into_iter().partition(|word| folded.iter().any(|value| same_cast(word, value)));
+        folded.extend(cast);
         let enough = if depth == 0 { thresholds.root } else { thresholds.words };
         if words.len() >= enough {
             for segment in self.alike(&words) {
@@ -201,6 +205,21 @@ impl Node {
         }
         Template::new(built)
     }
+}
+
+/// Whether a word is cast in the same mould as a value: `ORD-PFLJSJCY` as `ORD-7K2M9QX4`, `deadbeef` as `1eadbee7`.
+fn same_cast(word: &str, value: &str) -> bool {
+    let mould = |text: &str| -> Vec<u8> {
+        text.bytes()
+            .map(|byte| if byte.is_ascii_digit() || byte.is_ascii_uppercase() { b'X' } else { byte })
+            .collect()
+    };
+    let lower = word.bytes().any(|byte| byte.is_ascii_lowercase());
+    let hex = |text: &str| text.bytes().all(|byte| byte.is_ascii_hexdigit());
+    word.len() == value.len()
+        && (word.len() >= 6 && !lower && mould(word) == mould(value)
+            || word.len() >= 8 && hex(word) && hex(value)
+            || word.len() >= 16 && lower && word.bytes().any(|byte| byte.is_ascii_uppercase()))
 }
 
 /// A name that no earlier place of the template has: `{id}`, then `{order_id}` by the word before it, then `{id3}`.

@@ -6,6 +6,12 @@ use mynah_traffic::endpoint::Segment;
 use super::Cluster;
 use crate::hash::{Map, Set};
 
+/// Words that name what somebody came for.
+const PURPOSES: [&str; 16] = [
+    "checkout", "purchase", "payment", "book", "reserv", "search", "register", "signup", "upload",
+    "download", "subscri", "comment", "review", "publish", "import", "export",
+];
+
 /// What a profile does more often than others.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Telling {
