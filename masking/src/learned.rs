@@ -49,8 +49,7 @@ fn is_learnable(kind: Kind, value: &[u8]) -> bool {
     if kind == Kind::Name && is_full_name(value) {
         return true;
     }
-    let must_be_random = kind == Kind::Cookie || value.starts_with(b"/");
-    entropy::is_unique(value) && (!must_be_random || entropy::random_bits(value) >= entropy::UNIQUE_BITS)
+    entropy::is_unique(value) && (kind != Kind::Cookie || entropy::random_bits(value) >= entropy::UNIQUE_BITS)
 }
 
 /// Two words or more, each of two letters at least, and nothing else.

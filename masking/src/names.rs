@@ -83,7 +83,7 @@ const EXACT: &[(Rule, &str)] = &[
     ),
     (
         Rule::Mask(Kind::Token),
-        "auth jwt bearer assertion clientassertion samlresponse samlrequest relaystate idtokenhint nonce \
+        "auth jwt bearer assertion clientassertion samlresponse samlrequest idtokenhint nonce \
          remember rememberme xauth otac",
     ),
     (Rule::Mask(Kind::Signature), "signature sig xamzsignature xhubsignature xhubsignature256 hmac"),
