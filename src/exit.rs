@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 /// What the command's end tells the shell.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Exit {
+pub(crate) enum Exit {
     /// Done; every gate passed.
     Ok = 0,
     /// A bug of ours.
@@ -26,7 +26,7 @@ pub enum Exit {
 }
 
 /// The table in `--help`.
-pub const HELP: &str = "\
+pub(crate) const HELP: &str = "\
 Exit codes:
     0  done; every gate passed
     1  internal error: a bug
@@ -46,18 +46,18 @@ impl From<Exit> for ExitCode {
 
 /// An error and the code it ends with.
 #[derive(Debug)]
-pub struct Failure {
+pub(crate) struct Failure {
     /// The code.
-    pub exit: Exit,
+    pub(crate) exit: Exit,
     /// What is said, with its causes.
-    pub error: anyhow::Error,
+    pub(crate) error: anyhow::Error,
 }
 
 /// What every command comes to.
-pub type Outcome = Result<Exit, Failure>;
+pub(crate) type Outcome = Result<Exit, Failure>;
 
 /// Gives an error its exit code where it happens: the same I/O error is an input's or an output's.
-pub trait Exits<T> {
+pub(crate) trait Exits<T> {
     /// The error, ending with `exit`.
     fn exits(self, exit: Exit) -> Result<T, Failure>;
 }
@@ -69,7 +69,7 @@ impl<T, E: Into<anyhow::Error>> Exits<T> for Result<T, E> {
 }
 
 /// A failure in words.
-pub fn fail(exit: Exit, message: impl Into<String>) -> Failure {
+pub(crate) fn fail(exit: Exit, message: impl Into<String>) -> Failure {
     Failure { exit, error: anyhow::Error::msg(message.into()) }
 }
 

@@ -215,7 +215,6 @@ pub(crate) struct Stream {
     source: Source,
     base: u64,
     reading: Reading,
-    path: PathBuf,
     recovered: Option<String>,
 }
 

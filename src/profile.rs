@@ -30,7 +30,7 @@ pub(crate) struct Args {
     grouping: GroupingArgs,
 
     /// How many profiles: found by itself, or this many.
-    #[arg(long, value_name = "auto|N", default_value = "auto")]
+    #[arg(long, value_name = "auto|N", default_value = "auto", value_parser = parse_count)]
     profiles: ProfileCount,
 
     /// Keep requests for static assets (images, style sheets, scripts, fonts).
@@ -55,6 +55,14 @@ pub(crate) struct Args {
     /// Take what is whole of a damaged or unsealed recording.
     #[arg(long)]
     recover: bool,
+}
+
+fn parse_count(text: &str) -> Result<ProfileCount, String> {
+    match text.parse::<usize>() {
+        Ok(count) if count > 0 => Ok(ProfileCount::Fixed(count)),
+        Err(_) if text == "auto" => Ok(ProfileCount::Auto),
+        _ => Err("expected 'auto' or a number of profiles".to_owned()),
+    }
 }
 
 /// What `profile` and `inspect` have in common.

@@ -278,16 +278,16 @@ fn measure(args: &Args, prepared: &Prepared, options: &Options) -> Outcome {
 }
 
 fn line(point: &Point) -> String {
-    let of = point.planned.map(|planned| format!(" of {}", format_duration(planned))).unwrap_or_default();
     format!(
-        "{}{of}: {} users, {} requests ({:.0}/s), {} failed, p50 {}, p99 {}",
-        format_duration(Nanos(point.elapsed.0 / Nanos::PER_SECOND * Nanos::PER_SECOND)),
+        "{} of {}: {} users, {} requests ({:.0}/s), {} failed, p50 {:.1} ms, p99 {:.1} ms",
+        format_duration(Nanos(point.elapsed.as_secs() * Nanos::PER_SECOND)),
+        format_duration(Nanos::from(point.planned)),
         point.users,
         point.requests,
         point.requests_per_s,
         point.failures,
-        format_duration(point.p50),
-        format_duration(point.p99),
+        point.p50,
+        point.p99,
     )
 }
 
@@ -301,24 +301,30 @@ fn trace(prepared: &Prepared, options: &Options) -> Outcome {
         print_step(&step);
     })
     .map_err(replay_failure)?;
-    println!("\n{} of {} steps right", summary.steps - summary.wrong, summary.steps);
-    Ok(if summary.wrong == 0 { Exit::Ok } else { Exit::Gate })
+    println!("\n{} of {} steps right", summary.ok, summary.steps);
+    Ok(if summary.ok == summary.steps { Exit::Ok } else { Exit::Gate })
 }
 
 fn print_step(step: &TraceStep) {
     let status = |status: Option<u16>| status.map_or("-".to_owned(), |status| status.to_string());
     let mark = if step.ok { "ok  " } else { "FAIL" };
     println!(
-        "{mark} {:>3}  {} {}  wanted {}, got {}  {:.1} ms",
+        "{mark} {:>3}/{}  {} {}  wanted {}, got {}  {:.1} ms",
         step.number,
+        step.of,
         step.method,
         step.url,
         status(step.wanted),
         status(step.got),
         step.ms,
     );
-    for (at, source, value) in &step.injected {
-        println!("           sent  {at} = {value}  (from {source})");
+    for injected in &step.injected {
+        match &injected.value {
+            Some(value) => println!("           sent  {} = {value}  (from {})", injected.at, injected.from),
+            None => {
+                println!("           sent  {} as recorded: {} has no value yet", injected.at, injected.from)
+            }
+        }
     }
     for (name, value) in &step.extracted {
         println!("           keeps {name} = {value}");
