@@ -1,5 +1,7 @@
 //! Bodies as an archive describes them, made bytes again.
 
+use std::fmt::Write as _;
+
 use base64::Engine as _;
 use base64::engine::DecodePaddingMode;
 use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig};
@@ -115,20 +117,21 @@ fn push_encoded(out: &mut Vec<u8>, text: &str) {
 
 fn multipart(parameters: &[Value], boundary: &str) -> Vec<u8> {
     let quoted = |text: &str| text.replace('"', "%22").replace(['\r', '\n'], " ");
+    // writing to a string cannot fail
     let mut out = String::new();
     for parameter in parameters {
         let name = quoted(&text(parameter, "name").unwrap_or_default());
-        out.push_str(&format!("--{boundary}\r\nContent-Disposition: form-data; name=\"{name}\""));
+        let _ = write!(out, "--{boundary}\r\nContent-Disposition: form-data; name=\"{name}\"");
         if let Some(file) = text(parameter, "fileName") {
-            out.push_str(&format!("; filename=\"{}\"", quoted(&file)));
+            let _ = write!(out, "; filename=\"{}\"", quoted(&file));
         }
         out.push_str("\r\n");
         if let Some(kind) = text(parameter, "contentType").filter(|kind| !kind.is_empty()) {
-            out.push_str(&format!("Content-Type: {}\r\n", quoted(&kind)));
+            let _ = write!(out, "Content-Type: {}\r\n", quoted(&kind));
         }
-        out.push_str(&format!("\r\n{}\r\n", text(parameter, "value").unwrap_or_default()));
+        let _ = write!(out, "\r\n{}\r\n", text(parameter, "value").unwrap_or_default());
     }
-    out.push_str(&format!("--{boundary}--\r\n"));
+    let _ = write!(out, "--{boundary}--\r\n");
     out.into_bytes()
 }
 

@@ -4,6 +4,7 @@
 //! there, `receive` gives the first byte of the response and `wait` the last of the request.
 
 use std::collections::HashMap;
+use std::fmt::Write as _;
 use std::net::{IpAddr, SocketAddr};
 
 use bytes::Bytes;
@@ -185,8 +186,7 @@ impl Converter {
         let headers = pairs(response, "headers");
         let version = version(response, &headers, flags);
         let phrase = text(response, "statusText").unwrap_or_default();
-        let mut head = String::new();
-        head.push_str(&format!("{version} {status} "));
+        let mut head = format!("{version} {status} ");
         push_line(&mut head, &phrase);
         head.push_str("\r\n");
         if status == 101 {
@@ -293,7 +293,8 @@ fn url(text: &str) -> Result<Url<'_>, Skipped> {
         if (0x21..0x7f).contains(&byte) {
             target.push(char::from(byte));
         } else {
-            target.push_str(&format!("%{byte:02X}"));
+            // writing to a string cannot fail
+            let _ = write!(target, "%{byte:02X}");
         }
     }
     Ok(Url { scheme, authority, target })

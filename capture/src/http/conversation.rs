@@ -181,7 +181,7 @@ impl Conversation {
                 }
             }
             Hole::InHead(head) => {
-                self.partial_head(side, head, Flag::Gap, out);
+                self.partial_head(side, &head, Flag::Gap, out);
                 self.doubt(side);
             }
             Hole::Between => self.doubt(side),
@@ -225,7 +225,7 @@ impl Conversation {
         let parser = if side == Side::Request { &mut self.requests } else { &mut self.responses };
         let cut = parser.until_close() && mark.is_some();
         match parser.end() {
-            Some(Event::Head(head)) => self.partial_head(side, head, Flag::Truncated, out),
+            Some(Event::Head(head)) => self.partial_head(side, &head, Flag::Truncated, out),
             Some(Event::Done) => {
                 if cut {
                     parser.flags.set(Flag::Truncated);
@@ -237,8 +237,8 @@ impl Conversation {
     }
 
     /// A head that was cut short: a message of its own when at least its start line is whole.
-    fn partial_head(&mut self, side: Side, head: Bytes, why: Flag, out: &mut Out<'_>) {
-        let Some(end) = memchr::memrchr(b'\n', &head) else { return };
+    fn partial_head(&mut self, side: Side, head: &Bytes, why: Flag, out: &mut Out<'_>) {
+        let Some(end) = memchr::memrchr(b'\n', head) else { return };
         let parser = if side == Side::Request { &mut self.requests } else { &mut self.responses };
         parser.flags.set(why);
         parser.flags.set(Flag::Truncated);
@@ -249,7 +249,7 @@ impl Conversation {
     fn head(&mut self, side: Side, head: Bytes, whole: bool, out: &mut Out<'_>) {
         match side {
             Side::Request => self.request_head(head, whole, out),
-            Side::Response => self.response_head(head, whole, out),
+            Side::Response => self.response_head(&head, whole, out),
         }
     }
 
@@ -278,8 +278,8 @@ impl Conversation {
         }
     }
 
-    fn response_head(&mut self, bytes: Bytes, whole: bool, out: &mut Out<'_>) {
-        let Some(status) = Head::parse(&bytes).ok().and_then(|head| head.status()) else {
+    fn response_head(&mut self, bytes: &Bytes, whole: bool, out: &mut Out<'_>) {
+        let Some(status) = Head::parse(bytes).ok().and_then(|head| head.status()) else {
             return self.no_message(Side::Response);
         };
         self.drop_doubtful(out);
@@ -308,7 +308,7 @@ impl Conversation {
         pending.times.response_first = Some(self.responses.first);
         pending.response_head = bytes.clone();
         self.stored += bytes.len() as u64;
-        let head = Head::parse(&bytes);
+        let head = Head::parse(bytes);
         let framing = match &head {
             Ok(head) if whole => framing(head, Side::Response, asked, &mut self.responses.flags),
             _ => Framing::Empty,
@@ -518,5 +518,7 @@ impl Conversation {
 /// Whether a request line without an HTTP version is a simple or misspelt request rather than another protocol's.
 fn is_http(head: &Head<'_>) -> bool {
     head.version() != Version::Http09
-        || head.target().is_some_and(|target| target.starts_with(['/', '*']) || target.starts_with("http"))
+        || head.target().is_some_and(|target| {
+            !target.contains([' ', '\t']) && (target.starts_with(['/', '*']) || target.starts_with("http"))
+        })
 }

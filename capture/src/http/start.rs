@@ -74,9 +74,8 @@ pub(crate) fn looks(data: &[u8]) -> Looks {
             }
             match memchr::memchr(b'\n', target) {
                 Some(end) if memmem::find(&target[..end], b" HTTP/1.").is_some() => Looks::Request,
-                Some(_) => Looks::Other,
                 None if target.len() < 4096 => Looks::Unclear,
-                None => Looks::Other,
+                _ => Looks::Other,
             }
         }
         Some(None) => Looks::Unclear,

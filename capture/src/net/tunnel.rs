@@ -13,12 +13,7 @@ const OLD_VXLAN_PORT: u16 = 8472;
 const GENEVE_PORT: u16 = 6081;
 
 /// What an IP protocol number announces, other than TCP.
-pub(super) fn by_protocol<'a>(
-    protocol: u8,
-    source: [u8; 16],
-    destination: [u8; 16],
-    data: &'a [u8],
-) -> Inner<'a> {
+pub(super) fn by_protocol(protocol: u8, source: [u8; 16], destination: [u8; 16], data: &[u8]) -> Inner<'_> {
     match protocol {
         4 | 41 => Some(Some((Layer::Ip, data))),
         17 => udp(data),
