@@ -112,7 +112,10 @@ impl Load {
                 spawn_rate: *spawn_rate,
                 duration: self.duration,
             }),
-            (_, Some(timetable)) => Ok(Shape::Open { timetable: Box::new(timetable), max_vus: self.max_vus }),
+            (_, Some(timetable)) => {
+                let cut = matches!(self.kind, Kind::Open(_));
+                Ok(Shape::Open { timetable: Box::new(timetable), max_vus: self.max_vus, cut })
+            }
             (_, None) => Err(nobody()),
         }
     }

@@ -70,3 +70,17 @@ fn secure_and_what_is_no_cookie() {
     }
     assert_eq!(jar.cookies.len(), LIMIT);
 }
+
+proptest::proptest! {
+    #[test]
+    fn no_field_breaks_the_jar(fields in proptest::collection::vec("\\PC{0,40}|[a-z]=[a-z0-9];? ?(Expires|Max-Age|Domain|Path|Secure)?=?[ -~]{0,30}", 0..8)) {
+        let mut jar = Jar::default();
+        for field in &fields {
+            jar.set(field, at("/a/b"), NOW);
+        }
+        for (name, value) in jar.matching(at("/a/b"), NOW) {
+            // What is sent must not be able to begin another cookie or header line.
+            proptest::prop_assert!(!name.contains([';', '\r', '\n', '=']) && !value.contains([';', '\r', '\n']));
+        }
+    }
+}

@@ -26,8 +26,18 @@ const KNOCK_AGAIN: u64 = 100_000_000;
 
 /// How sessions begin on this thread.
 pub(crate) enum Shape {
-    Open { timetable: Box<Timetable>, max_vus: u32 },
-    Closed { cards: Box<Cards>, users: u32, spawn_rate: f64, duration: Nanos },
+    /// `cut`: whether sessions that have not ended some time after the last arrival are cut off.
+    Open {
+        timetable: Box<Timetable>,
+        max_vus: u32,
+        cut: bool,
+    },
+    Closed {
+        cards: Box<Cards>,
+        users: u32,
+        spawn_rate: f64,
+        duration: Nanos,
+    },
 }
 
 /// What one thread is to do.
@@ -76,8 +86,9 @@ async fn run(context: Rc<Context>, job: Job) {
         halting.halt();
     });
     let end_grace = match job.shape {
-        Shape::Open { timetable, max_vus } => {
-            let drain = END_GRACE + context.setup.longest_think().as_duration();
+        Shape::Open { timetable, max_vus, cut } => {
+            let longest = END_GRACE + context.setup.longest_think().as_duration();
+            let drain = if cut { longest } else { Duration::MAX };
             let stripe = timetable.stripe(job.thread, job.threads);
             let share = (max_vus / job.threads as u32).max(1);
             open(&context, stripe, share).await;

@@ -175,3 +175,28 @@ fn what_is_odd_is_sent_and_what_cannot_be_is_told() {
     compile(&plain, &injections, &names, &mut |warning| told.push(warning)).unwrap();
     assert_eq!(told.len(), 2, "{told:?}");
 }
+
+proptest::proptest! {
+    #[test]
+    fn whatever_the_value_the_request_keeps_its_shape(value in "\\PC{0,30}|[\\x00-\\x7f]{0,30}") {
+        let message = message(
+            "POST /a/old?u=2 HTTP/1.1\nHost: h\nX: old\nCookie: c=1; d=2\nContent-Type: application/json\n\n",
+            br#"{"csrf":"old","n":1}"#,
+        );
+        let places = ["path:1", "query:u", "header:X", "cookie:d", "json:$.csrf"];
+        let template = make(&message, &places.map(|at| inject(at, None)));
+        let values = vec![Some(value.clone()); places.len()];
+        let request = render(&template, &values, &bound(), &[]).unwrap();
+        proptest::prop_assert_eq!(request.uri().path().split('/').count(), 3);
+        proptest::prop_assert_eq!(request.headers().len(), 4);
+        proptest::prop_assert_eq!(request.headers()["cookie"].as_bytes().iter().filter(|&&b| b == b';').count(), 1);
+        let sent = Message {
+            head: "POST / HTTP/1.1\r\nContent-Type: application/json\r\n\r\n".into(),
+            body: body(request).into(),
+            trailers: Bytes::new(),
+        };
+        let view = mynah_message::View::open(&sent, &mynah_message::Limits::default()).unwrap();
+        proptest::prop_assert_eq!(view.extract(&"json:$.csrf".parse().unwrap()), Some(value));
+        proptest::prop_assert_eq!(view.extract(&"json:$.n".parse().unwrap()), Some("1".to_owned()));
+    }
+}

@@ -234,3 +234,20 @@ fn nowhere_to_send_and_misspelt_maps_are_configuration_errors() {
     let only = mynah_replay::Options { map, target: None, ..options };
     assert_eq!(play(&prepared, &only).requests, 1);
 }
+
+#[test]
+fn over_tls_a_certificate_must_be_trusted_or_waived() {
+    let server = Server::start_tls(shop);
+    let target = Some(format!("https://localhost:{}", server.address.port()).parse().unwrap());
+    let trusting = mynah_replay::Options { target, insecure: true, ..once(&server) };
+    let document = play(&prepared(LOGIN), &trusting);
+    assert_eq!((document.requests, document.failures), (4, 0), "{:#?}", document.failure_rows);
+    assert_eq!(server.seen()[0].header("host"), format!("localhost:{}", server.address.port()));
+    let strict = mynah_replay::Options { insecure: false, ..trusting };
+    // A system without any root certificate says so instead.
+    match try_play(&prepared(LOGIN), &strict).unwrap_err() {
+        Error::Unreachable { source, .. } => assert!(source.to_string().contains("certificate"), "{source}"),
+        Error::Config(text) => assert!(text.contains("no root certificate"), "{text}"),
+        other => panic!("{other}"),
+    }
+}

@@ -5,8 +5,13 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::net::TcpListener;
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::rustls::ServerConfig;
+use tokio_rustls::rustls::crypto::ring;
+use tokio_rustls::rustls::pki_types::pem::PemObject;
+use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
 /// A request as it came.
 #[derive(Clone, Debug, Default)]
@@ -91,19 +96,45 @@ pub(crate) struct Server {
 
 impl Server {
     pub(crate) fn start(answer: impl Fn(&Seen) -> Reply + Send + Sync + 'static) -> Server {
+        Server::run(None, Arc::new(answer))
+    }
+
+    /// Over TLS, with a certificate for localhost that signs itself, is good for a century and trusted by nobody.
+    pub(crate) fn start_tls(answer: impl Fn(&Seen) -> Reply + Send + Sync + 'static) -> Server {
+        let certificate = CertificateDer::from_pem_slice(include_bytes!("../data/localhost.crt")).unwrap();
+        let key = PrivateKeyDer::from_pem_slice(include_bytes!("../data/localhost.key")).unwrap();
+        let config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_no_client_auth()
+            .with_single_cert(vec![certificate], key)
+            .unwrap();
+        Server::run(Some(TlsAcceptor::from(Arc::new(config))), Arc::new(answer))
+    }
+
+    fn run(tls: Option<TlsAcceptor>, answer: Arc<Answer>) -> Server {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         listener.set_nonblocking(true).unwrap();
         let address = listener.local_addr().unwrap();
         let seen = Arc::new(Mutex::new(Vec::new()));
         let log = seen.clone();
-        let answer: Arc<Answer> = Arc::new(answer);
         std::thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
             runtime.block_on(async move {
                 let listener = TcpListener::from_std(listener).unwrap();
                 for connection in 0.. {
                     let Ok((stream, _)) = listener.accept().await else { return };
-                    tokio::spawn(serve(stream, connection, log.clone(), answer.clone()));
+                    let (tls, log, answer) = (tls.clone(), log.clone(), answer.clone());
+                    tokio::spawn(async move {
+                        match tls {
+                            None => serve(stream, connection, log, answer).await,
+                            Some(tls) => {
+                                if let Ok(stream) = tls.accept(stream).await {
+                                    serve(stream, connection, log, answer).await;
+                                }
+                            }
+                        }
+                    });
                 }
             });
         });
@@ -128,7 +159,12 @@ impl Server {
     }
 }
 
-async fn serve(mut stream: TcpStream, connection: usize, log: Arc<Mutex<Vec<Seen>>>, answer: Arc<Answer>) {
+async fn serve<S: AsyncRead + AsyncWrite + Unpin>(
+    mut stream: S,
+    connection: usize,
+    log: Arc<Mutex<Vec<Seen>>>,
+    answer: Arc<Answer>,
+) {
     let mut buffer = Vec::new();
     for ordinal in 0.. {
         let Some(mut seen) = read(&mut stream, &mut buffer).await else { return };
@@ -155,14 +191,14 @@ async fn serve(mut stream: TcpStream, connection: usize, log: Arc<Mutex<Vec<Seen
     }
 }
 
-async fn fill(stream: &mut TcpStream, buffer: &mut Vec<u8>) -> Option<()> {
+async fn fill<S: AsyncRead + Unpin>(stream: &mut S, buffer: &mut Vec<u8>) -> Option<()> {
     match stream.read_buf(buffer).await {
         Ok(count) if count > 0 => Some(()),
         _ => None,
     }
 }
 
-async fn line(stream: &mut TcpStream, buffer: &mut Vec<u8>) -> Option<String> {
+async fn line<S: AsyncRead + Unpin>(stream: &mut S, buffer: &mut Vec<u8>) -> Option<String> {
     loop {
         if let Some(end) = buffer.windows(2).position(|pair| pair == b"\r\n") {
             let line = String::from_utf8_lossy(&buffer[..end]).into_owned();
@@ -173,14 +209,14 @@ async fn line(stream: &mut TcpStream, buffer: &mut Vec<u8>) -> Option<String> {
     }
 }
 
-async fn take(stream: &mut TcpStream, buffer: &mut Vec<u8>, count: usize) -> Option<Vec<u8>> {
+async fn take<S: AsyncRead + Unpin>(stream: &mut S, buffer: &mut Vec<u8>, count: usize) -> Option<Vec<u8>> {
     while buffer.len() < count {
         fill(stream, buffer).await?;
     }
     Some(buffer.drain(..count).collect())
 }
 
-async fn read(stream: &mut TcpStream, buffer: &mut Vec<u8>) -> Option<Seen> {
+async fn read<S: AsyncRead + Unpin>(stream: &mut S, buffer: &mut Vec<u8>) -> Option<Seen> {
     let mut head = String::new();
     loop {
         let line = line(stream, buffer).await?;
