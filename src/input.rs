@@ -190,7 +190,6 @@ impl Input {
             source,
             base: self.number * ROOM,
             reading: self.reading.clone(),
-            path: self.path.clone(),
             recovered: None,
         })
     }
