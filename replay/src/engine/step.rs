@@ -217,6 +217,9 @@ async fn send(
                 if !again {
                     return fail(context, done, broken.failure);
                 }
+                // The first attempt was the server's doing: the lag counts anew from here.
+                times.begun = times.intended;
+                times.ready = context.clock.now();
             }
             Err(_) => return fail(context, done, Failure::timeout(limit)),
         }
