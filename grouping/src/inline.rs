@@ -39,21 +39,24 @@ fn placeholder(injection: &Injection) -> String {
 
 fn write(step: &Step, host: Option<&str>, think: Nanos) -> Option<InlineStep> {
     let view = open_view(&step.request)?;
-    let mut edits = Vec::new();
+    let mut edits: Vec<Edit> = Vec::new();
+    // What is read back has a zero where a number's placeholder stood bare.
+    let mut filled: Vec<Edit> = Vec::new();
     for injection in &step.injections {
         let leaf = view.find(&injection.at).into_iter().next()?;
-        if matches!(leaf.encoding, Encoding::JsonNumber | Encoding::JsonLiteral) {
-            // In quotes it would be sent as a string.
-            return None;
-        }
         let text = placeholder(injection).into_bytes();
-        let plain = matches!(leaf.locator, Locator::PathSegment { .. } | Locator::Query { .. });
-        edits.push(if plain {
+        // Bare where percent signs would make it unreadable, and where quotes would make a number a string.
+        let number = leaf.encoding == Encoding::JsonNumber;
+        let plain = number || matches!(leaf.locator, Locator::PathSegment { .. } | Locator::Query { .. });
+        let edit = if plain {
             Edit { part: leaf.part, span: leaf.span.clone(), bytes: text }
         } else {
             leaf.edit(&text)
-        });
+        };
+        filled.push(if number { leaf.edit(b"0") } else { edit.clone() });
+        edits.push(edit);
     }
+    let filled = patch(&view, filled).ok()?;
     let patched = patch(&view, edits).ok()?;
     let view = open_view(&patched)?;
     let head = view.head();
@@ -96,7 +99,7 @@ fn write(step: &Step, host: Option<&str>, think: Nanos) -> Option<InlineStep> {
         BodyKind::Json if has(&inline, "content-type") => inline.json = Some(body.to_owned()),
         _ => inline.body = Some(body.to_owned()),
     }
-    is_same(&inline, step, &patched).then_some(inline)
+    is_same(&inline, step, &filled).then_some(inline)
 }
 
 fn has(inline: &InlineStep, name: &str) -> bool {
@@ -121,7 +124,7 @@ fn form(view: &View<'_>) -> Option<toml::Table> {
 }
 
 /// Reads the step back as replay does and compares: same target, same values in the body, same injections.
-fn is_same(inline: &InlineStep, step: &Step, patched: &mynah_message::Message) -> bool {
+fn is_same(inline: &InlineStep, step: &Step, filled: &mynah_message::Message) -> bool {
     let Ok(back) = inline.to_step(step.endpoint, &step.host, None) else { return false };
     let injections = |step: &Step| {
         let mut all: Vec<String> = step
@@ -150,5 +153,5 @@ fn is_same(inline: &InlineStep, step: &Step, patched: &mynah_message::Message) -
         all.sort();
         all
     };
-    injections(&back) == injections(step) && values(&back.request) == values(patched)
+    injections(&back) == injections(step) && values(&back.request) == values(filled)
 }

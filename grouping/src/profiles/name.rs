@@ -12,6 +12,9 @@ const PURPOSES: [&str; 16] = [
     "download", "subscri", "comment", "review", "publish", "import", "export",
 ];
 
+/// Words of what is done on the way.
+const ROUTINE: [&str; 6] = ["login", "logout", "signin", "sign-in", "session", "token"];
+
 /// What a profile does more often than others.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Telling {
@@ -69,20 +72,21 @@ pub(crate) fn names(
             let acts = endpoint.is_some_and(|endpoint| !matches!(endpoint.method.as_str(), "GET" | "HEAD"));
             // What changes something says more about a user than what is looked at; logging in and out says little.
             let routine = endpoint.is_some_and(|endpoint| {
-                let path = endpoint.template.to_string().to_ascii_lowercase();
-                ["login", "logout", "signin", "sign-in", "session", "token"]
-                    .iter()
-                    .any(|word| path.contains(word))
+                let word = word(endpoint);
+                ROUTINE.iter().any(|routine| word.contains(routine))
             });
-            (one.inside - one.outside)
-                * if routine {
-                    0.5
-                } else if acts {
-                    1.3
-                } else {
-                    1.0
-                }
-                + one.inside * 0.05
+            let purpose = endpoint.is_some_and(|endpoint| {
+                let word = word(endpoint);
+                PURPOSES.iter().any(|purpose| word.contains(purpose))
+            });
+            let weight = match (routine, purpose, acts) {
+                (true, ..) => 0.5,
+                (false, true, _) => 1.7,
+                (false, false, true) => 1.3,
+                (false, false, false) => 1.0,
+            };
+            // Of a chain of deeds the later ones are what it was all for.
+            (one.inside - one.outside) * (weight + 0.2 * one.position) + one.inside * 0.05
         };
         telling.sort_by(|a, b| score(b).total_cmp(&score(a)).then(a.endpoint.cmp(&b.endpoint)));
         telling.truncate(4);

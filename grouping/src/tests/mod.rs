@@ -208,20 +208,6 @@ fn lone_buyer() -> Traffic {
 #[test]
 fn a_single_session_is_written_inline() {
     let mut traffic = lone_buyer();
-    // A number in JSON cannot hold a placeholder; strings can.
-    for exchange in &mut traffic.exchanges {
-        let request = exchange.request.as_mut().unwrap();
-        let body = String::from_utf8_lossy(&request.body).into_owned();
-        if let Some((_, rest)) = body.split_once("\"item_id\":") {
-            let item = &rest[..6];
-            let body = body.replace(item, &format!("\"{item}\""));
-            let head = String::from_utf8_lossy(&request.head).into_owned();
-            let length =
-                head.split("Content-Length: ").nth(1).unwrap().split('\r').next().unwrap().to_owned();
-            request.head = head.replace(&length, &body.len().to_string()).into();
-            request.body = body.into();
-        }
-    }
     let asset = "HTTP/1.1 200 OK\r\nContent-Type: text/css\r\n\r\n";
     traffic.raw(1, "GET /app.css HTTP/1.1\r\nHost: shop.test\r\n\r\n", asset).connection.client_hint =
         Some(1);
@@ -252,9 +238,18 @@ fn a_single_session_is_written_inline() {
     }
     assert!(!text.contains("Cookie = \"theme=dark; sid"), "{text}");
     assert!(text.contains("Cookie = \"theme=dark\""), "{text}");
-    // The same with a JSON number goes into a session file, as in quotes it would be sent as a string.
+    // A number stands bare, so that it is sent as one.
+    assert!(text.contains("{\"item_id\":${item_id},\"quantity\":"), "{text}");
+    let step = scenario.profiles[0].steps[6].to_step(0, "shop.test", None).unwrap();
+    assert!(
+        step.injections.iter().any(|one| one.at.to_string() == "json:$.item_id"),
+        "{:?}",
+        step.injections
+    );
+    // More steps than are readable go into a session file.
     let folder = tempfile::tempdir().unwrap();
-    let scenario = run(&lone_buyer(), &Options::default(), &folder).scenario;
+    let options = Options { inline_steps: 10, ..Options::default() };
+    let scenario = run(&lone_buyer(), &options, &folder).scenario;
     assert!(scenario.profiles[0].steps.is_empty());
     assert!(scenario.profiles[0].sessions_from.as_deref().unwrap().starts_with("s.sessions#"));
     assert_eq!(read_all(&folder)[0].1.steps.len(), 11);

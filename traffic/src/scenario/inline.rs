@@ -36,7 +36,7 @@ pub struct InlineStep {
     /// Fields of an `application/x-www-form-urlencoded` body.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub form: Option<toml::Table>,
-    /// A JSON body, as text.
+    /// A JSON body, as text. A value that is sent as a number stands bare: `{"id": ${item_id}}`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub json: Option<String>,
     /// Any other body, as text; its type stands in the headers.
@@ -75,6 +75,33 @@ fn form_encode(text: &str, out: &mut String) {
             }
         }
     }
+}
+
+/// Puts a zero where a `${…}` stands outside of quotes in JSON, so that it is JSON: the text, and each with its place.
+fn fill_bare(json: &str) -> (String, Vec<(usize, String)>) {
+    let (mut out, mut bare) = (String::with_capacity(json.len()), Vec::new());
+    let (mut quoted, mut escaped) = (false, false);
+    let mut rest = json;
+    while let Some(c) = rest.chars().next() {
+        if !quoted
+            && rest.starts_with("${")
+            && let Some(end) = rest.find('}')
+        {
+            bare.push((out.len(), rest[..=end].to_owned()));
+            out.push('0');
+            rest = &rest[end + 1..];
+            continue;
+        }
+        match c {
+            _ if escaped => escaped = false,
+            '\\' if quoted => escaped = true,
+            '"' => quoted = !quoted,
+            _ => {}
+        }
+        out.push(c);
+        rest = &rest[c.len_utf8()..];
+    }
+    (out, bare)
 }
 
 impl InlineStep {
@@ -121,9 +148,10 @@ impl InlineStep {
     pub fn to_step(&self, endpoint: u32, default_host: &str, previous: Option<u32>) -> Result<Step, Error> {
         let (scheme, host, method, target) = self.parts()?;
         let host = host.unwrap_or(default_host).to_owned();
-        let request = self.message(method, target, &host)?;
+        let (json, bare) = self.json.as_deref().map(fill_bare).unzip();
+        let request = self.message(method, target, &host, json)?;
         let think = self.think.as_deref().map_or(Ok(Nanos(0)), parse_duration)?;
-        let injections = self.injections(&request)?;
+        let injections = self.injections(&request, &bare.unwrap_or_default())?;
         let expect = Expect { status: self.expect, content_type: self.expect_type.clone(), body_bytes: 0 };
         Ok(Step {
             endpoint,
@@ -138,9 +166,15 @@ impl InlineStep {
         })
     }
 
-    fn message(&self, method: &str, target: &str, host: &str) -> Result<Message, Error> {
+    fn message(
+        &self,
+        method: &str,
+        target: &str,
+        host: &str,
+        json: Option<String>,
+    ) -> Result<Message, Error> {
         let has = |name: &str| self.headers.keys().any(|key| key.eq_ignore_ascii_case(name));
-        let (body, content_type) = match (&self.form, &self.json, &self.body) {
+        let (body, content_type) = match (&self.form, json, &self.body) {
             (Some(form), None, None) => {
                 let mut text = String::new();
                 for (name, value) in form {
@@ -156,7 +190,7 @@ impl InlineStep {
                 }
                 (text, Some("application/x-www-form-urlencoded"))
             }
-            (None, Some(json), None) => (json.clone(), Some("application/json")),
+            (None, Some(json), None) => (json, Some("application/json")),
             (None, None, Some(body)) => (body.clone(), None),
             (None, None, None) => (String::new(), None),
             _ => return Err(wrong(&self.request, "has several of 'form', 'json' and 'body'; one is sent")),
@@ -194,13 +228,18 @@ impl InlineStep {
         Ok(Message { head: Bytes::from(head), body: Bytes::from(body), trailers: Bytes::new() })
     }
 
-    /// Every value that holds a `${…}`, by its place.
-    fn injections(&self, request: &Message) -> Result<Vec<Injection>, Error> {
+    /// Every value that holds a `${…}`, by its place; `bare` are those that stood outside of quotes in JSON.
+    fn injections(&self, request: &Message, bare: &[(usize, String)]) -> Result<Vec<Injection>, Error> {
         let view = View::open(request, &Limits::default())
             .map_err(|error| wrong(&self.request, error.to_string()))?;
         let mut found: Vec<(mynah_message::Locator, String)> = Vec::new();
         let mut covered: Vec<(bool, std::ops::Range<usize>)> = Vec::new();
         view.leaves(&mut |leaf| {
+            let in_json = matches!(leaf.locator, mynah_message::Locator::Json { .. });
+            if let Some((_, text)) = bare.iter().find(|(at, _)| in_json && *at == leaf.span.start) {
+                found.push((leaf.locator.clone(), text.clone()));
+                return;
+            }
             if let Some(text) = leaf.text().filter(|text| text.contains("${")) {
                 let in_body = leaf.part == mynah_message::Part::Body;
                 // A Cookie header is a leaf as a whole and in its parts: the parts are what is meant.

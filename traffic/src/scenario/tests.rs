@@ -64,6 +64,29 @@ fn a_hand_written_scenario_becomes_steps() {
 }
 
 #[test]
+fn a_placeholder_outside_of_quotes_is_a_number() {
+    let step = InlineStep {
+        request: "POST /api".to_owned(),
+        json: Some(
+            r#"{"a": "x\"${no", "id":${item_id[2]}, "n": [1, ${count}], "s": "${csrf}"}"#
+                .replace("${no", "no"),
+        ),
+        ..InlineStep::default()
+    };
+    let step = step.to_step(0, "shop.test", None).unwrap();
+    assert_eq!(&step.request.body[..], br#"{"a": "x\"no", "id":0, "n": [1, 0], "s": "${csrf}"}"#);
+    let found: Vec<String> = step.injections.iter().map(|i| format!("{} {:?}", i.at, i.source)).collect();
+    assert_eq!(
+        found,
+        [
+            "json:$.id Correlation { name: \"item_id\", index: 2 }",
+            "json:$.n[1] Correlation { name: \"count\", index: 0 }",
+            "json:$.s Correlation { name: \"csrf\", index: 0 }",
+        ]
+    );
+}
+
+#[test]
 fn what_is_written_is_read() {
     let scenario = Scenario::parse(HAND_WRITTEN, "s.toml").unwrap();
     let text = scenario.to_toml().unwrap();
