@@ -1,5 +1,6 @@
 //! `mynah demo`: the whole pipeline, each step as a command that can be run by hand.
 
+use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use mynah_masking::{Key, mask_value};
@@ -32,6 +33,8 @@ fn step(title: &str, words: &[&str]) -> Outcome {
     let words: Vec<String> =
         std::iter::once("mynah").chain(words.iter().copied()).map(str::to_owned).collect();
     println!("\n# {title}\n$ {}", terminal::shell_line(&words));
+    // What the command says to people goes to standard error: the order must hold in a log, too.
+    std::io::stdout().flush().map_err(anyhow::Error::from).exits(Exit::Internal)?;
     dispatch(words)
 }
 

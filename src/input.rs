@@ -186,12 +186,7 @@ impl Input {
                 mynah_capture::Source::open(&self.path, &options).map_err(capture_failure)?,
             ))
         };
-        Ok(Stream {
-            source,
-            base: self.number * ROOM,
-            reading: self.reading.clone(),
-            recovered: None,
-        })
+        Ok(Stream { source, base: self.number * ROOM, reading: self.reading.clone(), recovered: None })
     }
 }
 

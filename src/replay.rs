@@ -205,10 +205,7 @@ impl Args {
 pub(crate) fn run(args: &Args) -> Outcome {
     // A recording is grouped into a scenario that lives as long as the run.
     let folder = tempfile::tempdir().exits(Exit::Usage)?;
-    let scenario = match is_recording(&args.what)? {
-        true => group(args, folder.path())?,
-        false => args.what.clone(),
-    };
+    let scenario = if is_recording(&args.what)? { group(args, folder.path())? } else { args.what.clone() };
     let prepared = Prepared::load(&scenario).map_err(replay_failure)?;
     let options = args.options(prepared.scenario())?;
     if args.trace { trace(&prepared, &options) } else { measure(args, &prepared, &options) }
@@ -278,16 +275,14 @@ fn measure(args: &Args, prepared: &Prepared, options: &Options) -> Outcome {
 }
 
 fn line(point: &Point) -> String {
+    let seconds = |span: Duration| format_duration(Nanos(span.as_secs() * Nanos::PER_SECOND));
+    let when = match point.elapsed.checked_sub(point.planned) {
+        None => format!("{} of {}", seconds(point.elapsed), format_duration(Nanos::from(point.planned))),
+        Some(_) => format!("{}, sessions under way end", seconds(point.elapsed)),
+    };
     format!(
-        "{} of {}: {} users, {} requests ({:.0}/s), {} failed, p50 {:.1} ms, p99 {:.1} ms",
-        format_duration(Nanos(point.elapsed.as_secs() * Nanos::PER_SECOND)),
-        format_duration(Nanos::from(point.planned)),
-        point.users,
-        point.requests,
-        point.requests_per_s,
-        point.failures,
-        point.p50,
-        point.p99,
+        "{when}: {} users, {} requests ({:.0}/s), {} failed, p50 {:.1} ms, p99 {:.1} ms",
+        point.users, point.requests, point.requests_per_s, point.failures, point.p50, point.p99,
     )
 }
 
@@ -322,7 +317,7 @@ fn print_step(step: &TraceStep) {
         match &injected.value {
             Some(value) => println!("           sent  {} = {value}  (from {})", injected.at, injected.from),
             None => {
-                println!("           sent  {} as recorded: {} has no value yet", injected.at, injected.from)
+                println!("           sent  {} as recorded: {} has no value yet", injected.at, injected.from);
             }
         }
     }

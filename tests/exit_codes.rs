@@ -1,8 +1,6 @@
 //! What goes wrong is said with its place, ends with the documented code, and costs nothing already read.
 
-mod common;
-
-use common::{Anything, Place, fixture, run_json};
+use crate::common::{Anything, Place, fixture, run_json};
 
 const HAND_WRITTEN: &str = r#"
 version = 1
@@ -22,9 +20,29 @@ fn a_threshold_that_fails_exits_10_and_says_wanted_and_seen() {
     let place = Place::new();
     let server = Anything::start();
     place.write("s.toml", HAND_WRITTEN);
-    let run = place.mynah(&["replay", "s.toml", "--target", &server.url(), "--users", "2", "--for", "1s", "--threshold", "p99 < 1us", "--threshold", "failure_rate < 1%", "-o", "run"]).exits(10);
+    let run = place
+        .mynah(&[
+            "replay",
+            "s.toml",
+            "--target",
+            &server.url(),
+            "--users",
+            "2",
+            "--for",
+            "1s",
+            "--threshold",
+            "p99 < 1us",
+            "--threshold",
+            "failure_rate < 1%",
+            "-o",
+            "run",
+        ])
+        .exits(10);
     let text = run.stdout();
-    assert!(text.contains("FAIL") && text.contains("p99 < 1us: failed, ") && text.contains(" seen"), "{text}");
+    assert!(
+        text.contains("FAIL") && text.contains("p99 < 1us: failed, ") && text.contains(" seen"),
+        "{text}"
+    );
     let document = run_json(&place.file("run"));
     assert_eq!(document["verdict"], "fail");
     assert_eq!(document["thresholds"][0]["ok"], false);
@@ -46,7 +64,10 @@ fn a_target_that_cannot_be_reached_exits_4() {
     let place = Place::new();
     place.write("s.toml", HAND_WRITTEN);
     let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    place.mynah(&["replay", "s.toml", "--target", &format!("http://{free}"), "--users", "1", "--for", "1s"]).exits(4).says("cannot reach");
+    place
+        .mynah(&["replay", "s.toml", "--target", &format!("http://{free}"), "--users", "1", "--for", "1s"])
+        .exits(4)
+        .says("cannot reach");
 }
 
 #[test]
@@ -81,7 +102,10 @@ fn a_file_of_noise_exits_3() {
 fn a_misspelt_scenario_key_exits_2_and_names_the_key_meant() {
     let place = Place::new();
     place.write("s.toml", HAND_WRITTEN.replace("weight", "wieght"));
-    place.mynah(&["replay", "s.toml", "--target", "http://127.0.0.1:1", "--users", "1"]).exits(2).says("s.toml:7:1: unknown key 'wieght'; did you mean 'weight'?");
+    place
+        .mynah(&["replay", "s.toml", "--target", "http://127.0.0.1:1", "--users", "1"])
+        .exits(2)
+        .says("s.toml:7:1: unknown key 'wieght'; did you mean 'weight'?");
 }
 
 #[test]
@@ -134,17 +158,31 @@ fn a_damaged_recording_exits_3_and_recover_takes_what_is_whole() {
 fn a_host_of_the_recording_is_refused_as_target() {
     let place = Place::new();
     place.write("s.toml", format!("{HAND_WRITTEN}\n[recorded]\nmasked = true\nexchanges = 1\nsessions = 1\nduration_s = 1.0\nsessions_per_s = 1.0\nhosts = [\"shop.example:8080\"]\n"));
-    place.mynah(&["replay", "s.toml", "--target", "http://shop.example:8080", "--users", "1", "--for", "1s"]).exits(2).says("--allow-recorded-host");
+    place
+        .mynah(&["replay", "s.toml", "--target", "http://shop.example:8080", "--users", "1", "--for", "1s"])
+        .exits(2)
+        .says("--allow-recorded-host");
 }
 
 #[test]
 fn help_shows_examples_and_exit_codes() {
     let place = Place::new();
     let help = place.mynah(&["--help"]).ok().stdout();
-    for code in ["0  done", "1  internal", "2  wrong usage", "3  an input", "4  the target", "10  a gate", "11  the run", "12  masking", "130  interrupted"] {
+    for code in [
+        "0  done",
+        "1  internal",
+        "2  wrong usage",
+        "3  an input",
+        "4  the target",
+        "10  a gate",
+        "11  the run",
+        "12  masking",
+        "130  interrupted",
+    ] {
         assert!(help.contains(code), "{code}: {help}");
     }
-    for command in ["capture", "mask", "mask-value", "inspect", "profile", "replay", "report", "demo-server"] {
+    for command in ["capture", "mask", "mask-value", "inspect", "profile", "replay", "report", "demo-server"]
+    {
         let help = place.mynah(&[command, "--help"]).ok().stdout();
         assert!(help.contains("Example"), "{command}: {help}");
         assert!(help.contains(&format!("mynah {command}")), "{command}");
@@ -156,7 +194,9 @@ fn json_stands_alone_on_standard_output() {
     let place = Place::new();
     let server = Anything::start();
     place.write("s.toml", HAND_WRITTEN);
-    let run = place.mynah(&["replay", "s.toml", "--target", &server.url(), "--users", "1", "--for", "1s", "--json"]).ok();
+    let run = place
+        .mynah(&["replay", "s.toml", "--target", &server.url(), "--users", "1", "--for", "1s", "--json"])
+        .ok();
     assert_eq!(run.json()["schema"], 1);
     assert!(place.path().join("runs").is_dir(), "without -o a run gets a folder of its own");
 }

@@ -1,12 +1,9 @@
 //! Ctrl-C writes what there is and exits 130.
-#![cfg(unix)]
-
-mod common;
 
 use std::io::{BufRead, BufReader};
 use std::process::{Command, Stdio};
 
-use common::{Anything, Place, run_json};
+use crate::common::{Anything, Place, run_json};
 
 #[test]
 fn ctrl_c_writes_what_there_is_and_exits_130() {
@@ -14,7 +11,18 @@ fn ctrl_c_writes_what_there_is_and_exits_130() {
     let server = Anything::start();
     place.write("s.toml", "version = 1\nname = \"x\"\n[[profile]]\nname = \"a\"\nweight = 1\n[[profile.step]]\nrequest = \"GET /\"\nthink = \"20ms\"\nexpect = 200\n");
     let mut child = place
-        .command(&["replay", "s.toml", "--target", &server.url(), "--users", "3", "--for", "10m", "-o", "run"])
+        .command(&[
+            "replay",
+            "s.toml",
+            "--target",
+            &server.url(),
+            "--users",
+            "3",
+            "--for",
+            "10m",
+            "-o",
+            "run",
+        ])
         .stderr(Stdio::piped())
         .stdout(Stdio::piped())
         .spawn()
@@ -25,7 +33,8 @@ fn ctrl_c_writes_what_there_is_and_exits_130() {
         assert!(child.try_wait().unwrap().is_none(), "the replay ended by itself");
     }
     assert!(Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap().success());
-    let said: Vec<String> = BufReader::new(child.stderr.take().unwrap()).lines().map_while(Result::ok).collect();
+    let said: Vec<String> =
+        BufReader::new(child.stderr.take().unwrap()).lines().map_while(Result::ok).collect();
     let output = child.wait_with_output().unwrap();
     assert_eq!(output.status.code(), Some(130), "{said:?}");
     let run = run_json(&place.file("run"));

@@ -1,11 +1,12 @@
 //! The main job, end to end: capture → mask → profile → replay ×10 against a shop whose every token and id is new.
 
-mod common;
-
-use common::{Place, fixture, fixture_json, run_json, shop_for};
+use crate::common::{Place, fixture, fixture_json, run_json, shop_for};
 
 fn prepare(place: &Place) {
-    place.mynah(&["capture", &fixture("shop.pcap"), "-o", "shop.mynah", "--key-file", "k"]).ok().says("audit     passed");
+    place
+        .mynah(&["capture", &fixture("shop.pcap"), "-o", "shop.mynah", "--key-file", "k"])
+        .ok()
+        .says("audit     passed");
     place.mynah(&["profile", "shop.mynah", "-o", "shop.toml"]).ok();
 }
 
@@ -22,7 +23,8 @@ fn the_capture_finds_every_exchange_and_session() {
     assert_eq!(summary["masked"], true);
     assert_eq!(summary["capture"]["gaps"], 0);
     let seen = summary["capture"]["seen"].as_u64().unwrap();
-    let parts = ["captured", "dropped_by_kernel", "dropped_by_mynah"].map(|part| summary["capture"][part].as_u64().unwrap());
+    let parts = ["captured", "dropped_by_kernel", "dropped_by_mynah"]
+        .map(|part| summary["capture"][part].as_u64().unwrap());
     assert_eq!(seen, parts.iter().sum::<u64>());
 }
 
@@ -32,7 +34,12 @@ fn profiles_have_the_true_shares() {
     prepare(&place);
     let truth = fixture_json("truth.json");
     let total = truth["sessions"].as_f64().unwrap();
-    let mut shares: Vec<f64> = truth["kinds"].as_object().unwrap().values().map(|count| 100.0 * count.as_f64().unwrap() / total).collect();
+    let mut shares: Vec<f64> = truth["kinds"]
+        .as_object()
+        .unwrap()
+        .values()
+        .map(|count| 100.0 * count.as_f64().unwrap() / total)
+        .collect();
     let scenario: toml::Table = std::fs::read_to_string(place.file("shop.toml")).unwrap().parse().unwrap();
     let mut weights: Vec<f64> = scenario["profile"]
         .as_array()
@@ -57,7 +64,22 @@ fn log_in_and_checkout_succeed_at_ten_times_the_rate() {
     prepare(&place);
     let scenario = std::fs::read_to_string(place.file("shop.toml")).unwrap();
     let shop = shop_for(&place, "k", 4711);
-    place.mynah(&["replay", "shop.toml", "--target", &shop.url(), "--rate", "10x", "--for", "6s", "--threshold", "failure_rate <= 0.5%", "-o", "run"]).ok();
+    place
+        .mynah(&[
+            "replay",
+            "shop.toml",
+            "--target",
+            &shop.url(),
+            "--rate",
+            "10x",
+            "--for",
+            "6s",
+            "--threshold",
+            "failure_rate <= 0.5%",
+            "-o",
+            "run",
+        ])
+        .ok();
     let run = run_json(&place.file("run"));
     let counts = shop.counts();
     assert!(run["fidelity"]["status_parity"].as_f64().unwrap() >= 0.995, "{}", run["fidelity"]);
@@ -75,7 +97,10 @@ fn log_in_and_checkout_succeed_at_ten_times_the_rate() {
     let again = place.mynah(&["report", "run", "--json"]).ok().json();
     assert_eq!(again["requests"], run["requests"]);
     place.mynah(&["report", "run", "--html", "again.html"]).ok();
-    assert_eq!(std::fs::read(place.file("again.html")).unwrap(), std::fs::read(place.file("run/report.html")).unwrap());
+    assert_eq!(
+        std::fs::read(place.file("again.html")).unwrap(),
+        std::fs::read(place.file("run/report.html")).unwrap()
+    );
 }
 
 #[test]
@@ -83,7 +108,9 @@ fn once_with_trace_shows_each_step() {
     let place = Place::new();
     prepare(&place);
     let shop = shop_for(&place, "k", 12);
-    let trace = place.mynah(&["replay", "shop.toml", "--target", &shop.url(), "--once", "--trace", "--think-time", "0"]).ok();
+    let trace = place
+        .mynah(&["replay", "shop.toml", "--target", &shop.url(), "--once", "--trace", "--think-time", "0"])
+        .ok();
     let text = trace.stdout();
     for wanted in ["POST", "/login", "wanted 303, got 303", "sent ", "keeps ", "steps right"] {
         assert!(text.contains(wanted), "{wanted}: {text}");
@@ -95,8 +122,26 @@ fn once_with_trace_shows_each_step() {
 fn without_the_right_accounts_log_in_fails_and_is_said_to() {
     let place = Place::new();
     prepare(&place);
-    let shop = mynah_shop::Running::start(mynah_shop::Options::new(mynah_shop::Accounts::new()).seed(3)).unwrap();
-    place.mynah(&["replay", "shop.toml", "--target", &shop.url(), "--rate", "10x", "--for", "2s", "--think-time", "x0.2", "--threshold", "failure_rate < 0.5%", "-o", "run"]).exits(10);
+    let shop =
+        mynah_shop::Running::start(mynah_shop::Options::new(mynah_shop::Accounts::new()).seed(3)).unwrap();
+    place
+        .mynah(&[
+            "replay",
+            "shop.toml",
+            "--target",
+            &shop.url(),
+            "--rate",
+            "10x",
+            "--for",
+            "2s",
+            "--think-time",
+            "x0.2",
+            "--threshold",
+            "failure_rate < 0.5%",
+            "-o",
+            "run",
+        ])
+        .exits(10);
     let failures = std::fs::read_to_string(place.file("run/failures.csv")).unwrap();
     assert!(failures.contains("/login") && failures.contains("401"), "{failures}");
 }
@@ -106,7 +151,22 @@ fn a_recording_can_be_replayed_without_a_scenario() {
     let place = Place::new();
     place.mynah(&["capture", &fixture("shop.pcap"), "-o", "shop.mynah", "--key-file", "k"]).ok();
     let shop = shop_for(&place, "k", 5);
-    place.mynah(&["replay", "shop.mynah", "--target", &shop.url(), "--users", "5", "--for", "2s", "--think-time", "0", "-o", "run"]).ok();
+    place
+        .mynah(&[
+            "replay",
+            "shop.mynah",
+            "--target",
+            &shop.url(),
+            "--users",
+            "5",
+            "--for",
+            "2s",
+            "--think-time",
+            "0",
+            "-o",
+            "run",
+        ])
+        .ok();
     assert!(run_json(&place.file("run"))["requests"].as_u64().unwrap() > 20);
 }
 
@@ -120,14 +180,40 @@ fn identities_from_a_csv_log_in() {
     let columns: Vec<&str> =
         scenario.split("[[identities.column]]").skip(1).filter_map(|part| part.split('"').nth(1)).collect();
     assert_eq!(columns.len(), 2, "{scenario}");
-    let (user, password) = if columns[0].contains("pass") { (columns[1], columns[0]) } else { (columns[0], columns[1]) };
+    let (user, password) =
+        if columns[0].contains("pass") { (columns[1], columns[0]) } else { (columns[0], columns[1]) };
     place.write("identities.csv", accounts.replace("email,password", &format!("{user},{password}")));
     // The one hand edit that identities want.
-    let edited = scenario.replacen("[[identities.column]]", "[identities]\nfile = \"identities.csv\"\n\n[[identities.column]]", 1);
-    let edited = if scenario.contains("[identities]\n") { scenario.replacen("[identities]\n", "[identities]\nfile = \"identities.csv\"\n", 1) } else { edited };
+    let edited = scenario.replacen(
+        "[[identities.column]]",
+        "[identities]\nfile = \"identities.csv\"\n\n[[identities.column]]",
+        1,
+    );
+    let edited = if scenario.contains("[identities]\n") {
+        scenario.replacen("[identities]\n", "[identities]\nfile = \"identities.csv\"\n", 1)
+    } else {
+        edited
+    };
     place.write("shop.toml", edited);
     let accounts = mynah_shop::Accounts::from_csv_file(&place.path().join("people.csv")).unwrap();
     let shop = mynah_shop::Running::start(mynah_shop::Options::new(accounts).seed(9)).unwrap();
-    place.mynah(&["replay", "shop.toml", "--target", &shop.url(), "--rate", "10x", "--for", "2s", "--think-time", "x0.2", "--threshold", "failure_rate <= 0.5%", "-o", "run"]).ok();
+    place
+        .mynah(&[
+            "replay",
+            "shop.toml",
+            "--target",
+            &shop.url(),
+            "--rate",
+            "10x",
+            "--for",
+            "2s",
+            "--think-time",
+            "x0.2",
+            "--threshold",
+            "failure_rate <= 0.5%",
+            "-o",
+            "run",
+        ])
+        .ok();
     assert!(shop.counts().logins_ok > 5 && shop.counts().logins_failed == 0, "{:?}", shop.counts());
 }

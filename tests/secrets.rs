@@ -1,11 +1,9 @@
 //! No planted secret survives masking, anywhere; and the search that says so finds every one where nothing was masked.
 
-mod common;
-
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use common::{Place, fixture, fixture_json, shop_for};
+use crate::common::{Place, fixture, fixture_json, shop_for};
 
 /// The fixtures' planted secrets by kind. CVCs are three digits: they occur by chance, and are left to masking's own tests.
 fn secrets(file: &str) -> BTreeMap<String, Vec<String>> {
@@ -14,7 +12,12 @@ fn secrets(file: &str) -> BTreeMap<String, Vec<String>> {
     wanted
         .iter()
         .map(|kind| {
-            let values: Vec<String> = all[*kind].as_array().unwrap().iter().map(|value| value.as_str().unwrap().to_owned()).collect();
+            let values: Vec<String> = all[*kind]
+                .as_array()
+                .unwrap()
+                .iter()
+                .map(|value| value.as_str().unwrap().to_owned())
+                .collect();
             assert!(!values.is_empty(), "{kind}");
             ((*kind).to_owned(), values)
         })
@@ -55,7 +58,9 @@ fn found(haystack: &[u8], value: &str) -> bool {
 fn survivors(haystack: &[u8], secrets: &BTreeMap<String, Vec<String>>) -> Vec<String> {
     secrets
         .iter()
-        .flat_map(|(kind, values)| values.iter().filter(|value| found(haystack, value)).map(move |value| format!("{kind}: {value}")))
+        .flat_map(|(kind, values)| {
+            values.iter().filter(|value| found(haystack, value)).map(move |value| format!("{kind}: {value}"))
+        })
         .collect()
 }
 
@@ -77,12 +82,59 @@ fn nothing_survives_in_recording_scenario_run_or_log() {
     let place = Place::new();
     let secrets = secrets("secrets.json");
     let mut log = Vec::new();
-    let mut note = |run: &common::Run| log.extend([&run.output.stdout[..], &run.output.stderr[..]].concat());
-    note(&place.mynah(&["-vvv", "capture", &fixture("shop.pcap"), "-o", "shop.mynah", "--key-file", "k", "--report", "masking.json"]).ok());
+    let mut note =
+        |run: &crate::common::Run| log.extend([&run.output.stdout[..], &run.output.stderr[..]].concat());
+    note(
+        &place
+            .mynah(&[
+                "-vvv",
+                "capture",
+                &fixture("shop.pcap"),
+                "-o",
+                "shop.mynah",
+                "--key-file",
+                "k",
+                "--report",
+                "masking.json",
+            ])
+            .ok(),
+    );
     note(&place.mynah(&["-vvv", "profile", "shop.mynah", "-o", "shop.toml", "--explain"]).ok());
     let shop = shop_for(&place, "k", 1);
-    note(&place.mynah(&["-vvv", "replay", "shop.toml", "--target", &shop.url(), "--rate", "10x", "--for", "2s", "--think-time", "x0.2", "-o", "run"]).ok());
-    note(&place.mynah(&["-vvv", "replay", "shop.toml", "--target", &shop.url(), "--once", "--trace", "--think-time", "0"]).ok());
+    note(
+        &place
+            .mynah(&[
+                "-vvv",
+                "replay",
+                "shop.toml",
+                "--target",
+                &shop.url(),
+                "--rate",
+                "10x",
+                "--for",
+                "2s",
+                "--think-time",
+                "x0.2",
+                "-o",
+                "run",
+            ])
+            .ok(),
+    );
+    note(
+        &place
+            .mynah(&[
+                "-vvv",
+                "replay",
+                "shop.toml",
+                "--target",
+                &shop.url(),
+                "--once",
+                "--trace",
+                "--think-time",
+                "0",
+            ])
+            .ok(),
+    );
     assert_eq!(survivors(&log, &secrets), [""; 0], "in the log");
     let dump = place.mynah(&["inspect", "shop.mynah", "--dump"]).ok();
     assert_eq!(survivors(&dump.output.stdout, &secrets), [""; 0], "in the recording");
@@ -128,7 +180,13 @@ fn nothing_of_the_har_survives() {
         .iter()
         .filter(|(kind, _)| !["cvcs", "other"].contains(&kind.as_str()))
         .map(|(kind, values)| {
-            let values = values.as_array().into_iter().flatten().filter_map(|value| value.as_str()).map(str::to_owned).collect();
+            let values = values
+                .as_array()
+                .into_iter()
+                .flatten()
+                .filter_map(|value| value.as_str())
+                .map(str::to_owned)
+                .collect();
             (kind.clone(), values)
         })
         .collect();

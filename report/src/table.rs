@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use comfy_table::{Cell, CellAlignment, ContentArrangement, Table, presets};
+use comfy_table::{Cell, CellAlignment, ContentArrangement, LineStyle, Table, TableStyle};
 use mynah_traffic::run::{EndpointFigures, Latency, RunDocument, Verdict};
 
 use crate::figures::{count, ms, percent, plural, rate, share};
@@ -59,6 +59,11 @@ fn row(
         .collect()
 }
 
+/// A line under the titles and one at the end; none between rows, of which there may be many.
+const RULED: TableStyle = TableStyle::new()
+    .header_separator(LineStyle::none().fill('─'))
+    .bottom_border(LineStyle::none().fill('─'));
+
 /// The whole that is printed at the end of a replay.
 pub fn render(document: &RunDocument, style: Style) -> String {
     let mut out = String::new();
@@ -96,7 +101,7 @@ pub fn render(document: &RunDocument, style: Style) -> String {
 
 fn endpoints(document: &RunDocument, style: Style) -> Table {
     let mut table = Table::new();
-    table.load_style(presets::UTF8_HORIZONTAL_ONLY);
+    table.load_style(RULED);
     table.set_content_arrangement(ContentArrangement::Dynamic);
     table.set_width(style.width.unwrap_or(200));
     let titles = ["endpoint", "requests", "failed", "/s", "p50", "p95", "p99", "p99.9", "max", "service p99"];

@@ -36,9 +36,9 @@ impl ExchangeLine {
             message.as_ref().map_or(0, |message| message.body.len() as u64)
         };
         ExchangeLine {
-            method: head.as_ref().and_then(|head| head.method()).map(str::to_owned),
+            method: head.as_ref().and_then(mynah_message::Head::method).map(str::to_owned),
             host: exchange.host(),
-            target: head.as_ref().and_then(|head| head.target()).map(str::to_owned),
+            target: head.as_ref().and_then(mynah_message::Head::target).map(str::to_owned),
             status: exchange.status(),
             request_body_bytes: length(&exchange.request),
             response_body_bytes: length(&exchange.response),

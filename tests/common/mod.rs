@@ -1,5 +1,4 @@
 //! What the end-to-end tests share: the binary, the fixtures, a shop, and a server that answers anything.
-#![allow(dead_code, reason = "each test file uses its part")]
 
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -91,7 +90,8 @@ impl Run {
 
     #[track_caller]
     pub fn json(&self) -> Value {
-        serde_json::from_slice(&self.output.stdout).unwrap_or_else(|error| panic!("mynah {}: {error}\n{}", self.line, self.stdout()))
+        serde_json::from_slice(&self.output.stdout)
+            .unwrap_or_else(|error| panic!("mynah {}: {error}\n{}", self.line, self.stdout()))
     }
 }
 
@@ -124,8 +124,7 @@ pub fn shop_for(place: &Place, key: &str, seed: u64) -> Running {
     let mut reader = csv::Reader::from_path(fixture("accounts.csv")).unwrap();
     let rows: Vec<csv::StringRecord> = reader.records().map(Result::unwrap).collect();
     let masked = |column: usize, kind: &str| {
-        let mut input = String::new();
-        rows.iter().for_each(|row| input.push_str(&format!("{}\n", &row[column])));
+        let input: String = rows.iter().flat_map(|row| [&row[column], "\n"]).collect();
         let mut child = place
             .command(&["mask-value", "--key-file", key, "--type", kind])
             .stdin(std::process::Stdio::piped())
@@ -139,7 +138,8 @@ pub fn shop_for(place: &Place, key: &str, seed: u64) -> Running {
     };
     let (emails, passwords) = (masked(0, "email"), masked(1, "password"));
     assert_eq!((emails.len(), passwords.len()), (rows.len(), rows.len()));
-    let accounts: Accounts = emails.into_iter().zip(passwords).map(|(email, password)| Account::new(email, password)).collect();
+    let accounts: Accounts =
+        emails.into_iter().zip(passwords).map(|(email, password)| Account::new(email, password)).collect();
     Running::start(Options::new(accounts).seed(seed)).unwrap()
 }
 
@@ -206,6 +206,11 @@ fn serve(stream: TcpStream, count: &AtomicU64) -> Option<()> {
         }
         count.fetch_add(1, Ordering::SeqCst);
         let body = if first.starts_with("HEAD ") { "" } else { "ok" };
-        writer.write_all(format!("HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: 2\r\n\r\n{body}").as_bytes()).ok()?;
+        writer
+            .write_all(
+                format!("HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: 2\r\n\r\n{body}")
+                    .as_bytes(),
+            )
+            .ok()?;
     }
 }

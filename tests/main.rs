@@ -1,0 +1,18 @@
+//! End-to-end tests that drive the built binary against real servers on loopback: one file a capability, one program,
+//! so that it is linked once.
+#![allow(
+    clippy::unwrap_used,
+    clippy::missing_panics_doc,
+    missing_docs,
+    unreachable_pub,
+    reason = "these are tests"
+)]
+
+mod architecture;
+mod common;
+mod exit_codes;
+mod har;
+#[cfg(unix)]
+mod interrupt;
+mod pipeline;
+mod secrets;
