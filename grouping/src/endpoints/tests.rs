@@ -1,3 +1,5 @@
+use proptest::prelude::*;
+
 use super::*;
 use crate::testing::Traffic;
 
@@ -146,4 +148,26 @@ fn the_number_of_endpoints_is_bounded() {
     let found = templates(paths, &options);
     assert!(found.len() <= 50, "{}", found.len());
     assert_eq!(found.iter().map(|(_, requests)| requests).sum::<u64>(), 3_000);
+}
+
+proptest! {
+    /// Whatever is asked for, its endpoint fits it, and still does when it has been written and read.
+    #[test]
+    fn every_request_fits_its_endpoint(paths in prop::collection::vec("(/([a-c]|[0-9a-f]{8}|[{}x* -]{0,3}|me)){1,4}", 1..60)) {
+        let mut traffic = Traffic::new();
+        for path in &paths {
+            traffic.get(1, path);
+        }
+        let scan = Scan::read(&traffic.open(), &Options::default()).unwrap();
+        let all: Vec<u32> = (0..paths.len() as u32).collect();
+        let table = Table::build(&scan, &all, &Options::default());
+        for &number in &all {
+            let endpoint = &table.endpoints[table.of(number) as usize];
+            let path = scan.paths.text(scan.records[number as usize].path);
+            prop_assert!(endpoint.matches("GET", "shop.test", path), "{endpoint} and {path}");
+            let back: Endpoint = endpoint.to_string().parse().unwrap();
+            prop_assert!(back.matches("GET", "shop.test", path), "{back} and {path}");
+        }
+        prop_assert_eq!(table.requests.iter().sum::<u64>(), paths.len() as u64);
+    }
 }

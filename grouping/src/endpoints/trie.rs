@@ -200,11 +200,21 @@ impl Node {
                 },
                 None => (Segment::Literal(segment.to_owned()), None),
             };
+            // What could not be told from a place in the template's text becomes one.
+            let step = match step {
+                Segment::Literal(text) if is_unwritable(&text) => Segment::Any(name(&built, "value")),
+                step => step,
+            };
             built.push(step);
             at = next;
         }
         Template::new(built)
     }
+}
+
+/// Whether a segment, written as a literal, would be read as something else.
+fn is_unwritable(segment: &str) -> bool {
+    segment.starts_with('{') && segment.ends_with('}') || segment.contains(char::is_whitespace)
 }
 
 /// Whether a word is cast in the same mould as a value: `ORD-PFLJSJCY` as `ORD-7K2M9QX4`, `deadbeef` as `1eadbee7`.

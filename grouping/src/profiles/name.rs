@@ -81,7 +81,8 @@ pub(crate) fn names(
             });
             let weight = match (routine, purpose, acts) {
                 (true, ..) => 0.5,
-                (false, true, _) => 1.7,
+                (false, true, true) => 1.8,
+                (false, true, false) => 1.4,
                 (false, false, true) => 1.3,
                 (false, false, false) => 1.0,
             };
