@@ -295,3 +295,18 @@ fn nothing_to_play_is_an_error_that_says_why() {
     let folder = tempfile::tempdir().unwrap();
     assert_eq!(run(&traffic, &keep, &folder).scenario.profiles[0].steps.len(), 1);
 }
+
+#[test]
+fn the_kinds_are_found_whatever_the_dice_say() {
+    for seed in 20..28 {
+        let shop = Shop::open(seed, 250);
+        let folder = tempfile::tempdir().unwrap();
+        let Profiled { scenario, explanation } = run(&shop.traffic, &Options::default(), &folder);
+        let mut owners: BTreeMap<String, BTreeSet<Kind>> = BTreeMap::new();
+        for (name, script) in read_all(&folder) {
+            owners.entry(name).or_default().insert(shop.kinds[visitor(&script)]);
+        }
+        assert!(owners.values().all(|kinds| kinds.len() == 1), "seed {seed}: {owners:?}\n{explanation}");
+        assert_eq!(scenario.profiles.len(), 3, "seed {seed}\n{explanation}");
+    }
+}
