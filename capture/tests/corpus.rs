@@ -1,6 +1,8 @@
 //! Real captures whose requests and responses have been counted by others (tshark, Zeek, a search over the sorted payload).
 //! The collection is not part of the repository: without it these tests say so and pass.
 
+#![allow(clippy::unwrap_used)] // the lint's exception for tests does not reach helpers outside of test functions
+
 use std::path::{Path, PathBuf};
 
 use mynah_capture::{Error, Input, Kind, Options, Place, Source};

@@ -2,7 +2,10 @@ use std::io::Cursor;
 
 use super::*;
 
-fn read_all(kind: Kind, bytes: Vec<u8>) -> (Vec<(u64, u16, Vec<u8>, u32)>, Option<Stop>, PacketReaderEnd) {
+/// Time, link type, data, length on the wire.
+type Read = (u64, u16, Vec<u8>, u32);
+
+fn read_all(kind: Kind, bytes: Vec<u8>) -> (Vec<Read>, Option<Stop>, PacketReaderEnd) {
     let mut reader = match PacketReader::new(kind, Box::new(Cursor::new(bytes))) {
         Ok(reader) => reader,
         Err(stop) => return (Vec::new(), Some(stop), PacketReaderEnd::default()),
@@ -122,7 +125,7 @@ fn a_cut_pcap_gives_what_is_whole() {
 fn pcapng_sections_interfaces_and_clocks() {
     let mut file = section(false);
     file.extend(interface(false, 1, &option(false, 9, &[9])));
-    file.extend(interface(false, 101, &option(false, 9, &[0x80 | 10])));
+    file.extend(interface(false, 101, &option(false, 9, &[0x8a])));
     file.extend(enhanced(false, 0, 1_500_000_000, b"nanos", &[]));
     file.extend(block(false, 0x0bad, b"unknown"));
     file.extend(enhanced(false, 1, 1536, b"binary", &option(false, 1, b"comment")));

@@ -117,6 +117,11 @@ impl Conversation {
         }
     }
 
+    /// The handshake was captured after all, behind data that overtook it.
+    pub(crate) fn began(&mut self) {
+        self.mid_stream = false;
+    }
+
     /// Bytes held.
     pub(crate) fn cost(&self) -> u64 {
         let tunnel = self.tunnel.as_ref().map_or(0, |held| held.iter().map(|(data, _)| data.len()).sum());
@@ -212,11 +217,11 @@ impl Conversation {
             Ending::Reset => Some(Flag::Reset),
             Ending::Unseen => Some(Flag::Truncated),
         };
-        for side in [Side::Request, Side::Response] {
-            self.end_side(side, mark, out);
-        }
         if ending == Ending::Reset {
             self.queue.iter_mut().for_each(|pending| pending.flags.set(Flag::Reset));
+        }
+        for side in [Side::Request, Side::Response] {
+            self.end_side(side, mark, out);
         }
         self.flush(|_| true, out);
     }
@@ -438,11 +443,8 @@ impl Conversation {
     }
 
     fn pending(&mut self) -> Pending {
-        let mut pending = Pending { ordinal: self.ordinals, ..Pending::default() };
+        let pending = Pending { ordinal: self.ordinals, ..Pending::default() };
         self.ordinals = self.ordinals.saturating_add(1);
-        if self.mid_stream {
-            pending.flags.set(Flag::MidStream);
-        }
         pending
     }
 
@@ -490,6 +492,9 @@ impl Conversation {
         }
         if pending.response.is_none() {
             pending.flags.set(Flag::NoResponse);
+        }
+        if self.mid_stream {
+            pending.flags.set(Flag::MidStream);
         }
         pending.times.request_last = pending.times.request_last.max(pending.times.request_first);
         let id = *self.id.get_or_insert_with(|| {

@@ -49,8 +49,8 @@ pub(super) struct Flow {
     client: Option<usize>,
     pub(super) protocol: Protocol,
     pub(super) conversation: Option<Box<Conversation>>,
-    /// First bytes of each direction that may be anything yet.
-    unclear: [Vec<u8>; 2],
+    /// First bytes of each direction that may be anything yet, with their times.
+    unclear: [Vec<(Vec<u8>, Nanos)>; 2],
     packets: u64,
     last: Nanos,
     pub(super) closed: bool,
@@ -77,7 +77,7 @@ impl Flow {
     /// Bytes held.
     pub(super) fn cost(&self) -> u64 {
         let early: u64 = self.halves.iter().map(Half::cost).sum();
-        let unclear = self.unclear.iter().map(|data| data.len() as u64).sum::<u64>();
+        let unclear: u64 = self.unclear.iter().flatten().map(|(data, _)| data.len() as u64 + 32).sum();
         let conversation = self
             .conversation
             .as_ref()
@@ -160,6 +160,9 @@ impl Flow {
             self.halves[from].begin(first);
         }
         self.halves[from].syn = true;
+        if let Some(conversation) = &mut self.conversation {
+            conversation.began();
+        }
         match segment.acknowledged {
             None => self.client = Some(from),
             Some(number) => {
@@ -260,17 +263,12 @@ impl Flow {
         }
     }
 
-    /// Each direction waits for the other (acknowledgements on retransmitted segments can make it so): let the one go that was
-    /// captured first.
+    /// Each direction waits for the other. Only a retransmission that acknowledges what came after its bytes were first sent
+    /// can make it so, and that is the one captured later: let it go.
     fn untie(&mut self) -> bool {
-        let front =
-            |dir: usize| self.halves[dir].first_early().filter(|(at, ..)| *at <= self.halves[dir].next);
-        let (Some((_, need0, time0)), Some((_, need1, time1))) = (front(0), front(1)) else { return false };
-        if time0 <= time1 {
-            self.halves[1].released = self.halves[1].released.max(need0);
-        } else {
-            self.halves[0].released = self.halves[0].released.max(need1);
-        }
+        let front = |half: &Half| half.first_early().filter(|(at, _)| *at <= half.next).map(|(_, time)| time);
+        let (Some(one), Some(two)) = (front(&self.halves[0]), front(&self.halves[1])) else { return false };
+        self.halves[usize::from(two >= one)].wait_no_more();
         true
     }
 
@@ -315,7 +313,7 @@ impl Flow {
 
     /// Declares the hole before the first early segment lost, or what the other direction waits for. False when there is nothing to give up.
     fn give_up(&mut self, dir: usize, context: &mut Context<'_, '_>) -> bool {
-        let Some((position, need, _)) = self.halves[dir].first_early() else { return false };
+        let Some((position, _)) = self.halves[dir].first_early() else { return false };
         let half = &mut self.halves[dir];
         if position > half.next {
             let length = position - half.next;
@@ -323,8 +321,7 @@ impl Flow {
             *context.gaps += 1;
             self.hole(dir, length, context);
         } else {
-            let other = &mut self.halves[1 - dir];
-            other.released = other.released.max(need);
+            half.wait_no_more();
         }
         self.pump(context);
         true
@@ -377,9 +374,8 @@ impl Flow {
 
     /// A direction with something that waits; one that waits for its own bytes before one that waits for the other's.
     fn stuck(&self) -> Option<usize> {
-        let front = |dir: usize| {
-            self.halves[dir].first_early().map(|(at, _, time)| (at <= self.halves[dir].next, time))
-        };
+        let front =
+            |dir: usize| self.halves[dir].first_early().map(|(at, time)| (at <= self.halves[dir].next, time));
         match (front(0), front(1)) {
             (None, None) => None,
             (Some(_), None) => Some(0),
@@ -413,16 +409,15 @@ impl Flow {
 
     /// Finds out from first bytes what the connection carries and who is the client.
     fn tell(&mut self, from: usize, data: &[u8], time: Nanos, context: &mut Context<'_, '_>) {
-        let held = std::mem::take(&mut self.unclear[from]);
         let joined;
-        let data = if held.is_empty() {
+        let first = if self.unclear[from].is_empty() {
             data
         } else {
-            joined = [held.as_slice(), data].concat();
+            let held = self.unclear[from].iter().flat_map(|(data, _)| data);
+            joined = held.chain(data).copied().collect::<Vec<u8>>();
             &joined
         };
-        let began = self.halves.iter().any(|half| half.syn);
-        let client = match (looks(data), self.client) {
+        let client = match (looks(first), self.client) {
             (Looks::Tls, _) => {
                 self.protocol = Protocol::Tls;
                 return;
@@ -431,8 +426,8 @@ impl Flow {
                 self.protocol = Protocol::Http2;
                 return;
             }
-            (Looks::Unclear, _) if data.len() < MAX_UNCLEAR => {
-                self.unclear[from] = data.to_vec();
+            (Looks::Unclear, _) if first.len() < MAX_UNCLEAR => {
+                self.unclear[from].push((data.to_vec(), time));
                 return;
             }
             (Looks::Request, None) => from,
@@ -440,18 +435,24 @@ impl Flow {
             // with the handshake seen, roles are known, and what follows the noise may be HTTP all the same
             (_, Some(client)) => client,
             // in mid-stream: the middle of a message, most likely; its next one will tell
-            (_, None) => return,
+            (_, None) => {
+                self.unclear[from].clear();
+                return;
+            }
         };
         self.client = Some(client);
         self.protocol = Protocol::Http;
-        let mut conversation =
-            Conversation::new(self.ends[client], self.ends[1 - client], !began, context.limits);
-        let side = if from == client { Side::Request } else { Side::Response };
-        conversation.feed(side, data, time, context.out);
-        self.conversation = Some(Box::new(conversation));
-        let other = std::mem::take(&mut self.unclear[1 - from]);
-        if !other.is_empty() {
-            self.hand_on(1 - from, &other, time, context);
+        let began = self.halves.iter().any(|half| half.syn);
+        let (ends, limits) = (self.ends, context.limits);
+        self.conversation = Some(Box::new(Conversation::new(ends[client], ends[1 - client], !began, limits)));
+        let [one, two] = std::mem::take(&mut self.unclear);
+        let (own, others) = if from == 0 { (one, two) } else { (two, one) };
+        let now = [(data.to_vec(), time)];
+        for (data, time) in own.iter().chain(&now) {
+            self.hand_on(from, data, *time, context);
+        }
+        for (data, time) in &others {
+            self.hand_on(1 - from, data, *time, context);
         }
     }
 

@@ -94,13 +94,16 @@ impl Half {
         position <= end || position <= self.released
     }
 
-    /// Keeps a segment for later: of its bytes, those that are not kept yet. Says whether anything was new.
+    /// Keeps a segment for later: of its bytes, those that are not kept yet.
     pub(super) fn keep(&mut self, position: u64, segment: &Segment<'_>, time: Nanos, need: u64) {
         let end = position + segment.data.len() as u64;
         let mut at = position.max(self.next);
         // the kept segment before may reach into this one
         if let Some((&start, before)) = self.early.range(..=at).next_back() {
             at = at.max(start + before.data.len() as u64);
+        }
+        if at >= end {
+            return;
         }
         let behind: Vec<(u64, u64)> =
             self.early.range(at..end).map(|(&start, kept)| (start, start + kept.data.len() as u64)).collect();
@@ -135,9 +138,16 @@ impl Half {
         }
     }
 
-    /// Position and need of the first early segment.
-    pub(super) fn first_early(&self) -> Option<(u64, u64, Nanos)> {
-        self.early.first_key_value().map(|(&position, early)| (position, early.need, early.time))
+    /// Position and time of the first early segment.
+    pub(super) fn first_early(&self) -> Option<(u64, Nanos)> {
+        self.early.first_key_value().map(|(&position, early)| (position, early.time))
+    }
+
+    /// Lets the first early segment go without the other direction.
+    pub(super) fn wait_no_more(&mut self) {
+        if let Some(mut entry) = self.early.first_entry() {
+            entry.get_mut().need = 0;
+        }
     }
 
     /// Whether the next byte is missing although the receiver has acknowledged it.

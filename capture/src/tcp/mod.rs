@@ -11,4 +11,8 @@ mod table;
 
 pub(crate) use table::Table;
 #[cfg(test)]
+mod properties;
+#[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod wire;
