@@ -10,7 +10,8 @@ use mynah_traffic::{Nanos, Provenance};
 use crate::exit::{Exit, Exits, Failure, fail};
 use crate::input::{Inputs, show_warnings};
 use crate::progress::Progress;
-use crate::{terminal, unmasked};
+use crate::terminal::{self, plural};
+use crate::unmasked;
 
 /// What becomes of sensitive values.
 pub(crate) enum Masking {
@@ -131,8 +132,12 @@ pub(crate) fn tell(made: &Made) {
     let size = std::fs::metadata(&made.path).map(|meta| meta.len()).unwrap_or_default();
     let counts = &made.counts;
     terminal::say(format!(
-        "captured  {} exchanges ({} of {} packets or entries read, {} gaps, {} flows evicted)",
-        made.exchanges, counts.captured, counts.seen, counts.gaps, counts.evicted
+        "captured  {} ({} of {} packets or entries read, {}, {} evicted)",
+        plural(made.exchanges, "exchange"),
+        counts.captured,
+        counts.seen,
+        plural(counts.gaps, "gap"),
+        plural(counts.evicted, "flow"),
     ));
     match &made.report {
         Some(report) => {

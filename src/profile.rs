@@ -9,7 +9,7 @@ use mynah_traffic::{Endpoint, Nanos};
 
 use crate::exit::{Exit, Exits, Failure, Outcome};
 use crate::input::{FilterArgs, Inputs, Reading};
-use crate::terminal;
+use crate::terminal::{self, plural};
 
 /// Group recorded sessions into weighted behaviour profiles: a scenario to replay and to edit.
 #[derive(Debug, clap::Args)]
@@ -140,12 +140,16 @@ pub(crate) fn make(
 fn tell(scenario: &Scenario, output: &Path) {
     if let Some(recorded) = &scenario.recorded {
         terminal::say(format!(
-            "grouped   {} sessions of {} exchanges, {:.2} sessions/s over {:.1} s",
-            recorded.sessions, recorded.exchanges, recorded.sessions_per_s, recorded.duration_s
+            "grouped   {} of {}, {:.2} sessions/s over {:.1} s",
+            plural(recorded.sessions, "session"),
+            plural(recorded.exchanges, "exchange"),
+            recorded.sessions_per_s,
+            recorded.duration_s
         ));
     }
     for profile in &scenario.profiles {
-        let sessions = profile.sessions.map(|count| format!(" ({count} sessions)")).unwrap_or_default();
+        let sessions =
+            profile.sessions.map(|count| format!(" ({})", plural(count, "session"))).unwrap_or_default();
         terminal::say(format!("profile   {:>6.2} %  {}{sessions}", profile.weight, profile.name));
     }
     for correlation in &scenario.correlations {

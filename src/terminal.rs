@@ -41,6 +41,11 @@ pub(crate) fn warn(text: impl std::fmt::Display) {
     eprintln!("{word} {text}");
 }
 
+/// `1 session`, `2 sessions`.
+pub(crate) fn plural(count: u64, noun: &str) -> String {
+    format!("{count} {noun}{}", if count == 1 { "" } else { "s" })
+}
+
 /// A command as a person would type it: arguments with odd characters in quotes.
 pub(crate) fn shell_line(words: &[String]) -> String {
     let plain = |word: &str| {

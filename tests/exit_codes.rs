@@ -118,7 +118,7 @@ fn wrong_usage_exits_2() {
         (vec!["replay", "s.toml", target[0], target[1]], "how much load?"),
         (vec!["replay", "s.toml", target[0], target[1], "--rate", "fast"], "expected '10x'"),
         (vec!["replay", "s.toml", target[0], target[1], "--users", "0"], "0"),
-        (vec!["replay", "s.toml", target[0], target[1], "--rate", "10x"], "recorded"),
+        (vec!["replay", "s.toml", target[0], target[1], "--rate", "10x"], "relative to a recording"),
         (vec!["replay", "s.toml", target[0], target[1], "--users", "1", "--threshold", "p99 <"], "p99"),
         (vec!["replay", "s.toml", target[0], "ftp://x", "--users", "1"], "ftp"),
         (vec!["replay", "s.toml", target[0], target[1], "--users", "1", "--for", "10"], "number with a unit"),

@@ -25,26 +25,42 @@ pub(crate) fn steps(script: &SessionScript, host: Option<&str>) -> Option<Vec<In
     Some(inline)
 }
 
-fn placeholder(injection: &Injection) -> String {
-    let value = match &injection.source {
-        Source::Correlation { name, index: 0 } => format!("${{{name}}}"),
-        Source::Correlation { name, index } => format!("${{{name}[{index}]}}"),
-        Source::Identity { column } => format!("${{identity.{column}}}"),
+/// The `${…}` that stands for an injection, and whether the recorded value is in it as the default.
+///
+/// Log-ins and places in the path have one: without a CSV, or where the page that hands the value out has changed, what
+/// was recorded may still be right. A stale token never is.
+fn placeholder(injection: &Injection, recorded: &str) -> Option<(String, bool)> {
+    let name = match &injection.source {
+        Source::Correlation { name, index: 0 } => name.clone(),
+        Source::Correlation { name, index } => format!("{name}[{index}]"),
+        Source::Identity { column } => format!("identity.{column}"),
     };
-    match &injection.format {
-        Some(format) => format.replacen("{}", &value, 1),
-        None => value,
-    }
+    let (before, after) =
+        injection.format.as_deref().and_then(|format| format.split_once("{}")).unwrap_or_default();
+    let keeps = matches!(injection.source, Source::Identity { .. })
+        || matches!(injection.at, Locator::PathSegment { .. });
+    let value = if keeps {
+        let recorded = recorded.strip_prefix(before)?.strip_suffix(after)?;
+        // A bracket would end the placeholder too early: such a step is not written inline.
+        if recorded.contains('}') {
+            return None;
+        }
+        format!("${{{name}:-{recorded}}}")
+    } else {
+        format!("${{{name}}}")
+    };
+    Some((format!("{before}{value}{after}"), keeps))
 }
 
 fn write(step: &Step, host: Option<&str>, think: Nanos) -> Option<InlineStep> {
     let view = open_view(&step.request)?;
     let mut edits: Vec<Edit> = Vec::new();
-    // What is read back has a zero where a number's placeholder stood bare.
+    // What is read back has the default, or a zero where a number's placeholder stood bare.
     let mut filled: Vec<Edit> = Vec::new();
     for injection in &step.injections {
         let leaf = view.find(&injection.at).into_iter().next()?;
-        let text = placeholder(injection).into_bytes();
+        let (text, has_default) = placeholder(injection, leaf.text()?)?;
+        let text = text.into_bytes();
         // Bare where percent signs would make it unreadable, and where quotes would make a number a string.
         let number = leaf.encoding == Encoding::JsonNumber;
         let plain = number || matches!(leaf.locator, Locator::PathSegment { .. } | Locator::Query { .. });
@@ -53,7 +69,11 @@ fn write(step: &Step, host: Option<&str>, think: Nanos) -> Option<InlineStep> {
         } else {
             leaf.edit(&text)
         };
-        filled.push(if number { leaf.edit(b"0") } else { edit.clone() });
+        match (has_default, number) {
+            (true, _) => {}
+            (false, true) => filled.push(leaf.edit(b"0")),
+            (false, false) => filled.push(edit.clone()),
+        }
         edits.push(edit);
     }
     let filled = patch(&view, filled).ok()?;

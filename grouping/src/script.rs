@@ -316,7 +316,7 @@ fn injections(
     for (column, at, value) in &draft.personal {
         if column == "password" || logins.contains(value) {
             let source = Source::Identity { column: column.clone() };
-            injections.push(Injection { at: at.clone(), source, format: None });
+            injections.push(Injection { at: at.clone(), source, format: None, required: false });
         }
     }
     for pending in &draft.pending {
@@ -334,6 +334,7 @@ fn injections(
             at: pending.at.clone(),
             source: Source::Correlation { name: correlation.name.clone(), index: index as u32 },
             format: pending.format.clone(),
+            required: false,
         });
     }
     injections

@@ -71,6 +71,8 @@ pub(crate) struct Need {
     pub(crate) name: String,
     /// What stands before and after the value in its place.
     pub(crate) around: Option<(String, String)>,
+    /// Without a value the step fails.
+    pub(crate) required: bool,
 }
 
 /// A request ready to be filled in.

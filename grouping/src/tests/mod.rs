@@ -227,10 +227,10 @@ fn a_single_session_is_written_inline() {
     for part in [
         "request = \"GET /items/${item_id",
         "csrf = \"${csrf}\"",
-        "email = \"${identity.email}\"",
-        "password = \"${identity.password}\"",
+        "email = \"${identity.email:-",
+        "password = \"${identity.password:-",
         "Authorization = \"Bearer ${api_token}\"",
-        "request = \"GET /orders/${order_id}\"",
+        "request = \"GET /orders/${order_id:-",
         "\"X-CSRF-Token\" = \"${csrf}\"",
     ] {
         let plain = part.replace("\"X-CSRF-Token\"", "X-CSRF-Token");

@@ -80,7 +80,7 @@ pub(crate) async fn perform(context: &Context, user: &User, step: &StepPlan, int
         learnt: Vec::new(),
     };
     match &step.template {
-        Ok(template) => match fill_in(context, user, step, template, &mut done) {
+        Ok(template) => match fill_in(context, user, template, &mut done) {
             Ok(()) => {
                 let place_at = context.setup.place_of.get(step.origin as usize).copied()?;
                 let slot = user.slot(step.connection, place_at);
@@ -110,17 +110,11 @@ pub(crate) async fn perform(context: &Context, user: &User, step: &StepPlan, int
 }
 
 /// Finds the values. Fails where a hand-written step has none to send.
-fn fill_in(
-    context: &Context,
-    user: &User,
-    step: &StepPlan,
-    template: &Template,
-    done: &mut Done,
-) -> Result<(), String> {
+fn fill_in(context: &Context, user: &User, template: &Template, done: &mut Done) -> Result<(), String> {
     for need in &template.needs {
         let value = match user.find(need, &context.setup.plan.identities) {
             Found::Value(value) => Some(value),
-            Found::Missing | Found::Recorded if step.inline => {
+            Found::Missing | Found::Recorded if need.required => {
                 return Err(format!("no value for {}", need.name));
             }
             Found::Missing => {

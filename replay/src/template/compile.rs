@@ -36,7 +36,7 @@ impl Names<'_> {
             Some((before, after)) => (before.to_owned(), after.to_owned()),
             None => (format.clone(), String::new()),
         });
-        Need { at: injection.at.clone(), source, name, around }
+        Need { at: injection.at.clone(), source, name, around, required: injection.required }
     }
 }
 

@@ -34,7 +34,7 @@ fn message(head: &str, body: &[u8]) -> Message {
 
 fn inject(at: &str, format: Option<&str>) -> Injection {
     let source = Source::Correlation { name: "x".into(), index: 0 };
-    Injection { at: at.parse().unwrap(), source, format: format.map(str::to_owned) }
+    Injection { at: at.parse().unwrap(), source, format: format.map(str::to_owned), required: false }
 }
 
 fn make(message: &Message, injections: &[Injection]) -> Template {

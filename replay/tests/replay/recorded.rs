@@ -80,7 +80,7 @@ to = ["POST /send form:csrf"]
 
 fn inject(at: &str, name: &str) -> Injection {
     let source = Source::Correlation { name: name.to_owned(), index: 0 };
-    Injection { at: at.parse().unwrap(), source, format: None }
+    Injection { at: at.parse().unwrap(), source, format: None, required: false }
 }
 
 fn form_session() -> SessionScript {

@@ -12,7 +12,7 @@
 use std::fmt::Write as _;
 
 use bytes::Bytes;
-use mynah_message::{Limits, Message, View};
+use mynah_message::{Edit, Limits, Locator, Message, Part, View, patch};
 use serde::{Deserialize, Serialize};
 
 use super::script::{Expect, Injection, Source, Step};
@@ -21,7 +21,7 @@ use crate::units::parse_duration;
 use crate::{Error, Nanos};
 
 /// One request of an inline profile. Text may hold `${name}` (a correlation's value, `${name[2]}` the third of several)
-/// and `${identity.column}`.
+/// and `${identity.column}`. Where there is no value the step fails, unless one is given: `${identity.email:-a@b.example}`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct InlineStep {
@@ -77,7 +77,16 @@ fn form_encode(text: &str, out: &mut String) {
     }
 }
 
-/// Puts a zero where a `${…}` stands outside of quotes in JSON, so that it is JSON: the text, and each with its place.
+/// What stands between `${` and `}`: the name, and what is sent where it has no value.
+fn with_default(inner: &str) -> (&str, Option<&str>) {
+    match inner.split_once(":-") {
+        Some((name, default)) => (name, Some(default)),
+        None => (inner, None),
+    }
+}
+
+/// Puts the default, or a zero, where a `${…}` stands outside of quotes in JSON, so that it is JSON: the text, and each
+/// with its place.
 fn fill_bare(json: &str) -> (String, Vec<(usize, String)>) {
     let (mut out, mut bare) = (String::with_capacity(json.len()), Vec::new());
     let (mut quoted, mut escaped) = (false, false);
@@ -88,7 +97,7 @@ fn fill_bare(json: &str) -> (String, Vec<(usize, String)>) {
             && let Some(end) = rest.find('}')
         {
             bare.push((out.len(), rest[..=end].to_owned()));
-            out.push('0');
+            out.push_str(with_default(&rest[2..end]).1.unwrap_or("0"));
             rest = &rest[end + 1..];
             continue;
         }
@@ -151,7 +160,7 @@ impl InlineStep {
         let (json, bare) = self.json.as_deref().map(fill_bare).unzip();
         let request = self.message(method, target, &host, json)?;
         let think = self.think.as_deref().map_or(Ok(Nanos(0)), parse_duration)?;
-        let injections = self.injections(&request, &bare.unwrap_or_default())?;
+        let (request, injections) = self.injections(&request, &bare.unwrap_or_default())?;
         let expect = Expect { status: self.expect, content_type: self.expect_type.clone(), body_bytes: 0 };
         Ok(Step {
             endpoint,
@@ -228,51 +237,66 @@ impl InlineStep {
         Ok(Message { head: Bytes::from(head), body: Bytes::from(body), trailers: Bytes::new() })
     }
 
-    /// Every value that holds a `${…}`, by its place; `bare` are those that stood outside of quotes in JSON.
-    fn injections(&self, request: &Message, bare: &[(usize, String)]) -> Result<Vec<Injection>, Error> {
-        let view = View::open(request, &Limits::default())
-            .map_err(|error| wrong(&self.request, error.to_string()))?;
-        let mut found: Vec<(mynah_message::Locator, String)> = Vec::new();
-        let mut covered: Vec<(bool, std::ops::Range<usize>)> = Vec::new();
+    /// Every value that holds a `${…}`, by its place, and the request with defaults in theirs; `bare` are those that
+    /// stood outside of quotes in JSON.
+    fn injections(
+        &self,
+        request: &Message,
+        bare: &[(usize, String)],
+    ) -> Result<(Message, Vec<Injection>), Error> {
+        let wrong = |error: mynah_message::Error| wrong(&self.request, error.to_string());
+        let view = View::open(request, &Limits::default()).map_err(wrong)?;
+        let mut found: Vec<Result<Injection, Error>> = Vec::new();
+        let mut edits: Vec<Edit> = Vec::new();
+        let mut covered: Vec<(Part, std::ops::Range<usize>)> = Vec::new();
         view.leaves(&mut |leaf| {
-            let in_json = matches!(leaf.locator, mynah_message::Locator::Json { .. });
+            let in_json = matches!(leaf.locator, Locator::Json { .. });
             if let Some((_, text)) = bare.iter().find(|(at, _)| in_json && *at == leaf.span.start) {
-                found.push((leaf.locator.clone(), text.clone()));
+                found.push(self.injection(&leaf.locator, text).map(|(injection, _)| injection));
                 return;
             }
-            if let Some(text) = leaf.text().filter(|text| text.contains("${")) {
-                let in_body = leaf.part == mynah_message::Part::Body;
-                // A Cookie header is a leaf as a whole and in its parts: the parts are what is meant.
-                let structured = matches!(&leaf.locator, mynah_message::Locator::Header { name, .. } if name.eq_ignore_ascii_case("cookie"));
-                let inside = covered.iter().any(|(body, span)| *body == in_body && span.start <= leaf.span.start && leaf.span.end <= span.end);
-                if !structured && !inside {
-                    covered.push((in_body, leaf.span.clone()));
-                    found.push((leaf.locator.clone(), text.to_owned()));
-                }
+            let Some(text) = leaf.text().filter(|text| text.contains("${")) else { return };
+            // A Cookie header is a leaf as a whole and in its parts: the parts are what is meant.
+            let structured =
+                matches!(&leaf.locator, Locator::Header { name, .. } if name.eq_ignore_ascii_case("cookie"));
+            let inside = covered.iter().any(|(part, span)| {
+                *part == leaf.part && span.start <= leaf.span.start && leaf.span.end <= span.end
+            });
+            if structured || inside {
+                return;
             }
+            covered.push((leaf.part, leaf.span.clone()));
+            found.push(self.injection(&leaf.locator, text).map(|(injection, default)| {
+                edits.extend(default.map(|default| leaf.edit(default.as_bytes())));
+                injection
+            }));
         });
-        found.into_iter().map(|(at, text)| self.injection(at, &text)).collect()
+        let injections = found.into_iter().collect::<Result<_, _>>()?;
+        Ok((patch(&view, edits).map_err(wrong)?, injections))
     }
 
-    fn injection(&self, at: mynah_message::Locator, text: &str) -> Result<Injection, Error> {
+    /// From a value that holds a `${…}`, and the whole value where a default stands in for it.
+    fn injection(&self, at: &Locator, text: &str) -> Result<(Injection, Option<String>), Error> {
         let open = text.find("${").unwrap_or(0);
         let close = text[open..]
             .find('}')
             .map(|end| open + end)
             .ok_or_else(|| wrong(&self.request, format!("'{text}' has ${{ without }}")))?;
-        let (before, name, after) = (&text[..open], &text[open + 2..close], &text[close + 1..]);
+        let (before, inner, after) = (&text[..open], &text[open + 2..close], &text[close + 1..]);
         if after.contains("${") {
             return Err(wrong(
                 &self.request,
                 format!("not supported yet: two ${{…}} in one value, '{text}'"),
             ));
         }
+        let (name, default) = with_default(inner);
         let source = self.source(name)?;
         let format = (!before.is_empty() || !after.is_empty()).then(|| format!("{before}{{}}{after}"));
-        Ok(Injection { at, source, format })
+        let injection = Injection { at: at.clone(), source, format, required: default.is_none() };
+        Ok((injection, default.map(|default| format!("{before}{default}{after}"))))
     }
 
-    /// What stands between `${` and `}`.
+    /// What a placeholder's name means.
     fn source(&self, name: &str) -> Result<Source, Error> {
         if let Some(column) = name.strip_prefix("identity.") {
             return Ok(Source::Identity { column: column.to_owned() });

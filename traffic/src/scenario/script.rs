@@ -45,6 +45,8 @@ pub struct Injection {
     pub source: Source,
     /// Text around the value, `{}` being the value.
     pub format: Option<String>,
+    /// Without a value there is nothing to send and the step fails; otherwise what stands in the request is sent.
+    pub required: bool,
 }
 
 /// Where an injected value comes from.

@@ -129,7 +129,8 @@ impl TryFrom<SessionCode> for SessionScript {
                     (None, None) => return Err(format!("step {number} has an injection without a source")),
                 };
                 let at = injection.at.parse().map_err(|error| format!("step {number}: {error}"))?;
-                injections.push(Injection { at, source, format: injection.format });
+                // What was recorded stands in the request.
+                injections.push(Injection { at, source, format: injection.format, required: false });
             }
             steps.push(Step {
                 endpoint: step.endpoint,

@@ -87,6 +87,27 @@ fn a_placeholder_outside_of_quotes_is_a_number() {
 }
 
 #[test]
+fn a_default_stands_in_the_request_and_makes_the_value_optional() {
+    let step = InlineStep {
+        request: "PUT /a/${id:-17}?q=${word}".into(),
+        json: Some(r#"{"n": ${n:-5}, "m": ${m}, "s": "x${s:-y}z"}"#.into()),
+        headers: toml::Table::from_iter([("Authorization".to_owned(), "Bearer ${token:-t0}".into())]),
+        ..InlineStep::default()
+    };
+    let step = step.to_step(0, "a", None).unwrap();
+    assert_eq!(&step.request.body[..], br#"{"n": 5, "m": 0, "s": "xyz"}"#);
+    let head = String::from_utf8_lossy(&step.request.head).into_owned();
+    assert!(
+        head.starts_with("PUT /a/17?q=${word} HTTP/1.1\r\n") && head.contains("Authorization: Bearer t0\r\n"),
+        "{head}"
+    );
+    assert!(head.contains(&format!("Content-Length: {}\r\n", step.request.body.len())), "{head}");
+    let required: Vec<String> =
+        step.injections.iter().filter(|one| one.required).map(|one| one.at.to_string()).collect();
+    assert_eq!((step.injections.len(), required), (6, vec!["query:q".to_owned(), "json:$.m".to_owned()]));
+}
+
+#[test]
 fn what_is_written_is_read() {
     let scenario = Scenario::parse(HAND_WRITTEN, "s.toml").unwrap();
     let text = scenario.to_toml().unwrap();
@@ -125,6 +146,7 @@ fn script() -> SessionScript {
         at: "json:$.a[2].b".parse::<Locator>().unwrap(),
         source: Source::Correlation { name: "x".into(), index: 2 },
         format: Some("Bearer {}".into()),
+        required: false,
     };
     let second = Step { endpoint: 1, waits_for: Some(0), injections: vec![injection], ..step.clone() };
     SessionScript { start: Nanos(5), steps: vec![step, second] }
