@@ -188,3 +188,6 @@ fn told(stop: &Stop, offset: u64) -> (u64, String) {
         Stop::Io(error) => (offset, format!("the file cannot be decompressed any further ({error})")),
     }
 }
+
+#[cfg(test)]
+mod tests;

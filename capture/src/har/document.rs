@@ -7,6 +7,7 @@ use std::sync::mpsc::SyncSender;
 use serde::de::{DeserializeSeed, Deserializer, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
+use super::utf8::Lossy;
 use crate::recognise::without_mark;
 
 /// What the reader sends.
@@ -58,7 +59,7 @@ fn parse(mut reader: Box<dyn Read + Send>, to: &SyncSender<Item>) -> Ended {
         }
     }
     let first = without_mark(&mark[..filled]).to_vec();
-    let reader = BufReader::with_capacity(256 << 10, io::Cursor::new(first).chain(reader));
+    let reader = BufReader::with_capacity(64 << 10, Lossy::new(io::Cursor::new(first).chain(reader)));
     let mut found = false;
     let mut document = serde_json::Deserializer::from_reader(reader);
     let result =

@@ -4,6 +4,7 @@ mod body;
 mod document;
 mod entry;
 mod lenient;
+mod utf8;
 
 use std::path::PathBuf;
 use std::sync::mpsc::{Receiver, sync_channel};
@@ -95,7 +96,9 @@ impl Har {
                 None
             }
             Ended::Io(source) => Some(Error::Io { path: path(), source }),
-            Ended::Damaged { message, line, column } if self.seen > 0 => {
+            Ended::Damaged { message, line, column } | Ended::NotHar { message, line, column }
+                if self.seen > 0 =>
+            {
                 let place = Place::Line { line, column };
                 self.cut = Some(format!("cut short at {place}: {message}; what stood before it was kept"));
                 None

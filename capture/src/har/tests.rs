@@ -188,6 +188,16 @@ fn a_damaged_tail_costs_only_itself() {
 }
 
 #[test]
+fn a_byte_that_is_no_text_costs_nothing_else() {
+    let mut text = archive(&[entry(), entry()]).into_bytes();
+    let at = text.windows(6).position(|window| window == b"\"*/*\"}").unwrap();
+    text[at + 1] = 0xe9;
+    let mut source = open(&text, &Options::default());
+    assert_eq!(source.by_ref().filter(Result::is_ok).count(), 2);
+    assert!(source.warnings().is_empty());
+}
+
+#[test]
 fn what_is_no_archive_is_an_error_with_its_place() {
     let error = |text: &str| {
         let mut source = open(text.as_bytes(), &Options::default());

@@ -171,7 +171,7 @@ impl Conversation {
         }
     }
 
-    /// `length` bytes of one direction were never captured. Zero: bytes are missing and it is not known yet how many.
+    /// `length` bytes of one direction were never captured.
     pub(crate) fn hole(&mut self, side: Side, length: u64, out: &mut Out<'_>) {
         if side == Side::Request && self.tunnel.is_some() {
             return;

@@ -233,7 +233,7 @@ fn fragments_in_any_order() {
     let mut found = Vec::new();
     for (n, piece) in ip[20..].chunks(16).enumerate() {
         let more = u8::from((n + 1) * 16 < ip.len() - 20);
-        let header = [6, 0, (n * 16 >> 8) as u8, (n * 16) as u8 | more, 0, 0, 0, 9];
+        let header = [6, 0, ((n * 16) >> 8) as u8, (n * 16) as u8 | more, 0, 0, 0, 9];
         let packet = ipv6(&header, 44, piece);
         found.extend(decode_cut(&mut decoder, 229, &packet, packet.len()).1);
     }

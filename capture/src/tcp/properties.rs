@@ -70,7 +70,7 @@ fn send_split(wire: &mut Wire, from: usize, data: &[u8], sizes: &[usize], turn: 
         wire.send(from, &rest[..size]);
         rest = &rest[size..];
         // acknowledged now and then
-        if *turn % 3 == 0 {
+        if turn.is_multiple_of(3) {
             wire.push(1 - from, b"");
         }
     }
