@@ -261,3 +261,46 @@ fn what_is_no_archive_is_refused_with_its_place() {
     let gor = Source::open(&folder.join("gor/rec-keepalive-mixed.gor"), &Options::default()).unwrap_err();
     assert!(matches!(gor, Error::Unsupported { .. }), "{gor}");
 }
+
+/// Every file of the collection with bytes changed, again and again: whatever comes of it, it ends and does not panic.
+#[test]
+fn damaged_files_never_panic() {
+    let Some(folder) = data() else { return };
+    let mut state = 0x9e37_79b9_7f4a_7c15_u64;
+    let mut random = |below: usize| {
+        // xorshift, for the same damage each time
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        (state >> 11) as usize % below
+    };
+    let mut files: Vec<PathBuf> = Vec::new();
+    for kind in ["pcap", "har"] {
+        for group in std::fs::read_dir(folder.join(kind)).unwrap() {
+            let group = std::fs::read_dir(group.unwrap().path()).unwrap();
+            files.extend(group.map(|file| file.unwrap().path()));
+        }
+    }
+    files.sort();
+    for file in files {
+        let whole = std::fs::read(&file).unwrap();
+        let rounds = if whole.len() > 200_000 { 2 } else { 20 };
+        for _ in 0..rounds {
+            let mut bytes = whole.clone();
+            for _ in 0..=random(40) {
+                let at = random(bytes.len());
+                bytes[at] = random(256) as u8;
+            }
+            bytes.truncate(bytes.len() - random(bytes.len() / 4));
+            let options =
+                Options { memory: 1 << 20, flow_memory: 1 << 16, max_body: 1 << 16, ..Options::default() };
+            let input = Input::from_reader(&file, Box::new(std::io::Cursor::new(bytes)));
+            if let Ok(mut source) = input.and_then(|input| Source::new(input, &options)) {
+                let _ = source.by_ref().count();
+                let counts = source.counts();
+                let sum = counts.captured + counts.dropped_by_kernel + counts.dropped_by_mynah;
+                assert_eq!(counts.seen, sum, "{}", file.display());
+            }
+        }
+    }
+}
