@@ -1,9 +1,9 @@
 //! `mynah demo`: the whole pipeline, each step as a command that can be run by hand.
 
 use std::io::Write;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
-use mynah_masking::{Key, mask_value};
 use mynah_shop::{Accounts, Options, Running};
 
 use crate::exit::{Exit, Exits, Failure, Outcome};
@@ -50,8 +50,9 @@ pub(crate) fn run(args: &Args) -> Outcome {
     let file = |name: &str| folder.join(name).to_string_lossy().into_owned();
     let (pcap, recording, key, scenario, run) =
         (file("shop.pcap"), file("shop.mynah"), file("demo.key"), file("shop.toml"), file("run"));
+    let (accounts, masked) = (file("accounts.csv"), file("accounts-masked.csv"));
     write(Path::new(&pcap), CAPTURE)?;
-    write(Path::new(&file("accounts.csv")), ACCOUNTS.as_bytes())?;
+    write(Path::new(&accounts), ACCOUNTS.as_bytes())?;
 
     step(
         "1. Production traffic, as tcpdump saw it: find the exchanges, take the secrets out",
@@ -62,8 +63,25 @@ pub(crate) fn run(args: &Args) -> Outcome {
         "3. How users behave: profiles with weights, and the values that responses hand out",
         &["profile", &recording, "-o", &scenario],
     )?;
-    let accounts = seed_accounts(Path::new(&key), folder)?;
-    let shop = open_shop(&accounts)?;
+    // Masked passwords log in nowhere by themselves.
+    step(
+        "4. A fresh shop, its accounts seeded with the pseudonyms that the same key gives",
+        &[
+            "mask-value",
+            "--key-file",
+            &key,
+            "--csv",
+            &accounts,
+            "--column",
+            "username=email",
+            "--column",
+            "password=password",
+            "-o",
+            &masked,
+        ],
+    )?;
+    let shop = open_shop(Path::new(&masked))?;
+    println!("$ mynah demo-server --port {} --accounts {masked} &", shop.addr().port());
     let threshold = ["failure_rate < 0.5%", "p99 < 500ms"];
     let target = shop.url();
     let exit = step(
@@ -94,34 +112,10 @@ pub(crate) fn run(args: &Args) -> Outcome {
     Ok(exit)
 }
 
-/// Masked passwords log in nowhere by themselves: the fresh shop's accounts get the pseudonyms under the same key.
-fn seed_accounts(key: &Path, folder: &Path) -> Result<PathBuf, Failure> {
-    let path = folder.join("accounts-masked.csv");
-    println!(
-        "\n# 4. A fresh shop, its accounts seeded with the pseudonyms under the same key (as `mynah mask-value` gives them)"
-    );
-    let (shown, key_shown) = (path.display(), key.display());
-    println!(
-        "$ mynah mask-value --key-file {key_shown} --type email …; mynah mask-value --key-file {key_shown} --type password …   (into {shown})"
-    );
-    println!("$ mynah demo-server --port 18080 --accounts {shown}");
-    let key = Key::load(key).exits(Exit::Usage)?;
-    let mut reader = csv::Reader::from_reader(ACCOUNTS.as_bytes());
-    let mut writer = csv::Writer::from_path(&path).exits(Exit::Usage)?;
-    writer.write_record(["username", "password"]).exits(Exit::Usage)?;
-    for row in reader.records() {
-        let row = row.exits(Exit::Internal)?;
-        let value = |column: usize, kind: &str| {
-            mask_value(&key, kind, row.get(column).unwrap_or_default()).exits(Exit::Internal)
-        };
-        writer.write_record([value(0, "email")?, value(1, "password")?]).exits(Exit::Usage)?;
-    }
-    writer.flush().exits(Exit::Usage)?;
-    Ok(path)
-}
-
+/// On the shop's usual port, so that the printed commands can be repeated; on any free one where that is taken.
 fn open_shop(accounts: &Path) -> Result<Running, Failure> {
     let accounts = Accounts::from_csv_file(accounts).exits(Exit::Internal)?;
     let options = Options::new(accounts).seed(demo_server::fresh_seed());
-    Running::start(options).exits(Exit::Internal)
+    let usual = SocketAddr::from((Ipv4Addr::LOCALHOST, demo_server::PORT));
+    Running::start_on(usual, options.clone()).or_else(|_| Running::start(options)).exits(Exit::Internal)
 }

@@ -15,7 +15,7 @@ Example:
   mynah demo-server --port 18080 --accounts accounts.csv")]
 pub(crate) struct Args {
     /// Port on loopback; 0 takes a free one.
-    #[arg(long, default_value_t = 18080)]
+    #[arg(long, default_value_t = PORT)]
     port: u16,
 
     /// Who may log in: CSV with the columns username and password.
@@ -30,6 +30,9 @@ pub(crate) struct Args {
     #[arg(long)]
     seed: Option<u64>,
 }
+
+/// The shop's usual port.
+pub(crate) const PORT: u16 = 18080;
 
 /// A seed that differs at each start.
 pub(crate) fn fresh_seed() -> u64 {

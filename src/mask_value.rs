@@ -1,39 +1,118 @@
 //! `mynah mask-value`: the pseudonym that a value gets under a key.
 
-use std::path::PathBuf;
+use std::io::Write;
+use std::path::{Path, PathBuf};
 
 use mynah_masking::{Key, VALUE_KINDS, mask_value};
 
-use crate::exit::{Exit, Exits, Outcome, fail};
+use crate::exit::{Exit, Exits, Failure, Outcome, fail};
 
 /// Print the pseudonym that a value gets under a key: to seed a staging database with matching accounts.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
-Example:
-  mynah mask-value --key-file team.key --type email alice@shop.example")]
+Examples:
+  mynah mask-value --key-file team.key --type email alice@shop.example
+  mynah mask-value --key-file team.key --csv users.csv --column username=email --column password=password > masked.csv")]
 pub(crate) struct Args {
     /// What the value is.
-    #[arg(long = "type", value_name = "T", value_parser = clap::builder::PossibleValuesParser::new(VALUE_KINDS))]
-    kind: String,
+    #[arg(long = "type", value_name = "T", value_parser = clap::builder::PossibleValuesParser::new(VALUE_KINDS), required_unless_present = "csv")]
+    kind: Option<String>,
 
     /// The key that the recording was masked under.
     #[arg(long, value_name = "F", env = "MYNAH_KEY_FILE")]
     key_file: PathBuf,
 
+    /// Mask columns of this CSV file, whose first row names them; the other columns stay.
+    #[arg(long, value_name = "F.csv", conflicts_with_all = ["kind", "value"], requires = "columns")]
+    csv: Option<PathBuf>,
+
+    /// What stands in a column; repeatable.
+    #[arg(long = "column", value_name = "NAME=T", requires = "csv", value_parser = parse_column)]
+    columns: Vec<(String, String)>,
+
+    /// Where the CSV goes; standard output when left out.
+    #[arg(short, long, value_name = "F.csv", requires = "csv")]
+    output: Option<PathBuf>,
+
     /// The value; one is read from each line of standard input when it is left out.
     value: Option<String>,
 }
 
+fn parse_column(text: &str) -> Result<(String, String), String> {
+    let (name, kind) = text.split_once('=').ok_or("expected NAME=TYPE, such as password=password")?;
+    if VALUE_KINDS.contains(&kind) {
+        Ok((name.to_owned(), kind.to_owned()))
+    } else {
+        Err(format!("unknown type '{kind}'; there are {}", VALUE_KINDS.join(", ")))
+    }
+}
+
 pub(crate) fn run(args: &Args) -> Outcome {
     let key = Key::load(&args.key_file).exits(Exit::Usage)?;
-    let pseudonym = |value: &str| mask_value(&key, &args.kind, value).exits(Exit::Usage);
+    match (&args.csv, &args.kind) {
+        (Some(path), _) => csv(args, path, &key),
+        (None, Some(kind)) => values(args, kind, &key),
+        // clap has seen to it that one of them is there.
+        (None, None) => Err(fail(Exit::Usage, "name the value's --type, or a --csv")),
+    }
+}
+
+fn values(args: &Args, kind: &str, key: &Key) -> Outcome {
+    let pseudonym = |value: &str| mask_value(key, kind, value).exits(Exit::Usage);
+    let mut out = std::io::stdout().lock();
+    let mut print = |text: String| writeln!(out, "{text}").map_err(|error| output_failure(&error));
     if let Some(value) = &args.value {
-        println!("{}", pseudonym(value)?);
+        print(pseudonym(value)?)?;
         return Ok(Exit::Ok);
     }
     for line in std::io::stdin().lines() {
         let line = line.map_err(|error| fail(Exit::Input, format!("standard input: {error}")))?;
-        println!("{}", pseudonym(line.trim_end_matches('\r'))?);
+        print(pseudonym(line.trim_end_matches('\r'))?)?;
     }
+    Ok(Exit::Ok)
+}
+
+fn output_failure(error: &std::io::Error) -> Failure {
+    fail(Exit::Usage, format!("cannot write the output: {error}"))
+}
+
+fn csv(args: &Args, path: &Path, key: &Key) -> Outcome {
+    let input = |error: csv::Error| fail(Exit::Input, format!("{}: {error}", path.display()));
+    let output = |error: csv::Error| fail(Exit::Usage, format!("cannot write the output: {error}"));
+    let mut reader = csv::Reader::from_path(path).map_err(input)?;
+    let header = reader.headers().map_err(input)?.clone();
+    let mut kinds = vec![None; header.len()];
+    for (name, kind) in &args.columns {
+        let at = header.iter().position(|column| column == name).ok_or_else(|| {
+            let known: Vec<&str> = header.iter().collect();
+            fail(
+                Exit::Usage,
+                format!("{}: there is no column '{name}'; there are {}", path.display(), known.join(", ")),
+            )
+        })?;
+        kinds[at] = Some(kind.as_str());
+    }
+    let out: Box<dyn Write> = match &args.output {
+        Some(path) => Box::new(
+            std::fs::File::create(path)
+                .map_err(|error| mynah_traffic::Error::io(path, error))
+                .exits(Exit::Usage)?,
+        ),
+        None => Box::new(std::io::stdout().lock()),
+    };
+    let mut writer = csv::Writer::from_writer(out);
+    writer.write_record(&header).map_err(output)?;
+    for row in reader.records() {
+        let row = row.map_err(input)?;
+        let mut masked = Vec::with_capacity(row.len());
+        for (value, kind) in row.iter().zip(&kinds) {
+            masked.push(match kind {
+                Some(kind) => mask_value(key, kind, value).exits(Exit::Usage)?,
+                None => value.to_owned(),
+            });
+        }
+        writer.write_record(&masked).map_err(output)?;
+    }
+    writer.flush().map_err(|error| output_failure(&error))?;
     Ok(Exit::Ok)
 }

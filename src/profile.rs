@@ -1,14 +1,15 @@
 //! `mynah profile`: recordings → a weighted scenario.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use mynah_grouping::{Options, ProfileCount, SessionKey};
-use mynah_traffic::scenario::Scenario;
+use mynah_grouping::{Options, ProfileCount, Profiled, SessionKey};
 use mynah_traffic::units::parse_duration;
 use mynah_traffic::{Endpoint, Nanos};
 
 use crate::exit::{Exit, Exits, Failure, Outcome};
 use crate::input::{FilterArgs, Inputs, Reading};
+use crate::pipeline::list;
 use crate::terminal::{self, plural};
 
 /// Group recorded sessions into weighted behaviour profiles: a scenario to replay and to edit.
@@ -113,18 +114,18 @@ pub(crate) fn run(args: &Args) -> Outcome {
         seed: args.seed,
         ..args.grouping.options()
     };
-    let scenario = make(&inputs, &options, &args.output, args.explain)?;
-    tell(&scenario, &args.output);
+    let profiled = make(&inputs, &options, &args.output, args.explain)?;
+    tell(&profiled, &args.output);
     Ok(Exit::Ok)
 }
 
-/// Groups, writes the scenario and its sessions, and returns it.
+/// Groups, and writes the scenario and its sessions.
 pub(crate) fn make(
     inputs: &Inputs,
     options: &Options,
     output: &Path,
     explain: bool,
-) -> Result<Scenario, Failure> {
+) -> Result<Profiled, Failure> {
     let name = output.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
     let options = Options { name, ..options.clone() };
     let open = || inputs.open();
@@ -134,10 +135,11 @@ pub(crate) fn make(
         print!("{}", profiled.explanation);
     }
     profiled.scenario.save(output).exits(Exit::Usage)?;
-    Ok(profiled.scenario)
+    Ok(profiled)
 }
 
-fn tell(scenario: &Scenario, output: &Path) {
+fn tell(profiled: &Profiled, output: &Path) {
+    let scenario = &profiled.scenario;
     if let Some(recorded) = &scenario.recorded {
         terminal::say(format!(
             "grouped   {} of {}, {:.2} sessions/s over {:.1} s",
@@ -146,6 +148,11 @@ fn tell(scenario: &Scenario, output: &Path) {
             recorded.sessions_per_s,
             recorded.duration_s
         ));
+    }
+    let left_out: BTreeMap<String, u64> =
+        profiled.explanation.left_out.iter().map(|(reason, count)| (reason.to_string(), *count)).collect();
+    if !left_out.is_empty() {
+        terminal::say(format!("left out  {}", list(&left_out, "nothing")));
     }
     for profile in &scenario.profiles {
         let sessions =

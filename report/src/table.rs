@@ -61,8 +61,8 @@ fn row(
 
 /// A line under the titles and one at the end; none between rows, of which there may be many.
 const RULED: TableStyle = TableStyle::new()
-    .header_separator(LineStyle::none().fill('─'))
-    .bottom_border(LineStyle::none().fill('─'));
+    .header_separator(LineStyle::none().fill('─').junction('─'))
+    .bottom_border(LineStyle::none().fill('─').junction('─'));
 
 /// The whole that is printed at the end of a replay.
 pub fn render(document: &RunDocument, style: Style) -> String {
