@@ -38,7 +38,7 @@ use exit::{Exit, Outcome};
 #[derive(Debug, Parser)]
 #[command(name = "mynah", version, after_help = exit::HELP, max_term_width = 110)]
 pub(crate) struct Cli {
-    /// Say more (-v, -vv); never shows a captured value. MYNAH_LOG takes a filter such as mynah_capture=debug.
+    /// Say more: -v what is done and how long it takes, -vv each input too. Never shows a captured value.
     #[arg(short, long, global = true, action = clap::ArgAction::Count)]
     verbose: u8,
 
@@ -87,8 +87,8 @@ fn log(verbose: u8) {
     use tracing_subscriber::EnvFilter;
     let level = match verbose {
         0 => "warn",
-        1 => "info",
-        2 => "debug",
+        1 => "mynah=info",
+        2 => "mynah=debug",
         _ => "trace",
     };
     let filter = EnvFilter::try_from_env("MYNAH_LOG").unwrap_or_else(|_| EnvFilter::new(level));

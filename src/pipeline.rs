@@ -1,7 +1,7 @@
 //! Inputs → recording: learn what is sensitive, mask, write, audit what was written, seal.
 
 use std::path::{Path, PathBuf};
-use std::time::SystemTime;
+use std::time::{Instant, SystemTime};
 
 use mynah_masking::{Key, Learner, Policy, Report};
 use mynah_traffic::recording::{Audit, CaptureCounts, Header, Reader, Summary, VERSION, Writer};
@@ -58,6 +58,7 @@ fn header(provenance: Provenance) -> Header {
 }
 
 fn record_masked(inputs: &Inputs, output: &Path, key: Key) -> Result<Made, Failure> {
+    let begun = Instant::now();
     let mut learner = Learner::new(Policy::built_in(), key);
     let mut progress = Progress::new("learning what is sensitive");
     for input in inputs.iter() {
@@ -68,11 +69,13 @@ fn record_masked(inputs: &Inputs, output: &Path, key: Key) -> Result<Made, Failu
     }
     drop(progress);
     let mut masker = learner.finish();
+    tracing::info!(took = ?begun.elapsed(), "learnt what is sensitive");
     let (key_id, policy_hash) = masker.header();
     let header = Header { key_id, policy_hash, ..header(Provenance::Policy) };
     let mut writer = Writer::create(output, &header).exits(Exit::Usage)?;
     let mut summary = write(inputs, &mut writer, "masking", |exchange| masker.mask(exchange))?;
     let report = masker.report().clone();
+    tracing::info!(took = ?begun.elapsed(), masked = report.masked_total(), quarantined = report.quarantined_total(), "masked and written");
     summary.masked.clone_from(&report.masked);
     summary.quarantined.clone_from(&report.quarantined);
     let exchanges = writer.exchanges();
@@ -85,6 +88,7 @@ fn record_masked(inputs: &Inputs, output: &Path, key: Key) -> Result<Made, Failu
         progress.tick();
     }
     drop(progress);
+    tracing::info!(took = ?begun.elapsed(), "audited");
     if let Err(findings) = auditor.finish() {
         unsealed.discard().exits(Exit::Usage)?;
         return Err(fail(
@@ -115,6 +119,7 @@ fn write(
     let mut progress = Progress::new(what);
     for input in inputs.iter() {
         let mut stream = input.open()?;
+        tracing::debug!(input = %input.path().display(), format = stream.format(), "reading");
         for exchange in stream.by_ref() {
             writer.write(&pass(exchange?)).exits(Exit::Usage)?;
             progress.tick();

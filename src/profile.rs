@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::time::Instant;
 
 use mynah_grouping::{Options, ProfileCount, Profiled, SessionKey};
 use mynah_traffic::units::parse_duration;
@@ -129,8 +130,15 @@ pub(crate) fn make(
     let name = output.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
     let options = Options { name, ..options.clone() };
     let open = || inputs.open();
+    let begun = Instant::now();
     let profiled = mynah_grouping::profile(&open, inputs.names(), inputs.masked(), &options, output)
         .map_err(grouping_failure)?;
+    tracing::info!(
+        took = ?begun.elapsed(),
+        profiles = profiled.scenario.profiles.len(),
+        correlations = profiled.scenario.correlations.len(),
+        "grouped"
+    );
     if explain {
         print!("{}", profiled.explanation);
     }

@@ -207,7 +207,11 @@ pub(crate) fn run(args: &Args) -> Outcome {
     let folder = tempfile::tempdir().exits(Exit::Usage)?;
     let scenario = if is_recording(&args.what)? { group(args, folder.path())? } else { args.what.clone() };
     let prepared = Prepared::load(&scenario).map_err(replay_failure)?;
+    for warning in prepared.warnings() {
+        terminal::warn(warning);
+    }
     let options = args.options(prepared.scenario())?;
+    tracing::info!(sessions = prepared.sessions(), endpoints = prepared.endpoints().len(), load = ?options.load, seed = options.seed, "prepared");
     if args.trace { trace(&prepared, &options) } else { measure(args, &prepared, &options) }
 }
 

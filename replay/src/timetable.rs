@@ -1,7 +1,7 @@
 //! When which session begins: a pure function of the seed, computed ahead.
 //!
 //! Open model: arrivals are a Poisson process, so the gaps are exponential, `-ln(1-u)/rate`. Which profile arrives is
-//! drawn in blocks of [`BLOCK`]: within each the counts follow the weights to within one, what is left over is carried to the
+//! drawn in blocks of `BLOCK`: within each the counts follow the weights to within one, what is left over is carried to the
 //! next block, and the order inside a block is shuffled. So short runs too have the profiles' shares. Sessions of a profile
 //! are a shuffled deck without replacement.
 //!
