@@ -122,6 +122,18 @@ fn wrong_usage_exits_2() {
         (vec!["replay", "s.toml", target[0], target[1], "--users", "1", "--threshold", "p99 <"], "p99"),
         (vec!["replay", "s.toml", target[0], "ftp://x", "--users", "1"], "ftp"),
         (vec!["replay", "s.toml", target[0], target[1], "--users", "1", "--for", "10"], "number with a unit"),
+        (
+            vec!["replay", "s.toml", target[0], target[1], "--users", "4000000000"],
+            "more than one machine can be",
+        ),
+        (
+            vec!["replay", "s.toml", target[0], target[1], "--rate", "1000000000/s", "--for", "1s"],
+            "more than a timetable holds",
+        ),
+        (
+            vec!["replay", "s.toml", target[0], target[1], "--rate", "1/s", "--for", "1000000h"],
+            "more than a timetable holds",
+        ),
         (vec!["capture"], "INPUT"),
         (vec!["capture", "-", "-o", "x"], "not supported yet"),
         (vec!["frobnicate"], "frobnicate"),

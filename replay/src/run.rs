@@ -8,7 +8,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use mynah_traffic::Nanos;
 use mynah_traffic::run::{RunDocument, RunFolder};
 use mynah_traffic::scenario::Rate;
-use mynah_traffic::units::format_time;
+use mynah_traffic::units::{format_duration, format_time};
 
 use crate::engine::{Job, Setup, Shape, thread};
 use crate::options::{LoadModel, Options};
@@ -58,6 +58,11 @@ enum Kind {
     Once(Vec<Card>),
 }
 
+/// A timetable is gone through ahead of the run, to know its length: this many take some seconds.
+const MOST_ARRIVALS: f64 = 1e8;
+/// Each takes some 22 KB.
+const MOST_USERS: u32 = 1_000_000;
+
 impl Load {
     fn new(plan: &Plan, options: &Options) -> Result<Load, Error> {
         let recorded = plan.scenario.recorded.as_ref();
@@ -72,12 +77,25 @@ impl Load {
         let (model, asked, kind) = match options.load {
             LoadModel::Open { rate } => {
                 let per_second = sessions_per_second(plan, rate)?;
+                let arrivals = per_second * duration.as_secs_f64();
+                if arrivals > MOST_ARRIVALS {
+                    return Err(Error::Config(format!(
+                        "{rate} for {} is {arrivals:.0} sessions, more than a timetable holds ({MOST_ARRIVALS:.0}); \
+                         lower the rate or make it shorter",
+                        format_duration(duration)
+                    )));
+                }
                 let per = format!("{} sessions/s", (per_second * 1000.0).round() / 1000.0);
                 let asked = if let Rate::Times(_) = rate { format!("{rate} = {per}") } else { per };
                 ("open", asked, Kind::Open(per_second))
             }
             LoadModel::Closed { users: 0, .. } => {
                 return Err(Error::Config("no users, nobody to play; give --users 10, say".to_owned()));
+            }
+            LoadModel::Closed { users, .. } if users > MOST_USERS => {
+                return Err(Error::Config(format!(
+                    "{users} users are more than one machine can be ({MOST_USERS} at most, at some 22 KB each)"
+                )));
             }
             LoadModel::Closed { users, spawn_rate } => {
                 let noun = if users == 1 { "user" } else { "users" };

@@ -214,6 +214,9 @@ fn count_identity(context: &Context, number: u64) {
     }
 }
 
+/// The sequence begins anew behind this many cards, so that a long run takes no more memory than 8 MiB a thread for it.
+const MOST_DEALT: usize = 1 << 20;
+
 /// The cards that were dealt so far: users ask for them by number.
 struct Dealt {
     cards: Cards,
@@ -222,6 +225,7 @@ struct Dealt {
 
 impl Dealt {
     fn card(&mut self, number: usize) -> Option<Card> {
+        let number = number % MOST_DEALT;
         while self.known.len() <= number {
             self.known.push(self.cards.next()?);
         }
