@@ -194,3 +194,32 @@ fn nothing_of_the_har_survives() {
     let dump = place.mynah(&["inspect", "har.mynah", "--dump"]).ok();
     assert_eq!(survivors(&dump.output.stdout, &values), [""; 0]);
 }
+
+#[test]
+fn a_value_has_one_pseudonym_however_it_is_asked_for() {
+    let place = Place::new();
+    place.mynah(&["capture", &fixture("shop-chromium.har"), "-o", "t.mynah", "--key-file", "k"]).ok();
+    place.write(
+        "people.csv",
+        "id,username,password\n1,Ann@Shop.example,\"open, sesame\"\n2,bob@shop.example,x\n",
+    );
+    let csv = ["mask-value", "--key-file", "k", "--csv", "people.csv", "--column", "username=email"];
+    let masked = place.mynah(&[&csv[..], &["--column", "password=password"]].concat()).ok().stdout();
+    let rows: Vec<Vec<String>> = csv::Reader::from_reader(masked.as_bytes())
+        .records()
+        .map(|row| row.unwrap().iter().map(str::to_owned).collect())
+        .collect();
+    let one = |kind: &str, value: &str| {
+        place
+            .mynah(&["mask-value", "--key-file", "k", "--type", kind, value])
+            .ok()
+            .stdout()
+            .trim_end()
+            .to_owned()
+    };
+    assert_eq!(rows[0], ["1".to_owned(), one("email", "Ann@Shop.example"), one("password", "open, sesame")]);
+    assert_eq!(rows[1][0], "2");
+    assert!(!masked.contains("bob") && !masked.contains("sesame"), "{masked}");
+    place.mynah(&[&csv[..6], &["user=email"]].concat()).exits(2).says("there is no column 'user'");
+    place.mynah(&[&csv[..6], &["username=colour"]].concat()).exits(2).says("unknown type 'colour'");
+}
