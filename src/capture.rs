@@ -2,10 +2,12 @@
 
 use std::path::PathBuf;
 
+use mynah_traffic::recording::Reader;
 use mynah_traffic::units::parse_size;
 
 use crate::exit::{Exit, Exits, Outcome};
 use crate::input::{FilterArgs, Inputs, Reading};
+use crate::output;
 use crate::pipeline::{self, Masking};
 
 /// Make a recording of captured traffic: pcap, pcapng, HAR (each also as .gz or .zst) or another recording, told apart by content.
@@ -76,6 +78,7 @@ pub(crate) fn make(
     masking: Masking,
     args: &MaskingArgs,
 ) -> Outcome {
+    output::check(output, inputs, Reader::recognises)?;
     let made = pipeline::record(inputs, output, masking)?;
     pipeline::tell(&made);
     if let (Some(path), Some(report)) = (&args.report, &made.report) {

@@ -73,7 +73,7 @@ pub(crate) fn run(args: &Args) -> Outcome {
             "--csv",
             &accounts,
             "--column",
-            "username=email",
+            "email=email",
             "--column",
             "password=password",
             "-o",

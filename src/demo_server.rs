@@ -18,7 +18,7 @@ pub(crate) struct Args {
     #[arg(long, default_value_t = PORT)]
     port: u16,
 
-    /// Who may log in: CSV with the columns username and password.
+    /// Who may log in: CSV with the columns email (or username) and password.
     #[arg(long, value_name = "F.csv")]
     accounts: Option<PathBuf>,
 

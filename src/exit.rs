@@ -68,6 +68,19 @@ impl<T, E: Into<anyhow::Error>> Exits<T> for Result<T, E> {
     }
 }
 
+/// An error with its causes, each said once: many a message holds its cause already.
+pub(crate) fn words(error: &anyhow::Error) -> String {
+    let mut text = String::new();
+    for cause in error.chain().map(ToString::to_string) {
+        if text.is_empty() {
+            text = cause;
+        } else if !text.contains(&cause) {
+            text = format!("{text}: {cause}");
+        }
+    }
+    text
+}
+
 /// A failure in words.
 pub(crate) fn fail(exit: Exit, message: impl Into<String>) -> Failure {
     Failure { exit, error: anyhow::Error::msg(message.into()) }

@@ -1,14 +1,24 @@
 //! Ctrl-C and `kill`: the first asks for an orderly end, the second ends at once.
 
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
 
 use crate::exit::{Exit, Exits, Failure};
 
 static ASKED: AtomicBool = AtomicBool::new(false);
+/// Signals that come together are one wish: a shell and a wrapper may both pass it on.
+const TOGETHER: Duration = Duration::from_millis(500);
 
 /// Calls `stop` at the first SIGINT or SIGTERM; a second one ends the process with 130.
 pub(crate) fn on_interrupt(stop: impl Fn() + Send + 'static) -> Result<(), Failure> {
+    let asked_at = Mutex::new(None::<Instant>);
     ctrlc::set_handler(move || {
+        let mut asked_at = asked_at.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        if asked_at.is_some_and(|at| at.elapsed() < TOGETHER) {
+            return;
+        }
+        *asked_at = Some(Instant::now());
         if ASKED.swap(true, Ordering::SeqCst) {
             std::process::exit(Exit::Interrupted as i32);
         }

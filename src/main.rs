@@ -7,6 +7,7 @@
 //! |---|---|
 //! | [`exit`] | exit codes and the errors that carry them |
 //! | [`input`] | any input as a stream of exchanges |
+//! | [`output`] | files that must not be somebody else's, and a standard output that may be gone |
 //! | [`pipeline`] | learn → mask → write → audit → seal |
 //! | [`unmasked`] | the one place where `--unmasked` is obeyed |
 //! | [`progress`] | a line on the terminal while something takes long |
@@ -21,6 +22,7 @@ mod inspect;
 mod interrupt;
 mod mask;
 mod mask_value;
+mod output;
 mod pipeline;
 mod profile;
 mod progress;
@@ -106,7 +108,7 @@ fn main() -> ExitCode {
     match cli.command.run() {
         Ok(exit) => exit.into(),
         Err(failure) => {
-            eprintln!("{} {:#}", terminal::error_word(), failure.error);
+            eprintln!("{} {}", terminal::error_word(), exit::words(&failure.error));
             failure.exit.into()
         }
     }

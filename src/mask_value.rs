@@ -12,7 +12,7 @@ use crate::exit::{Exit, Exits, Failure, Outcome, fail};
 #[command(after_help = "\
 Examples:
   mynah mask-value --key-file team.key --type email alice@shop.example
-  mynah mask-value --key-file team.key --csv users.csv --column username=email --column password=password > masked.csv")]
+  mynah mask-value --key-file team.key --csv users.csv --column email=email --column password=password > masked.csv")]
 pub(crate) struct Args {
     /// What the value is.
     #[arg(long = "type", value_name = "T", value_parser = clap::builder::PossibleValuesParser::new(VALUE_KINDS), required_unless_present = "csv")]

@@ -8,8 +8,9 @@ use mynah_grouping::{Options, ProfileCount, Profiled, SessionKey};
 use mynah_traffic::units::parse_duration;
 use mynah_traffic::{Endpoint, Nanos};
 
-use crate::exit::{Exit, Exits, Failure, Outcome};
+use crate::exit::{Exit, Exits, Failure, Outcome, fail};
 use crate::input::{FilterArgs, Inputs, Reading};
+use crate::output;
 use crate::pipeline::list;
 use crate::terminal::{self, plural};
 
@@ -127,6 +128,19 @@ pub(crate) fn make(
     output: &Path,
     explain: bool,
 ) -> Result<Profiled, Failure> {
+    if output.extension().is_some_and(|extension| extension == "sessions") {
+        return Err(fail(
+            Exit::Usage,
+            format!("{}: the scenario's own name must not end in .sessions", output.display()),
+        ));
+    }
+    output::check(output, inputs, |first| String::from_utf8_lossy(first).contains("version ="))?;
+    keep_edited(output)?;
+    if !inputs.masked() {
+        terminal::warn(
+            "the recording is not masked: secrets and personal data go into the scenario as they are",
+        );
+    }
     let name = output.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
     let options = Options { name, ..options.clone() };
     let open = || inputs.open();
@@ -140,10 +154,25 @@ pub(crate) fn make(
         "grouped"
     );
     if explain {
-        print!("{}", profiled.explanation);
+        output::print(&profiled.explanation.to_string())?;
     }
     profiled.scenario.save(output).exits(Exit::Usage)?;
     Ok(profiled)
+}
+
+/// A scenario is there to be edited: one that stands there already is kept as `NAME.bak`.
+fn keep_edited(output: &Path) -> Result<(), Failure> {
+    if !output.is_file() {
+        return Ok(());
+    }
+    let mut name = output.as_os_str().to_owned();
+    name.push(".bak");
+    let kept = PathBuf::from(name);
+    std::fs::copy(output, &kept)
+        .map_err(|error| mynah_traffic::Error::io(&kept, error))
+        .exits(Exit::Usage)?;
+    terminal::say(format!("kept      the scenario that was there as {}", kept.display()));
+    Ok(())
 }
 
 fn tell(profiled: &Profiled, output: &Path) {

@@ -16,7 +16,7 @@ use mynah_traffic::units::{format_duration, parse_duration};
 use crate::exit::{Exit, Exits, Failure, Outcome, fail};
 use crate::input::{Inputs, Reading};
 use crate::progress::Progress;
-use crate::{interrupt, profile, report, terminal};
+use crate::{interrupt, output, profile, report, terminal};
 
 /// Drive a scenario at a target: virtual users that behave as recorded, at any rate, with a verdict at the end.
 #[derive(Debug, clap::Args)]
@@ -50,7 +50,8 @@ pub(crate) struct Args {
     #[arg(long, short = 'r', value_name = "R", requires = "users")]
     spawn_rate: Option<f64>,
 
-    /// For how long sessions are begun. The recording's own duration (at least 10 s) when nothing says otherwise.
+    /// For how long sessions are begun (open model; those under way may end) or users are there (closed model; what they
+    /// are at is cut off). The recording's own duration (at least 10 s) when nothing says otherwise.
     #[arg(long = "for", short = 't', value_name = "TIME", value_parser = parse_duration)]
     duration: Option<Nanos>,
 
@@ -265,9 +266,9 @@ fn measure(args: &Args, prepared: &Prepared, options: &Options) -> Outcome {
     let page = html::render(&document).exits(Exit::Internal)?;
     std::fs::write(&path, page).map_err(|error| mynah_traffic::Error::io(&path, error)).exits(Exit::Usage)?;
     if args.json {
-        println!("{}", serde_json::to_string_pretty(&document).exits(Exit::Internal)?);
+        output::print(&(serde_json::to_string_pretty(&document).exits(Exit::Internal)? + "\n"))?;
     } else {
-        print!("{}", table::render(&document, report::style()));
+        output::print(&table::render(&document, report::style()))?;
     }
     terminal::say(format!("wrote       {}", path.display()));
     Ok(match document.verdict {

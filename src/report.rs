@@ -6,7 +6,7 @@ use mynah_report::{html, table};
 use mynah_traffic::run::RunFolder;
 
 use crate::exit::{Exit, Exits, Outcome};
-use crate::terminal;
+use crate::{output, terminal};
 
 /// Show the report of a run again: as a table, or as HTML or JSON.
 #[derive(Debug, clap::Args)]
@@ -43,9 +43,9 @@ pub(crate) fn run(args: &Args) -> Outcome {
         terminal::say(format!("wrote {}", path.display()));
     }
     if args.json {
-        println!("{}", serde_json::to_string_pretty(&document).exits(Exit::Internal)?);
+        output::print(&(serde_json::to_string_pretty(&document).exits(Exit::Internal)? + "\n"))?;
     } else if args.html.is_none() {
-        print!("{}", table::render(&document, style()));
+        output::print(&table::render(&document, style()))?;
     }
     Ok(Exit::Ok)
 }

@@ -5,7 +5,7 @@
 //! ```
 
 use std::collections::BTreeMap;
-use std::fs::File;
+use std::fs::{File, OpenOptions};
 use std::io::{BufWriter, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
@@ -169,7 +169,18 @@ impl SessionsWriter {
     pub fn create(path: impl AsRef<Path>, tables: &Tables) -> Result<Self, Error> {
         let path = path.as_ref().to_path_buf();
         let io = |error| Error::io(&path, error);
-        let mut out = BufWriter::new(File::create(&path).map_err(io)?);
+        // Recorded requests are in it, perhaps unmasked: it is its owner's, and an older file's mode must not stay.
+        match std::fs::remove_file(&path) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                return Err(Error::io(&path, error));
+            }
+            _ => {}
+        }
+        let mut options = OpenOptions::new();
+        options.write(true).create_new(true);
+        #[cfg(unix)]
+        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+        let mut out = BufWriter::new(options.open(&path).map_err(io)?);
         out.write_all(MAGIC).map_err(io)?;
         out.write_all(&VERSION.to_le_bytes()).map_err(io)?;
         let code = TablesCode {

@@ -1,0 +1,48 @@
+//! Where a command's results go: files that must not be somebody else's, and a standard output that may be gone.
+
+use std::io::Write;
+use std::path::Path;
+
+use crate::exit::{Exit, Failure, fail};
+use crate::input::Inputs;
+
+/// Looks at a path before any work is done: its folder must be there, what stands there must be a plain file, and none
+/// of the inputs.
+///
+/// `ours` says whether what stands there may be replaced: it begins like what will be written.
+pub(crate) fn check(path: &Path, inputs: &Inputs, ours: impl Fn(&[u8]) -> bool) -> Result<(), Failure> {
+    let shown = path.display();
+    let refuse = |why: &str| Err(fail(Exit::Usage, format!("{shown}: {why}")));
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    if !folder.is_dir() {
+        return Err(fail(Exit::Usage, format!("{shown}: there is no folder {}", folder.display())));
+    }
+    let Ok(meta) = std::fs::metadata(path) else { return Ok(()) };
+    if !meta.is_file() {
+        return refuse("is no plain file; name another output");
+    }
+    let real = std::fs::canonicalize(path).ok();
+    if inputs.iter().any(|input| real.is_some() && std::fs::canonicalize(input.path()).ok() == real) {
+        return refuse("is an input, too; name another output");
+    }
+    let mut first = Vec::new();
+    if let Ok(file) = std::fs::File::open(path) {
+        let _ = std::io::Read::read_to_end(&mut std::io::Read::take(file, 256), &mut first);
+    }
+    if first.is_empty() || ours(&first) {
+        Ok(())
+    } else {
+        refuse("holds something else already; name another output or move it away")
+    }
+}
+
+/// Prints to standard output. A reader that has seen enough is fine; a full disk is an error, not a panic.
+pub(crate) fn print(text: &str) -> Result<(), Failure> {
+    let mut out = std::io::stdout().lock();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
+            Err(fail(Exit::Usage, format!("standard output: {error}")))
+        }
+        _ => Ok(()),
+    }
+}
