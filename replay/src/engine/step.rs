@@ -207,7 +207,8 @@ async fn send(
         match connection.exchange(sending, context.setup.request_timeout).await {
             Ok(exchanged) => {
                 answered(context, user, step, times, exchanged, connection.answer(), done);
-                slot.connection = Some(connection);
+                // One that is over is closed at once rather than when it would be used again.
+                slot.connection = Some(connection).filter(Connection::is_open);
                 return;
             }
             Err(broken) => {

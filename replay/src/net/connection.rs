@@ -105,6 +105,11 @@ impl Connection {
         .await
     }
 
+    /// Whether the last exchange left it so that another can follow, unless the server has closed it since.
+    pub(crate) fn is_open(&self) -> bool {
+        self.open
+    }
+
     /// The response that was read last.
     pub(crate) fn answer(&mut self) -> &mut Answer {
         &mut self.reader.answer
