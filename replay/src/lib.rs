@@ -33,12 +33,11 @@
 //! | `stats` | samples → histograms → `run.json` |
 //! | `run`, `trace` | the two ways in |
 //!
-//! It stands on `mynah-traffic` and `mynah-message` and knows no other stage. HTTP/1.1 only; header fields keep their order, and
-//! their names are written in lower case or Title-Case, whichever the recorded request used for `Host`.
+//! It stands on `mynah-traffic` and `mynah-message` and knows no other stage. HTTP/1 only; header lines are sent
+//! in their recorded order, with their names as they were written.
 
 #![forbid(unsafe_code)]
 
-mod body;
 mod cookies;
 mod engine;
 mod error;

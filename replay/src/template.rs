@@ -1,8 +1,7 @@
 //! A recorded request, cut at load time into what stays and what is put in, so that sending it is concatenation.
 //!
-//! Header fields keep their order; hyper writes names in lower case or in title case, and a request's own case decides which
-//! of the two its connection uses. What each request has of its own (`Host`, `Cookie`, `Origin`, `Referer`, `Content-Length`)
-//! has a slot.
+//! Header lines keep their order and their names as they were written. What each request has of its own (`Host`, `Cookie`,
+//! `Origin`, `Referer`, `Content-Length`) has a slot.
 
 mod compile;
 mod render;
@@ -10,8 +9,8 @@ mod render;
 mod tests;
 
 use bytes::Bytes;
-use http::header::{HeaderName, HeaderValue};
-use http::{HeaderMap, Method, Version};
+use http::Method;
+use http::header::HeaderName;
 use mynah_message::{Encoding, Locator, Message};
 use mynah_traffic::scenario::Injection;
 
@@ -38,18 +37,29 @@ enum Text {
     Parts(Vec<Piece>),
 }
 
+/// One header line.
+#[derive(Clone, Debug)]
+struct Line {
+    name: HeaderName,
+    /// The name as it was written, with colon and space; of a [`Field::Fixed`] the whole line.
+    written: Bytes,
+    field: Field,
+}
+
 #[derive(Clone, Debug)]
 enum Field {
-    Fixed(HeaderValue),
+    Fixed,
     Text(Text),
     /// The recorded value.
-    Host(HeaderValue),
+    Host(Vec<u8>),
     /// `Origin` and `Referer`: the recorded site in them becomes the target.
     Url(Text),
     /// Name and value of each recorded cookie.
     Cookie(Vec<(Bytes, Text)>),
     /// `Content-Length`: follows the body.
     Length,
+    /// `Transfer-Encoding`, whole: sent where the request is chunked.
+    Coding,
 }
 
 /// Where an injected value comes from, by number.
@@ -79,15 +89,20 @@ pub(crate) struct Need {
 #[derive(Clone, Debug)]
 pub(crate) struct Template {
     pub(crate) method: Method,
-    version: Version,
+    /// `GET `, and what follows the target: ` HTTP/1.1` with its line's end.
+    begin: Bytes,
+    version: &'static [u8],
     /// Path and query.
     target: Text,
-    fields: Vec<(HeaderName, Field)>,
+    lines: Vec<Line>,
     body: Text,
     chunked: bool,
-    trailers: Option<HeaderMap>,
-    /// Whether header names were recorded in title case.
-    pub(crate) title_case: bool,
+    /// Whole lines.
+    trailers: Vec<u8>,
+    /// Whether header names were recorded in lower case; those that are added are written alike.
+    lower_case: bool,
+    /// Whether it says that the connection ends with it.
+    pub(crate) last: bool,
     pub(crate) needs: Vec<Need>,
     /// Where a body is compressed or carries a digest, values cannot be put in by concatenation: the message is
     /// patched when it is sent.

@@ -91,6 +91,7 @@ pub fn trace(
     let (reports, _inbox) = mpsc::channel();
     let clock = Clock::new(Instant::now());
     let context = Context::new(Arc::new(setup), clock, Recorder::new(0, reports));
+    context.tells.set(true);
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
@@ -106,7 +107,10 @@ pub fn trace(
                 if think.0 > 0 {
                     tokio::time::sleep(think.as_duration()).await;
                 }
-                perform(&context, &user, step, clock.now()).await
+                tokio::select! {
+                    done = perform(&context, &user, step, clock.now()) => done,
+                    () = context.deadlines.clone().drive() => None,
+                }
             });
             let Some(done) = done else { continue };
             let told = tell(&context, profile, (number + 1, session.steps.len()), step, &done);
@@ -129,7 +133,7 @@ fn tell(
     let endpoint = setup.plan.endpoints.all().get(step.endpoint as usize);
     let place = setup.place_of.get(step.origin as usize).and_then(|at| setup.places.get(*at));
     let origin = place.map(|place| place.target.origin()).unwrap_or_default();
-    let path = done.uri.as_ref().map_or_else(|| step.path.clone(), ToString::to_string);
+    let path = done.target.clone().unwrap_or_else(|| step.path.clone());
     let needs = step.template.as_ref().map(|template| template.needs.as_slice()).unwrap_or_default();
     let problem = done.problem();
     let got = match done.outcome {

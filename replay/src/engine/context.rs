@@ -8,7 +8,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use tokio::sync::Notify;
 
 use super::Setup;
-use crate::net::{Failure, Kind};
+use crate::net::{Buffers, Deadlines, Failure, Kind};
 use crate::pace::{Clock, Pacer};
 use crate::stats::{Recorder, Sample};
 
@@ -17,7 +17,11 @@ pub(crate) struct Context {
     pub(crate) setup: Arc<Setup>,
     pub(crate) clock: Clock,
     pub(crate) pacer: Rc<Pacer>,
+    pub(crate) deadlines: Rc<Deadlines>,
+    pub(crate) buffers: Rc<Buffers>,
     pub(crate) recorder: RefCell<Recorder>,
+    /// Whether it is wanted what exactly was sent.
+    pub(crate) tells: Cell<bool>,
     /// No step begins any more.
     halted: Cell<bool>,
     halt: Notify,
@@ -38,6 +42,9 @@ impl Context {
             setup,
             clock,
             pacer: Pacer::new(clock),
+            deadlines: Deadlines::new(clock),
+            buffers: Buffers::new(),
+            tells: Cell::new(false),
             recorder: RefCell::new(recorder),
             halted: Cell::new(false),
             halt: Notify::new(),

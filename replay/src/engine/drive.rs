@@ -78,6 +78,7 @@ pub(crate) fn thread(job: Job) -> Result<(), Error> {
 
 async fn run(context: Rc<Context>, job: Job) {
     spawn_local(context.pacer.clone().drive());
+    spawn_local(context.deadlines.clone().drive());
     spawn_local(tick(context.clone()));
     let stop = job.stop.clone();
     let halting = context.clone();

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::header::{HeaderName, HeaderValue};
+use http::header::{CONTENT_LENGTH, HeaderName, HeaderValue, TRANSFER_ENCODING};
 use mynah_traffic::scenario::ThinkTime;
 use mynah_traffic::{Nanos, Scheme};
 
@@ -130,8 +130,13 @@ fn bind(plan: &Plan, targets: &[&Target], options: &Options) -> Result<Vec<Bound
         let wrong = |what: &str| {
             Error::Config(format!("--set-header {name}: the {what} holds a character that no header can"))
         };
-        let name = HeaderName::from_bytes(name.trim().as_bytes()).map_err(|_| wrong("name"))?;
-        set_headers.push((name, HeaderValue::from_str(value.trim()).map_err(|_| wrong("value"))?));
+        let written = name.trim();
+        let name = HeaderName::from_bytes(written.as_bytes()).map_err(|_| wrong("name"))?;
+        let value = HeaderValue::from_str(value.trim()).map_err(|_| wrong("value"))?;
+        if name == CONTENT_LENGTH || name == TRANSFER_ENCODING {
+            return Err(Error::Config(format!("--set-header {name}: a request's framing follows its body")));
+        }
+        set_headers.push((name, [written.as_bytes(), b": ", value.as_bytes(), b"\r\n"].concat()));
     }
     let set_headers: Arc<[_]> = set_headers.into();
     let origins: Arc<[_]> = plan
@@ -147,7 +152,8 @@ fn bind(plan: &Plan, targets: &[&Target], options: &Options) -> Result<Vec<Bound
     targets
         .iter()
         .map(|target| {
-            let authority = HeaderValue::from_str(&target.authority()).map_err(|_| {
+            let authority = target.authority();
+            HeaderValue::from_str(&authority).map_err(|_| {
                 Error::Config(format!("target {target}: its host cannot be sent in a header"))
             })?;
             Ok(Bound {

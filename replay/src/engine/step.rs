@@ -3,16 +3,14 @@
 use std::fmt::Write as _;
 
 use bytes::Bytes;
-use http::{HeaderMap, Request, Uri};
+use http::Method;
 use mynah_message::{Limits, Message, View};
-use tokio::time::timeout;
 
 use super::Context;
 use super::check::{Judged, judge, parity};
 use super::user::{Found, Slot, User};
-use crate::body::Body;
 use crate::cookies;
-use crate::net::{Answer, Connection, Failure, Place};
+use crate::net::{Answer, Ask, Connection, Exchanged, Failure, Place, Sending};
 use crate::prepared::StepPlan;
 use crate::stats::{Mismatch, Sample};
 use crate::template::{Template, render};
@@ -41,8 +39,8 @@ pub(crate) struct Done {
     pub(crate) values: Vec<Option<String>>,
     /// Names of the values that were wanted and not there.
     pub(crate) missing: Vec<String>,
-    /// Where it was sent.
-    pub(crate) uri: Option<Uri>,
+    /// Path and query as they were sent, where that is wanted.
+    pub(crate) target: Option<String>,
     /// Correlations that got values from the answer.
     pub(crate) learnt: Vec<(u32, Vec<String>)>,
 }
@@ -76,7 +74,7 @@ pub(crate) async fn perform(context: &Context, user: &User, step: &StepPlan, int
         sample: Sample { endpoint: step.endpoint, ..Sample::default() },
         values: Vec::new(),
         missing: Vec::new(),
-        uri: None,
+        target: None,
         learnt: Vec::new(),
     };
     match &step.template {
@@ -131,21 +129,35 @@ fn fill_in(context: &Context, user: &User, template: &Template, done: &mut Done)
     Ok(())
 }
 
+/// Writes the request out.
 fn fill(
     context: &Context,
     user: &User,
     step: &StepPlan,
     template: &Template,
-    values: &[Option<String>],
-) -> Result<Request<Body>, String> {
+    done: &mut Done,
+) -> Result<Sending, String> {
     let setup = &context.setup;
     let bound = setup.bound.get(step.origin as usize).ok_or("it has no target")?;
     let jar = user.jar.borrow();
-    if jar.is_empty() {
-        return render(template, values, bound, &[]);
+    let cookies = if jar.is_empty() {
+        Vec::new()
+    } else {
+        jar.matching(cookie_place(context, step), context.epoch_seconds())
+    };
+    let mut bytes = context.buffers.take();
+    let rendered = render(template, &done.values, bound, &cookies, &mut bytes)?;
+    if context.tells.get() {
+        let target = bytes.get(rendered.target).unwrap_or(&[]);
+        done.target = Some(String::from_utf8_lossy(target).into_owned());
     }
-    let cookies = jar.matching(cookie_place(context, step), context.epoch_seconds());
-    render(template, values, bound, &cookies)
+    let extracts = setup.plan.extracts.get(step.endpoint as usize);
+    let ask = Ask {
+        head_only: template.method == Method::HEAD,
+        keep_head: extracts.is_some_and(|extracts| !extracts.sites.is_empty()),
+        keep_body: extracts.is_some_and(|extracts| extracts.body),
+    };
+    Ok(Sending { bytes, rest: rendered.rest, ask, last: template.last })
 }
 
 fn cookie_place<'a>(context: &'a Context, step: &'a StepPlan) -> cookies::Place<'a> {
@@ -176,16 +188,14 @@ async fn send(
     times: &mut Times,
     done: &mut Done,
 ) {
-    let keep_body =
-        context.setup.plan.extracts.get(step.endpoint as usize).is_some_and(|extract| extract.body);
     // A second attempt only where the first one met a connection that the server had given up.
     for attempt in 0..2 {
-        let mut connection = match connection(context, place, template, slot, times).await {
+        let mut connection = match connection(context, place, slot, times).await {
             Ok(connection) => connection,
             Err(failure) => return fail(context, done, failure),
         };
-        let request = match fill(context, user, step, template, &done.values) {
-            Ok(request) => request,
+        let sending = match fill(context, user, step, template, done) {
+            Ok(sending) => sending,
             Err(reason) => {
                 slot.connection = Some(connection);
                 done.ended = context.clock.now();
@@ -193,15 +203,15 @@ async fn send(
                 return;
             }
         };
-        done.uri = Some(request.uri().clone());
         let reused = connection.used;
-        let limit = context.setup.request_timeout;
-        match timeout(limit, connection.exchange(request, keep_body)).await {
-            Ok(Ok(answer)) => {
-                slot.connection = Some(connection);
-                return answered(context, user, step, times, answer, done);
+        match connection.exchange(sending, context.setup.request_timeout).await {
+            Ok(exchanged) => {
+                answered(context, user, step, times, exchanged, connection.answer(), done);
+                // One that is over is closed at once rather than when it would be used again.
+                slot.connection = Some(connection).filter(Connection::is_open);
+                return;
             }
-            Ok(Err(broken)) => {
+            Err(broken) => {
                 let again = reused
                     && broken.unanswered
                     && (broken.unsent || template.method.is_idempotent())
@@ -215,7 +225,6 @@ async fn send(
                 times.begun = times.intended;
                 times.ready = context.clock.now();
             }
-            Err(_) => return fail(context, done, Failure::timeout(limit)),
         }
     }
 }
@@ -225,7 +234,6 @@ async fn send(
 async fn connection(
     context: &Context,
     place: &Place,
-    template: &Template,
     slot: &mut Slot,
     times: &mut Times,
 ) -> Result<Connection, Failure> {
@@ -235,7 +243,7 @@ async fn connection(
         return Ok(connection);
     }
     let before = context.clock.now();
-    let opened = Connection::open(place, template.title_case, context.clock).await;
+    let opened = Connection::open(place, context.clock, &context.deadlines, &context.buffers).await;
     times.ready += context.clock.now().saturating_sub(before);
     opened
 }
@@ -245,23 +253,35 @@ fn fail(context: &Context, done: &mut Done, failure: Failure) {
     done.outcome = Outcome::Failed(failure);
 }
 
-fn answered(context: &Context, user: &User, step: &StepPlan, times: &Times, answer: Answer, done: &mut Done) {
-    let status = answer.status.as_u16();
-    done.ended = answer.ended;
-    done.sample.service = answer.ended.saturating_sub(answer.started);
-    done.sample.lag = times.lag(answer.started);
-    done.sample.bytes_in = answer.bytes_in;
-    done.sample.bytes_out += answer.bytes_out;
+fn answered(
+    context: &Context,
+    user: &User,
+    step: &StepPlan,
+    times: &Times,
+    exchanged: Exchanged,
+    answer: &mut Answer,
+    done: &mut Done,
+) {
+    let status = answer.status;
+    done.ended = exchanged.ended;
+    done.sample.service = exchanged.ended.saturating_sub(exchanged.started);
+    done.sample.lag = times.lag(exchanged.started);
+    done.sample.bytes_in = exchanged.bytes_in;
+    done.sample.bytes_out += exchanged.bytes_out;
     done.sample.status = status;
-    for field in answer.headers.get_all(http::header::SET_COOKIE) {
-        if let Ok(text) = std::str::from_utf8(field.as_bytes()) {
+    for field in answer.set_cookies.drain(..) {
+        if let Ok(text) = std::str::from_utf8(&field) {
             user.jar.borrow_mut().set(text, cookie_place(context, step), context.epoch_seconds());
         }
     }
     if let Some(extracts) = context.setup.plan.extracts.get(step.endpoint as usize)
         && !extracts.sites.is_empty()
     {
-        let message = message_of(status, &answer.headers, answer.body);
+        let message = Message {
+            head: std::mem::take(&mut answer.head).into(),
+            body: std::mem::take(&mut answer.body).into(),
+            trailers: Bytes::new(),
+        };
         let view = View::open(&message, &Limits::default()).or_else(|_| View::open_head(&message));
         if let Ok(view) = view {
             for (correlation, at) in &extracts.sites {
@@ -273,21 +293,8 @@ fn answered(context: &Context, user: &User, step: &StepPlan, times: &Times, answ
             }
         }
     }
-    done.outcome =
-        Outcome::Answered { status, judged: judge(&step.expect, step.inline, status, &answer.headers) };
-}
-
-/// hyper's parsed head, written out again for those who look into messages.
-fn message_of(status: u16, headers: &HeaderMap, body: Bytes) -> Message {
-    let mut head = format!("HTTP/1.1 {status} \r\n").into_bytes();
-    for (name, value) in headers {
-        head.extend_from_slice(name.as_str().as_bytes());
-        head.extend_from_slice(b": ");
-        head.extend_from_slice(value.as_bytes());
-        head.extend_from_slice(b"\r\n");
-    }
-    head.extend_from_slice(b"\r\n");
-    Message { head: head.into(), body, trailers: Bytes::new() }
+    let judged = judge(&step.expect, step.inline, status, &answer.content_type);
+    done.outcome = Outcome::Answered { status, judged };
 }
 
 impl Done {

@@ -1,51 +1,55 @@
 //! One HTTP/1 connection, driven by whoever has a request on it.
 //!
-//! hyper's connection is a future of its own. It is polled inside the exchange rather than in a task beside it, which saves
-//! two wake-ups a request and leaves an idle connection without a task; that the server has closed it is noticed when it is
-//! to be used again.
+//! There is no task behind it: an idle connection is a socket and a few words of memory, and that the server has closed it is
+//! noticed when it is to be used again.
 
-use std::future::{Future, poll_fn};
-use std::pin::{Pin, pin};
+use std::future::poll_fn;
+use std::io;
 use std::rc::Rc;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
-use bytes::{Bytes, BytesMut};
-use http::{HeaderMap, Request, StatusCode};
-use http_body::Body as _;
-use hyper::body::Incoming;
-use hyper::client::conn::http1;
-use hyper_util::rt::TokioIo;
+use bytes::Bytes;
 
-use super::wire::{Meter, Wire};
-use super::{Failure, Kind, Place};
-use crate::body::Body;
+use super::deadlines::{Deadline, Deadlines};
+use super::reader::{Answer, Ask, Reader};
+use super::wire::Stream;
+use super::{Buffers, Failure, Place};
 use crate::pace::Clock;
-
-/// Of a body that is looked into, this much is kept.
-const KEPT_BODY: usize = 16 << 20;
 
 /// A connection to a target.
 pub(crate) struct Connection {
-    send: http1::SendRequest<Body>,
-    driver: Pin<Box<http1::Connection<TokioIo<Wire>, Body>>>,
-    over: bool,
-    meter: Rc<Meter>,
+    stream: Stream,
+    reader: Reader,
+    deadline: Deadline,
+    buffers: Rc<Buffers>,
     clock: Clock,
+    /// Whether the last exchange left it so that another can follow.
+    open: bool,
     /// Whether a request was answered on it before.
     pub(crate) used: bool,
 }
 
-/// A response, read to its end.
+/// A request, written out.
 #[derive(Debug)]
-pub(crate) struct Answer {
-    pub(crate) status: StatusCode,
-    pub(crate) headers: HeaderMap,
-    /// Empty unless it was asked for.
-    pub(crate) body: Bytes,
+pub(crate) struct Sending {
+    /// Head and, unless it is large, body. Taken from the thread's buffers, and given back to them.
+    pub(crate) bytes: Vec<u8>,
+    /// What comes after them.
+    pub(crate) rest: Bytes,
+    pub(crate) ask: Ask,
+    /// It says that it is the last one on the connection.
+    pub(crate) last: bool,
+}
+
+/// When and how much.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Exchanged {
     /// When the socket took the request's first byte.
     pub(crate) started: u64,
     /// When the last byte was here.
     pub(crate) ended: u64,
+    /// With TLS, bytes are those inside it.
     pub(crate) bytes_in: u64,
     pub(crate) bytes_out: u64,
 }
@@ -61,116 +65,156 @@ pub(crate) struct Broken {
     pub(crate) bytes_out: u64,
 }
 
-impl Connection {
-    /// Connects. `title_case`: how header names are written on it.
-    pub(crate) async fn open(place: &Place, title_case: bool, clock: Clock) -> Result<Connection, Failure> {
-        let stream = place.stream().await?;
-        let meter = Rc::new(Meter::default());
-        let io = TokioIo::new(Wire::new(stream, meter.clone(), clock));
-        let mut builder = http1::Builder::new();
-        // What was recorded did pass between two programs that understood each other.
-        builder
-            .title_case_headers(title_case)
-            .http09_responses(false)
-            .allow_spaces_after_header_name_in_responses(true)
-            .allow_obsolete_multiline_headers_in_responses(true)
-            .ignore_invalid_headers_in_responses(true);
-        let (send, driver) =
-            builder.handshake(io).await.map_err(|error| Failure::new(Kind::Protocol, error.to_string()))?;
-        Ok(Connection { send, driver: Box::pin(driver), over: false, meter, clock, used: false })
-    }
-
-    /// Lets hyper do what it can; whether the connection is still there.
-    fn poll_driver(&mut self, cx: &mut Context<'_>) -> bool {
-        if !self.over && self.driver.as_mut().poll(cx).is_ready() {
-            self.over = true;
-        }
-        !self.over
-    }
-
-    /// Whether another request can go over it: waits until hyper is ready for one, which after a complete exchange it is
-    /// at once.
-    pub(crate) async fn ready(&mut self) -> bool {
-        poll_fn(|cx| {
-            let open = self.poll_driver(cx);
-            match self.send.poll_ready(cx) {
-                Poll::Ready(Ok(())) => Poll::Ready(open),
-                Poll::Ready(Err(_)) => Poll::Ready(false),
-                Poll::Pending if !open => Poll::Ready(false),
-                Poll::Pending => Poll::Pending,
-            }
-        })
-        .await
-    }
-
-    /// Sends a request and reads its answer to the end. `keep_body`: whether the body is wanted or only its end.
-    pub(crate) async fn exchange(
-        &mut self,
-        request: Request<Body>,
-        keep_body: bool,
-    ) -> Result<Answer, Broken> {
-        let meter = self.meter.clone();
-        let (was_in, was_out) = (meter.bytes_in.get(), meter.bytes_out.get());
-        meter.started.set(None);
-        let broken = |failure| Broken {
-            failure,
-            unanswered: meter.bytes_in.get() == was_in,
-            unsent: meter.bytes_out.get() == was_out,
-            bytes_out: meter.bytes_out.get() - was_out,
-        };
-        let mut response = pin!(self.send.try_send_request(request));
-        let (driver, over) = (&mut self.driver, &mut self.over);
-        let mut poll_driver = |cx: &mut Context<'_>| {
-            if !*over && driver.as_mut().poll(cx).is_ready() {
-                *over = true;
-            }
-        };
-        let response = poll_fn(|cx| {
-            poll_driver(cx);
-            response.as_mut().poll(cx)
-        })
-        .await
-        .map_err(|error| broken(Failure::exchange(error.error())))?;
-        let (parts, body) = response.into_parts();
-        let body = read_body(body, keep_body, &mut poll_driver)
-            .await
-            .map_err(|failure| Broken { unanswered: false, ..broken(failure) })?;
-        self.used = true;
-        Ok(Answer {
-            status: parts.status,
-            headers: parts.headers,
-            body,
-            started: meter.started.get().unwrap_or(0),
-            ended: self.clock.now(),
-            bytes_in: meter.bytes_in.get() - was_in,
-            bytes_out: meter.bytes_out.get() - was_out,
-        })
-    }
+/// How far writing is.
+struct Writing {
+    head: Vec<u8>,
+    rest: Bytes,
+    sent: usize,
+    total: usize,
+    flushed: bool,
+    /// Why it could not go on. The server may have answered all the same, and then that is what counts.
+    error: Option<io::Error>,
 }
 
-async fn read_body(
-    mut body: Incoming,
-    keep: bool,
-    poll_driver: &mut impl FnMut(&mut Context<'_>),
-) -> Result<Bytes, Failure> {
-    let mut kept = BytesMut::new();
-    if body.is_end_stream() {
-        return Ok(Bytes::new());
+impl Connection {
+    pub(crate) async fn open(
+        place: &Place,
+        clock: Clock,
+        deadlines: &Rc<Deadlines>,
+        buffers: &Rc<Buffers>,
+    ) -> Result<Connection, Failure> {
+        let stream = place.stream().await?;
+        Ok(Connection {
+            stream,
+            reader: Reader::new(),
+            deadline: deadlines.add(),
+            buffers: buffers.clone(),
+            clock,
+            open: true,
+            used: false,
+        })
     }
-    loop {
-        let frame = poll_fn(|cx| {
-            poll_driver(cx);
-            Pin::new(&mut body).poll_frame(cx)
+
+    /// Whether another request can go over it. Does not wait.
+    pub(crate) async fn ready(&mut self) -> bool {
+        poll_fn(|cx| {
+            let mut buffer = self.buffers.read.borrow_mut();
+            // Nothing is to be read between two exchanges: what comes is an end, an error, or an answer to no question.
+            Poll::Ready(self.open && self.stream.poll_read(cx, &mut buffer).is_pending())
+        })
+        .await
+    }
+
+    /// Whether the last exchange left it so that another can follow, unless the server has closed it since.
+    pub(crate) fn is_open(&self) -> bool {
+        self.open
+    }
+
+    /// The response that was read last.
+    pub(crate) fn answer(&mut self) -> &mut Answer {
+        &mut self.reader.answer
+    }
+
+    /// Sends a request and reads its answer to the end, which must be here so long after the first byte was sent.
+    pub(crate) async fn exchange(&mut self, sending: Sending, limit: Duration) -> Result<Exchanged, Broken> {
+        let Sending { bytes, rest, ask, last } = sending;
+        self.reader.begin(ask);
+        self.open = false;
+        let total = bytes.len() + rest.len();
+        let mut writing = Writing { head: bytes, rest, sent: 0, total, flushed: false, error: None };
+        let mut done = Exchanged::default();
+        let mut armed = false;
+        let result = poll_fn(|cx| {
+            self.poll_write(cx, &mut writing, &mut done.started);
+            if !armed {
+                armed = true;
+                let from = if writing.sent > 0 { done.started } else { self.clock.now() };
+                let limit = u64::try_from(limit.as_nanos()).unwrap_or(u64::MAX);
+                self.deadline.arm(from.saturating_add(limit));
+            }
+            match self.poll_answer(cx, &mut done.bytes_in) {
+                Poll::Ready(Err(failure)) => Poll::Ready(Err(match writing.error.take() {
+                    Some(error) => Failure::exchange(&error),
+                    None => failure,
+                })),
+                Poll::Pending if self.deadline.is_past(cx.waker()) => {
+                    Poll::Ready(Err(Failure::timeout(limit)))
+                }
+                other => other,
+            }
         })
         .await;
-        match frame {
-            None => return Ok(kept.freeze()),
-            Some(Err(error)) => return Err(Failure::exchange(&error)),
-            Some(Ok(frame)) => {
-                if let Some(data) = frame.data_ref().filter(|_| keep) {
-                    let room = KEPT_BODY.saturating_sub(kept.len()).min(data.len());
-                    kept.extend_from_slice(&data[..room]);
+        self.deadline.disarm();
+        done.ended = self.clock.now();
+        done.bytes_out = writing.sent as u64;
+        let whole = writing.sent == writing.total && writing.flushed;
+        if !writing.head.is_empty() {
+            self.buffers.give_back(writing.head);
+        }
+        match result {
+            Ok(nothing_after) => {
+                self.open = nothing_after && whole && !last && self.reader.answer.keep_alive;
+                self.used = true;
+                Ok(done)
+            }
+            Err(failure) => Err(Broken {
+                failure,
+                unanswered: done.bytes_in == 0,
+                unsent: writing.sent == 0,
+                bytes_out: done.bytes_out,
+            }),
+        }
+    }
+
+    fn poll_write(&mut self, cx: &mut Context<'_>, writing: &mut Writing, started: &mut u64) {
+        while writing.sent < writing.total && writing.error.is_none() {
+            let part = match writing.head.get(writing.sent..) {
+                Some(part) if !part.is_empty() => part,
+                _ => writing.rest.get(writing.sent - writing.head.len()..).unwrap_or(&[]),
+            };
+            match self.stream.poll_write(cx, part) {
+                Poll::Pending => return,
+                Poll::Ready(Err(error)) => writing.error = Some(error),
+                Poll::Ready(Ok(count)) => {
+                    if writing.sent == 0 {
+                        *started = self.clock.now();
+                    }
+                    writing.sent += count;
                 }
+            }
+        }
+        if !writing.flushed && writing.error.is_none() {
+            match self.stream.poll_flush(cx) {
+                Poll::Pending => {}
+                Poll::Ready(Ok(())) => {
+                    writing.flushed = true;
+                    if writing.rest.is_empty() {
+                        // While the answer is waited for, another connection can use it.
+                        self.buffers.give_back(std::mem::take(&mut writing.head));
+                    }
+                }
+                Poll::Ready(Err(error)) => writing.error = Some(error),
+            }
+        }
+    }
+
+    /// Reads on. Ready with whether nothing came after the response.
+    fn poll_answer(&mut self, cx: &mut Context<'_>, bytes_in: &mut u64) -> Poll<Result<bool, Failure>> {
+        let mut buffer = self.buffers.read.borrow_mut();
+        loop {
+            let count = match self.stream.poll_read(cx, &mut buffer) {
+                Poll::Pending => return Poll::Pending,
+                Poll::Ready(Err(error)) => return Poll::Ready(Err(Failure::exchange(&error))),
+                Poll::Ready(Ok(count)) => count,
+            };
+            *bytes_in += count as u64;
+            if count == 0 {
+                return Poll::Ready(self.reader.end().map(|()| false).map_err(Failure::fault));
+            }
+            match self.reader.feed(buffer.get(..count).unwrap_or(&[])) {
+                Ok(None) => {}
+                Ok(Some(used)) => return Poll::Ready(Ok(used == count)),
+                Err(fault) => return Poll::Ready(Err(Failure::fault(fault))),
             }
         }
     }

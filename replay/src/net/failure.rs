@@ -1,10 +1,11 @@
 //! Why a request has no answer, in the words of the report.
 
-use std::error::Error as _;
 use std::io;
 use std::time::Duration;
 
 use mynah_traffic::units::format_duration;
+
+use super::reader::Fault;
 
 /// What errors are counted by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -82,32 +83,24 @@ impl Failure {
     }
 
     /// A connection that broke during an exchange.
-    pub(crate) fn exchange(error: &hyper::Error) -> Failure {
-        let mut source = error.source();
-        while let Some(inner) = source {
-            if let Some(io) = inner.downcast_ref::<io::Error>() {
-                let kind = match io.kind() {
-                    io::ErrorKind::ConnectionReset
-                    | io::ErrorKind::ConnectionAborted
-                    | io::ErrorKind::BrokenPipe => Kind::Reset,
-                    io::ErrorKind::UnexpectedEof => Kind::Closed,
-                    io::ErrorKind::TimedOut => Kind::Timeout,
-                    _ => Kind::Other,
-                };
-                return Failure::new(kind, io_text(io));
+    pub(crate) fn exchange(error: &io::Error) -> Failure {
+        let kind = match error.kind() {
+            io::ErrorKind::ConnectionReset | io::ErrorKind::ConnectionAborted | io::ErrorKind::BrokenPipe => {
+                Kind::Reset
             }
-            source = inner.source();
+            io::ErrorKind::UnexpectedEof => Kind::Closed,
+            io::ErrorKind::TimedOut => Kind::Timeout,
+            _ => Kind::Other,
+        };
+        Failure::new(kind, io_text(error))
+    }
+
+    /// A response that is none, or is cut short.
+    pub(super) fn fault(fault: Fault) -> Failure {
+        match fault {
+            Fault::Ended => Failure::closed(),
+            Fault::Malformed(what) => Failure::new(Kind::Protocol, format!("not HTTP: {what}")),
         }
-        if error.is_incomplete_message() || error.is_closed() || error.is_canceled() {
-            return Failure::closed();
-        }
-        if error.is_parse() {
-            return Failure::new(Kind::Protocol, format!("not HTTP: {error}"));
-        }
-        if error.is_body_write_aborted() || error.is_user() {
-            return Failure::new(Kind::Other, error.to_string());
-        }
-        Failure::new(Kind::Protocol, error.to_string())
     }
 
     pub(crate) fn closed() -> Failure {

@@ -3,12 +3,12 @@
 use std::ops::Range;
 
 use bytes::Bytes;
-use http::header::{self, HeaderName, HeaderValue};
-use http::{HeaderMap, Method, Version};
+use http::Method;
+use http::header::{self, HeaderName};
 use mynah_message::{Encoding, Head, Limits, Locator, Message, Part, Target, View};
 use mynah_traffic::scenario::{Injection, Source};
 
-use super::{Field, Need, NeedSource, Patched, Piece, Template, Text};
+use super::{Field, Line, Need, NeedSource, Patched, Piece, Template, Text};
 
 /// Resolves the names that injections use.
 pub(crate) struct Names<'a> {
@@ -135,16 +135,19 @@ pub(crate) fn compile(
     let chunked = head.is_chunked();
     let http10 = head.version() == mynah_message::Version::Http10;
     Ok(Template {
+        begin: format!("{method} ").into(),
         method,
-        version: if http10 { Version::HTTP_10 } else { Version::HTTP_11 },
+        version: if http10 { b" HTTP/1.0\r\n" } else { b" HTTP/1.1\r\n" },
         target: target_of(message, head, &in_head)?,
-        fields: fields_of(message, head, &in_head, warn),
+        lines: lines_of(message, head, &in_head, warn),
         body,
         chunked: chunked && !http10,
-        trailers: if chunked { trailers_of(&message.trailers) } else { None },
-        title_case: head
+        trailers: if chunked { trailers_of(&message.trailers) } else { Vec::new() },
+        lower_case: head
             .fields()
-            .any(|field| field.is("host") && field.name.starts_with(|c: char| c.is_ascii_uppercase())),
+            .next()
+            .is_some_and(|field| field.name.starts_with(|c: char| c.is_ascii_lowercase())),
+        last: !head.keep_alive(),
         needs,
         patched,
     })
@@ -182,22 +185,27 @@ fn target_of(message: &Message, head: &Head<'_>, places: &[Place]) -> Result<Tex
     }))
 }
 
-fn fields_of(
-    message: &Message,
-    head: &Head<'_>,
-    places: &[Place],
-    warn: &mut dyn FnMut(String),
-) -> Vec<(HeaderName, Field)> {
-    let mut fields: Vec<(HeaderName, Field)> = Vec::new();
+fn lines_of(message: &Message, head: &Head<'_>, places: &[Place], warn: &mut dyn FnMut(String)) -> Vec<Line> {
+    let mut lines: Vec<Line> = Vec::new();
     for field in head.fields() {
         let Ok(name) = HeaderName::from_bytes(field.name.as_bytes()) else {
             warn(format!("a header line cannot be sent and is left out: name '{}'", field.name));
             continue;
         };
         let text = || cut(&message.head, field.value_span.clone(), places);
+        let whole = || [field.name.as_bytes(), b": ", &value(&field.unfolded()), b"\r\n"].concat();
+        let mut written = [field.name.as_bytes(), b": "].concat();
         let slot = match name {
             header::HOST => Field::Host(value(&field.unfolded())),
+            // What frames a message is there once.
+            header::CONTENT_LENGTH if lines.iter().any(|line| matches!(line.field, Field::Length)) => {
+                continue;
+            }
             header::CONTENT_LENGTH => Field::Length,
+            header::TRANSFER_ENCODING => {
+                written = whole();
+                Field::Coding
+            }
             header::ORIGIN | header::REFERER => Field::Url(text()),
             // Filled in as a whole: no cookies to tell apart.
             header::COOKIE if places.iter().any(|place| place.span == field.value_span) => {
@@ -206,7 +214,7 @@ fn fields_of(
             header::COOKIE => {
                 let pairs = cookie_pairs(&message.head, field.value_span.clone(), places);
                 // HTTP/2 clients write a line for each cookie; HTTP/1 has one for all.
-                let before = fields.iter_mut().find_map(|(_, slot)| match slot {
+                let before = lines.iter_mut().find_map(|line| match &mut line.field {
                     Field::Cookie(before) => Some(before),
                     _ => None,
                 });
@@ -217,22 +225,39 @@ fn fields_of(
                 Field::Cookie(pairs)
             }
             _ => match text() {
-                Text::Fixed(_) => Field::Fixed(value(&field.unfolded())),
+                Text::Fixed(_) => {
+                    written = whole();
+                    Field::Fixed
+                }
                 parts @ Text::Parts(_) => Field::Text(parts),
             },
         };
-        fields.push((name, slot));
+        lines.push(Line { name, written: written.into(), field: slot });
     }
-    fields
+    lines
 }
 
 /// A header's value; bytes that no header can hold become spaces.
-pub(super) fn value(bytes: &[u8]) -> HeaderValue {
-    HeaderValue::from_bytes(bytes).unwrap_or_else(|_| {
-        let clean: Vec<u8> =
-            bytes.iter().map(|&b| if (b < 0x20 && b != b'\t') || b == 0x7f { b' ' } else { b }).collect();
-        HeaderValue::from_bytes(clean.trim_ascii()).unwrap_or(HeaderValue::from_static(""))
-    })
+fn value(bytes: &[u8]) -> Vec<u8> {
+    let mut value = bytes.to_vec();
+    clean(&mut value, 0);
+    value
+}
+
+/// Makes what follows `from` a header's value: bytes that none can hold become spaces.
+pub(super) fn clean(out: &mut Vec<u8>, from: usize) {
+    let mut dirty = false;
+    for byte in out.iter_mut().skip(from).filter(|byte| (**byte < 0x20 && **byte != b'\t') || **byte == 0x7f)
+    {
+        *byte = b' ';
+        dirty = true;
+    }
+    if dirty {
+        let text = out.get(from..).unwrap_or(&[]);
+        let (end, start) = (text.trim_ascii_end().len(), text.len() - text.trim_ascii_start().len());
+        out.truncate(from + end);
+        out.drain(from..from + start.min(end));
+    }
 }
 
 fn cookie_pairs(head: &Bytes, span: Range<usize>, places: &[Place]) -> Vec<(Bytes, Text)> {
@@ -261,15 +286,16 @@ fn trim(bytes: &[u8], span: Range<usize>) -> Range<usize> {
     start..start + text.trim_ascii().len()
 }
 
-fn trailers_of(raw: &[u8]) -> Option<HeaderMap> {
-    let mut map = HeaderMap::new();
+fn trailers_of(raw: &[u8]) -> Vec<u8> {
+    let mut lines = Vec::new();
     for line in raw.split(|&b| b == b'\n') {
         let Some(colon) = line.iter().position(|&b| b == b':') else { continue };
-        if let Ok(name) = HeaderName::from_bytes(line[..colon].trim_ascii()) {
-            map.append(name, value(line[colon + 1..].trim_ascii()));
+        let name = line[..colon].trim_ascii();
+        if HeaderName::from_bytes(name).is_ok() {
+            lines.extend([name, b": ", &value(line[colon + 1..].trim_ascii()), b"\r\n"].concat());
         }
     }
-    (!map.is_empty()).then_some(map)
+    lines
 }
 
 /// Whether a locator looks into a response's body.

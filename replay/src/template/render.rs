@@ -1,61 +1,81 @@
-//! From a template and the values at hand to a request.
+//! From a template and the values at hand to the bytes of a request.
 
-use bytes::{BufMut, Bytes, BytesMut};
-use http::header::{self, HeaderName, HeaderValue};
-use http::uri::Uri;
-use http::{HeaderMap, Request};
+use std::borrow::Cow;
+use std::io::Write as _;
+
+use bytes::Bytes;
+use http::header::{self, HeaderName};
 use mynah_message::{Edit, Limits, View, patch};
 
-use super::compile::{Names, compile, value};
+use super::compile::{Names, clean, compile};
 use super::{Field, Piece, Template, Text};
-use crate::body::Body;
+
+/// A body from this size on is not copied behind its head.
+const LARGE: usize = 16 << 10;
 
 /// What a run adds to every request for one recorded origin.
 #[derive(Debug)]
 pub(crate) struct Bound {
     /// The target's authority; `None`: the recorded one is sent.
-    pub(crate) host: Option<HeaderValue>,
+    pub(crate) host: Option<String>,
     /// The target's own authority, for requests that recorded none.
-    pub(crate) authority: HeaderValue,
+    pub(crate) authority: String,
     /// Put before the path.
     pub(crate) base_path: String,
     /// Recorded origin (`https://shop.example`) → the target's origin and base path.
     pub(crate) origins: std::sync::Arc<[(String, String, String)]>,
-    /// Sent in place of recorded ones.
-    pub(crate) set_headers: std::sync::Arc<[(HeaderName, HeaderValue)]>,
+    /// Sent in place of recorded ones: name, and the whole line.
+    pub(crate) set_headers: std::sync::Arc<[(HeaderName, Vec<u8>)]>,
+}
+
+/// What a request was rendered to besides its bytes.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Rendered {
+    /// Of the body, what was not written behind the head.
+    pub(crate) rest: Bytes,
+    /// Where in the bytes the target stands.
+    pub(crate) target: std::ops::Range<usize>,
 }
 
 impl Text {
-    fn render(&self, values: &[Option<String>]) -> Bytes {
+    fn write(&self, values: &[Option<String>], out: &mut Vec<u8>) {
         let pieces = match self {
-            Text::Fixed(bytes) => return bytes.clone(),
+            Text::Fixed(bytes) => return out.extend_from_slice(bytes),
             Text::Parts(pieces) => pieces,
         };
-        let mut out = BytesMut::new();
         for piece in pieces {
             match piece {
-                Piece::Bytes(bytes) => out.put_slice(bytes),
+                Piece::Bytes(bytes) => out.extend_from_slice(bytes),
                 Piece::Value { need, encoding, recorded } => match values.get(*need) {
-                    Some(Some(value)) => out.put_slice(&encoding.encode(value.as_bytes())),
-                    _ => out.put_slice(recorded),
+                    Some(Some(value)) => out.extend_from_slice(&encoding.encode(value.as_bytes())),
+                    _ => out.extend_from_slice(recorded),
                 },
             }
         }
-        out.freeze()
+    }
+
+    fn render(&self, values: &[Option<String>]) -> Cow<'_, [u8]> {
+        if let Text::Fixed(bytes) = self {
+            return Cow::Borrowed(bytes);
+        }
+        let mut out = Vec::new();
+        self.write(values, &mut out);
+        Cow::Owned(out)
     }
 }
 
-/// Fills a template in. `values`: one for each of its needs, with the text around them; `None` leaves what was recorded.
-/// `cookies`: what the jar has for this request, in the order in which it is to be sent.
+/// Fills a template in, at the end of `out`. `values`: one for each of its needs, with the text around them; `None` leaves
+/// what was recorded. `cookies`: what the jar has for this request, in the order in which it is to be sent.
 ///
 /// # Errors
-/// In words, when the result is no request that could be sent.
+/// In words, when a body that is compressed or digested cannot be made anew.
 pub(crate) fn render(
     template: &Template,
     values: &[Option<String>],
     bound: &Bound,
     cookies: &[(&str, &str)],
-) -> Result<Request<Body>, String> {
+    out: &mut Vec<u8>,
+) -> Result<Rendered, String> {
     if let Some(patched) = template.patched.as_deref()
         && values.iter().any(Option::is_some)
     {
@@ -67,120 +87,177 @@ pub(crate) fn render(
         }
         let message = patch(&view, edits).map_err(|error| error.to_string())?;
         let fixed = compile(&message, &[], &Names { correlations: &[], columns: &[] }, &mut |_| {})?;
-        return render(&fixed, &[], bound, cookies);
+        return render(&fixed, &[], bound, cookies, out);
     }
     let body = template.body.render(values);
-    let body_bytes = body.len();
-    let mut request = Request::new(Body::empty());
-    *request.method_mut() = template.method.clone();
-    *request.version_mut() = template.version;
-    *request.uri_mut() = uri(&template.target.render(values), &bound.base_path)?;
-    let headers = request.headers_mut();
-    headers.reserve(template.fields.len() + bound.set_headers.len() + 1);
-    for (name, field) in &template.fields {
-        if bound.set_headers.iter().any(|(other, _)| other == name) {
-            continue;
+    out.extend_from_slice(&template.begin);
+    let from = out.len();
+    write_target(template, values, bound, out);
+    let target = from..out.len();
+    out.extend_from_slice(template.version);
+    write_lines(template, values, bound, cookies, body.len(), out);
+    out.extend_from_slice(b"\r\n");
+    if template.chunked {
+        if !body.is_empty() {
+            // Writing into memory does not fail.
+            let _ = write!(out, "{:x}\r\n", body.len());
+            out.extend_from_slice(&body);
+            out.extend_from_slice(b"\r\n");
         }
-        let value = match field {
-            Field::Fixed(value) => value.clone(),
-            Field::Host(recorded) => bound.host.clone().unwrap_or_else(|| recorded.clone()),
-            Field::Text(text) => value(&text.render(values)),
-            Field::Url(text) => value(&retarget(text.render(values), bound, *name == header::REFERER)),
-            Field::Cookie(recorded) => match cookie_header(recorded, values, cookies) {
-                Some(value) => value,
-                None => continue,
-            },
-            // A chunked message has no length, whatever was recorded beside it.
-            Field::Length if template.chunked => continue,
-            Field::Length => HeaderValue::from(body_bytes),
+        out.extend_from_slice(b"0\r\n");
+        out.extend_from_slice(&template.trailers);
+        out.extend_from_slice(b"\r\n");
+    } else if body.len() >= LARGE {
+        let rest = match (&template.body, body) {
+            (Text::Fixed(bytes), _) => bytes.clone(),
+            (_, body) => body.into_owned().into(),
         };
-        headers.append(name.clone(), value);
+        return Ok(Rendered { rest, target });
+    } else {
+        out.extend_from_slice(&body);
     }
-    for (name, value) in bound.set_headers.iter() {
-        headers.append(name.clone(), value.clone());
-    }
-    complete(headers, bound, cookies);
-    *request.body_mut() =
-        if template.chunked { Body::chunked(body, template.trailers.clone()) } else { Body::full(body) };
-    Ok(request)
+    Ok(Rendered { rest: Bytes::new(), target })
 }
 
-/// What the recorded head had no line for.
-fn complete(headers: &mut HeaderMap, bound: &Bound, cookies: &[(&str, &str)]) {
-    if !headers.contains_key(header::HOST) {
-        headers.insert(header::HOST, bound.host.clone().unwrap_or_else(|| bound.authority.clone()));
-    }
-    if !cookies.is_empty()
-        && !headers.contains_key(header::COOKIE)
-        && let Some(value) = cookie_header(&[], &[], cookies)
+/// Path and query. What would end the target is percent-encoded; whatever else was recorded is sent as it was.
+fn write_target(template: &Template, values: &[Option<String>], bound: &Bound, out: &mut Vec<u8>) {
+    let from = out.len();
+    if !bound.base_path.is_empty() && !matches!(&template.target, Text::Fixed(star) if star.as_ref() == b"*")
     {
-        headers.append(header::COOKIE, value);
+        out.extend_from_slice(bound.base_path.as_bytes());
+    }
+    template.target.write(values, out);
+    let bad = |byte: &u8| *byte <= b' ' || *byte == 0x7f;
+    if out.iter().skip(from).any(bad) {
+        for byte in out.split_off(from) {
+            if bad(&byte) {
+                let _ = write!(out, "%{byte:02X}");
+            } else {
+                out.push(byte);
+            }
+        }
+    }
+}
+
+fn write_lines(
+    template: &Template,
+    values: &[Option<String>],
+    bound: &Bound,
+    cookies: &[(&str, &str)],
+    body_bytes: usize,
+    out: &mut Vec<u8>,
+) {
+    let (mut host, mut cookie, mut framed) = (false, false, template.chunked || body_bytes == 0);
+    for line in &template.lines {
+        if bound.set_headers.iter().any(|(name, _)| *name == line.name) {
+            continue;
+        }
+        let begin = out.len();
+        if !matches!(line.field, Field::Coding) || template.chunked {
+            out.extend_from_slice(&line.written);
+        }
+        let from = out.len();
+        match &line.field {
+            Field::Fixed | Field::Coding => continue,
+            Field::Host(recorded) => {
+                host = true;
+                out.extend_from_slice(bound.host.as_ref().map_or(recorded, |host| host.as_bytes()));
+            }
+            Field::Text(text) => {
+                cookie |= line.name == header::COOKIE;
+                text.write(values, out);
+                clean(out, from);
+            }
+            Field::Url(text) => {
+                out.extend_from_slice(&retarget(text.render(values), bound, line.name == header::REFERER));
+                clean(out, from);
+            }
+            Field::Cookie(recorded) => {
+                write_cookies(recorded, values, cookies, out);
+                clean(out, from);
+                if out.len() == from {
+                    out.truncate(begin);
+                    continue;
+                }
+                cookie = true;
+            }
+            // A chunked message has no length, whatever was recorded beside it.
+            Field::Length if template.chunked => {
+                out.truncate(begin);
+                continue;
+            }
+            Field::Length => {
+                framed = true;
+                let _ = write!(out, "{body_bytes}");
+            }
+        }
+        out.extend_from_slice(b"\r\n");
+    }
+    for (name, line) in bound.set_headers.iter() {
+        host |= *name == header::HOST;
+        cookie |= *name == header::COOKIE;
+        out.extend_from_slice(line);
+    }
+    // What the recorded head had no line for.
+    let name = |written: &'static str, lower: &'static str| if template.lower_case { lower } else { written };
+    if !host {
+        let host = bound.host.as_ref().unwrap_or(&bound.authority);
+        let _ = write!(out, "{}: {host}\r\n", name("Host", "host"));
+    }
+    if !cookies.is_empty() && !cookie {
+        out.extend_from_slice(name("Cookie: ", "cookie: ").as_bytes());
+        let from = out.len();
+        write_cookies(&[], &[], cookies, out);
+        clean(out, from);
+        out.extend_from_slice(b"\r\n");
+    }
+    if !framed {
+        let _ = write!(out, "{}: {body_bytes}\r\n", name("Content-Length", "content-length"));
     }
 }
 
 /// Recorded cookies in their order, those that the jar knows with the jar's value, then what else the jar has.
-fn cookie_header(
+fn write_cookies(
     recorded: &[(Bytes, Text)],
     values: &[Option<String>],
     jar: &[(&str, &str)],
-) -> Option<HeaderValue> {
-    let mut out = BytesMut::new();
-    let mut push = |name: &[u8], value: &[u8]| {
-        if !out.is_empty() {
-            out.put_slice(b"; ");
+    out: &mut Vec<u8>,
+) {
+    let from = out.len();
+    let begin = |name: &[u8], out: &mut Vec<u8>| {
+        if out.len() > from {
+            out.extend_from_slice(b"; ");
         }
         if !name.is_empty() {
-            out.put_slice(name);
-            out.put_u8(b'=');
+            out.extend_from_slice(name);
+            out.push(b'=');
         }
-        out.put_slice(value);
     };
     for (name, text) in recorded {
+        begin(name, out);
         match jar.iter().find(|(known, _)| known.as_bytes() == name.as_ref()) {
-            Some((_, value)) => push(name, value.as_bytes()),
-            None => push(name, &text.render(values)),
+            Some((_, value)) => out.extend_from_slice(value.as_bytes()),
+            None => text.write(values, out),
         }
     }
-    for (name, cookie) in jar {
+    for (name, value) in jar {
         if !recorded.iter().any(|(known, _)| known.as_ref() == name.as_bytes()) {
-            push(name.as_bytes(), cookie.as_bytes());
+            begin(name.as_bytes(), out);
+            out.extend_from_slice(value.as_bytes());
         }
     }
-    (!out.is_empty()).then(|| value(&out))
 }
 
 /// Puts the target in the place of a recorded origin at the beginning of a URL.
-fn retarget(url: Bytes, bound: &Bound, with_path: bool) -> Bytes {
+fn retarget<'a>(url: Cow<'a, [u8]>, bound: &Bound, with_path: bool) -> Cow<'a, [u8]> {
     for (recorded, origin, base_path) in bound.origins.iter() {
         let Some(head) = url.get(..recorded.len()) else { continue };
         let rest = &url[recorded.len()..];
         let ends = matches!(rest.first(), None | Some(b'/' | b'?' | b'#'));
         if ends && head.eq_ignore_ascii_case(recorded.as_bytes()) {
             let path: &[u8] = if with_path { base_path.as_bytes() } else { b"" };
-            return [origin.as_bytes(), path, rest].concat().into();
+            return Cow::Owned([origin.as_bytes(), path, rest].concat());
         }
     }
     url
-}
-
-/// The request's target. Bytes that were recorded although no target may hold them are percent-encoded.
-fn uri(target: &Bytes, base_path: &str) -> Result<Uri, String> {
-    let whole: Bytes = if base_path.is_empty() || target.as_ref() == b"*" {
-        target.clone()
-    } else {
-        [base_path.as_bytes(), target].concat().into()
-    };
-    Uri::from_maybe_shared(whole.clone()).or_else(|_| {
-        let mut clean = Vec::with_capacity(whole.len() + 8);
-        for &byte in &whole {
-            if matches!(byte, 0..=b' ' | b'"' | b'<' | b'>' | b'\\' | b'^' | b'`' | b'{' | b'|' | b'}' | 0x7f..) {
-                clean.extend_from_slice(format!("%{byte:02X}").as_bytes());
-            } else {
-                clean.push(byte);
-            }
-        }
-        let shown = String::from_utf8_lossy(whole.get(..80).unwrap_or(&whole)).into_owned();
-        Uri::from_maybe_shared(Bytes::from(clean))
-            .map_err(|error| format!("its target cannot be sent ({error}): {shown}"))
-    })
 }

@@ -1,0 +1,298 @@
+//! Reading one response from a stream of bytes, whatever pieces it comes in:
+//! [RFC 9112](https://www.rfc-editor.org/rfc/rfc9112) §4–§7. No input or output of its own.
+//!
+//! Only what the engine asks for is kept; a body that nobody looks into is counted past. Tolerated, because what was recorded
+//! did pass between two programs that understood each other: bare line feeds, folded header lines, white space before the
+//! colon, lines that are no header. Not tolerated, because the end of the message would be a guess: lengths that contradict
+//! each other or are no number, chunk sizes that are none.
+
+mod chunks;
+#[cfg(test)]
+mod tests;
+
+use std::mem::MaybeUninit;
+
+use chunks::Chunks;
+
+/// Longest head, in bytes.
+pub(super) const HEAD_LIMIT: usize = 64 << 10;
+/// Most header lines.
+const FIELD_LIMIT: usize = 256;
+/// Of a body that is looked into, this much is kept.
+const KEPT_BODY: usize = 16 << 20;
+
+/// What is to be known of a response.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Ask {
+    /// It answers a `HEAD` and has no body.
+    pub(crate) head_only: bool,
+    pub(crate) keep_head: bool,
+    pub(crate) keep_body: bool,
+}
+
+/// A response, as far as it was asked for. Its buffers serve again for the next one.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    /// The first `Content-Type`.
+    pub(crate) content_type: Vec<u8>,
+    pub(crate) set_cookies: Vec<Vec<u8>>,
+    /// As it came; empty unless it was asked for.
+    pub(crate) head: Vec<u8>,
+    /// Chunks taken out; empty unless it was asked for.
+    pub(crate) body: Vec<u8>,
+    /// Whether the server lets the connection be used again.
+    pub(crate) keep_alive: bool,
+}
+
+/// The stream ended, or holds what is no response.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Fault {
+    /// Before the message was complete.
+    Ended,
+    /// In words.
+    Malformed(&'static str),
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum State {
+    Head,
+    Length(u64),
+    Chunked(Chunks),
+    UntilClose,
+    Complete,
+}
+
+/// Reads one response after another.
+#[derive(Debug)]
+pub(crate) struct Reader {
+    state: State,
+    ask: Ask,
+    /// The part of a head that is here while the rest is not.
+    pending: Vec<u8>,
+    pub(crate) answer: Answer,
+}
+
+impl Reader {
+    pub(crate) fn new() -> Reader {
+        Reader { state: State::Complete, ask: Ask::default(), pending: Vec::new(), answer: Answer::default() }
+    }
+
+    /// Makes ready for the next response.
+    pub(crate) fn begin(&mut self, ask: Ask) {
+        self.state = State::Head;
+        self.ask = ask;
+        self.pending = Vec::new();
+        let answer = &mut self.answer;
+        answer.status = 0;
+        answer.content_type.clear();
+        answer.set_cookies.clear();
+        answer.head = Vec::new();
+        answer.body = Vec::new();
+        answer.keep_alive = false;
+    }
+
+    /// Takes bytes in. `Some`: the response is complete after so many of them.
+    pub(crate) fn feed(&mut self, bytes: &[u8]) -> Result<Option<usize>, Fault> {
+        let mut at = 0;
+        loop {
+            let rest = bytes.get(at..).unwrap_or(&[]);
+            if self.state == State::Complete {
+                return Ok(Some(at));
+            }
+            if rest.is_empty() {
+                return Ok(None);
+            }
+            at += match &mut self.state {
+                State::Head => self.head(rest)?,
+                State::Length(left) => {
+                    let count = usize::try_from(*left).unwrap_or(usize::MAX).min(rest.len());
+                    *left -= count as u64;
+                    if *left == 0 {
+                        self.state = State::Complete;
+                    }
+                    self.keep(&rest[..count]);
+                    count
+                }
+                State::Chunked(chunks) => {
+                    let step = chunks.step(rest)?;
+                    if step.complete {
+                        self.state = State::Complete;
+                    }
+                    self.keep(rest.get(..step.data).unwrap_or(&[]));
+                    step.used
+                }
+                State::UntilClose => {
+                    self.keep(rest);
+                    rest.len()
+                }
+                State::Complete => 0,
+            };
+        }
+    }
+
+    /// The stream has ended: which may be what ends the body.
+    pub(crate) fn end(&mut self) -> Result<(), Fault> {
+        match self.state {
+            State::Complete => Ok(()),
+            State::UntilClose => {
+                self.state = State::Complete;
+                Ok(())
+            }
+            State::Head => {
+                let pending = std::mem::take(&mut self.pending);
+                Err(self.parse(&pending).err().unwrap_or(Fault::Ended))
+            }
+            _ => Err(Fault::Ended),
+        }
+    }
+
+    fn keep(&mut self, data: &[u8]) {
+        if self.ask.keep_body {
+            let room = KEPT_BODY.saturating_sub(self.answer.body.len()).min(data.len());
+            self.answer.body.extend_from_slice(&data[..room]);
+        }
+    }
+
+    /// Takes in what belongs to the head; how much that was.
+    fn head(&mut self, bytes: &[u8]) -> Result<usize, Fault> {
+        // A whole head in one piece, which is how most come, is never copied.
+        if self.pending.is_empty() {
+            let part = &bytes[..bytes.len().min(HEAD_LIMIT)];
+            if let Some(used) = self.parse(part)? {
+                return Ok(used);
+            }
+            self.pending.extend_from_slice(part);
+            return self.more(part.len());
+        }
+        let before = self.pending.len();
+        let part = &bytes[..bytes.len().min(HEAD_LIMIT - before)];
+        self.pending.extend_from_slice(part);
+        // Without a line's end there is nothing new to find.
+        if part.contains(&b'\n') {
+            let pending = std::mem::take(&mut self.pending);
+            if let Some(used) = self.parse(&pending)? {
+                return Ok(used.saturating_sub(before));
+            }
+            self.pending = pending;
+        }
+        self.more(part.len())
+    }
+
+    fn more(&self, used: usize) -> Result<usize, Fault> {
+        if self.pending.len() >= HEAD_LIMIT {
+            return Err(Fault::Malformed("its head is longer than 64 KiB"));
+        }
+        Ok(used)
+    }
+
+    /// Parses a head, if all of it is there: its length. An interim response is passed over.
+    fn parse(&mut self, bytes: &[u8]) -> Result<Option<usize>, Fault> {
+        let mut fields = [const { MaybeUninit::uninit() }; FIELD_LIMIT];
+        let mut response = httparse::Response::new(&mut []);
+        let mut config = httparse::ParserConfig::default();
+        config
+            .allow_spaces_after_header_name_in_responses(true)
+            .allow_obsolete_multiline_headers_in_responses(true)
+            .allow_multiple_spaces_in_response_status_delimiters(true)
+            .ignore_invalid_headers_in_responses(true);
+        let length = match config.parse_response_with_uninit_headers(&mut response, bytes, &mut fields) {
+            Ok(httparse::Status::Complete(length)) => length,
+            Ok(httparse::Status::Partial) => return Ok(None),
+            Err(error) => return Err(Fault::Malformed(words(error))),
+        };
+        let status = response.code.unwrap_or(0);
+        if status == 0 {
+            return Err(Fault::Malformed("status 0"));
+        }
+        if matches!(status, 100..=199) && status != 101 {
+            return Ok(Some(length));
+        }
+        self.take_head(status, response.version == Some(1), response.headers)?;
+        if self.ask.keep_head {
+            self.answer.head.extend_from_slice(bytes.get(..length).unwrap_or(bytes));
+        }
+        Ok(Some(length))
+    }
+
+    /// Keeps what was asked for and decides where the body ends, §6.3.
+    fn take_head(&mut self, status: u16, http11: bool, fields: &[httparse::Header<'_>]) -> Result<(), Fault> {
+        let answer = &mut self.answer;
+        answer.status = status;
+        let mut length: Option<u64> = None;
+        let mut coded = false;
+        let mut chunked = false;
+        let mut typed = false;
+        let (mut close, mut keep) = (false, false);
+        for field in fields {
+            let is = |name: &str| field.name.eq_ignore_ascii_case(name);
+            match field.name.len() {
+                10 if is("set-cookie") => answer.set_cookies.push(field.value.to_vec()),
+                10 if is("connection") => {
+                    for token in field.value.split(|&b| b == b',').map(<[u8]>::trim_ascii) {
+                        close |= token.eq_ignore_ascii_case(b"close");
+                        keep |= token.eq_ignore_ascii_case(b"keep-alive");
+                    }
+                }
+                12 if !typed && is("content-type") => {
+                    typed = true;
+                    answer.content_type.extend_from_slice(field.value);
+                }
+                14 if is("content-length") => {
+                    for text in field.value.split(|&b| b == b',') {
+                        let found = number(text.trim_ascii())?;
+                        if length.is_some_and(|known| known != found) {
+                            return Err(Fault::Malformed("two lengths that contradict each other"));
+                        }
+                        length = Some(found);
+                    }
+                }
+                17 if is("transfer-encoding") => {
+                    coded = true;
+                    let last = field.value.rsplit(|&b| b == b',').next().unwrap_or(&[]).trim_ascii();
+                    chunked = last.eq_ignore_ascii_case(b"chunked");
+                }
+                _ => {}
+            }
+        }
+        // §6.1: a length beside a coding, or a coding from HTTP/1.0, is the mark of a message whose framing is not to be
+        // trusted for a second one.
+        answer.keep_alive =
+            status != 101 && !close && (http11 || keep) && !(coded && (length.is_some() || !http11));
+        self.state = if self.ask.head_only || matches!(status, 101 | 204 | 304) {
+            State::Complete
+        } else if chunked {
+            State::Chunked(Chunks::default())
+        } else if coded {
+            State::UntilClose
+        } else {
+            match length {
+                Some(0) => State::Complete,
+                Some(length) => State::Length(length),
+                None => State::UntilClose,
+            }
+        };
+        self.answer.keep_alive &= self.state != State::UntilClose;
+        Ok(())
+    }
+}
+
+fn number(text: &[u8]) -> Result<u64, Fault> {
+    let wrong = Fault::Malformed("a length that is no number");
+    if text.is_empty() || !text.iter().all(u8::is_ascii_digit) {
+        return Err(wrong);
+    }
+    std::str::from_utf8(text).ok().and_then(|text| text.parse().ok()).ok_or(wrong)
+}
+
+fn words(error: httparse::Error) -> &'static str {
+    match error {
+        httparse::Error::HeaderName => "a header's name holds what no name can",
+        httparse::Error::HeaderValue => "a header's value holds what no value can",
+        httparse::Error::NewLine => "a line that does not end",
+        httparse::Error::Status => "a status that is none",
+        httparse::Error::Token => "a character where none can be",
+        httparse::Error::TooManyHeaders => "more than 256 header lines",
+        httparse::Error::Version => "it does not begin with HTTP/1",
+    }
+}
