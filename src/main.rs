@@ -16,6 +16,7 @@ mod capture;
 mod demo;
 mod demo_server;
 mod exit;
+mod export;
 mod input;
 mod inspect;
 mod interrupt;
@@ -53,6 +54,7 @@ enum Command {
     Mask(mask::Args),
     MaskValue(mask_value::Args),
     Inspect(inspect::Args),
+    Export(export::Args),
     Profile(profile::Args),
     Replay(replay::Args),
     Report(report::Args),
@@ -67,6 +69,7 @@ impl Command {
             Command::Mask(args) => mask::run(args),
             Command::MaskValue(args) => mask_value::run(args),
             Command::Inspect(args) => inspect::run(args),
+            Command::Export(args) => export::run(args),
             Command::Profile(args) => profile::run(args),
             Command::Replay(args) => replay::run(args),
             Command::Report(args) => report::run(args),

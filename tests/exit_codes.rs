@@ -181,7 +181,8 @@ fn help_shows_examples_and_exit_codes() {
     ] {
         assert!(help.contains(code), "{code}: {help}");
     }
-    for command in ["capture", "mask", "mask-value", "inspect", "profile", "replay", "report", "demo-server"]
+    for command in
+        ["capture", "export", "mask", "mask-value", "inspect", "profile", "replay", "report", "demo-server"]
     {
         let help = place.mynah(&[command, "--help"]).ok().stdout();
         assert!(help.contains("Example"), "{command}: {help}");

@@ -11,6 +11,7 @@
 mod architecture;
 mod common;
 mod exit_codes;
+mod gor;
 mod har;
 #[cfg(unix)]
 mod interrupt;
