@@ -15,10 +15,11 @@ use crate::pipeline::{self, Masking};
 #[command(after_help = "\
 Examples:
   mynah capture site.pcap -o site.mynah
+  tcpdump -w - 'tcp port 80' | mynah capture - -o site.mynah
   mynah capture requests_0.gor requests_1.gor -o goreplay.mynah
   mynah capture monday.har tuesday.har -o week.mynah --key-file team.key")]
 pub(crate) struct Args {
-    /// Files to read.
+    /// Files to read; '-' is standard input.
     #[arg(required = true, value_name = "INPUT")]
     inputs: Vec<PathBuf>,
 

@@ -8,13 +8,21 @@ static ASKED: AtomicBool = AtomicBool::new(false);
 
 /// Calls `stop` at the first SIGINT or SIGTERM; a second one ends the process with 130.
 pub(crate) fn on_interrupt(stop: impl Fn() + Send + 'static) -> Result<(), Failure> {
+    at_first("requests under way may end, then what was measured is written", stop)
+}
+
+/// Lets the first SIGINT or SIGTERM pass while standard input is read: in a pipe it is meant for the program that writes into
+/// it, and what that has captured is not to be lost. A second one ends the process with 130.
+pub(crate) fn leave_to_the_writer() -> Result<(), Failure> {
+    at_first("what is still in the pipe is read, then all of it captured", || {})
+}
+
+fn at_first(what: &'static str, stop: impl Fn() + Send + 'static) -> Result<(), Failure> {
     ctrlc::set_handler(move || {
         if ASKED.swap(true, Ordering::SeqCst) {
             std::process::exit(Exit::Interrupted as i32);
         }
-        eprintln!(
-            "\nstopping: requests under way may end, then what was measured is written (again: stop at once)"
-        );
+        eprintln!("\nstopping: {what} (again: stop at once)");
         stop();
     })
     .exits(Exit::Internal)

@@ -10,6 +10,7 @@
 //! | [`pipeline`] | learn → mask → write → audit → seal |
 //! | [`unmasked`] | the one place where `--unmasked` is obeyed |
 //! | [`progress`] | a line on the terminal while something takes long |
+//! | [`spool`] | standard input, kept so that it can be read twice |
 //! | [`terminal`] | what the terminal can show |
 
 mod capture;
@@ -27,6 +28,7 @@ mod profile;
 mod progress;
 mod replay;
 mod report;
+mod spool;
 mod terminal;
 mod unmasked;
 

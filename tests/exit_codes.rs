@@ -123,7 +123,7 @@ fn wrong_usage_exits_2() {
         (vec!["replay", "s.toml", target[0], "ftp://x", "--users", "1"], "ftp"),
         (vec!["replay", "s.toml", target[0], target[1], "--users", "1", "--for", "10"], "number with a unit"),
         (vec!["capture"], "INPUT"),
-        (vec!["capture", "-", "-o", "x"], "not supported yet"),
+        (vec!["capture", "-", "-", "-o", "x"], "standard input can be read once only"),
         (vec!["frobnicate"], "frobnicate"),
         (vec!["mask-value", "--type", "email", "a@b.c"], "--key-file"),
         (vec!["mask-value", "--type", "email", "--key-file", "missing", "a@b.c"], "missing"),

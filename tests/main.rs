@@ -17,3 +17,4 @@ mod har;
 mod interrupt;
 mod pipeline;
 mod secrets;
+mod stdin;
