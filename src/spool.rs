@@ -36,7 +36,7 @@ impl Spool {
 
     /// Keeps what a reader gives.
     fn of(mut reader: impl Read) -> Result<Spool, Failure> {
-        let mut file = tempfile::tempfile().map_err(disk).exits(Exit::Usage)?;
+        let mut file = tempfile::tempfile().map_err(|error| disk(&error)).exits(Exit::Usage)?;
         let mut progress = Progress::new("reading standard input");
         let mut piece = vec![0; PIECE];
         let mut length = 0;
@@ -48,7 +48,7 @@ impl Spool {
                 Err(error) => return Err(fail(Exit::Input, format!("standard input: {error}"))),
             };
             io::Write::write_all(&mut file, piece.get(..read).unwrap_or_default())
-                .map_err(disk)
+                .map_err(|error| disk(&error))
                 .exits(Exit::Usage)?;
             length += read as u64;
             progress.text(&format!("reading standard input: {}", mynah_traffic::units::format_bytes(length)));
@@ -62,7 +62,7 @@ impl Spool {
     }
 }
 
-fn disk(error: io::Error) -> io::Error {
+fn disk(error: &io::Error) -> io::Error {
     let kind = error.kind();
     io::Error::new(
         kind,

@@ -174,8 +174,9 @@ impl Gor {
             self.tally.interim += u64::from(!self.pairs.interim(&record.id));
             return;
         }
-        let pairs = self.pairs.push(record.id, half);
-        pairs.into_iter().for_each(|pair| self.exchange(pair));
+        for pair in self.pairs.push(record.id, half) {
+            self.exchange(pair);
+        }
     }
 
     /// Makes the exchange, or exchanges: what a client sent in one go is one record.

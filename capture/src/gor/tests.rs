@@ -152,8 +152,10 @@ fn pipelined_requests_in_one_record_are_exchanges_of_their_own() {
 
 #[test]
 fn memory_is_bounded() {
-    let text: String =
-        (0..1000).map(|n| format!("1 {n:024x} {T} 0\n{}{SEP}", get(&format!("/{n}")))).collect();
+    let text = (0..1000)
+        .map(|n| format!("1 {n:024x} {T} 0\n{}{SEP}", get(&format!("/{n}"))))
+        .collect::<Vec<_>>()
+        .concat();
     let mut source = open(text.into_bytes(), &Options { memory: 10_000, ..Options::default() });
     let targets: Vec<String> =
         source.by_ref().map(|e| e.unwrap().request_head().unwrap().target().unwrap().to_owned()).collect();
@@ -227,14 +229,16 @@ fn frame(head: &mut String, body: &[u8], chunked: bool, framed: bool) {
     if chunked {
         head.push_str("Transfer-Encoding: chunked\r\n");
     } else if framed || !body.is_empty() {
-        head.push_str(&format!("Content-Length: {}\r\n", body.len()));
+        head.extend(["Content-Length: ", &body.len().to_string(), "\r\n"]);
     }
     head.push_str("\r\n");
 }
 
 fn export(exchanges: &[Exchange]) -> Vec<u8> {
     let mut exporter = Exporter::new(Vec::new());
-    exchanges.iter().for_each(|exchange| exporter.write(exchange).unwrap());
+    for exchange in exchanges {
+        exporter.write(exchange).unwrap();
+    }
     exporter.into_inner()
 }
 
