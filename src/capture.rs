@@ -10,16 +10,18 @@ use crate::input::{FilterArgs, Inputs, Reading};
 use crate::output;
 use crate::pipeline::{self, Masking};
 
-/// Make a recording of captured traffic: pcap, pcapng, HAR (each also as .gz or .zst) or another recording, told apart by content.
+/// Make a recording of captured traffic: pcap, pcapng, HAR, GoReplay's .gor (each also as .gz or .zst) or another recording, told apart by content.
 ///
 /// Secrets and personal data are masked before the recording gets its name; what was written is audited.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
   mynah capture site.pcap -o site.mynah
+  tcpdump -w - 'tcp port 80' | mynah capture - -o site.mynah
+  mynah capture requests_0.gor requests_1.gor -o goreplay.mynah
   mynah capture monday.har tuesday.har -o week.mynah --key-file team.key")]
 pub(crate) struct Args {
-    /// Files to read.
+    /// Files to read; '-' is standard input.
     #[arg(required = true, value_name = "INPUT")]
     inputs: Vec<PathBuf>,
 

@@ -8,6 +8,7 @@ use mynah_traffic::recording::{self, CaptureCounts, Header, Reader, Summary};
 use mynah_traffic::{Error, Exchange, Filter, Provenance};
 
 use crate::exit::{Exit, Exits, Failure, fail};
+use crate::spool::Spool;
 use crate::terminal;
 
 /// Exchanges of one or more inputs, one after the other.
@@ -15,6 +16,11 @@ pub(crate) type Exchanges = Box<dyn Iterator<Item = Result<Exchange, Error>>>;
 
 /// Numbers of connections and clients are unique within an input only; each input gets this much room.
 const ROOM: u64 = 1 << 40;
+
+/// Names standard input on the command line.
+const STDIN: &str = "-";
+/// And in messages.
+const STDIN_NAME: &str = "standard input";
 
 /// Files that were named on the command line.
 #[derive(Clone, Debug)]
@@ -25,7 +31,10 @@ pub(crate) struct Inputs {
 /// One of them.
 #[derive(Clone, Debug)]
 pub(crate) struct Input {
+    /// Of standard input, what stands in for it in messages.
     path: PathBuf,
+    /// What came by standard input.
+    spool: Option<Spool>,
     /// Its place among them.
     number: u64,
     is_recording: bool,
@@ -77,19 +86,26 @@ impl Default for Reading {
 impl Inputs {
     /// Looks at the first bytes of each file, so that a wrong one is named before any work is done.
     pub(crate) fn look(paths: &[PathBuf], reading: &Reading) -> Result<Inputs, Failure> {
+        if paths.iter().filter(|path| path.as_os_str() == STDIN).count() > 1 {
+            return Err(fail(
+                Exit::Usage,
+                "standard input can be read once only: more than one input is '-'",
+            ));
+        }
         let mut inputs = Vec::with_capacity(paths.len());
         for (number, path) in paths.iter().enumerate() {
-            if path.as_os_str() == "-" {
-                return Err(fail(Exit::Usage, "not supported yet: reading from standard input; name a file"));
-            }
+            let spool = if path.as_os_str() == STDIN { Some(Spool::stdin()?) } else { None };
+            let path = if spool.is_some() { PathBuf::from(STDIN_NAME) } else { path.clone() };
+            let io = |error| Error::io(&path, error);
+            let bytes: Box<dyn Read> = match &spool {
+                Some(spool) => Box::new(spool.reader()),
+                None => Box::new(File::open(&path).map_err(io).exits(Exit::Input)?),
+            };
             let mut first = Vec::new();
-            let file = File::open(path).map_err(|error| Error::io(path, error)).exits(Exit::Input)?;
-            file.take(64)
-                .read_to_end(&mut first)
-                .map_err(|error| Error::io(path, error))
-                .exits(Exit::Input)?;
+            bytes.take(64).read_to_end(&mut first).map_err(io).exits(Exit::Input)?;
             let input = Input {
-                path: path.clone(),
+                path,
+                spool,
                 number: number as u64,
                 is_recording: Reader::recognises(&first),
                 reading: reading.clone(),
@@ -160,13 +176,20 @@ impl Input {
         if !self.is_recording {
             return None;
         }
-        Reader::open(&self.path).ok().map(|reader| reader.header().clone())
+        self.recording().ok().map(|reader| reader.header().clone())
+    }
+
+    fn recording(&self) -> Result<Reader, Error> {
+        match &self.spool {
+            Some(spool) => Reader::of(spool.reader(), &self.path),
+            None => Reader::open(&self.path),
+        }
     }
 
     /// Its exchanges from the first on.
     pub(crate) fn open(&self) -> Result<Stream, Failure> {
         let source = if self.is_recording {
-            let reader = Reader::open(&self.path)?;
+            let reader = self.recording()?;
             if reader.header().audit == recording::Audit::Pending && !self.reading.recover {
                 let path = self.path.display();
                 return Err(fail(
@@ -182,9 +205,12 @@ impl Input {
                 max_body: self.reading.max_body,
                 ..mynah_capture::Options::default()
             };
-            Source::Capture(Box::new(
-                mynah_capture::Source::open(&self.path, &options).map_err(capture_failure)?,
-            ))
+            let input = match &self.spool {
+                Some(spool) => mynah_capture::Input::from_reader(&self.path, Box::new(spool.reader())),
+                None => mynah_capture::Input::open(&self.path),
+            };
+            let source = input.and_then(|input| mynah_capture::Source::new(input, &options));
+            Source::Capture(Box::new(source.map_err(capture_failure)?))
         };
         Ok(Stream { source, base: self.number * ROOM, reading: self.reading.clone(), recovered: None })
     }

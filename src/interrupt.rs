@@ -12,6 +12,16 @@ const TOGETHER: Duration = Duration::from_millis(500);
 
 /// Calls `stop` at the first SIGINT or SIGTERM; a second one ends the process with 130.
 pub(crate) fn on_interrupt(stop: impl Fn() + Send + 'static) -> Result<(), Failure> {
+    at_first("requests under way may end, then what was measured is written", stop)
+}
+
+/// Lets the first SIGINT or SIGTERM pass while standard input is read: in a pipe it is meant for the program that writes into
+/// it, and what that has captured is not to be lost. A second one ends the process with 130.
+pub(crate) fn leave_to_the_writer() -> Result<(), Failure> {
+    at_first("what is still in the pipe is read, then all of it captured", || {})
+}
+
+fn at_first(what: &'static str, stop: impl Fn() + Send + 'static) -> Result<(), Failure> {
     let asked_at = Mutex::new(None::<Instant>);
     ctrlc::set_handler(move || {
         let mut asked_at = asked_at.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
@@ -22,9 +32,7 @@ pub(crate) fn on_interrupt(stop: impl Fn() + Send + 'static) -> Result<(), Failu
         if ASKED.swap(true, Ordering::SeqCst) {
             std::process::exit(Exit::Interrupted as i32);
         }
-        eprintln!(
-            "\nstopping: requests under way may end, then what was measured is written (again: stop at once)"
-        );
+        eprintln!("\nstopping: {what} (again: stop at once)");
         stop();
     })
     .exits(Exit::Internal)

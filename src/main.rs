@@ -11,12 +11,14 @@
 //! | [`pipeline`] | learn → mask → write → audit → seal |
 //! | [`unmasked`] | the one place where `--unmasked` is obeyed |
 //! | [`progress`] | a line on the terminal while something takes long |
+//! | [`spool`] | standard input, kept so that it can be read twice |
 //! | [`terminal`] | what the terminal can show |
 
 mod capture;
 mod demo;
 mod demo_server;
 mod exit;
+mod export;
 mod input;
 mod inspect;
 mod interrupt;
@@ -28,6 +30,7 @@ mod profile;
 mod progress;
 mod replay;
 mod report;
+mod spool;
 mod terminal;
 mod unmasked;
 
@@ -55,6 +58,7 @@ enum Command {
     Mask(mask::Args),
     MaskValue(mask_value::Args),
     Inspect(inspect::Args),
+    Export(export::Args),
     Profile(profile::Args),
     Replay(replay::Args),
     Report(report::Args),
@@ -69,6 +73,7 @@ impl Command {
             Command::Mask(args) => mask::run(args),
             Command::MaskValue(args) => mask_value::run(args),
             Command::Inspect(args) => inspect::run(args),
+            Command::Export(args) => export::run(args),
             Command::Profile(args) => profile::run(args),
             Command::Replay(args) => replay::run(args),
             Command::Report(args) => report::run(args),

@@ -135,7 +135,7 @@ fn wrong_usage_exits_2() {
             "more than a timetable holds",
         ),
         (vec!["capture"], "INPUT"),
-        (vec!["capture", "-", "-o", "x"], "not supported yet"),
+        (vec!["capture", "-", "-", "-o", "x"], "standard input can be read once only"),
         (vec!["frobnicate"], "frobnicate"),
         (vec!["mask-value", "--type", "email", "a@b.c"], "--key-file"),
         (vec!["mask-value", "--type", "email", "--key-file", "missing", "a@b.c"], "missing"),
@@ -193,7 +193,8 @@ fn help_shows_examples_and_exit_codes() {
     ] {
         assert!(help.contains(code), "{code}: {help}");
     }
-    for command in ["capture", "mask", "mask-value", "inspect", "profile", "replay", "report", "demo-server"]
+    for command in
+        ["capture", "export", "mask", "mask-value", "inspect", "profile", "replay", "report", "demo-server"]
     {
         let help = place.mynah(&[command, "--help"]).ok().stdout();
         assert!(help.contains("Example"), "{command}: {help}");

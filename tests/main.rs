@@ -11,8 +11,10 @@
 mod architecture;
 mod common;
 mod exit_codes;
+mod gor;
 mod har;
 #[cfg(unix)]
 mod interrupt;
 mod pipeline;
 mod secrets;
+mod stdin;

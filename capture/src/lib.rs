@@ -1,6 +1,6 @@
 //! Captured traffic in, HTTP exchanges out.
 //!
-//! In goes a file (or standard input): pcap, pcapng or HAR, also inside `.gz` or `.zst`, told apart by content. Out come
+//! In goes a file (or standard input): pcap, pcapng, HAR or `.gor`, also inside `.gz` or `.zst`, told apart by content. Out come
 //! [`Exchange`](mynah_traffic::Exchange)s in the order in which they were completed, counts of everything that was lost, and
 //! warnings as sentences. Bad input never panics, memory is bounded, and what stands before a damage is never lost.
 //!
@@ -26,15 +26,17 @@
 //! | `http` | byte streams → messages → exchanges |
 //! | `packets` | the four above, joined |
 //! | `har` | HTTP archives, entry by entry |
+//! | `gor` | GoReplay's files, record by record |
 //! | `source` | the one iterator that callers see |
 //!
-//! Not read yet, but recognised and named: `.gor` files, access logs; HTTP/2 and TLS are counted in the warnings.
+//! Not read yet, but recognised and named: access logs; HTTP/2 and TLS are counted in the warnings.
 //!
 //! Everything of TCP and HTTP/1 is our own, because recordings come with what no live parser meets: holes, overlaps, a beginning in
 //! the middle. Containers are taken apart by `pcap-parser`, IP and TCP headers by `etherparse`.
 
 mod container;
 mod error;
+mod gor;
 mod har;
 mod http;
 mod input;

@@ -1,6 +1,6 @@
 //! Tells inputs apart by their first bytes; names never count.
 
-use mynah_traffic::recording;
+use mynah_traffic::{gor, recording};
 
 /// What an input is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -13,7 +13,7 @@ pub enum Kind {
     Har,
     /// A `.mynah` recording. Read by `mynah_traffic::recording`, not by this crate.
     Recording,
-    /// A GoReplay file. Not read yet.
+    /// A GoReplay file.
     Gor,
     /// An access log in the combined or common format. Not read yet.
     AccessLog,
@@ -59,7 +59,8 @@ pub fn recognise(first: &[u8]) -> Option<Kind> {
         return Some(Kind::Har);
     }
     let line = text.split(|&b| b == b'\n').next().unwrap_or_default();
-    if is_gor_line(line) {
+    let separated = || memchr::memmem::find(first, gor::SEPARATOR.trim_ascii_end()).is_some();
+    if is_gor_line(line, 24) || (is_gor_line(line, 1) && separated()) {
         return Some(Kind::Gor);
     }
     is_log_line(line).then_some(Kind::AccessLog)
@@ -70,11 +71,15 @@ pub(crate) fn without_mark(text: &[u8]) -> &[u8] {
     text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(text)
 }
 
-/// `1 <24 or more hex digits> <nanoseconds>[ <nanoseconds>]`, the head line of a GoReplay payload.
-fn is_gor_line(line: &[u8]) -> bool {
+/// `1 <id> <nanoseconds>[ <nanoseconds>]`, the head line of a GoReplay record, whose id has so many hexadecimal digits or more.
+/// A time may be anything that is no word, since some writers fail at it.
+fn is_gor_line(line: &[u8], id_digits: usize) -> bool {
     let mut words = line.trim_ascii_end().split(|&b| b == b' ');
     let kind = words.next().is_some_and(|w| matches!(w, [b'1'..=b'3']));
-    let id = words.next().is_some_and(|w| w.len() >= 24 && w.iter().all(u8::is_ascii_hexdigit));
+    let id = words.next().is_some_and(|w| {
+        w.len() >= id_digits
+            && w.iter().all(|b| b.is_ascii_hexdigit() || (id_digits == 1 && b.is_ascii_graphic()))
+    });
     let times: Vec<&[u8]> = words.collect();
     kind && id
         && (1..=2).contains(&times.len())
@@ -142,6 +147,8 @@ mod tests {
             (b"{\"lag\":1}", None),
             (b"1 932079936fa4306fc308d67588178d17d823647c 1439818823587396305\nGET /", Some(Kind::Gor)),
             (b"2 932079936fa4306fc308d675 1439818823587396305 200\n", Some(Kind::Gor)),
+            ("1 own-id 17 5\nGET / HTTP/1.1\r\n\r\n\n🐵🙈🙉\n".as_bytes(), Some(Kind::Gor)),
+            (b"1 own-id 17 5\nGET / HTTP/1.1\r\n", None),
             (b"1 apple 2 pears\n", None),
             (
                 b"10.0.0.1 - - [10/Oct/2000:13:55:36 -0700] \"GET /a HTTP/1.0\" 200 2326\n",

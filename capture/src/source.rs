@@ -3,6 +3,7 @@ use std::path::Path;
 use mynah_traffic::Exchange;
 use mynah_traffic::recording::CaptureCounts;
 
+use crate::gor::Gor;
 use crate::har::Har;
 use crate::input::Input;
 use crate::packets::Packets;
@@ -19,6 +20,7 @@ pub struct Source {
 enum Inner {
     Packets(Box<Packets>),
     Har(Box<Har>),
+    Gor(Box<Gor>),
 }
 
 impl Source {
@@ -47,7 +49,7 @@ impl Source {
                     "a .mynah recording within a capture; give it as an input of its own",
                 ));
             }
-            Kind::Gor => return Err(unsupported("GoReplay files (.gor)")),
+            Kind::Gor => Inner::Gor(Box::new(Gor::open(input, options))),
             Kind::AccessLog => return Err(unsupported("access logs")),
         };
         Ok(Source { kind, inner })
@@ -63,6 +65,7 @@ impl Source {
         match &self.inner {
             Inner::Packets(packets) => packets.counts(),
             Inner::Har(har) => har.counts(),
+            Inner::Gor(gor) => gor.counts(),
         }
     }
 
@@ -71,6 +74,7 @@ impl Source {
         match &self.inner {
             Inner::Packets(packets) => packets.warnings(),
             Inner::Har(har) => har.warnings(),
+            Inner::Gor(gor) => gor.warnings(),
         }
     }
 
@@ -79,6 +83,7 @@ impl Source {
         match &self.inner {
             Inner::Packets(packets) => packets.next_connection(),
             Inner::Har(har) => har.next_connection(),
+            Inner::Gor(gor) => gor.next_connection(),
         }
     }
 }
@@ -99,6 +104,7 @@ impl Iterator for Source {
         match &mut self.inner {
             Inner::Packets(packets) => packets.next(),
             Inner::Har(har) => har.next(),
+            Inner::Gor(gor) => gor.next(),
         }
     }
 }

@@ -258,8 +258,15 @@ fn what_is_no_archive_is_refused_with_its_place() {
         let error = Source::open(&folder.join(file), &Options::default()).unwrap_err();
         assert!(matches!(error, Error::Unrecognised { .. }), "{file}: {error}");
     }
-    let gor = Source::open(&folder.join("gor/rec-keepalive-mixed.gor"), &Options::default()).unwrap_err();
-    assert!(matches!(gor, Error::Unsupported { .. }), "{gor}");
+}
+
+#[test]
+fn records_of_goreplay_are_paired() {
+    let Some(folder) = data() else { return };
+    let (exchanges, source) = read(&folder.join("gor/rec-keepalive-mixed.gor"));
+    let answered = exchanges.iter().filter(|exchange| exchange.response.is_some()).count();
+    assert_eq!((exchanges.len(), answered, source.counts().seen), (15, 13, 29));
+    assert_eq!(source.warnings(), ["1 interim response (1xx) without its request skipped"]);
 }
 
 /// Every file of the collection with bytes changed, again and again: whatever comes of it, it ends and does not panic.

@@ -12,6 +12,7 @@
 //! | [`session`] | which exchanges belong to one client, and how that is known |
 //! | [`endpoint`] | method + host + path template, and its matcher |
 //! | [`filter`] | `path =~ ^/api and status >= 500`: which exchanges are meant |
+//! | [`gor`] | GoReplay's files, which capture reads and export writes |
 //! | [`correlation`] | a value that a response hands out and a later request sends back |
 //! | [`scenario`] | the `.toml` file people edit, and the `.sessions` file beside it |
 //! | [`threshold`] | `p99 < 500ms`: syntax and evaluation |
@@ -24,6 +25,7 @@ mod error;
 pub mod exchange;
 pub mod filter;
 mod frame;
+pub mod gor;
 pub mod masked;
 mod nearest;
 pub mod recording;

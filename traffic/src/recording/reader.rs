@@ -16,7 +16,7 @@ use crate::{Error, Masked};
 ///
 /// As an iterator it yields every exchange of every whole frame; at damage it yields one [`Error::Damaged`] and ends.
 pub struct Reader {
-    input: BufReader<File>,
+    input: BufReader<Box<dyn Bytes>>,
     path: PathBuf,
     header: Header,
     offset: u64,
@@ -26,6 +26,11 @@ pub struct Reader {
     ended: bool,
     done: bool,
 }
+
+/// What a recording can be read from.
+trait Bytes: Read + Seek + Send {}
+
+impl<B: Read + Seek + Send> Bytes for B {}
 
 impl Reader {
     /// Whether the first bytes of a file are a recording's.
@@ -38,9 +43,19 @@ impl Reader {
     /// # Errors
     /// When it cannot be read, is something else, was written by a newer mynah, or its header is damaged.
     pub fn open(path: impl AsRef<Path>) -> Result<Reader, Error> {
-        let path = path.as_ref().to_path_buf();
+        let path = path.as_ref();
+        Self::of(File::open(path).map_err(|error| Error::io(path, error))?, path)
+    }
+
+    /// The same from anything that holds a recording from its first byte on; `name` stands in for the path in messages.
+    ///
+    /// # Errors
+    /// As [`Reader::open`].
+    pub fn of(input: impl Read + Seek + Send + 'static, name: impl AsRef<Path>) -> Result<Reader, Error> {
+        let path = name.as_ref().to_path_buf();
         let io = |error| Error::io(&path, error);
-        let mut input = BufReader::with_capacity(256 << 10, File::open(&path).map_err(io)?);
+        let input: Box<dyn Bytes> = Box::new(input);
+        let mut input = BufReader::with_capacity(256 << 10, input);
         let mut first = Vec::new();
         input.by_ref().take(LENGTH as u64).read_to_end(&mut first).map_err(io)?;
         if !Self::recognises(&first) {

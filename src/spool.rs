@@ -1,0 +1,123 @@
+//! Standard input as an input like any other: what comes in is kept in a file without a name, because masking reads its
+//! input twice.
+
+use std::fs::File;
+use std::io::{self, IsTerminal, Read, Seek, SeekFrom};
+use std::sync::Arc;
+
+use crate::exit::{Exit, Exits, Failure, fail};
+use crate::interrupt;
+use crate::progress::Progress;
+
+/// Bytes read together.
+const PIECE: usize = 256 << 10;
+
+/// What came by standard input. Clones read independently of each other.
+#[derive(Clone, Debug)]
+pub(crate) struct Spool {
+    file: Arc<File>,
+    at: u64,
+    length: u64,
+}
+
+impl Spool {
+    /// Reads standard input to its end. The file has no name, is readable by nobody else, and is gone with the process.
+    pub(crate) fn stdin() -> Result<Spool, Failure> {
+        let stdin = io::stdin();
+        if stdin.is_terminal() {
+            return Err(fail(
+                Exit::Usage,
+                "standard input is a terminal; pipe a capture into it, as in: tcpdump -w - | mynah capture - -o F.mynah",
+            ));
+        }
+        interrupt::leave_to_the_writer()?;
+        Spool::of(stdin.lock())
+    }
+
+    /// Keeps what a reader gives.
+    fn of(mut reader: impl Read) -> Result<Spool, Failure> {
+        let mut file = tempfile::tempfile().map_err(|error| disk(&error)).exits(Exit::Usage)?;
+        let mut progress = Progress::new("reading standard input");
+        let mut piece = vec![0; PIECE];
+        let mut length = 0;
+        loop {
+            let read = match reader.read(&mut piece) {
+                Ok(0) => break,
+                Ok(read) => read,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                Err(error) => return Err(fail(Exit::Input, format!("standard input: {error}"))),
+            };
+            io::Write::write_all(&mut file, piece.get(..read).unwrap_or_default())
+                .map_err(|error| disk(&error))
+                .exits(Exit::Usage)?;
+            length += read as u64;
+            progress.text(&format!("reading standard input: {}", mynah_traffic::units::format_bytes(length)));
+        }
+        Ok(Spool { file: Arc::new(file), at: 0, length })
+    }
+
+    /// From the first byte on.
+    pub(crate) fn reader(&self) -> Spool {
+        Spool { at: 0, ..self.clone() }
+    }
+}
+
+fn disk(error: &io::Error) -> io::Error {
+    let kind = error.kind();
+    io::Error::new(
+        kind,
+        format!("standard input cannot be kept in {}: {error}", std::env::temp_dir().display()),
+    )
+}
+
+#[cfg(unix)]
+fn read_at(file: &File, buffer: &mut [u8], at: u64) -> io::Result<usize> {
+    std::os::unix::fs::FileExt::read_at(file, buffer, at)
+}
+
+#[cfg(windows)]
+fn read_at(file: &File, buffer: &mut [u8], at: u64) -> io::Result<usize> {
+    std::os::windows::fs::FileExt::seek_read(file, buffer, at)
+}
+
+impl Read for Spool {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let read = read_at(&self.file, buffer, self.at)?;
+        self.at += read as u64;
+        Ok(read)
+    }
+}
+
+impl Seek for Spool {
+    fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
+        let at = match to {
+            SeekFrom::Start(at) => Some(at),
+            SeekFrom::End(by) => self.length.checked_add_signed(by),
+            SeekFrom::Current(by) => self.at.checked_add_signed(by),
+        };
+        self.at =
+            at.ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "a position before the beginning"))?;
+        Ok(self.at)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn clones_read_independently() {
+        let spool = Spool::of(&b"0123456789"[..]).unwrap();
+        let (mut one, mut two) = (spool.reader(), spool.reader());
+        let mut four = [0; 4];
+        one.read_exact(&mut four).unwrap();
+        let mut all = String::new();
+        two.read_to_string(&mut all).unwrap();
+        assert_eq!((&four, all.as_str()), (b"0123", "0123456789"));
+        assert_eq!(one.seek(SeekFrom::End(-2)).unwrap(), 8);
+        let mut rest = String::new();
+        one.read_to_string(&mut rest).unwrap();
+        assert_eq!(rest, "89");
+        assert!(one.seek(SeekFrom::Current(-100)).is_err());
+    }
+}
