@@ -2,6 +2,8 @@
 //!
 //! A search for one byte comes before each pattern, so that text without candidates costs little.
 
+pub(crate) mod signs;
+
 use std::ops::Range;
 use std::sync::LazyLock;
 

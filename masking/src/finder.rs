@@ -86,8 +86,8 @@ impl Finder {
         self.windows.is_empty()
     }
 
-    /// The leftmost matches, the longest of those that begin together, without overlaps.
-    pub(crate) fn find(&self, text: &[u8]) -> Vec<Match> {
+    /// Every match, overlapping ones too, by where they begin, the longest first.
+    pub(crate) fn all(&self, text: &[u8]) -> Vec<Match> {
         let mut found = Vec::new();
         self.each(text, &mut |m| found.push(m));
         found.sort_by(|a, b| {
@@ -96,14 +96,6 @@ impl Finder {
                 .cmp(&b.range.start)
                 .then(b.range.end.cmp(&a.range.end))
                 .then(a.pattern.cmp(&b.pattern))
-        });
-        let mut end = 0;
-        found.retain(|m| {
-            let keep = m.range.start >= end;
-            if keep {
-                end = m.range.end;
-            }
-            keep
         });
         found
     }
@@ -143,6 +135,19 @@ impl Finder {
     }
 }
 
+/// Of [`Finder::all`] the leftmost matches, the longest of those that begin together, without overlaps.
+pub(crate) fn leftmost(mut found: Vec<Match>) -> Vec<Match> {
+    let mut end = 0;
+    found.retain(|m| {
+        let keep = m.range.start >= end;
+        if keep {
+            end = m.range.end;
+        }
+        keep
+    });
+    found
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -156,12 +161,12 @@ mod tests {
     #[test]
     fn finds_the_longest_leftmost() {
         let f = finder(&[b"abcdefgh", b"abcdefghij", b"cdefghijkl"], false);
-        let found = f.find(b"xx ABCDEFGHIJKL abcdefgh");
+        let found = leftmost(f.all(b"xx ABCDEFGHIJKL abcdefgh"));
         let ranges: Vec<_> = found.iter().map(|m| (m.range.clone(), m.pattern)).collect();
         assert_eq!(ranges, [(3..13, 1), (16..24, 0)]);
-        assert!(finder(&[b"abcdefgh"], true).find(b"ABCDEFGH").is_empty());
-        assert!(finder(&[b"short"], true).find(b"short").is_empty());
-        assert!(Finder::default().find(b"anything at all").is_empty());
+        assert!(finder(&[b"abcdefgh"], true).all(b"ABCDEFGH").is_empty());
+        assert!(finder(&[b"short"], true).all(b"short").is_empty());
+        assert!(Finder::default().all(b"anything at all").is_empty());
     }
 
     proptest! {

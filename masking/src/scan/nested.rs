@@ -83,6 +83,9 @@ impl Scanner<'_> {
 
     /// A web token with its claims masked and another signature: the header stays, so that it is still read as one.
     pub(super) fn jwt(&mut self, token: &[u8]) -> Option<Vec<u8>> {
+        if let Some(done) = self.sink.done_jwt(token) {
+            return done;
+        }
         let masked = self.masked_jwt(token);
         self.sink.replace_jwt(token, masked)
     }
@@ -132,7 +135,7 @@ impl Scanner<'_> {
         let mut patches = Vec::new();
         for (rule, kind, span) in leaves {
             let raw = claims.get(span.clone())?;
-            let context = Context { rule, cards: true, depth: 1 };
+            let context = Context { depth: 1, ..Context::new(rule) };
             merge(&mut patches, shift(self.json_leaf(raw, kind, context), span.start));
         }
         if patches.is_empty() {
