@@ -43,7 +43,9 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut findings = None;
     let audit = timed(|| {
         let mut auditor = masker.auditor();
-        masked.iter().for_each(|exchange| auditor.check(exchange.get()));
+        for exchange in &masked {
+            auditor.check(exchange.get());
+        }
         findings = auditor.finish().err();
     });
     for (name, time) in [

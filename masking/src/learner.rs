@@ -10,7 +10,7 @@ use crate::memo::Memo;
 use crate::message;
 use crate::policy::Policy;
 use crate::pseudonym;
-use crate::scan::{Patch, Scanner, Sink};
+use crate::scan::{Met, Patch, Scanner, Sink};
 use crate::{Key, Masker};
 
 /// Reads every exchange once and notes the values that must go everywhere.
@@ -76,9 +76,9 @@ impl Sink for Learning {
         None
     }
 
-    fn done_jwt(&self, value: &[u8]) -> Option<Option<Vec<u8>>> {
+    fn met_jwt(&self, value: &[u8]) -> Met {
         // It is noted last, when its claims have been.
-        self.has(Kind::Jwt, value).then_some(None)
+        if self.has(Kind::Jwt, value) { Met::Noted } else { Met::New }
     }
 
     fn matches(&self, _text: &[u8]) -> Vec<Match> {

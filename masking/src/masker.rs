@@ -16,7 +16,7 @@ use crate::message::{self, Outcome};
 use crate::policy::Policy;
 use crate::pseudonym::Pseudonyms;
 use crate::report::Report;
-use crate::scan::{Patch, Scanner, Sink};
+use crate::scan::{Met, Patch, Scanner, Sink};
 use crate::variant::Variant;
 
 /// Replaces what the [`Learner`](crate::Learner) noted, and whatever a name or a form gives away.
@@ -171,8 +171,8 @@ impl Sink for State {
         Some(made)
     }
 
-    fn done_jwt(&self, value: &[u8]) -> Option<Option<Vec<u8>>> {
-        self.kept(Kind::Jwt, value).map(Some)
+    fn met_jwt(&self, value: &[u8]) -> Met {
+        self.kept(Kind::Jwt, value).map_or(Met::New, Met::Replaced)
     }
 
     fn replace_jwt(&mut self, value: &[u8], masked: Option<Vec<u8>>) -> Option<Vec<u8>> {

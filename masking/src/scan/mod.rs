@@ -50,7 +50,7 @@ pub(crate) trait Sink {
     fn known(&self, value: &[u8]) -> Option<Kind>;
 
     /// What became of this web token when it was met before, if that is still known.
-    fn done_jwt(&self, value: &[u8]) -> Option<Option<Vec<u8>>>;
+    fn met_jwt(&self, value: &[u8]) -> Met;
 
     /// Where learnt values are written in a text, overlapping ones too; nowhere while learning.
     fn matches(&self, text: &[u8]) -> Vec<Match>;
@@ -58,6 +58,16 @@ pub(crate) trait Sink {
     /// These [`matches`](Sink::matches) of a text, with their pseudonyms written as the values were; in order, without
     /// overlaps. `in_place` asks for pseudonyms of the very same length.
     fn sweep(&mut self, policy: &Policy, text: &[u8], matches: Vec<Match>, in_place: bool) -> Vec<Patch>;
+}
+
+/// Whether a web token was met before.
+pub(crate) enum Met {
+    /// Not that anyone remembers.
+    New,
+    /// It was noted, with its claims.
+    Noted,
+    /// It was given this pseudonym.
+    Replaced(Vec<u8>),
 }
 
 /// How far values may be nested in values.

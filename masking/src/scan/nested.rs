@@ -9,7 +9,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use mynah_message::{Encoding, json};
 
 use super::layer::{Layer, splice};
-use super::{Context, Patch, Scanner, merge, shift};
+use super::{Context, Met, Patch, Scanner, merge, shift};
 use crate::detect;
 use crate::kind::Kind;
 use crate::names::{Names, Rule};
@@ -83,8 +83,10 @@ impl Scanner<'_> {
 
     /// A web token with its claims masked and another signature: the header stays, so that it is still read as one.
     pub(super) fn jwt(&mut self, token: &[u8]) -> Option<Vec<u8>> {
-        if let Some(done) = self.sink.done_jwt(token) {
-            return done;
+        match self.sink.met_jwt(token) {
+            Met::New => {}
+            Met::Noted => return None,
+            Met::Replaced(made) => return Some(made),
         }
         let masked = self.masked_jwt(token);
         self.sink.replace_jwt(token, masked)

@@ -158,7 +158,7 @@ impl Scanner<'_> {
                 named(last.rsplit(':').next().unwrap_or(last))
             }
             Locator::Link { pattern, .. } | Locator::Location { pattern } => {
-                pattern_name(pattern).and_then(|name| named(name))
+                pattern_name(pattern).and_then(named)
             }
             _ => None,
         };
