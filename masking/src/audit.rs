@@ -27,6 +27,8 @@ pub struct Auditor {
     /// Keeps the originals alive, and wiped when the last one who needs them is gone.
     _learned: Arc<Learned>,
     finder: Finder,
+    /// Those with a space in them: all that can newly appear when `+` is read as one.
+    spaced: Finder,
     issued: Issued,
     exchange: u64,
     findings: Findings,
@@ -73,7 +75,11 @@ impl std::error::Error for Findings {}
 impl Auditor {
     pub(crate) fn new(learned: &Arc<Learned>, issued: Issued) -> Auditor {
         let mut patterns = Vec::new();
+        let mut spaced = Vec::new();
         for (value, _) in learned.values() {
+            if value.contains(&b' ') {
+                spaced.push(Pattern { bytes: value.into(), exact: false });
+            }
             patterns.push(Pattern { bytes: value.into(), exact: false });
             patterns.push(Pattern { bytes: variant::hex(value, false).into(), exact: false });
             for (form, _) in variant::base64_forms(value) {
@@ -83,6 +89,7 @@ impl Auditor {
         Auditor {
             _learned: Arc::clone(learned),
             finder: Finder::new(patterns),
+            spaced: Finder::new(spaced),
             issued,
             exchange: 0,
             findings: Findings::default(),
@@ -132,31 +139,27 @@ impl Auditor {
         if self.finder.is_empty() || bytes.is_empty() {
             return;
         }
-        let mut views: Vec<Vec<u8>> = Vec::new();
-        let mut found = self.count(bytes);
+        let mut views: Vec<Decoded> = Vec::new();
+        let plus = !self.spaced.is_empty();
+        let mut found = count(&self.finder, bytes);
         let mut from = 0;
-        decoded(bytes, &mut views);
+        decoded(bytes, false, plus, &mut views);
         for _ in 1..ROUNDS {
             let to = views.len();
             for i in from..to {
                 let mut further = Vec::new();
-                decoded(&views[i], &mut further);
+                decoded(&views[i].bytes, views[i].spaces, plus, &mut further);
                 views.append(&mut further);
             }
             from = to;
         }
         for view in &views {
-            found = found.max(self.count(view));
+            let finder = if view.spaces { &self.spaced } else { &self.finder };
+            found = found.max(count(finder, &view.bytes));
         }
         for _ in 0..found {
             self.report(side, part, "original");
         }
-    }
-
-    fn count(&self, bytes: &[u8]) -> u64 {
-        let mut count = 0;
-        self.finder.each(bytes, &mut |_| count += 1);
-        count
     }
 
     fn report(&mut self, side: Side, part: &'static str, what: &'static str) {
@@ -171,19 +174,33 @@ impl Auditor {
     }
 }
 
-/// What the bytes become when one encoding is undone, for each that changes anything.
-fn decoded(bytes: &[u8], views: &mut Vec<Vec<u8>>) {
+fn count(finder: &Finder, bytes: &[u8]) -> u64 {
+    let mut count = 0;
+    finder.each(bytes, &mut |_| count += 1);
+    count
+}
+
+/// Bytes with an encoding undone.
+struct Decoded {
+    bytes: Vec<u8>,
+    /// Another one differs from it only in `+` where this has spaces.
+    spaces: bool,
+}
+
+/// What the bytes become when one encoding is undone, for each that changes anything. With `plus`, also what they are
+/// when `+` is a space.
+fn decoded(bytes: &[u8], spaces: bool, plus: bool, views: &mut Vec<Decoded>) {
     let forms = [
-        memchr::memchr(b'%', bytes).map(|_| percent::decode(bytes, false)),
-        memchr::memchr(b'+', bytes).map(|_| percent::decode(bytes, true)),
-        memchr::memchr(b'\\', bytes).map(|_| json::unescape(bytes)),
-        memchr::memchr(b'&', bytes).map(|_| html::entity::decode(bytes, false)),
+        memchr::memchr(b'%', bytes).map(|_| (percent::decode(bytes, false), spaces)),
+        memchr::memchr(b'+', bytes).filter(|_| plus).map(|_| (percent::decode(bytes, true), true)),
+        memchr::memchr(b'\\', bytes).map(|_| (json::unescape(bytes), spaces)),
+        memchr::memchr(b'&', bytes).map(|_| (html::entity::decode(bytes, false), spaces)),
     ];
-    for form in forms.into_iter().flatten() {
+    for (form, spaces) in forms.into_iter().flatten() {
         if let Cow::Owned(form) = form
             && form != bytes
         {
-            views.push(form);
+            views.push(Decoded { bytes: form, spaces });
         }
     }
 }

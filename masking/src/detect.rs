@@ -2,6 +2,8 @@
 //!
 //! A search for one byte comes before each pattern, so that text without candidates costs little.
 
+pub(crate) mod signs;
+
 use std::ops::Range;
 use std::sync::LazyLock;
 
@@ -101,8 +103,10 @@ fn is_base64url(b: u8) -> bool {
 }
 
 fn jwts(text: &[u8], found: &mut Vec<Found>) {
+    static START: LazyLock<memchr::memmem::Finder<'static>> =
+        LazyLock::new(|| memchr::memmem::Finder::new(b"ey"));
     let mut end = 0;
-    for at in memchr::memmem::find_iter(text, b"ey") {
+    for at in START.find_iter(text) {
         if at < end || (at > 0 && is_base64url(text[at - 1])) {
             continue;
         }

@@ -2,7 +2,7 @@
 //!
 //! Of each pattern one window of eight bytes, the rarest of three, goes into a table behind a bitmap. A text is read window by
 //! window; only where the bitmap says so the table is asked, and only a full comparison makes a match. Memory: about
-//! 16 bytes a pattern besides the patterns. The case of letters does not matter in windows; in matches, unless asked.
+//! 20 bytes a pattern besides the patterns. The case of letters does not matter in windows; in matches, unless asked.
 
 use std::collections::HashMap;
 use std::ops::Range;
@@ -30,6 +30,7 @@ pub(crate) struct Match {
 #[derive(Debug, Default)]
 pub(crate) struct Finder {
     patterns: Vec<Pattern>,
+    /// A Bloom filter, of which each window has one word.
     bitmap: Vec<u64>,
     shift: u32,
     /// Sorted by window: window, pattern, offset of the window in the pattern.
@@ -44,6 +45,13 @@ fn window(bytes: &[u8]) -> Option<u64> {
 
 fn mix(window: u64) -> u64 {
     window.wrapping_mul(0x9e37_79b9_7f4a_7c15)
+}
+
+/// The three bits that stand for a window in its word of the bitmap.
+fn bits_of(hash: u64) -> u64 {
+    // The low bits of a product know only the low bits of its factors.
+    let folded = hash ^ (hash >> 29);
+    1 << (folded & 63) | 1 << (folded >> 6 & 63) | 1 << (folded >> 12 & 63)
 }
 
 impl Finder {
@@ -71,13 +79,14 @@ impl Finder {
             }
         }
         windows.sort_unstable();
-        // Sixteen bits for each window: one text window in sixteen passes at worst.
-        let bits = (windows.len() as u64 * 16).next_power_of_two().clamp(1 << 10, 1 << 32).trailing_zeros();
-        let shift = u64::BITS - bits;
+        // Thirty-two bits for each window, three of them set: fewer than one text window in five hundred passes, for
+        // each one that does costs as much as thirty that do not.
+        let bits = (windows.len() as u64 * 32).next_power_of_two().clamp(1 << 10, 1 << 32).trailing_zeros();
+        let shift = u64::BITS - (bits - 6);
         let mut bitmap = vec![0_u64; 1 << (bits - 6)];
         for (w, ..) in &windows {
-            let bit = mix(*w) >> shift;
-            bitmap[(bit >> 6) as usize] |= 1 << (bit & 63);
+            let hash = mix(*w);
+            bitmap[(hash >> shift) as usize] |= bits_of(hash);
         }
         Finder { patterns, bitmap, shift, windows }
     }
@@ -86,8 +95,8 @@ impl Finder {
         self.windows.is_empty()
     }
 
-    /// The leftmost matches, the longest of those that begin together, without overlaps.
-    pub(crate) fn find(&self, text: &[u8]) -> Vec<Match> {
+    /// Every match, overlapping ones too, by where they begin, the longest first.
+    pub(crate) fn all(&self, text: &[u8]) -> Vec<Match> {
         let mut found = Vec::new();
         self.each(text, &mut |m| found.push(m));
         found.sort_by(|a, b| {
@@ -96,14 +105,6 @@ impl Finder {
                 .cmp(&b.range.start)
                 .then(b.range.end.cmp(&a.range.end))
                 .then(a.pattern.cmp(&b.pattern))
-        });
-        let mut end = 0;
-        found.retain(|m| {
-            let keep = m.range.start >= end;
-            if keep {
-                end = m.range.end;
-            }
-            keep
         });
         found
     }
@@ -115,9 +116,10 @@ impl Finder {
         }
         for (at, bytes) in text.windows(WINDOW).enumerate() {
             let Some(w) = window(bytes) else { continue };
-            let bit = mix(w) >> self.shift;
-            let word = self.bitmap.get((bit >> 6) as usize).copied().unwrap_or(0);
-            if word >> (bit & 63) & 1 == 1 {
+            let hash = mix(w);
+            let wanted = bits_of(hash);
+            let word = self.bitmap.get((hash >> self.shift) as usize).copied().unwrap_or(0);
+            if word & wanted == wanted {
                 self.verify(text, at, w, visit);
             }
         }
@@ -143,6 +145,19 @@ impl Finder {
     }
 }
 
+/// Of [`Finder::all`] the leftmost matches, the longest of those that begin together, without overlaps.
+pub(crate) fn leftmost(mut found: Vec<Match>) -> Vec<Match> {
+    let mut end = 0;
+    found.retain(|m| {
+        let keep = m.range.start >= end;
+        if keep {
+            end = m.range.end;
+        }
+        keep
+    });
+    found
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -156,12 +171,12 @@ mod tests {
     #[test]
     fn finds_the_longest_leftmost() {
         let f = finder(&[b"abcdefgh", b"abcdefghij", b"cdefghijkl"], false);
-        let found = f.find(b"xx ABCDEFGHIJKL abcdefgh");
+        let found = leftmost(f.all(b"xx ABCDEFGHIJKL abcdefgh"));
         let ranges: Vec<_> = found.iter().map(|m| (m.range.clone(), m.pattern)).collect();
         assert_eq!(ranges, [(3..13, 1), (16..24, 0)]);
-        assert!(finder(&[b"abcdefgh"], true).find(b"ABCDEFGH").is_empty());
-        assert!(finder(&[b"short"], true).find(b"short").is_empty());
-        assert!(Finder::default().find(b"anything at all").is_empty());
+        assert!(finder(&[b"abcdefgh"], true).all(b"ABCDEFGH").is_empty());
+        assert!(finder(&[b"short"], true).all(b"short").is_empty());
+        assert!(Finder::default().all(b"anything at all").is_empty());
     }
 
     proptest! {

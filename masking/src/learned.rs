@@ -7,7 +7,7 @@ use mynah_message::{html, json, percent};
 use zeroize::Zeroize as _;
 
 use crate::entropy;
-use crate::finder::{Finder, Pattern};
+use crate::finder::{self, Finder, Match, Pattern};
 use crate::kind::Kind;
 use crate::variant::{self, Variant};
 
@@ -20,14 +20,19 @@ pub(crate) struct Learning {
 impl Learning {
     /// Notes a value when it is hard to guess. Found under two kinds it gets the more telling one, in whichever order.
     pub(crate) fn note(&mut self, kind: Kind, value: &[u8]) {
-        if !is_learnable(kind, value) {
-            return;
-        }
-        if let Some(known) = self.values.get_mut(value) {
+        // Looking it up costs less than judging it again; of full names and cookies the kind has a say in that.
+        if let Some(known) = self.values.get_mut(value)
+            && (kind >= *known || is_learnable(kind, value))
+        {
             *known = kind.min(*known);
-        } else {
+        } else if is_learnable(kind, value) {
             self.values.insert(value.into(), kind);
         }
+    }
+
+    /// Whether the value was noted under that kind or a more telling one.
+    pub(crate) fn has(&self, kind: Kind, value: &[u8]) -> bool {
+        self.values.get(value).is_some_and(|known| *known <= kind)
     }
 
     pub(crate) fn finish(self) -> Learned {
@@ -100,13 +105,14 @@ impl Learned {
         self.values.iter().map(|(value, kind)| (&**value, *kind))
     }
 
-    /// Where learnt values are written in a text: range, kind, way of writing, value.
-    pub(crate) fn search(&self, text: &[u8]) -> Vec<Sighting<'_>> {
-        if self.finder.is_empty() {
-            return Vec::new();
-        }
-        let found = self.finder.find(text);
-        found
+    /// Every place in a text where something is written as a learnt value is; they may overlap.
+    pub(crate) fn matches(&self, text: &[u8]) -> Vec<Match> {
+        if self.finder.is_empty() { Vec::new() } else { self.finder.all(text) }
+    }
+
+    /// Of these places the leftmost and longest: range, kind, way of writing, value.
+    pub(crate) fn sightings(&self, matches: Vec<Match>) -> Vec<Sighting<'_>> {
+        finder::leftmost(matches)
             .into_iter()
             .filter_map(|m| {
                 let (value, kind, variant) = self.patterns.get(m.pattern)?;
@@ -211,8 +217,13 @@ mod tests {
             b"v='a+b/c=k3J9xQ2mLp0Z&amp;&quot;&lt;'",
             b"612b622f633d6b334A397851326d4c70305a26223c",
         ] {
-            assert_eq!(learned.search(text).len(), 1, "{}", String::from_utf8_lossy(text));
+            assert_eq!(
+                learned.sightings(learned.matches(text)).len(),
+                1,
+                "{}",
+                String::from_utf8_lossy(text)
+            );
         }
-        assert_eq!(learned.search(b"nothing of that sort in here").len(), 0);
+        assert_eq!(learned.matches(b"nothing of that sort in here").len(), 0);
     }
 }

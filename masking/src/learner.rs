@@ -3,12 +3,14 @@
 use mynah_message::Message;
 use mynah_traffic::{Exchange, Side};
 
+use crate::finder::Match;
 use crate::kind::Kind;
 use crate::learned::Learning;
+use crate::memo::Memo;
 use crate::message;
 use crate::policy::Policy;
 use crate::pseudonym;
-use crate::scan::{Patch, Scanner, Sink};
+use crate::scan::{Met, Patch, Scanner, Sink};
 use crate::{Key, Masker};
 
 /// Reads every exchange once and notes the values that must go everywhere.
@@ -16,12 +18,13 @@ pub struct Learner {
     policy: Policy,
     key: Key,
     learning: Learning,
+    memo: Memo,
 }
 
 impl Learner {
     /// Begins with nothing known.
     pub fn new(policy: Policy, key: Key) -> Self {
-        Learner { policy, key, learning: Learning::default() }
+        Learner { policy, key, learning: Learning::default(), memo: Memo::default() }
     }
 
     /// Notes what is sensitive in the exchange. What cannot be read teaches nothing: it will be withheld.
@@ -35,7 +38,7 @@ impl Learner {
     }
 
     fn message(&mut self, message: &Message, side: Side) {
-        let mut scanner = Scanner { policy: &self.policy, sink: &mut self.learning };
+        let mut scanner = Scanner::new(&self.policy, &mut self.learning, &mut self.memo);
         message::learn(&mut scanner, message, side);
     }
 
@@ -47,6 +50,9 @@ impl Learner {
 
 impl Sink for Learning {
     fn replace(&mut self, kind: Kind, value: &[u8]) -> Option<Vec<u8>> {
+        if self.has(kind, value) && !kind.is_machine_made() {
+            return None;
+        }
         self.note(kind, value);
         if kind.is_machine_made() && pseudonym::is_composite(value) {
             for segment in pseudonym::segments(value).filter(|s| pseudonym::is_long_segment(s)) {
@@ -70,7 +76,16 @@ impl Sink for Learning {
         None
     }
 
-    fn sweep(&mut self, _policy: &Policy, _text: &[u8], _in_place: bool) -> Vec<Patch> {
+    fn met_jwt(&self, value: &[u8]) -> Met {
+        // It is noted last, when its claims have been.
+        if self.has(Kind::Jwt, value) { Met::Noted } else { Met::New }
+    }
+
+    fn matches(&self, _text: &[u8]) -> Vec<Match> {
+        Vec::new()
+    }
+
+    fn sweep(&mut self, _policy: &Policy, _text: &[u8], _matches: Vec<Match>, _in_place: bool) -> Vec<Patch> {
         Vec::new()
     }
 }

@@ -40,6 +40,7 @@
 //! | `message` | one message masked, with what cannot be read withheld |
 //! | [`learner`], [`masker`] | the two passes |
 //! | `learned`, `variant`, `finder` | search for many known values in every way of writing them |
+//! | `memo` | what need not be found out twice |
 //! | [`audit`] | the proof |
 //! | [`report`] | the counts |
 //! | [`single`] | one value, for `mynah mask-value` |
@@ -54,6 +55,7 @@ mod kind;
 mod learned;
 pub mod learner;
 pub mod masker;
+mod memo;
 mod message;
 mod names;
 pub mod policy;

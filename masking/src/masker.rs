@@ -1,25 +1,29 @@
 //! The second pass: pseudonyms in the place of values.
 
 use std::collections::{HashMap, HashSet};
+use std::hash::{BuildHasher as _, RandomState};
 use std::sync::Arc;
 
 use mynah_traffic::{Exchange, Masked, Provenance, Side};
 
 use crate::audit::Auditor;
-use crate::key::{Key, SubKey};
+use crate::finder::Match;
+use crate::key::Key;
 use crate::kind::Kind;
 use crate::learned::Learned;
+use crate::memo::Memo;
 use crate::message::{self, Outcome};
 use crate::policy::Policy;
 use crate::pseudonym::Pseudonyms;
 use crate::report::Report;
-use crate::scan::{Patch, Scanner, Sink};
+use crate::scan::{Met, Patch, Scanner, Sink};
 use crate::variant::Variant;
 
 /// Replaces what the [`Learner`](crate::Learner) noted, and whatever a name or a form gives away.
 pub struct Masker {
     policy: Policy,
     state: State,
+    memo: Memo,
     report: Report,
     key_id: [u8; 8],
 }
@@ -28,37 +32,30 @@ pub struct Masker {
 pub(crate) struct State {
     learned: Arc<Learned>,
     pseudonyms: Pseudonyms,
-    cache: HashMap<(Kind, Box<[u8]>), Vec<u8>>,
+    cache: HashMap<Kind, HashMap<Box<[u8]>, Vec<u8>>>,
     issued: Issued,
 }
 
-/// Keyed fingerprints of everything that was written in the place of something.
-#[derive(Clone)]
+/// Keyed fingerprints of everything that was written in the place of something. The key is a random one of this process's:
+/// pseudonyms are no secret, only nobody must be able to choose one that collides.
+#[derive(Clone, Default)]
 pub(crate) struct Issued {
-    key: SubKey,
+    key: RandomState,
     prints: HashSet<u64>,
 }
 
 impl Issued {
-    fn print(&self, written: &[u8]) -> u64 {
-        let digest = self.key.digest(&[written]);
-        let mut word = [0; 8];
-        word.copy_from_slice(&digest[..8]);
-        u64::from_le_bytes(word)
-    }
-
     pub(crate) fn note(&mut self, written: &[u8]) {
-        let print = self.print(written);
-        self.prints.insert(print);
+        self.prints.insert(self.key.hash_one(written));
     }
 
     pub(crate) fn has(&self, written: &[u8]) -> bool {
-        self.prints.contains(&self.print(written))
+        self.prints.contains(&self.key.hash_one(written))
     }
 }
 
-/// Pseudonyms kept at hand; beyond this many the cache starts anew.
-const CACHED: usize = 100_000;
+/// Pseudonyms of a kind kept at hand; beyond this many the cache starts anew.
+const CACHED: usize = 50_000;
 
 impl Masker {
     pub(crate) fn new(policy: Policy, key: &Key, learned: Learned) -> Masker {
@@ -72,9 +69,9 @@ impl Masker {
             learned: Arc::new(learned),
             pseudonyms: Pseudonyms::new(key),
             cache: HashMap::new(),
-            issued: Issued { key: key.sub("issued"), prints: HashSet::new() },
+            issued: Issued::default(),
         };
-        Masker { policy, state, report, key_id: key.id() }
+        Masker { policy, state, memo: Memo::default(), report, key_id: key.id() }
     }
 
     /// Masks one exchange. What cannot be read is withheld in the smallest part and counted; the exchange then has
@@ -89,7 +86,7 @@ impl Masker {
                 Side::Response => &mut exchange.response,
             };
             let Some(original) = slot.take() else { continue };
-            let mut scanner = Scanner { policy: &self.policy, sink: &mut self.state };
+            let mut scanner = Scanner::new(&self.policy, &mut self.state, &mut self.memo);
             let Outcome { message, places, withheld } = message::mask(&mut scanner, &original, side);
             *slot = message;
             for reason in withheld {
@@ -127,7 +124,7 @@ impl Masker {
     }
 
     pub(crate) fn scanner(&mut self) -> Scanner<'_> {
-        Scanner { policy: &self.policy, sink: &mut self.state }
+        Scanner::new(&self.policy, &mut self.state, &mut self.memo)
     }
 }
 
@@ -141,10 +138,23 @@ fn sworn(exchange: Exchange) -> Masked<Exchange> {
 }
 
 impl State {
+    fn kept(&self, kind: Kind, value: &[u8]) -> Option<Vec<u8>> {
+        self.cache.get(&kind)?.get(value).cloned()
+    }
+
+    fn keep(&mut self, kind: Kind, value: &[u8], made: Vec<u8>) {
+        let kept = self.cache.entry(kind).or_default();
+        if kept.len() >= CACHED {
+            kept.clear();
+        }
+        kept.insert(value.into(), made);
+    }
+
     /// The pseudonym of a value, a web token's too.
     fn pseudonym(&mut self, policy: &Policy, kind: Kind, value: &[u8]) -> Option<Vec<u8>> {
         if kind == Kind::Jwt {
-            let mut scanner = Scanner { policy, sink: self };
+            let mut memo = Memo::default();
+            let mut scanner = Scanner::new(policy, self, &mut memo);
             return scanner.whole(kind, value).pop().map(|p| p.bytes);
         }
         self.replace(kind, value)
@@ -153,21 +163,23 @@ impl State {
 
 impl Sink for State {
     fn replace(&mut self, kind: Kind, value: &[u8]) -> Option<Vec<u8>> {
-        let key = (kind, Box::<[u8]>::from(value));
-        if let Some(made) = self.cache.get(&key) {
-            return Some(made.clone());
+        if let Some(made) = self.kept(kind, value) {
+            return Some(made);
         }
         let made = self.pseudonyms.make(kind, value);
-        if self.cache.len() >= CACHED {
-            self.cache.clear();
-        }
-        self.cache.insert(key, made.clone());
+        self.keep(kind, value, made.clone());
         Some(made)
+    }
+
+    fn met_jwt(&self, value: &[u8]) -> Met {
+        self.kept(Kind::Jwt, value).map_or(Met::New, Met::Replaced)
     }
 
     fn replace_jwt(&mut self, value: &[u8], masked: Option<Vec<u8>>) -> Option<Vec<u8>> {
         // One that cannot be taken apart is a token like any other.
-        Some(masked.unwrap_or_else(|| self.pseudonyms.token(value, true)))
+        let made = masked.unwrap_or_else(|| self.pseudonyms.token(value, true));
+        self.keep(Kind::Jwt, value, made.clone());
+        Some(made)
     }
 
     fn sign(&mut self, token: &[u8], signature: &[u8]) -> Option<Vec<u8>> {
@@ -178,10 +190,17 @@ impl Sink for State {
         self.learned.kind(value)
     }
 
-    fn sweep(&mut self, policy: &Policy, text: &[u8], in_place: bool) -> Vec<Patch> {
-        let learned = Arc::clone(&self.learned);
+    fn matches(&self, text: &[u8]) -> Vec<Match> {
+        self.learned.matches(text)
+    }
+
+    fn sweep(&mut self, policy: &Policy, text: &[u8], matches: Vec<Match>, in_place: bool) -> Vec<Patch> {
         let mut patches: Vec<Patch> = Vec::new();
-        for seen in learned.search(text) {
+        if matches.is_empty() {
+            return patches;
+        }
+        let learned = Arc::clone(&self.learned);
+        for seen in learned.sightings(matches) {
             if patches.last().is_some_and(|p| p.range.end > seen.range.start) {
                 continue;
             }

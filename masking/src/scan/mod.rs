@@ -4,6 +4,7 @@
 //! | module | looks into |
 //! |---|---|
 //! | [`part`] | a head or a body: its leaves, what lies between them, and the whole by learnt value |
+//! | [`document`] | a JSON body: keys, values and what lies between them in one go |
 //! | [`value`] | one decoded value, under a name or not |
 //! | [`nested`] | JSON in strings, web tokens |
 //! | [`url`] | queries and user information of URLs within text |
@@ -11,6 +12,7 @@
 //! | [`layer`] | back from decoded to written |
 
 mod credentials;
+mod document;
 pub(crate) mod layer;
 mod nested;
 pub(crate) mod part;
@@ -19,7 +21,9 @@ mod value;
 
 use std::ops::Range;
 
+use crate::finder::Match;
 use crate::kind::Kind;
+use crate::memo::Memo;
 use crate::names::Rule;
 use crate::policy::Policy;
 
@@ -45,9 +49,25 @@ pub(crate) trait Sink {
     /// The kind under which a whole value was learnt; none while learning.
     fn known(&self, value: &[u8]) -> Option<Kind>;
 
-    /// Learnt values in a text, with their pseudonyms written as the values were; in order, without overlaps. `in_place`
-    /// asks for pseudonyms of the very same length.
-    fn sweep(&mut self, policy: &Policy, text: &[u8], in_place: bool) -> Vec<Patch>;
+    /// What became of this web token when it was met before, if that is still known.
+    fn met_jwt(&self, value: &[u8]) -> Met;
+
+    /// Where learnt values are written in a text, overlapping ones too; nowhere while learning.
+    fn matches(&self, text: &[u8]) -> Vec<Match>;
+
+    /// These [`matches`](Sink::matches) of a text, with their pseudonyms written as the values were; in order, without
+    /// overlaps. `in_place` asks for pseudonyms of the very same length.
+    fn sweep(&mut self, policy: &Policy, text: &[u8], matches: Vec<Match>, in_place: bool) -> Vec<Patch>;
+}
+
+/// Whether a web token was met before.
+pub(crate) enum Met {
+    /// Not that anyone remembers.
+    New,
+    /// It was noted, with its claims.
+    Noted,
+    /// It was given this pseudonym.
+    Replaced(Vec<u8>),
 }
 
 /// How far values may be nested in values.
@@ -62,16 +82,19 @@ pub(crate) struct Context {
     pub(crate) cards: bool,
     /// How many values it is in.
     pub(crate) depth: u8,
+    /// Whether it is known that no learnt value is written in it: all of the part was searched before.
+    pub(crate) searched: bool,
 }
 
 impl Context {
     pub(crate) fn new(rule: Option<Rule>) -> Context {
-        Context { rule, cards: true, depth: 0 }
+        Context { rule, cards: true, depth: 0, searched: false }
     }
 
     /// For a value within this one.
     fn inner(self, rule: Option<Rule>) -> Context {
-        Context { rule, depth: self.depth + 1, ..self }
+        // It may have been decoded, so that the search did not see it.
+        Context { rule, depth: self.depth + 1, searched: false, ..self }
     }
 }
 
@@ -79,6 +102,15 @@ impl Context {
 pub(crate) struct Scanner<'s> {
     pub(crate) policy: &'s Policy,
     pub(crate) sink: &'s mut dyn Sink,
+    pub(crate) memo: &'s mut Memo,
+    /// Sensitive values met so far.
+    pub(crate) met: u64,
+}
+
+impl<'s> Scanner<'s> {
+    pub(crate) fn new(policy: &'s Policy, sink: &'s mut dyn Sink, memo: &'s mut Memo) -> Scanner<'s> {
+        Scanner { policy, sink, memo, met: 0 }
+    }
 }
 
 /// Adds the patches that overlap none so far. Both lists are in order, and so is what comes out.

@@ -9,7 +9,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use mynah_message::{Encoding, json};
 
 use super::layer::{Layer, splice};
-use super::{Context, Patch, Scanner, merge, shift};
+use super::{Context, Met, Patch, Scanner, merge, shift};
 use crate::detect;
 use crate::kind::Kind;
 use crate::names::{Names, Rule};
@@ -83,6 +83,11 @@ impl Scanner<'_> {
 
     /// A web token with its claims masked and another signature: the header stays, so that it is still read as one.
     pub(super) fn jwt(&mut self, token: &[u8]) -> Option<Vec<u8>> {
+        match self.sink.met_jwt(token) {
+            Met::New => {}
+            Met::Noted => return None,
+            Met::Replaced(made) => return Some(made),
+        }
         let masked = self.masked_jwt(token);
         self.sink.replace_jwt(token, masked)
     }
@@ -132,7 +137,7 @@ impl Scanner<'_> {
         let mut patches = Vec::new();
         for (rule, kind, span) in leaves {
             let raw = claims.get(span.clone())?;
-            let context = Context { rule, cards: true, depth: 1 };
+            let context = Context { depth: 1, ..Context::new(rule) };
             merge(&mut patches, shift(self.json_leaf(raw, kind, context), span.start));
         }
         if patches.is_empty() {

@@ -1,12 +1,13 @@
 //! A head or a body: every leaf under its name, what lies between the leaves, and the whole by learnt value.
 
-use std::borrow::Cow;
+use std::cell::Cell;
 use std::ops::Range;
 
 use mynah_message::{BodyKind, Coverage, Encoding, Leaf, Locator, Part, Side, View};
 
+use super::document::touches;
 use super::layer::Layer;
-use super::nested::{Persons, split};
+use super::nested::split;
 use super::{Context, Patch, Scanner};
 use crate::kind::Kind;
 use crate::names::Rule;
@@ -32,31 +33,36 @@ impl Scanner<'_> {
             Part::Head => view.message().head.as_ref(),
             Part::Body => view.body(),
         };
+        // One search for all that was learnt; values in which it saw nothing need not be searched again.
+        let matches = self.sink.matches(bytes);
+        if part == Part::Body && *view.kind() == BodyKind::Json {
+            let (plan, coverage) = self.document(bytes, &matches);
+            readable(view, coverage, false)?;
+            let mut plan = settle(plan);
+            plan.extend(planned(self.sink.sweep(self.policy, bytes, matches, false), "anywhere"));
+            return Ok(settle(plan));
+        }
+        let lines = if part == Part::Head { self.lines(view) } else { Lines::default() };
         let mut plan = Vec::new();
         let mut leaves: Vec<Range<usize>> = Vec::new();
-        let mut persons = Persons::default();
-        let mut waiting = Vec::new();
         let coverage = view.leaves(&mut |leaf| {
             // The pieces of a composite come by themselves; of a chosen option only this leaf has the name.
             if leaf.part != part || leaf.composite && !matches!(leaf.locator, Locator::Input { .. }) {
                 return;
             }
             leaves.push(leaf.span.clone());
-            if let Locator::Json { path } = &leaf.locator {
-                let (parent, key) = split(path.as_str());
-                persons.note(&self.policy.names, parent, &key);
-                if key == "name" {
-                    // Whose name it is shows when all siblings are known.
-                    waiting.push((parent.to_owned(), owned(leaf)));
-                    return;
-                }
+            if lines.is_clean(leaf.span.start) {
+                return;
             }
-            let context = self.context(&leaf, view.side());
+            let raw = bytes.get(leaf.span.clone());
+            let searched = raw == Some(&*leaf.value) && !touches(&matches, &leaf.span);
+            let context = Context { searched, ..self.context(&leaf, view.side()) };
+            let met = self.met;
             self.leaf(bytes, &leaf, context, &mut plan);
+            if self.met > met {
+                lines.soil(leaf.span.start);
+            }
         });
-        for (parent, leaf) in waiting {
-            self.leaf(bytes, &leaf, Context::new(persons.rule(&parent)), &mut plan);
-        }
         if part == Part::Body {
             readable(view, coverage, leaves.is_empty())?;
         }
@@ -65,22 +71,45 @@ impl Scanner<'_> {
         if !opaque {
             let gaps = gaps(leaves, bytes.len());
             let between = gaps.flat_map(|gap| {
-                let context = Context::new(None);
-                let patches =
-                    bytes.get(gap.clone()).map_or_else(Vec::new, |text| self.between(text, context));
+                if lines.is_clean_within(&gap) {
+                    return Vec::new();
+                }
+                let context = Context { searched: !touches(&matches, &gap), ..Context::new(None) };
+                let met = self.met;
+                let patches = bytes.get(gap.clone()).map_or_else(Vec::new, |text| self.free(text, context));
+                if self.met > met {
+                    lines.soil_all(&gap);
+                }
                 planned(super::shift(patches, gap.start), "between")
             });
             plan.extend(between.collect::<Vec<_>>());
             plan = settle(plan);
         }
         // Longer than a leaf, across leaves, or in what nobody can read: what was learnt is found there too.
-        plan.extend(planned(self.sink.sweep(self.policy, bytes, opaque), "anywhere"));
+        for range in matches.iter().map(|m| &m.range).chain(plan.iter().map(|p| &p.range)) {
+            lines.soil_all(range);
+        }
+        lines.remember(self, bytes);
+        plan.extend(planned(self.sink.sweep(self.policy, bytes, matches, opaque), "anywhere"));
         Ok(settle(plan))
     }
 
-    /// Text that is no value by itself: names, tags, comments.
-    fn between(&mut self, text: &[u8], context: Context) -> Vec<Patch> {
-        self.free(text, context)
+    /// The field lines of a head, and which of them are known to hold nothing.
+    fn lines(&self, view: &View<'_>) -> Lines {
+        let side = u8::from(view.side() == Side::Response);
+        let mut start = 0;
+        let lines = view
+            .head()
+            .fields()
+            .map(|field| {
+                let span = start..field.value_span.end;
+                start = span.end;
+                let known =
+                    view.message().head.get(span.clone()).is_some_and(|l| self.memo.is_clean(side, l));
+                Line { span, known, soiled: Cell::new(false) }
+            })
+            .collect();
+        Lines { side, lines }
     }
 
     fn leaf(&mut self, bytes: &[u8], leaf: &Leaf<'_>, context: Context, plan: &mut Vec<Planned>) {
@@ -97,8 +126,10 @@ impl Scanner<'_> {
     }
 
     /// What the leaf's place says.
-    fn context(&self, leaf: &Leaf<'_>, side: Side) -> Context {
+    fn context(&mut self, leaf: &Leaf<'_>, side: Side) -> Context {
         let names = &self.policy.names;
+        let memo = &mut *self.memo;
+        let mut named = |name: &str| memo.name(names, name.as_bytes()).rule;
         let rule = match &leaf.locator {
             Locator::Cookie { name } => names.cookie_rule(name, &leaf.value),
             // On the wrong side these are not taken apart, so all of them goes.
@@ -115,19 +146,19 @@ impl Scanner<'_> {
             | Locator::Form { name, .. }
             | Locator::Multipart { name, .. }
             | Locator::Input { name, .. }
-            | Locator::Meta { name } => names.rule(name),
-            Locator::Attr { attr, .. } => names.rule(attr),
+            | Locator::Meta { name } => named(name),
+            Locator::Attr { attr, .. } => named(attr),
             // A template is code: the secret comes in when it runs.
             Locator::Script { .. } if memchr::memmem::find(&leaf.value, b"${").is_some() => None,
-            Locator::Script { key, .. } => names.rule(key),
-            Locator::Json { path } => names.rule(&split(path.as_str()).1),
+            Locator::Script { key, .. } => named(key),
+            Locator::Json { path } => named(&split(path.as_str()).1),
             Locator::Xml { path, .. } => {
                 let last = path.rsplit('/').next().unwrap_or(path);
                 // A namespace's prefix is not part of the name.
-                names.rule(last.rsplit(':').next().unwrap_or(last))
+                named(last.rsplit(':').next().unwrap_or(last))
             }
             Locator::Link { pattern, .. } | Locator::Location { pattern } => {
-                pattern_name(pattern).and_then(|name| names.rule(name))
+                pattern_name(pattern).and_then(named)
             }
             _ => None,
         };
@@ -140,10 +171,58 @@ impl Scanner<'_> {
     }
 }
 
-/// The leaf, to keep.
-fn owned(leaf: Leaf<'_>) -> Leaf<'static> {
-    let Leaf { locator, value, part, span, encoding, composite } = leaf;
-    Leaf { locator, value: Cow::Owned(value.into_owned()), part, span, encoding, composite }
+/// The lines of a head, each from the end of the one before to the end of its value; the first one begins with the start
+/// line, which differs from request to request.
+#[derive(Default)]
+struct Lines {
+    side: u8,
+    lines: Vec<Line>,
+}
+
+struct Line {
+    span: Range<usize>,
+    /// Known to hold nothing.
+    known: bool,
+    /// Something was found in it now.
+    soiled: Cell<bool>,
+}
+
+impl Lines {
+    fn line(&self, at: usize) -> Option<&Line> {
+        self.lines.get(self.lines.partition_point(|l| l.span.end < at))
+    }
+
+    /// Whether the line at that offset is known to hold nothing.
+    fn is_clean(&self, at: usize) -> bool {
+        self.line(at).is_some_and(|l| l.known)
+    }
+
+    /// The same of a range, which may begin in the line before: behind the pairs of a `Set-Cookie`, say.
+    fn is_clean_within(&self, range: &Range<usize>) -> bool {
+        self.line(range.end).is_some_and(|l| l.known && l.span.start <= range.start)
+    }
+
+    fn soil(&self, at: usize) {
+        if let Some(line) = self.line(at) {
+            line.soiled.set(true);
+        }
+    }
+
+    fn soil_all(&self, range: &Range<usize>) {
+        let first = self.lines.partition_point(|l| l.span.end < range.start);
+        for line in self.lines.iter().skip(first).take_while(|l| l.span.start <= range.end) {
+            line.soiled.set(true);
+        }
+    }
+
+    /// Notes the lines in which nothing was found.
+    fn remember(&self, scanner: &mut Scanner<'_>, head: &[u8]) {
+        for line in self.lines.iter().skip(1).filter(|l| !l.known && !l.soiled.get()) {
+            if let Some(text) = head.get(line.span.clone()) {
+                scanner.memo.clean(self.side, text);
+            }
+        }
+    }
 }
 
 /// `token` of `/reset?token={}`; `None` when the pattern's place is in the path.
@@ -170,7 +249,7 @@ fn readable(view: &View<'_>, coverage: Coverage, no_leaves: bool) -> Result<(), 
     }
 }
 
-fn planned(patches: Vec<Patch>, place: &'static str) -> Vec<Planned> {
+pub(super) fn planned(patches: Vec<Patch>, place: &'static str) -> Vec<Planned> {
     patches.into_iter().map(|p| Planned { range: p.range, bytes: p.bytes, kind: p.kind, place }).collect()
 }
 

@@ -5,6 +5,7 @@ use mynah_message::{Encoding, percent};
 use super::layer::Layer;
 use super::{Context, DEPTH, Patch, Scanner, merge, shift};
 use crate::detect;
+use crate::detect::signs::Signs;
 use crate::kind::Kind;
 use crate::names::{self, Rule};
 
@@ -14,7 +15,9 @@ impl Scanner<'_> {
         if value.is_empty() {
             return Vec::new();
         }
-        if let Some(kind) = self.sink.known(value) {
+        if !context.searched
+            && let Some(kind) = self.sink.known(value)
+        {
             return self.whole(kind, value);
         }
         match context.rule {
@@ -28,6 +31,7 @@ impl Scanner<'_> {
 
     /// The whole value is one sensitive value.
     pub(crate) fn whole(&mut self, kind: Kind, value: &[u8]) -> Vec<Patch> {
+        self.met += 1;
         let replaced = match kind {
             Kind::Jwt => self.jwt(value),
             _ => self.sink.replace(kind, value),
@@ -94,6 +98,7 @@ impl Scanner<'_> {
         if value.len() < 6 {
             return Vec::new();
         }
+        let signs = Signs::of(value);
         let mut patches = Vec::new();
         if context.depth < DEPTH {
             if matches!(value.trim_ascii_start().first(), Some(b'{' | b'['))
@@ -101,15 +106,22 @@ impl Scanner<'_> {
             {
                 patches = found;
             }
-            merge(&mut patches, self.urls(value, context));
+            if signs.may_hold_url() {
+                merge(&mut patches, self.urls(value, context));
+            }
         }
-        merge(&mut patches, self.sink.sweep(self.policy, value, false));
-        for found in detect::detect(value, context.cards) {
-            let range = found.range;
-            let text = &value[range.clone()];
-            merge(&mut patches, shift(self.whole(found.kind, text), range.start));
+        if !context.searched {
+            let matches = self.sink.matches(value);
+            merge(&mut patches, self.sink.sweep(self.policy, value, matches, false));
         }
-        if context.depth < DEPTH && has_percent(value) {
+        if signs.may_tell(value.len()) {
+            for found in detect::detect(value, context.cards) {
+                let range = found.range;
+                let text = &value[range.clone()];
+                merge(&mut patches, shift(self.whole(found.kind, text), range.start));
+            }
+        }
+        if context.depth < DEPTH && signs.has_percent() && has_percent(value) {
             let decoded = percent::decode(value, false);
             let found = self.free(&decoded, context.inner(None));
             merge(&mut patches, Layer::new(value, &decoded, Encoding::Percent).lift(found));

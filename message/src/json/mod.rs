@@ -48,6 +48,33 @@ pub enum End {
     Garbage(usize),
 }
 
+/// What [`walk`] comes by, in document order. All but values may be ignored.
+pub trait Events<'a> {
+    /// Another document begins: the first one, or one of several in a body.
+    fn document(&mut self) {}
+
+    /// An object or array begins.
+    fn open(&mut self, array: bool) {
+        let _ = array;
+    }
+
+    /// The innermost object or array ends.
+    fn close(&mut self) {}
+
+    /// A key, as written between its quotes; its value follows. False: what follows is not to be read, as if it were
+    /// nested too deep.
+    fn key(&mut self, raw: &'a [u8]) -> bool {
+        let _ = raw;
+        true
+    }
+
+    /// Another element of the array in hand follows.
+    fn element(&mut self) {}
+
+    /// A string, number or literal: as written, without quotes, and where.
+    fn value(&mut self, kind: Kind, raw: &'a [u8], span: Range<usize>) -> ControlFlow<()>;
+}
+
 struct Frame {
     array: bool,
     next_index: usize,
@@ -57,52 +84,100 @@ struct Frame {
 /// Paths longer than this count as nested too deep: each leaf has one of its own.
 const LONGEST_PATH: usize = 8192;
 
+/// Makes the path of each value.
+struct Paths<'v, 'a> {
+    path: String,
+    stack: Vec<Frame>,
+    documents: usize,
+    visit: &'v mut dyn FnMut(Value<'_, 'a>) -> ControlFlow<()>,
+}
+
+impl<'a> Events<'a> for Paths<'_, 'a> {
+    fn document(&mut self) {
+        self.path.clear();
+        self.path.push('$');
+        if self.documents > 0 {
+            push_number(&mut self.path, self.documents);
+        }
+        self.documents += 1;
+        self.stack.clear();
+    }
+
+    fn open(&mut self, array: bool) {
+        self.stack.push(Frame { array, next_index: 0, path_len: self.path.len() });
+    }
+
+    fn close(&mut self) {
+        if let Some(frame) = self.stack.pop() {
+            self.path.truncate(frame.path_len);
+        }
+    }
+
+    fn key(&mut self, raw: &'a [u8]) -> bool {
+        if let Some(frame) = self.stack.last() {
+            self.path.truncate(frame.path_len);
+        }
+        push_key(&mut self.path, &String::from_utf8_lossy(&unescape(raw)));
+        self.path.len() <= LONGEST_PATH
+    }
+
+    fn element(&mut self) {
+        if let Some(frame) = self.stack.last_mut().filter(|frame| frame.array) {
+            self.path.truncate(frame.path_len);
+            push_index(&mut self.path, frame.next_index);
+            frame.next_index += 1;
+        }
+    }
+
+    fn value(&mut self, kind: Kind, raw: &'a [u8], span: Range<usize>) -> ControlFlow<()> {
+        (self.visit)(Value { path: &self.path, kind, raw, span })
+    }
+}
+
 /// Reports every string, number and literal in document order. `depth` limits nesting.
 pub fn scan<'a>(
     body: &'a [u8],
     depth: usize,
     visit: &mut dyn FnMut(Value<'_, 'a>) -> ControlFlow<()>,
 ) -> End {
+    walk(body, depth, &mut Paths { path: String::with_capacity(64), stack: Vec::new(), documents: 0, visit })
+}
+
+/// Like [`scan`], for those who need no paths: tells of keys and nesting instead, and allocates nothing for each value.
+pub fn walk<'a>(body: &'a [u8], depth: usize, events: &mut impl Events<'a>) -> End {
     let mut at = skip_prefix(body);
-    let mut path = String::with_capacity(64);
-    let mut stack: Vec<Frame> = Vec::new();
-    let mut document = 0;
+    let mut stack: Vec<bool> = Vec::new();
     loop {
         at = skip_space(body, at);
         if at >= body.len() {
             return End::Whole;
         }
-        path.clear();
-        path.push('$');
-        if document > 0 {
-            push_number(&mut path, document);
-        }
-        document += 1;
         stack.clear();
-        match scan_document(body, at, depth, &mut path, &mut stack, visit) {
+        events.document();
+        match walk_document(body, at, depth, &mut stack, events) {
             Ok(next) => at = next,
             Err(end) => return end,
         }
     }
 }
 
-fn scan_document<'a>(
+/// `stack` says of each container in hand whether it is an array.
+fn walk_document<'a>(
     body: &'a [u8],
     mut at: usize,
     depth: usize,
-    path: &mut String,
-    stack: &mut Vec<Frame>,
-    visit: &mut dyn FnMut(Value<'_, 'a>) -> ControlFlow<()>,
+    stack: &mut Vec<bool>,
+    events: &mut impl Events<'a>,
 ) -> Result<usize, End> {
     loop {
         // Here a value, or the end of the container in hand, is expected.
         at = skip_space(body, at);
-        if let Some(frame) = stack.last_mut() {
-            let close = if frame.array { b']' } else { b'}' };
+        if let Some(&array) = stack.last() {
+            let close = if array { b']' } else { b'}' };
             match body.get(at) {
                 Some(&b) if b == close => {
-                    path.truncate(frame.path_len);
                     stack.pop();
+                    events.close();
                     if stack.is_empty() {
                         return Ok(at + 1);
                     }
@@ -112,34 +187,36 @@ fn scan_document<'a>(
                 None => return Err(End::Garbage(at)),
                 _ => {}
             }
-            path.truncate(frame.path_len);
-            if frame.array {
-                push_index(path, frame.next_index);
-                frame.next_index += 1;
+            if array {
+                events.element();
             } else {
                 let start = at;
-                at = read_key(body, at, path)?;
-                if path.len() > LONGEST_PATH {
+                let (raw, next) = read_key(body, at)?;
+                at = next;
+                if !events.key(raw) {
                     return Err(End::Garbage(start));
                 }
             }
         }
         let start = at;
+        let mut value = |kind: Kind, span: Range<usize>| match events.value(kind, &body[span.clone()], span) {
+            ControlFlow::Continue(()) => Ok(()),
+            ControlFlow::Break(()) => Err(End::Stopped),
+        };
         match body.get(at) {
             Some(b'{' | b'[') => {
                 if stack.len() >= depth {
                     return Err(End::Garbage(at));
                 }
-                stack.push(Frame { array: body[at] == b'[', next_index: 0, path_len: path.len() });
+                let array = body[at] == b'[';
+                stack.push(array);
+                events.open(array);
                 at += 1;
                 continue;
             }
             Some(b'"') => {
                 let (end, closed) = string_end(body, at + 1);
-                let value = Value { path, kind: Kind::String, raw: &body[at + 1..end], span: at + 1..end };
-                if visit(value).is_break() {
-                    return Err(End::Stopped);
-                }
+                value(Kind::String, at + 1..end)?;
                 if !closed {
                     return Err(End::Garbage(start));
                 }
@@ -150,21 +227,14 @@ fn scan_document<'a>(
                     .iter()
                     .take_while(|b| matches!(b, b'0'..=b'9' | b'-' | b'+' | b'.' | b'e' | b'E'))
                     .count();
-                let value = Value { path, kind: Kind::Number, raw: &body[at..at + len], span: at..at + len };
-                if visit(value).is_break() {
-                    return Err(End::Stopped);
-                }
+                value(Kind::Number, at..at + len)?;
                 at += len;
             }
             Some(b't' | b'f' | b'n') => {
                 let word =
                     [b"true".as_slice(), b"false", b"null"].into_iter().find(|w| body[at..].starts_with(w));
                 let Some(word) = word else { return Err(End::Garbage(at)) };
-                let span = at..at + word.len();
-                let value = Value { path, kind: Kind::Literal, raw: &body[span.clone()], span };
-                if visit(value).is_break() {
-                    return Err(End::Stopped);
-                }
+                value(Kind::Literal, at..at + word.len())?;
                 at += word.len();
             }
             _ => return Err(End::Garbage(at)),
@@ -177,9 +247,9 @@ fn scan_document<'a>(
 }
 
 /// Past the comma after a value; or at the bracket that closes the container.
-fn after_value(body: &[u8], at: usize, stack: &[Frame]) -> Result<usize, End> {
+fn after_value(body: &[u8], at: usize, stack: &[bool]) -> Result<usize, End> {
     let at = skip_space(body, at);
-    let array = stack.last().is_some_and(|f| f.array);
+    let array = stack.last().copied().unwrap_or(false);
     match body.get(at) {
         Some(b',') => Ok(at + 1),
         Some(b']') if array => Ok(at),
@@ -188,8 +258,8 @@ fn after_value(body: &[u8], at: usize, stack: &[Frame]) -> Result<usize, End> {
     }
 }
 
-/// Reads `"key" :`, adds it to the path, and gives where the value begins.
-fn read_key(body: &[u8], at: usize, path: &mut String) -> Result<usize, End> {
+/// Reads `"key" :`: the key as written, and where the value begins.
+fn read_key(body: &[u8], at: usize) -> Result<(&[u8], usize), End> {
     if body.get(at) != Some(&b'"') {
         return Err(End::Garbage(at));
     }
@@ -198,12 +268,11 @@ fn read_key(body: &[u8], at: usize, path: &mut String) -> Result<usize, End> {
         return Err(End::Garbage(at));
     }
     let raw = &body[at + 1..end];
-    push_key(path, &String::from_utf8_lossy(&unescape(raw)));
     let colon = skip_space(body, end + 1);
     if body.get(colon) != Some(&b':') {
         return Err(End::Garbage(colon));
     }
-    Ok(skip_space(body, colon + 1))
+    Ok((raw, skip_space(body, colon + 1)))
 }
 
 /// Where the closing quote is; at the end of the body, and false, when there is none.

@@ -68,3 +68,47 @@ fn numbers() {
         assert!(!is_number(bad.as_bytes()), "{bad}");
     }
 }
+
+#[test]
+fn a_walk_tells_of_keys_and_nesting() {
+    #[derive(Default)]
+    struct Log(String);
+    impl<'a> Events<'a> for Log {
+        fn document(&mut self) {
+            self.0.push('|');
+        }
+
+        fn open(&mut self, array: bool) {
+            self.0.push(if array { '[' } else { '{' });
+        }
+
+        fn close(&mut self) {
+            self.0.push(')');
+        }
+
+        fn key(&mut self, raw: &'a [u8]) -> bool {
+            self.0.push_str(&String::from_utf8_lossy(raw));
+            raw != b"stop"
+        }
+
+        fn element(&mut self) {
+            self.0.push(',');
+        }
+
+        fn value(&mut self, _: Kind, raw: &'a [u8], span: Range<usize>) -> ControlFlow<()> {
+            assert_eq!(raw.len(), span.len());
+            self.0.push('=');
+            ControlFlow::Continue(())
+        }
+    }
+    let walked = |text: &str| {
+        let mut log = Log::default();
+        let end = walk(text.as_bytes(), 8, &mut log);
+        (log.0, end)
+    };
+    assert_eq!(
+        walked(r#"{"a":[1,{"b":"x"},[]],"c":null} 7"#),
+        ("|{a[,=,{b=),[))c=)|=".to_owned(), End::Whole)
+    );
+    assert_eq!(walked(r#"{"a":1,"stop":2}"#), ("|{a=stop".to_owned(), End::Garbage(7)));
+}

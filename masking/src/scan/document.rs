@@ -1,0 +1,159 @@
+//! A JSON body: keys, values and what lies between them in one go, without a path for each value.
+
+use std::ops::{ControlFlow, Range};
+
+use mynah_message::{Coverage, Limits, json};
+
+use super::part::{Planned, planned};
+use super::{Context, Scanner, layer::Layer, shift};
+use crate::finder::Match;
+use crate::kind::Kind;
+use crate::memo::NameInfo;
+use crate::names::Rule;
+use mynah_message::Encoding;
+
+/// Where in the document the scan is.
+#[derive(Clone, Copy, Default)]
+struct At {
+    /// What the nearest key says.
+    key: NameInfo,
+    /// Number of the object that this key stands in; 0 outside of all.
+    object: usize,
+}
+
+struct Document<'d, 's> {
+    scanner: &'d mut Scanner<'s>,
+    body: &'d [u8],
+    matches: &'d [Match],
+    at: At,
+    stack: Vec<At>,
+    /// Of each object: whether it is a person.
+    persons: Vec<bool>,
+    /// Values under `name`: whose name it is shows when all siblings are known.
+    waiting: Vec<(usize, json::Kind, Range<usize>)>,
+    /// Where the last value ended.
+    end: usize,
+    plan: Vec<Planned>,
+}
+
+impl Scanner<'_> {
+    /// What is to be done in a JSON body, and how much of it could be read.
+    pub(super) fn document(&mut self, body: &[u8], matches: &[Match]) -> (Vec<Planned>, Coverage) {
+        let mut document = Document {
+            scanner: self,
+            body,
+            matches,
+            at: At::default(),
+            stack: Vec::new(),
+            persons: vec![false],
+            waiting: Vec::new(),
+            end: 0,
+            plan: Vec::new(),
+        };
+        let coverage = match json::walk(body, Limits::default().json_depth, &mut document) {
+            json::End::Garbage(at) => Coverage::Until(at),
+            json::End::Whole | json::End::Stopped => Coverage::Whole,
+        };
+        document.between(body.len());
+        for (object, kind, span) in std::mem::take(&mut document.waiting) {
+            let person = document.persons.get(object).copied().unwrap_or(false);
+            document.leaf(kind, &span, person.then_some(Rule::Mask(Kind::Name)));
+        }
+        (document.plan, coverage)
+    }
+}
+
+impl Document<'_, '_> {
+    /// What lies between the last value and this offset.
+    fn between(&mut self, to: usize) {
+        // No address and no learnt value is shorter.
+        if to < self.end + 6 {
+            return;
+        }
+        let span = self.end..to;
+        let Some(text) = self.body.get(span.clone()) else { return };
+        let context = Context { searched: !touches(self.matches, &span), ..Context::new(None) };
+        let patches = self.scanner.free(text, context);
+        self.plan.extend(planned(shift(patches, span.start), "between"));
+    }
+
+    fn leaf(&mut self, kind: json::Kind, span: &Range<usize>, rule: Option<Rule>) {
+        let Some(raw) = self.body.get(span.clone()) else { return };
+        if raw.is_empty() {
+            return;
+        }
+        let context = Context { searched: !touches(self.matches, span), ..Context::new(rule) };
+        let lifted = match kind {
+            json::Kind::Literal => return,
+            json::Kind::Number => {
+                let patches = self.scanner.number(raw, context);
+                if patches.is_empty() {
+                    return;
+                }
+                Layer::new(raw, raw, Encoding::JsonNumber).lift(patches)
+            }
+            json::Kind::String => {
+                let value = json::unescape(raw);
+                // The search saw the bytes as they are written.
+                let searched = context.searched && matches!(value, std::borrow::Cow::Borrowed(_));
+                let patches = self.scanner.value(&value, Context { searched, ..context });
+                if patches.is_empty() {
+                    return;
+                }
+                Layer::new(raw, &value, Encoding::JsonString).lift(patches)
+            }
+        };
+        self.plan.extend(planned(shift(lifted, span.start), "json"));
+    }
+}
+
+/// Whether a match begins in that span. They are in the order of their beginnings.
+pub(super) fn touches(matches: &[Match], span: &Range<usize>) -> bool {
+    if matches.is_empty() {
+        return false;
+    }
+    let first = matches.partition_point(|m| m.range.start < span.start);
+    matches.get(first).is_some_and(|m| m.range.start < span.end)
+}
+
+impl<'b> json::Events<'b> for Document<'_, '_> {
+    fn document(&mut self) {
+        self.stack.clear();
+        self.at = At::default();
+    }
+
+    fn open(&mut self, array: bool) {
+        self.stack.push(self.at);
+        // The elements of an array go by its name.
+        if !array {
+            self.persons.push(self.at.key.is_person);
+            self.at = At { key: NameInfo::default(), object: self.persons.len() - 1 };
+        }
+    }
+
+    fn close(&mut self) {
+        self.at = self.stack.pop().unwrap_or_default();
+    }
+
+    fn key(&mut self, raw: &'b [u8]) -> bool {
+        self.at.key = self.scanner.memo.json_key(&self.scanner.policy.names, raw);
+        true
+    }
+
+    fn value(&mut self, kind: json::Kind, _raw: &'b [u8], span: Range<usize>) -> ControlFlow<()> {
+        self.between(span.start);
+        self.end = span.end;
+        let At { key, object } = self.at;
+        if key.tells_person
+            && let Some(person) = self.persons.get_mut(object)
+        {
+            *person = true;
+        }
+        if key.is_name {
+            self.waiting.push((object, kind, span));
+        } else {
+            self.leaf(kind, &span, key.rule);
+        }
+        ControlFlow::Continue(())
+    }
+}
