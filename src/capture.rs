@@ -36,7 +36,7 @@ pub(crate) struct Args {
     #[arg(long, conflicts_with_all = ["key_file", "report"])]
     unmasked: bool,
 
-    /// Bytes kept of a body; longer ones are cut and flagged.
+    /// Bytes kept of a body; longer ones are flagged, and withheld (with --unmasked: cut).
     #[arg(long, value_name = "SIZE", default_value = "16MiB", value_parser = parse_size)]
     max_body: u64,
 

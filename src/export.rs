@@ -12,6 +12,7 @@ use mynah_traffic::units::format_bytes;
 
 use crate::exit::{Exit, Exits, Failure, Outcome, fail};
 use crate::input::{FilterArgs, Inputs, Reading, show_warnings};
+use crate::output;
 use crate::progress::Progress;
 use crate::terminal::{self, plural};
 
@@ -74,11 +75,11 @@ pub(crate) fn run(args: &Args) -> Outcome {
             ),
         ));
     }
-    if same_file(&args.input, &args.output) {
-        return Err(fail(Exit::Usage, format!("{}: is the input, too", args.output.display())));
-    }
     let reading = Reading { filter: args.filter.clone(), recover: args.recover, ..Reading::default() };
     let inputs = Inputs::recordings(std::slice::from_ref(&args.input), &reading)?;
+    output::check(&args.output, &inputs, |first| {
+        first.starts_with(b"1 ") || first.starts_with(b"2 ") || first.starts_with(&[0x1f, 0x8b])
+    })?;
     let exported = gor(&inputs, &args.output)?;
     tell(exported, &args.output, inputs.masked());
     Ok(Exit::Ok)
@@ -91,10 +92,6 @@ fn is_scenario(path: &Path) -> bool {
         .and_then(|file| std::io::Read::read_to_end(&mut std::io::Read::take(file, 64 << 10), &mut first));
     read.is_ok()
         && String::from_utf8_lossy(&first).lines().any(|line| line.trim_start().starts_with("[[profile"))
-}
-
-fn same_file(a: &Path, b: &Path) -> bool {
-    matches!((a.canonicalize(), b.canonicalize()), (Ok(a), Ok(b)) if a == b)
 }
 
 /// The output: plain, or compressed.

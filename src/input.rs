@@ -138,6 +138,11 @@ impl Inputs {
         self.inputs.iter()
     }
 
+    /// Bytes kept of a body.
+    pub(crate) fn max_body(&self) -> u64 {
+        self.inputs.first().map_or(u64::MAX, |input| input.reading.max_body)
+    }
+
     /// File names without their folders.
     pub(crate) fn names(&self) -> Vec<String> {
         self.inputs.iter().map(Input::name).collect()

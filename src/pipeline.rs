@@ -5,7 +5,7 @@ use std::time::{Instant, SystemTime};
 
 use mynah_masking::{Key, Learner, Policy, Report};
 use mynah_traffic::recording::{Audit, CaptureCounts, Header, Reader, Summary, VERSION, Writer};
-use mynah_traffic::{Nanos, Provenance};
+use mynah_traffic::{Exchange, Flag, Nanos, Provenance};
 
 use crate::exit::{Exit, Exits, Failure, fail};
 use crate::input::{Inputs, show_warnings};
@@ -63,7 +63,7 @@ fn record_masked(inputs: &Inputs, output: &Path, key: Key) -> Result<Made, Failu
     let mut progress = Progress::new("learning what is sensitive");
     for input in inputs.iter() {
         for exchange in input.open()? {
-            learner.learn(&exchange?);
+            learner.learn(&withhold_cut(exchange?, inputs.max_body()));
             progress.tick();
         }
     }
@@ -73,7 +73,9 @@ fn record_masked(inputs: &Inputs, output: &Path, key: Key) -> Result<Made, Failu
     let (key_id, policy_hash) = masker.header();
     let header = Header { key_id, policy_hash, ..header(Provenance::Policy) };
     let mut writer = Writer::create(output, &header).exits(Exit::Usage)?;
-    let mut summary = write(inputs, &mut writer, "masking", |exchange| masker.mask(exchange))?;
+    let mut summary = write(inputs, &mut writer, "masking", |exchange| {
+        masker.mask(withhold_cut(exchange, inputs.max_body()))
+    })?;
     let report = masker.report().clone();
     tracing::info!(took = ?begun.elapsed(), masked = report.masked_total(), quarantined = report.quarantined_total(), "masked and written");
     summary.masked.clone_from(&report.masked);
@@ -98,6 +100,20 @@ fn record_masked(inputs: &Inputs, output: &Path, key: Key) -> Result<Made, Failu
     }
     let path = unsealed.seal(Audit::Passed).exits(Exit::Usage)?;
     Ok(Made { path, exchanges, counts: summary.capture, report: Some(report) })
+}
+
+/// A body that was cut at the limit may end inside a secret, whose beginning then looks like nothing that is known: it is
+/// withheld rather than masked in part.
+fn withhold_cut(mut exchange: Exchange, max_body: u64) -> Exchange {
+    if exchange.flags.has(Flag::BodyCut) {
+        for message in [&mut exchange.request, &mut exchange.response].into_iter().flatten() {
+            if message.body.len() as u64 >= max_body {
+                message.body.clear();
+                exchange.flags.set(Flag::BodyWithheld);
+            }
+        }
+    }
+    exchange
 }
 
 fn record_unmasked(inputs: &Inputs, output: &Path) -> Result<Made, Failure> {

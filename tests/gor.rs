@@ -96,10 +96,7 @@ fn a_file_that_is_cut_short_is_a_warning() {
 fn wrong_usage_is_told() {
     let place = Place::new();
     place.mynah(&["capture", &fixture("shop.pcap"), "-o", "a.mynah"]).ok();
-    place
-        .mynah(&["export", "a.mynah", "--format", "gor", "-o", "a.mynah"])
-        .exits(2)
-        .says("is the input, too");
+    place.mynah(&["export", "a.mynah", "--format", "gor", "-o", "a.mynah"]).exits(2).says("is an input, too");
     place
         .mynah(&["export", "a.mynah", "--format", "k6", "-o", "x"])
         .exits(2)

@@ -22,7 +22,7 @@ pub(crate) enum Rule {
 
 /// Names that mean one thing as a whole.
 const EXACT: &[(Rule, &str)] = &[
-    (Rule::Credentials, "authorization proxyauthorization xauthorization"),
+    (Rule::Credentials, "authorization proxyauthorization xauthorization authentication xjwt"),
     (Rule::Challenge, "wwwauthenticate proxyauthenticate authenticationinfo"),
     // PKCE (RFC 7636) binds two requests by a hash; the others name things and hold no secret.
     (
@@ -34,7 +34,7 @@ const EXACT: &[(Rule, &str)] = &[
     ),
     (
         Rule::Mask(Kind::Password),
-        "pass pwd passwd passphrase passcode userpass userpwd newpwd oldpwd currentpwd loginpass pw",
+        "pass pwd passwd passphrase passcode txtpwd txtpass motdepasse securityanswer secretanswer userpass userpwd newpwd oldpwd currentpwd loginpass pw",
     ),
     (Rule::Mask(Kind::Cvc), "cvc cvv cvc2 cvv2 csc securitycode cardsecuritycode verificationvalue"),
     (

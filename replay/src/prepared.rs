@@ -2,6 +2,7 @@
 //!
 //! Sessions are held in memory, each recorded request once.
 
+mod bind;
 mod endpoints;
 mod identities;
 mod load;

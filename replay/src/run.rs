@@ -60,6 +60,7 @@ enum Kind {
 
 /// A timetable is gone through ahead of the run, to know its length: this many take some seconds.
 const MOST_ARRIVALS: f64 = 1e8;
+const MOST_THREADS: usize = 1024;
 /// Each takes some 22 KB.
 const MOST_USERS: u32 = 1_000_000;
 
@@ -70,6 +71,12 @@ impl Load {
             let recorded = recorded.map_or(Nanos(0), |recorded| Nanos::from_secs_f64(recorded.duration_s));
             recorded.max(SHORTEST_DEFAULT)
         });
+        if options.threads > MOST_THREADS {
+            return Err(Error::Config(format!(
+                "{} threads are more than help ({MOST_THREADS} at most; one for each core when left out)",
+                options.threads
+            )));
+        }
         if duration == Nanos(0) {
             return Err(Error::Config("a run of no length sends nothing; give --for 30s, say".to_owned()));
         }

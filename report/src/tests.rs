@@ -32,6 +32,8 @@ fn document() -> RunDocument {
         bytes_in: 1,
         bytes_out: 1,
         total: TotalFigures {
+            requests: 1200,
+            failures: 3,
             response_time_ms: Latency::of(&tally.response),
             service_time_ms: Latency::of(&tally.service),
             status: tally.status.clone(),

@@ -104,9 +104,10 @@ impl Context {
     }
 
     /// Counts a request as under way, and as unanswered if this is dropped before it is told that all is well.
-    pub(crate) fn flight(&self, endpoint: u32) -> Flight<'_> {
+    /// `intended`: when it was to start.
+    pub(crate) fn flight(&self, endpoint: u32, intended: u64) -> Flight<'_> {
         self.in_flight.set(self.in_flight.get() + 1);
-        Flight { context: self, endpoint, landed: false }
+        Flight { context: self, endpoint, intended, begun: self.clock.now(), landed: false }
     }
 }
 
@@ -126,6 +127,8 @@ impl Drop for Active {
 pub(crate) struct Flight<'a> {
     context: &'a Context,
     endpoint: u32,
+    intended: u64,
+    begun: u64,
     landed: bool,
 }
 
@@ -148,7 +151,15 @@ impl Drop for Flight<'_> {
         // Leaving these out would forget just the slowest answers.
         let mut recorder = context.recorder.borrow_mut();
         let end = context.clock.now();
-        recorder.sample(Sample { end, endpoint: self.endpoint, failed: true, ..Sample::default() });
+        recorder.sample(Sample {
+            end,
+            endpoint: self.endpoint,
+            failed: true,
+            waited: true,
+            response: end.saturating_sub(self.intended),
+            service: end.saturating_sub(self.begun),
+            ..Sample::default()
+        });
         recorder.error(&Failure::new(Kind::Timeout, ""));
         recorder.failed(self.endpoint, "no answer when the run was ended".to_owned(), end);
     }

@@ -10,7 +10,7 @@ use super::Context;
 use super::check::{Judged, judge, parity};
 use super::user::{Found, Slot, User};
 use crate::cookies;
-use crate::net::{Answer, Ask, Connection, Exchanged, Failure, Place, Sending};
+use crate::net::{Answer, Ask, Connection, Exchanged, Failure, Kind, Place, Sending};
 use crate::prepared::StepPlan;
 use crate::stats::{Mismatch, Sample};
 use crate::template::{Template, render};
@@ -91,11 +91,15 @@ pub(crate) async fn perform(context: &Context, user: &User, step: &StepPlan, int
                 if context.is_halted() {
                     return None;
                 }
-                let flight = context.flight(step.endpoint);
+                let flight = context.flight(step.endpoint, intended);
                 times.ready = times.begun.max(slot.free_at);
                 let place = &context.setup.places[place_at];
                 send(context, user, step, template, place, &mut slot, &mut times, &mut done).await;
                 slot.free_at = done.ended;
+                if matches!(&done.outcome, Outcome::Failed(failure) if failure.kind == Kind::Timeout) {
+                    done.sample.waited = true;
+                    done.sample.service = done.ended.saturating_sub(times.ready);
+                }
                 flight.landed();
             }
             Err(reason) => done.outcome = Outcome::Unsent(reason),

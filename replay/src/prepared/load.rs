@@ -5,9 +5,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use mynah_message::{Head, Target};
-use mynah_traffic::Correlation;
 use mynah_traffic::scenario::{InlineStep, Profile, Scenario, SessionScript, SessionsReader, Source, Step};
+use mynah_traffic::{Correlation, Endpoint};
 
+use super::bind::Bindings;
 use super::{
     EndpointTable, Extracts, Identities, Origin, Plan, Prepared, ProfilePlan, SessionPlan, StepPlan, WARNINGS,
 };
@@ -20,6 +21,7 @@ struct Loader<'a> {
     origins: Vec<Origin>,
     correlations: Vec<String>,
     columns: Vec<String>,
+    bindings: Bindings,
     warnings: Vec<String>,
 }
 
@@ -33,6 +35,7 @@ pub(super) fn load(scenario: Scenario, folder: &Path, place: &Path) -> Result<Pr
         origins: Vec::new(),
         correlations: enabled.iter().map(|correlation| correlation.name.clone()).collect(),
         columns: identities.columns.clone(),
+        bindings: Bindings::of(&scenario),
         warnings: Vec::new(),
     };
     let mut files: BTreeMap<PathBuf, SessionsReader> = BTreeMap::new();
@@ -137,15 +140,25 @@ impl Loader<'_> {
         let mut sessions = Vec::with_capacity(positions.len());
         for position in positions {
             let script = reader.read(position)?;
-            sessions.push(self.session(&profile.name, &script, &numbers));
+            sessions.push(self.session(&profile.name, script, &table, &numbers));
         }
         Ok(sessions)
     }
 
-    fn session(&mut self, profile: &str, script: &SessionScript, numbers: &[u32]) -> SessionPlan {
+    fn session(
+        &mut self,
+        profile: &str,
+        script: SessionScript,
+        table: &[Endpoint],
+        numbers: &[u32],
+    ) -> SessionPlan {
         let mut steps = Vec::with_capacity(script.steps.len());
-        for step in &script.steps {
-            let mut plan = self.step(profile, step, false);
+        for mut step in script.steps {
+            if let Some(endpoint) = table.get(step.endpoint as usize) {
+                let found = step.injections.iter().filter_map(|one| self.bindings.bind(one, endpoint));
+                step.injections = found.collect();
+            }
+            let mut plan = self.step(profile, &step, false);
             // The reader has checked that every step's endpoint is in its table.
             plan.endpoint = numbers.get(step.endpoint as usize).copied().unwrap_or(0);
             steps.push(plan);

@@ -154,17 +154,21 @@ impl Collector {
             tally.bytes_in += sample.bytes_in;
             tally.bytes_out += sample.bytes_out;
         }
-        if sample.status == 0 {
+        if sample.status == 0 && !sample.waited {
             return;
         }
         let (response, service) = (Nanos(sample.response), Nanos(sample.service));
         for tally in [own, &mut totals.all] {
-            *tally.status.entry(sample.status).or_default() += 1;
+            if sample.status != 0 {
+                *tally.status.entry(sample.status).or_default() += 1;
+            }
             record(&mut tally.response, response);
             record(&mut tally.service, service);
         }
-        record(&mut totals.lag, Nanos(sample.lag));
-        totals.late += u64::from(sample.lag > LATE_NS);
+        if sample.status != 0 {
+            record(&mut totals.lag, Nanos(sample.lag));
+            totals.late += u64::from(sample.lag > LATE_NS);
+        }
         let spare = &mut self.spare;
         let mut fresh = || spare.pop().unwrap_or_else(new_histogram);
         let of = open.endpoints.entry(sample.endpoint).or_insert_with(|| (fresh(), fresh()));

@@ -80,6 +80,8 @@ pub(crate) fn document(totals: &Totals, facts: &Facts<'_>) -> RunDocument {
         bytes_in: all.bytes_in,
         bytes_out: all.bytes_out,
         total: TotalFigures {
+            requests: all.requests,
+            failures: all.failures,
             response_time_ms: Latency::of(&all.response),
             service_time_ms: Latency::of(&all.service),
             status: all.status.clone(),
@@ -142,6 +144,9 @@ fn evaluate(
 }
 
 /// Invalid before failed: figures that say nothing of the target cannot fail it.
+/// A run without thresholds passes whatever fails; above this share that is said.
+const UNWATCHED_FAILURES: f64 = 0.01;
+
 fn verdict(totals: &Totals, facts: &Facts<'_>, thresholds: &[ThresholdResult]) -> (Verdict, Vec<String>) {
     let counters = &totals.counters;
     let mut invalid = Vec::new();
@@ -184,9 +189,22 @@ fn verdict(totals: &Totals, facts: &Facts<'_>, thresholds: &[ThresholdResult]) -
     let verdict = match (invalid.is_empty(), failed.is_empty()) {
         (false, _) => Verdict::Invalid,
         (true, false) => Verdict::Fail,
-        (true, true) => return (Verdict::Pass, Vec::new()),
+        (true, true) => Verdict::Pass,
     };
     invalid.extend(failed);
+    let all = &totals.all;
+    if verdict == Verdict::Pass
+        && thresholds.is_empty()
+        && all.failures as f64 > UNWATCHED_FAILURES * all.requests as f64
+    {
+        invalid.push(format!(
+            "{} of {} requests failed ({:.1}%), and no threshold says whether that is right: --threshold \
+             'failure_rate < 1%' would",
+            all.failures,
+            all.requests,
+            100.0 * all.failures as f64 / all.requests as f64
+        ));
+    }
     if counters.without_value > 0 {
         invalid.push(format!(
             "{} requests were sent with a recorded value where a correlation had none to give",

@@ -25,8 +25,11 @@ pub(crate) struct Sample {
     pub(crate) bytes_in: u64,
     pub(crate) bytes_out: u64,
     pub(crate) endpoint: u32,
-    /// 0: no answer came, and the times mean nothing.
+    /// 0: no answer came; the times mean nothing, unless it `waited`.
     pub(crate) status: u16,
+    /// No answer came, and what was waited for it is the least that it would have taken: to leave these out would forget
+    /// just the slowest.
+    pub(crate) waited: bool,
     pub(crate) failed: bool,
     pub(crate) mismatch: bool,
     /// A status was recorded, and this answer's is of the same class.

@@ -129,6 +129,12 @@ impl EndpointFigures {
 /// All endpoints together.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct TotalFigures {
+    /// Requests that ended.
+    #[serde(default)]
+    pub requests: u64,
+    /// Of those, failed.
+    #[serde(default)]
+    pub failures: u64,
     /// Intended start → last byte.
     pub response_time_ms: Latency,
     /// Actual start → last byte.

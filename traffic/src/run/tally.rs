@@ -44,7 +44,8 @@ pub struct Tally {
     pub bytes_out: u64,
     /// Answers by status code.
     pub status: BTreeMap<u16, u64>,
-    /// Response times (intended start → last byte), in microseconds. Failed requests that were answered are in it.
+    /// Response times (intended start → last byte), in microseconds. Failed requests that were answered are in it, and with
+    /// the time they waited those that never were (a timeout); not those that could not be sent or were cut off at once.
     pub response: Histogram<u64>,
     /// Service times (actual start → last byte), in microseconds.
     pub service: Histogram<u64>,
