@@ -115,7 +115,7 @@ fn the_page_is_whole_and_stands_alone() {
         "GET &#x2f;items&#x2f;{id}",
         "timeout",
         "<svg",
-        "application/json",
+        "application&#x2f;json",
         "99.75%",
         "</html>",
     ] {
