@@ -65,4 +65,12 @@ pub enum Error {
         /// What was expected and what was found.
         message: String,
     },
+    /// An interface or address that cannot be listened on, or no longer.
+    #[error("{what}: {message}")]
+    Live {
+        /// The interface or the address.
+        what: String,
+        /// What the system said, and what to do.
+        message: String,
+    },
 }

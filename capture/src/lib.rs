@@ -28,6 +28,7 @@
 //! | `har` | HTTP archives, entry by entry |
 //! | `gor` | GoReplay's files, record by record |
 //! | `source` | the one iterator that callers see |
+//! | [`feed`](Feed) | traffic while it happens, and the queue that it waits in |
 //!
 //! Not read yet, but recognised and named: access logs; HTTP/2 and TLS are counted in the warnings.
 //!
@@ -36,6 +37,7 @@
 
 mod container;
 mod error;
+mod feed;
 mod gor;
 mod har;
 mod http;
@@ -48,6 +50,7 @@ mod source;
 mod tcp;
 
 pub use error::{Error, Place};
+pub use feed::{Feed, Next, Stop};
 pub use input::Input;
 pub use options::Options;
 pub use recognise::{Kind, recognise};
