@@ -199,7 +199,7 @@ mod tests {
         queue.push(boxed());
         let other = Arc::clone(&queue);
         let pushing = std::thread::spawn(move || (0..2).for_each(|_| other.push(boxed())));
-        assert!(matches!(queue.next(Duration::from_secs(60)), Ok(Next::Exchange(_))));
+        assert!(matches!(queue.next(Duration::from_mins(1)), Ok(Next::Exchange(_))));
         queue.abandon();
         assert!(pushing.join().is_ok());
     }

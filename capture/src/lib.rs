@@ -24,7 +24,9 @@
 //! | `net` | link layers, tunnels, IP and its fragments → TCP segments |
 //! | `tcp` | segments → the two byte streams of each connection, with their holes, within a memory limit |
 //! | `http` | byte streams → messages → exchanges |
-//! | `packets` | the four above, joined |
+//! | `assembly` | the three above, joined, and the books of it |
+//! | `packets` | capture files: `container` and `assembly` |
+//! | [`live`] | an interface, through libpcap: the same assembly on packets as they pass (feature `live`) |
 //! | `har` | HTTP archives, entry by entry |
 //! | `gor` | GoReplay's files, record by record |
 //! | `source` | the one iterator that callers see |
@@ -35,6 +37,7 @@
 //! Everything of TCP and HTTP/1 is our own, because recordings come with what no live parser meets: holes, overlaps, a beginning in
 //! the middle. Containers are taken apart by `pcap-parser`, IP and TCP headers by `etherparse`.
 
+mod assembly;
 mod container;
 mod error;
 mod feed;
@@ -42,6 +45,8 @@ mod gor;
 mod har;
 mod http;
 mod input;
+#[cfg(feature = "live")]
+pub mod live;
 mod net;
 mod options;
 mod packets;

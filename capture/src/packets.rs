@@ -1,16 +1,12 @@
-//! A capture file as a source of exchanges: container → frames → segments → streams → HTTP.
-
-use std::collections::{BTreeMap, VecDeque};
+//! A capture file as a source of exchanges.
 
 use mynah_traffic::Exchange;
 use mynah_traffic::recording::CaptureCounts;
 
+use crate::assembly::Assembly;
 use crate::container::{PacketReader, Stop};
-use crate::http::Out;
 use crate::input::Input;
-use crate::net::{Decoder, Outcome};
 use crate::source::counted;
-use crate::tcp::Table;
 use crate::{Error, Options};
 
 /// Reads one capture file.
@@ -18,14 +14,7 @@ pub(crate) struct Packets {
     reader: PacketReader,
     path: std::path::PathBuf,
     compressed: bool,
-    decoder: Decoder,
-    table: Table,
-    finished: VecDeque<Exchange>,
-    next_connection: u64,
-    captured: u64,
-    undecodable: u64,
-    unknown_links: BTreeMap<u16, u64>,
-    exchanges: u64,
+    assembly: Assembly,
     warnings: Vec<String>,
     ended: bool,
 }
@@ -46,27 +35,13 @@ impl Packets {
                 });
             }
         };
-        Ok(Packets {
-            reader,
-            path,
-            compressed,
-            decoder: Decoder::default(),
-            table: Table::new(options),
-            finished: VecDeque::new(),
-            next_connection: options.first_connection,
-            captured: 0,
-            undecodable: 0,
-            unknown_links: BTreeMap::new(),
-            exchanges: 0,
-            warnings: Vec::new(),
-            ended: false,
-        })
+        let assembly = Assembly::new(options);
+        Ok(Packets { reader, path, compressed, assembly, warnings: Vec::new(), ended: false })
     }
 
     pub(crate) fn next(&mut self) -> Option<Result<Exchange, Error>> {
         loop {
-            if let Some(exchange) = self.finished.pop_front() {
-                self.exchanges += 1;
+            if let Some(exchange) = self.assembly.pop() {
                 return Some(Ok(exchange));
             }
             if self.ended {
@@ -80,29 +55,14 @@ impl Packets {
 
     /// Reads one packet, or ends.
     fn step(&mut self) -> Result<(), Error> {
-        let packet = match self.reader.next() {
-            Ok(Some(packet)) => packet,
-            Ok(None) => {
-                self.end(None);
-                return Ok(());
-            }
+        match self.reader.next() {
+            Ok(Some(packet)) => self.assembly.packet(&packet),
+            Ok(None) => self.end(None),
             Err(Stop::Io(source)) if !self.compressed => {
                 self.end(None);
                 return Err(Error::Io { path: self.path.clone(), source });
             }
-            Err(stop) => {
-                self.end(Some(&stop));
-                return Ok(());
-            }
-        };
-        let mut out = Out { exchanges: &mut self.finished, next_connection: &mut self.next_connection };
-        let table = &mut self.table;
-        let outcome =
-            self.decoder.decode(&packet, &mut |segment| table.segment(&segment, packet.time, &mut out));
-        match outcome {
-            Outcome::Segment | Outcome::Other => self.captured += 1,
-            Outcome::Undecodable => self.undecodable += 1,
-            Outcome::UnknownLink(link) => *self.unknown_links.entry(link).or_default() += 1,
+            Err(stop) => self.end(Some(&stop)),
         }
         Ok(())
     }
@@ -114,61 +74,24 @@ impl Packets {
             self.warnings
                 .push(format!("cut short at byte {offset}: {message}; what stood before it was kept"));
         }
-        let mut out = Out { exchanges: &mut self.finished, next_connection: &mut self.next_connection };
-        self.table.finish(&mut out);
-        self.warn();
-    }
-
-    fn warn(&mut self) {
-        let flows = self.table.statistics;
-        let counts = self.counts();
+        self.assembly.finish();
         let unreadable = self.reader.unreadable();
-        let mut say = |count: u64, one: &str, many: &str| {
-            if count > 0 {
-                self.warnings.push(counted(count, one, many));
-            }
-        };
-        say(unreadable, "packet block could not be read", "packet blocks could not be read");
-        say(self.undecodable, "packet could not be decoded", "packets could not be decoded");
-        for (link, count) in &self.unknown_links {
-            let what = format!("of link type {link} not supported yet");
-            say(*count, &format!("packet {what}"), &format!("packets {what}"));
+        if unreadable > 0 {
+            self.warnings.push(counted(
+                unreadable,
+                "packet block could not be read",
+                "packet blocks could not be read",
+            ));
         }
-        say(flows.tls, "TLS connection was not decrypted", "TLS connections were not decrypted");
-        say(flows.http2, "HTTP/2 connection not supported yet", "HTTP/2 connections not supported yet");
-        say(flows.other, "connection carried no HTTP", "connections carried no HTTP");
-        let junk = "bytes that belong to no message";
-        say(flows.junk, &format!("connection had {junk}"), &format!("connections had {junk}"));
-        say(
-            counts.gaps,
-            "hole in the streams: bytes were lost before the capture saw them",
-            "holes in the streams: bytes were lost before the capture saw them",
-        );
-        say(
-            counts.evicted,
-            "connection was given up to stay within the memory limit",
-            "connections were given up to stay within the memory limit",
-        );
-        let kernel = "dropped by the kernel that captured";
-        say(counts.dropped_by_kernel, &format!("packet {kernel}"), &format!("packets {kernel}"));
-        if self.exchanges == 0 && self.finished.is_empty() {
-            self.warnings.push("no HTTP in it".to_owned());
-        }
+        self.warnings.extend(self.assembly.warnings(self.reader.dropped_by_kernel()));
     }
 
     pub(crate) fn counts(&self) -> CaptureCounts {
-        let flows = self.table.statistics;
-        let unknown: u64 = self.unknown_links.values().sum();
-        let dropped_by_kernel = self.reader.dropped_by_kernel();
-        let dropped_by_mynah = self.undecodable + unknown + self.reader.unreadable();
-        CaptureCounts {
-            seen: self.captured + dropped_by_kernel + dropped_by_mynah,
-            captured: self.captured,
-            dropped_by_kernel,
-            dropped_by_mynah,
-            gaps: flows.gaps,
-            evicted: flows.evicted,
-        }
+        let mut counts = self.assembly.counts();
+        counts.dropped_by_kernel = self.reader.dropped_by_kernel();
+        counts.dropped_by_mynah += self.reader.unreadable();
+        counts.seen += counts.dropped_by_kernel + self.reader.unreadable();
+        counts
     }
 
     pub(crate) fn warnings(&self) -> Vec<String> {
@@ -176,7 +99,7 @@ impl Packets {
     }
 
     pub(crate) fn next_connection(&self) -> u64 {
-        self.next_connection
+        self.assembly.next_connection()
     }
 }
 

@@ -106,6 +106,13 @@ impl Table {
         while self.cost > self.options.memory && self.evict(out) {}
     }
 
+    /// Time has gone on without a packet.
+    #[cfg(feature = "live")]
+    pub(crate) fn quiet(&mut self, now: Nanos, out: &mut Out<'_>) {
+        self.now = self.now.max(now);
+        self.expire(out);
+    }
+
     /// The capture is over: ends all flows, the one silent for longest first.
     pub(crate) fn finish(&mut self, out: &mut Out<'_>) {
         for list in 0..2 {
