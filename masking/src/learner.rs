@@ -3,9 +3,8 @@
 use mynah_message::Message;
 use mynah_traffic::{Exchange, Side};
 
-use crate::finder::Match;
 use crate::kind::Kind;
-use crate::learned::Learning;
+use crate::learned::{Learning, Match};
 use crate::memo::Memo;
 use crate::message;
 use crate::policy::Policy;
@@ -76,7 +75,7 @@ impl Sink for Learning {
         None
     }
 
-    fn met_jwt(&self, value: &[u8]) -> Met {
+    fn met_jwt(&mut self, value: &[u8]) -> Met {
         // It is noted last, when its claims have been.
         if self.has(Kind::Jwt, value) { Met::Noted } else { Met::New }
     }

@@ -2,15 +2,14 @@
 
 use std::collections::{HashMap, HashSet};
 use std::hash::{BuildHasher as _, RandomState};
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 
 use mynah_traffic::{Exchange, Masked, Provenance, Side};
 
 use crate::audit::Auditor;
-use crate::finder::Match;
 use crate::key::Key;
 use crate::kind::Kind;
-use crate::learned::Learned;
+use crate::learned::{Known, Match};
 use crate::memo::Memo;
 use crate::message::{self, Outcome};
 use crate::policy::Policy;
@@ -30,27 +29,29 @@ pub struct Masker {
 
 /// What the scanner talks to.
 pub(crate) struct State {
-    learned: Arc<Learned>,
+    known: Known,
     pseudonyms: Pseudonyms,
     cache: HashMap<Kind, HashMap<Box<[u8]>, Vec<u8>>>,
-    issued: Issued,
+    pub(crate) issued: Issued,
 }
 
 /// Keyed fingerprints of everything that was written in the place of something. The key is a random one of this process's:
-/// pseudonyms are no secret, only nobody must be able to choose one that collides.
+/// pseudonyms are no secret, only nobody must be able to choose one that collides. Clones share them.
 #[derive(Clone, Default)]
 pub(crate) struct Issued {
     key: RandomState,
-    prints: HashSet<u64>,
+    prints: Arc<RwLock<HashSet<u64>>>,
 }
 
 impl Issued {
-    pub(crate) fn note(&mut self, written: &[u8]) {
-        self.prints.insert(self.key.hash_one(written));
+    pub(crate) fn note(&self, written: &[u8]) {
+        let print = self.key.hash_one(written);
+        self.prints.write().unwrap_or_else(PoisonError::into_inner).insert(print);
     }
 
     pub(crate) fn has(&self, written: &[u8]) -> bool {
-        self.prints.contains(&self.key.hash_one(written))
+        let print = self.key.hash_one(written);
+        self.prints.read().unwrap_or_else(PoisonError::into_inner).contains(&print)
     }
 }
 
@@ -58,19 +59,14 @@ impl Issued {
 const CACHED: usize = 50_000;
 
 impl Masker {
-    pub(crate) fn new(policy: Policy, key: &Key, learned: Learned) -> Masker {
+    pub(crate) fn new(policy: Policy, key: &Key, known: Known) -> Masker {
         let report = Report {
-            learned: learned.len() as u64,
+            learned: known.len() as u64,
             policy_hash: hex(&policy.hash()),
             key_id: hex(&key.id()),
             ..Report::default()
         };
-        let state = State {
-            learned: Arc::new(learned),
-            pseudonyms: Pseudonyms::new(key),
-            cache: HashMap::new(),
-            issued: Issued::default(),
-        };
+        let state = State::new(known, Pseudonyms::new(key), Issued::default());
         Masker { policy, state, memo: Memo::default(), report, key_id: key.id() }
     }
 
@@ -115,7 +111,7 @@ impl Masker {
 
     /// Who checks the exchanges that were masked so far.
     pub fn auditor(&self) -> Auditor {
-        Auditor::new(&self.state.learned, self.state.issued.clone())
+        Auditor::new(self.state.known.clone(), self.state.issued.clone())
     }
 
     /// For a recording's header: the key's name and the policy's hash.
@@ -138,6 +134,10 @@ fn sworn(exchange: Exchange) -> Masked<Exchange> {
 }
 
 impl State {
+    pub(crate) fn new(known: Known, pseudonyms: Pseudonyms, issued: Issued) -> State {
+        State { known, pseudonyms, cache: HashMap::new(), issued }
+    }
+
     fn kept(&self, kind: Kind, value: &[u8]) -> Option<Vec<u8>> {
         self.cache.get(&kind)?.get(value).cloned()
     }
@@ -171,7 +171,7 @@ impl Sink for State {
         Some(made)
     }
 
-    fn met_jwt(&self, value: &[u8]) -> Met {
+    fn met_jwt(&mut self, value: &[u8]) -> Met {
         self.kept(Kind::Jwt, value).map_or(Met::New, Met::Replaced)
     }
 
@@ -187,11 +187,11 @@ impl Sink for State {
     }
 
     fn known(&self, value: &[u8]) -> Option<Kind> {
-        self.learned.kind(value)
+        self.known.kind(value)
     }
 
     fn matches(&self, text: &[u8]) -> Vec<Match> {
-        self.learned.matches(text)
+        self.known.matches(text)
     }
 
     fn sweep(&mut self, policy: &Policy, text: &[u8], matches: Vec<Match>, in_place: bool) -> Vec<Patch> {
@@ -199,15 +199,14 @@ impl Sink for State {
         if matches.is_empty() {
             return patches;
         }
-        let learned = Arc::clone(&self.learned);
-        for seen in learned.sightings(matches) {
+        for seen in self.known.sightings(matches) {
             if patches.last().is_some_and(|p| p.range.end > seen.range.start) {
                 continue;
             }
             // In another case it is not quite the same value: the pseudonym is of what stands there.
             let value = match seen.variant {
-                Variant::Raw => text.get(seen.range.clone()).unwrap_or(seen.value),
-                _ => seen.value,
+                Variant::Raw => text.get(seen.range.clone()).unwrap_or(&seen.value),
+                _ => &seen.value,
             };
             let other = if in_place {
                 Some(self.pseudonyms.token(value, false)).filter(|o| o.len() == value.len())
