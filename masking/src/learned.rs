@@ -12,7 +12,7 @@ use zeroize::Zeroize as _;
 use crate::entropy;
 use crate::finder::{Candidate, Finder};
 use crate::kind::Kind;
-use crate::variant::{self, Variant, Way};
+use crate::variant::{Variant, Way};
 
 /// Values and their kinds while learning.
 #[derive(Default)]
@@ -75,6 +75,10 @@ fn is_learnable(kind: Kind, value: &[u8]) -> bool {
     }
     if kind == Kind::Name && is_full_name(value) {
         return true;
+    }
+    // Punctuation is kept: what is made of little else would be its own pseudonym.
+    if value.iter().filter(|b| b.is_ascii_alphanumeric() || **b >= 0x80).take(4).count() < 4 {
+        return false;
     }
     entropy::is_unique(value) && (kind != Kind::Cookie || entropy::random_bits(value) >= entropy::UNIQUE_BITS)
 }
@@ -367,6 +371,26 @@ mod tests {
         assert_eq!(found, [&names[0], &names[1]]);
         assert!(!is_learnable(Kind::User, b"Leslie Rossi"));
         assert!(!is_learnable(Kind::Token, &b"k3J9xQ2m".repeat(4096)));
+    }
+
+    #[test]
+    fn a_value_takes_less_than_a_kilobyte() {
+        let known = Known::default();
+        let values = 100_000_u64;
+        known.learned.add(
+            (0..values)
+                .map(|n| {
+                    format!(
+                        "{:032x}",
+                        u128::from(n + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835)
+                    )
+                })
+                .map(|text| (text.into_bytes().into_boxed_slice(), Kind::Session))
+                .collect(),
+        );
+        let each = known.memory() as u64 / values;
+        println!("{each} bytes for each session of 32 hex digits");
+        assert!(each < 1000, "{each}");
     }
 
     #[test]

@@ -15,6 +15,7 @@ use crate::message::{self, Outcome};
 use crate::policy::Policy;
 use crate::pseudonym::Pseudonyms;
 use crate::report::Report;
+use crate::scan::layer::splice;
 use crate::scan::{Met, Patch, Scanner, Sink};
 use crate::variant::Variant;
 
@@ -29,9 +30,12 @@ pub struct Masker {
 
 /// What the scanner talks to.
 pub(crate) struct State {
-    known: Known,
-    pseudonyms: Pseudonyms,
+    pub(crate) known: Known,
+    pub(crate) pseudonyms: Pseudonyms,
     cache: HashMap<Kind, HashMap<Box<[u8]>, Vec<u8>>>,
+    /// The same of web tokens, with the epoch: when more is known, more of the claims may be.
+    jwts: HashMap<Box<[u8]>, (u64, Vec<u8>)>,
+    epoch: u64,
     pub(crate) issued: Issued,
 }
 
@@ -119,6 +123,17 @@ impl Masker {
         (self.key_id, self.policy.hash())
     }
 
+    /// Values were added to what is known.
+    pub(crate) fn knows_more(&mut self) {
+        self.state.begin_epoch();
+        self.memo.begin_epoch();
+        self.report.learned = self.state.known.len() as u64;
+    }
+
+    pub(crate) fn state(&self) -> &State {
+        &self.state
+    }
+
     pub(crate) fn scanner(&mut self) -> Scanner<'_> {
         Scanner::new(&self.policy, &mut self.state, &mut self.memo)
     }
@@ -129,13 +144,13 @@ impl Masker {
     clippy::disallowed_methods,
     reason = "this is what masking is for: every part has just been through the scanner"
 )]
-fn sworn(exchange: Exchange) -> Masked<Exchange> {
+pub(crate) fn sworn(exchange: Exchange) -> Masked<Exchange> {
     Masked::assume(exchange, Provenance::Policy)
 }
 
 impl State {
     pub(crate) fn new(known: Known, pseudonyms: Pseudonyms, issued: Issued) -> State {
-        State { known, pseudonyms, cache: HashMap::new(), issued }
+        State { known, pseudonyms, cache: HashMap::new(), jwts: HashMap::new(), epoch: 0, issued }
     }
 
     fn kept(&self, kind: Kind, value: &[u8]) -> Option<Vec<u8>> {
@@ -150,8 +165,13 @@ impl State {
         kept.insert(value.into(), made);
     }
 
+    /// More is known from now on.
+    fn begin_epoch(&mut self) {
+        self.epoch += 1;
+    }
+
     /// The pseudonym of a value, a web token's too.
-    fn pseudonym(&mut self, policy: &Policy, kind: Kind, value: &[u8]) -> Option<Vec<u8>> {
+    pub(crate) fn pseudonym(&mut self, policy: &Policy, kind: Kind, value: &[u8]) -> Option<Vec<u8>> {
         if kind == Kind::Jwt {
             let mut memo = Memo::default();
             let mut scanner = Scanner::new(policy, self, &mut memo);
@@ -172,13 +192,19 @@ impl Sink for State {
     }
 
     fn met_jwt(&mut self, value: &[u8]) -> Met {
-        self.kept(Kind::Jwt, value).map_or(Met::New, Met::Replaced)
+        match self.jwts.get(value) {
+            Some((epoch, made)) if *epoch == self.epoch => Met::Replaced(made.clone()),
+            _ => Met::New,
+        }
     }
 
     fn replace_jwt(&mut self, value: &[u8], masked: Option<Vec<u8>>) -> Option<Vec<u8>> {
         // One that cannot be taken apart is a token like any other.
         let made = masked.unwrap_or_else(|| self.pseudonyms.token(value, true));
-        self.keep(Kind::Jwt, value, made.clone());
+        if self.jwts.len() >= CACHED {
+            self.jwts.clear();
+        }
+        self.jwts.insert(value.into(), (self.epoch, made.clone()));
         Some(made)
     }
 
@@ -214,12 +240,20 @@ impl Sink for State {
                 self.pseudonym(policy, seen.kind, value)
             };
             let Some(other) = other else { continue };
-            if let Some((range, bytes)) = seen.variant.rewrite(text, &seen.range, value, &other) {
-                let free = patches.last().is_none_or(|p| p.range.end <= range.start);
-                if free {
-                    patches.push(Patch { range, bytes, kind: seen.kind });
-                }
+            let Some((range, mut bytes)) = seen.variant.rewrite(text, &seen.range, value, &other) else {
+                continue;
+            };
+            if patches.last().is_some_and(|p| p.range.end > range.start) {
+                continue;
             }
+            // What was rewritten reaches to the end of the base64, in which more may follow.
+            if let Variant::Base64 { align, .. } = seen.variant {
+                let done = (usize::from(align) + other.len()) * 8 / 6;
+                let more = self.known.matches(&bytes).into_iter().filter(|m| m.range.start >= done).collect();
+                let more = self.sweep(policy, &bytes, more, in_place);
+                bytes = splice(&bytes, &more);
+            }
+            patches.push(Patch { range, bytes, kind: seen.kind });
         }
         patches
     }

@@ -114,7 +114,8 @@ impl Way {
             &written
         };
         let there = text.get(..wanted.len())?;
-        let same = if self.variant().is_exact() { there == wanted } else { there.eq_ignore_ascii_case(wanted) };
+        let same =
+            if self.variant().is_exact() { there == wanted } else { there.eq_ignore_ascii_case(wanted) };
         same.then_some(wanted.len())
     }
 }

@@ -21,8 +21,8 @@ mod value;
 
 use std::ops::Range;
 
-use crate::learned::Match;
 use crate::kind::Kind;
+use crate::learned::Match;
 use crate::memo::Memo;
 use crate::names::Rule;
 use crate::policy::Policy;
