@@ -6,16 +6,13 @@
 
 use std::borrow::Cow;
 use std::fmt;
-use std::sync::Arc;
 
 use mynah_message::{Limits, Message, View, html, json, percent};
 use mynah_traffic::{Exchange, Side};
 use serde::Serialize;
 
-use crate::finder::{Finder, Pattern};
-use crate::learned::Learned;
+use crate::learned::Known;
 use crate::masker::Issued;
-use crate::variant;
 
 /// Findings kept with their place; all are counted.
 const LISTED: usize = 1000;
@@ -24,11 +21,7 @@ const ROUNDS: usize = 2;
 
 /// Checks masked exchanges, in the order in which they stand in the recording.
 pub struct Auditor {
-    /// Keeps the originals alive, and wiped when the last one who needs them is gone.
-    _learned: Arc<Learned>,
-    finder: Finder,
-    /// Those with a space in them: all that can newly appear when `+` is read as one.
-    spaced: Finder,
+    known: Known,
     issued: Issued,
     exchange: u64,
     findings: Findings,
@@ -73,27 +66,8 @@ impl fmt::Display for Findings {
 impl std::error::Error for Findings {}
 
 impl Auditor {
-    pub(crate) fn new(learned: &Arc<Learned>, issued: Issued) -> Auditor {
-        let mut patterns = Vec::new();
-        let mut spaced = Vec::new();
-        for (value, _) in learned.values() {
-            if value.contains(&b' ') {
-                spaced.push(Pattern { bytes: value.into(), exact: false });
-            }
-            patterns.push(Pattern { bytes: value.into(), exact: false });
-            patterns.push(Pattern { bytes: variant::hex(value, false).into(), exact: false });
-            for (form, _) in variant::base64_forms(value) {
-                patterns.push(Pattern { bytes: form.into(), exact: true });
-            }
-        }
-        Auditor {
-            _learned: Arc::clone(learned),
-            finder: Finder::new(patterns),
-            spaced: Finder::new(spaced),
-            issued,
-            exchange: 0,
-            findings: Findings::default(),
-        }
+    pub(crate) fn new(known: Known, issued: Issued) -> Auditor {
+        Auditor { known, issued, exchange: 0, findings: Findings::default() }
     }
 
     /// Looks at one exchange.
@@ -136,12 +110,13 @@ impl Auditor {
 
     /// Searches bytes, and what they mean.
     fn search(&mut self, side: Side, part: &'static str, bytes: &[u8]) {
-        if self.finder.is_empty() || bytes.is_empty() {
+        if bytes.is_empty() || self.known.is_empty() {
             return;
         }
         let mut views: Vec<Decoded> = Vec::new();
-        let plus = !self.spaced.is_empty();
-        let mut found = count(&self.finder, bytes);
+        // All that can newly appear when + is read as a space has a space in it.
+        let plus = self.known.has_spaced();
+        let mut found = self.known.count(bytes, false);
         let mut from = 0;
         decoded(bytes, false, plus, &mut views);
         for _ in 1..ROUNDS {
@@ -154,8 +129,7 @@ impl Auditor {
             from = to;
         }
         for view in &views {
-            let finder = if view.spaces { &self.spaced } else { &self.finder };
-            found = found.max(count(finder, &view.bytes));
+            found = found.max(self.known.count(&view.bytes, view.spaces));
         }
         for _ in 0..found {
             self.report(side, part, "original");
@@ -172,12 +146,6 @@ impl Auditor {
             self.findings.places.push(Finding { exchange: self.exchange, side, part, what });
         }
     }
-}
-
-fn count(finder: &Finder, bytes: &[u8]) -> u64 {
-    let mut count = 0;
-    finder.each(bytes, &mut |_| count += 1);
-    count
 }
 
 /// Bytes with an encoding undone.

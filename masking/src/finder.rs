@@ -1,161 +1,204 @@
 //! Finds any of very many byte strings in a text, without an automaton: one over a million patterns would take a gigabyte.
 //!
-//! Of each pattern one window of eight bytes, the rarest of three, goes into a table behind a bitmap. A text is read window by
-//! window; only where the bitmap says so the table is asked, and only a full comparison makes a match. Memory: about
-//! 20 bytes a pattern besides the patterns. The case of letters does not matter in windows; in matches, unless asked.
+//! A text is looked at in every fourth place only. So that no occurrence is missed, each pattern has four windows in the
+//! table, one beginning a byte behind the other: wherever the pattern stands, exactly one of them begins at such a place. A
+//! bitmap stands before the table; only a full comparison makes a match. Patterns may be added at any time, one costs
+//! about a microsecond; there is nothing to be built anew but, now and then, the bitmap and the table as they double.
+//!
+//! Windows are of eight bytes; of the few patterns too short for four such windows (below eleven bytes), of five. The case of
+//! letters does not matter in windows. Memory: 12 bytes for each of the four entries, and half to all of that again for
+//! what is free in the table, and two bytes each in the bitmap: about 100 bytes a pattern, besides the pattern, which is
+//! not kept here.
 
-use std::collections::HashMap;
-use std::ops::Range;
+use hashbrown::HashTable;
 
-/// Bytes in a window: no pattern may be shorter.
-pub(crate) const WINDOW: usize = 8;
+/// Every how many bytes a text is looked at, and so the windows that each pattern has.
+const STRIDE: usize = 4;
+/// No shorter pattern can be found.
+pub(crate) const SHORTEST: usize = SHORT + STRIDE - 1;
 
-/// One string to find.
-#[derive(Debug)]
-pub(crate) struct Pattern {
-    pub(crate) bytes: Box<[u8]>,
-    /// Whether letters must match in case.
-    pub(crate) exact: bool,
+const SHORT: usize = 5;
+const LONG: usize = 8;
+
+/// Bits in the bitmap for each window; doubled when there are fewer than half of that.
+const BITS: u64 = 32;
+
+/// A place where a pattern may stand.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Candidate {
+    /// Where it would begin.
+    pub(crate) start: usize,
+    /// What the pattern was added as.
+    pub(crate) tag: u32,
 }
 
-/// A pattern found.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub(crate) struct Match {
-    pub(crate) range: Range<usize>,
-    /// Index of the pattern.
-    pub(crate) pattern: usize,
-}
-
-/// The searcher over a set of patterns.
+/// The windows of a set of patterns.
 #[derive(Debug, Default)]
 pub(crate) struct Finder {
-    patterns: Vec<Pattern>,
+    long: Table<LONG>,
+    short: Table<SHORT>,
+}
+
+/// The windows of one length.
+#[derive(Debug, Default)]
+struct Table<const LENGTH: usize> {
     /// A Bloom filter, of which each window has one word.
     bitmap: Vec<u64>,
     shift: u32,
-    /// Sorted by window: window, pattern, offset of the window in the pattern.
-    windows: Vec<(u64, u32, u32)>,
+    entries: HashTable<Entry>,
 }
 
-/// Eight bytes as a number, letters without their case.
-fn window(bytes: &[u8]) -> Option<u64> {
-    let bytes: [u8; WINDOW] = bytes.get(..WINDOW)?.try_into().ok()?;
-    Some(u64::from_le_bytes(bytes) | 0x2020_2020_2020_2020)
+#[derive(Clone, Copy, Debug)]
+struct Entry {
+    /// The window's hash. Unequal windows rarely share one.
+    print: u32,
+    tag: u32,
+    /// Where in the pattern the window begins.
+    offset: u16,
 }
 
-fn mix(window: u64) -> u64 {
-    window.wrapping_mul(0x9e37_79b9_7f4a_7c15)
+/// The first bytes of these eight as a number, letters without their case.
+fn window<const LENGTH: usize>(bytes: [u8; 8]) -> u64 {
+    (u64::from_le_bytes(bytes) | 0x2020_2020_2020_2020) << (64 - 8 * LENGTH)
 }
 
-/// The three bits that stand for a window in its word of the bitmap.
-fn bits_of(hash: u64) -> u64 {
-    // The low bits of a product know only the low bits of its factors.
-    let folded = hash ^ (hash >> 29);
-    1 << (folded & 63) | 1 << (folded >> 6 & 63) | 1 << (folded >> 12 & 63)
+/// The window at the beginning of a text, if that is long enough.
+fn window_of<const LENGTH: usize>(text: &[u8]) -> Option<u64> {
+    let mut bytes = [0; 8];
+    bytes.get_mut(..LENGTH)?.copy_from_slice(text.get(..LENGTH)?);
+    Some(window::<LENGTH>(bytes))
+}
+
+/// A multiplicative hash: the upper half of the product knows all of the factor.
+fn print(window: u64) -> u32 {
+    (window.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32) as u32
+}
+
+/// The three bits that stand for a print in its word of the bitmap, whose place the print's upper bits say.
+fn bits_of(print: u32) -> u64 {
+    let mixed = print.wrapping_mul(0x85eb_ca6b);
+    1 << (mixed >> 26) | 1 << (mixed >> 20 & 63) | 1 << (mixed >> 14 & 63)
+}
+
+/// Where the table keeps an entry of that print.
+fn place(print: u32) -> u64 {
+    u64::from(print).wrapping_mul(0xa076_1d64_78bd_642f)
 }
 
 impl Finder {
-    /// Patterns shorter than a window are never found.
-    pub(crate) fn new(patterns: Vec<Pattern>) -> Finder {
-        let offsets = |p: &Pattern| {
-            let last = p.bytes.len().saturating_sub(WINDOW);
-            [0, last / 2, last]
-        };
-        let at = |p: &Pattern, offset: usize| p.bytes.get(offset..).and_then(window);
-        let mut counts: HashMap<u64, u32> = HashMap::new();
-        for pattern in &patterns {
-            for w in offsets(pattern).into_iter().filter_map(|o| at(pattern, o)) {
-                *counts.entry(w).or_default() += 1;
-            }
-        }
-        let mut windows = Vec::with_capacity(patterns.len());
-        for (index, pattern) in patterns.iter().enumerate() {
-            let rarest = offsets(pattern)
-                .into_iter()
-                .filter_map(|o| at(pattern, o).map(|w| (w, o)))
-                .min_by_key(|(w, _)| counts.get(w).copied().unwrap_or(0));
-            if let (Some((w, offset)), Ok(index)) = (rarest, u32::try_from(index)) {
-                windows.push((w, index, offset as u32));
-            }
-        }
-        windows.sort_unstable();
-        // Thirty-two bits for each window, three of them set: fewer than one text window in five hundred passes, for
-        // each one that does costs as much as thirty that do not.
-        let bits = (windows.len() as u64 * 32).next_power_of_two().clamp(1 << 10, 1 << 32).trailing_zeros();
-        let shift = u64::BITS - (bits - 6);
-        let mut bitmap = vec![0_u64; 1 << (bits - 6)];
-        for (w, ..) in &windows {
-            let hash = mix(*w);
-            bitmap[(hash >> shift) as usize] |= bits_of(hash);
-        }
-        Finder { patterns, bitmap, shift, windows }
-    }
-
-    pub(crate) fn is_empty(&self) -> bool {
-        self.windows.is_empty()
-    }
-
-    /// Every match, overlapping ones too, by where they begin, the longest first.
-    pub(crate) fn all(&self, text: &[u8]) -> Vec<Match> {
-        let mut found = Vec::new();
-        self.each(text, &mut |m| found.push(m));
-        found.sort_by(|a, b| {
-            a.range
-                .start
-                .cmp(&b.range.start)
-                .then(b.range.end.cmp(&a.range.end))
-                .then(a.pattern.cmp(&b.pattern))
-        });
-        found
-    }
-
-    /// Every match, overlapping ones too, in no particular order.
-    pub(crate) fn each(&self, text: &[u8], visit: &mut dyn FnMut(Match)) {
-        if self.windows.is_empty() || text.len() < WINDOW {
-            return;
-        }
-        for (at, bytes) in text.windows(WINDOW).enumerate() {
-            let Some(w) = window(bytes) else { continue };
-            let hash = mix(w);
-            let wanted = bits_of(hash);
-            let word = self.bitmap.get((hash >> self.shift) as usize).copied().unwrap_or(0);
-            if word & wanted == wanted {
-                self.verify(text, at, w, visit);
-            }
+    /// Adds a pattern. One that is shorter than [`SHORTEST`] is never found.
+    pub(crate) fn add(&mut self, pattern: &[u8], tag: u32) {
+        if pattern.len() >= LONG + STRIDE - 1 {
+            self.long.add(pattern, tag);
+        } else if pattern.len() >= SHORTEST {
+            self.short.add(pattern, tag);
         }
     }
 
-    fn verify(&self, text: &[u8], at: usize, w: u64, visit: &mut dyn FnMut(Match)) {
-        let from = self.windows.partition_point(|(other, ..)| *other < w);
-        let same = self.windows[from..].iter().take_while(|(other, ..)| *other == w);
-        for &(_, index, offset) in same {
-            let Some(start) = at.checked_sub(offset as usize) else { continue };
-            let Some(pattern) = self.patterns.get(index as usize) else { continue };
-            let range = start..start + pattern.bytes.len();
-            let Some(candidate) = text.get(range.clone()) else { continue };
-            let equal = if pattern.exact {
-                candidate == &*pattern.bytes
-            } else {
-                candidate.eq_ignore_ascii_case(&pattern.bytes)
-            };
-            if equal {
-                visit(Match { range, pattern: index as usize });
-            }
-        }
+    /// Every place in a text where a pattern may stand, each once, in no particular order. The caller must compare.
+    pub(crate) fn each(&self, text: &[u8], visit: &mut dyn FnMut(Candidate)) {
+        self.long.each(text, visit);
+        self.short.each(text, visit);
+    }
+
+    /// Bytes taken.
+    #[cfg(test)]
+    pub(crate) fn memory(&self) -> usize {
+        self.long.memory() + self.short.memory()
     }
 }
 
-/// Of [`Finder::all`] the leftmost matches, the longest of those that begin together, without overlaps.
-pub(crate) fn leftmost(mut found: Vec<Match>) -> Vec<Match> {
-    let mut end = 0;
-    found.retain(|m| {
-        let keep = m.range.start >= end;
-        if keep {
-            end = m.range.end;
+impl<const LENGTH: usize> Table<LENGTH> {
+    fn add(&mut self, pattern: &[u8], tag: u32) {
+        // Where very many patterns are alike in one place, in another one they are not.
+        const FEW: usize = 4;
+        let last = (pattern.len() - (LENGTH + STRIDE - 1)).min(usize::from(u16::MAX) - STRIDE);
+        let prints = |first: usize| -> [u32; STRIDE] {
+            std::array::from_fn(|i| pattern.get(first + i..).and_then(window_of::<LENGTH>).map_or(0, print))
+        };
+        let mut best = (usize::MAX, 0, [0; STRIDE]);
+        for first in [last / 2, 0, last, last / 4, last / 4 * 3] {
+            let prints = prints(first);
+            let crowd = prints.iter().map(|p| self.like(*p).take(64).count()).max().unwrap_or(0);
+            if crowd < best.0 {
+                best = (crowd, first, prints);
+            }
+            if crowd <= FEW {
+                break;
+            }
         }
-        keep
-    });
-    found
+        let (_, first, prints) = best;
+        for (i, print) in prints.into_iter().enumerate() {
+            let entry = Entry { print, tag, offset: (first + i) as u16 };
+            self.entries.insert_unique(place(print), entry, |e| place(e.print));
+            self.mark(print);
+        }
+    }
+
+    fn like(&self, print: u32) -> impl Iterator<Item = &Entry> {
+        self.entries.iter_hash(place(print)).filter(move |e| e.print == print)
+    }
+
+    fn mark(&mut self, print: u32) {
+        let bits = self.entries.len() as u64 * BITS;
+        if (self.bitmap.len() as u64) << 7 < bits {
+            let words = (bits.next_power_of_two() >> 6).clamp(1 << 6, 1 << 28) as usize;
+            self.bitmap = vec![0; words];
+            self.shift = u32::BITS - words.trailing_zeros();
+            for entry in &self.entries {
+                set(&mut self.bitmap, self.shift, entry.print);
+            }
+        }
+        set(&mut self.bitmap, self.shift, print);
+    }
+
+    fn each(&self, text: &[u8], visit: &mut dyn FnMut(Candidate)) {
+        if self.entries.is_empty() {
+            return;
+        }
+        let mut at = 0;
+        let mut rest = text;
+        while let Some(bytes) = rest.first_chunk::<8>() {
+            self.test(print(window::<LENGTH>(*bytes)), at, visit);
+            at += STRIDE;
+            rest = rest.get(STRIDE..).unwrap_or_default();
+        }
+        // At the end eight bytes can no longer be read at once.
+        while let Some(window) = window_of::<LENGTH>(rest) {
+            self.test(print(window), at, visit);
+            at += STRIDE;
+            rest = rest.get(STRIDE..).unwrap_or_default();
+        }
+    }
+
+    #[inline]
+    fn test(&self, print: u32, at: usize, visit: &mut dyn FnMut(Candidate)) {
+        let wanted = bits_of(print);
+        let word = self.bitmap.get((print >> self.shift) as usize).copied().unwrap_or(0);
+        if word & wanted == wanted {
+            self.candidates(print, at, visit);
+        }
+    }
+
+    #[cold]
+    fn candidates(&self, print: u32, at: usize, visit: &mut dyn FnMut(Candidate)) {
+        for entry in self.like(print) {
+            if let Some(start) = at.checked_sub(usize::from(entry.offset)) {
+                visit(Candidate { start, tag: entry.tag });
+            }
+        }
+    }
+
+    #[cfg(test)]
+    fn memory(&self) -> usize {
+        self.bitmap.capacity() * size_of::<u64>() + self.entries.allocation_size()
+    }
+}
+
+fn set(bitmap: &mut [u64], shift: u32, print: u32) {
+    if let Some(word) = bitmap.get_mut((print >> shift) as usize) {
+        *word |= bits_of(print);
+    }
 }
 
 #[cfg(test)]
@@ -164,43 +207,71 @@ mod tests {
 
     use super::*;
 
-    fn finder(patterns: &[&[u8]], exact: bool) -> Finder {
-        Finder::new(patterns.iter().map(|p| Pattern { bytes: (*p).into(), exact }).collect())
+    fn finder(patterns: &[&[u8]]) -> Finder {
+        let mut finder = Finder::default();
+        for (tag, pattern) in patterns.iter().enumerate() {
+            finder.add(pattern, tag as u32);
+        }
+        finder
+    }
+
+    /// Where and which, after the comparison.
+    fn found(finder: &Finder, patterns: &[&[u8]], text: &[u8], exact: bool) -> Vec<(usize, u32)> {
+        let mut found = Vec::new();
+        finder.each(text, &mut |Candidate { start, tag }| {
+            let pattern = patterns[tag as usize];
+            let there = text.get(start..start + pattern.len());
+            if there.is_some_and(|t| t == pattern || !exact && t.eq_ignore_ascii_case(pattern)) {
+                found.push((start, tag));
+            }
+        });
+        found.sort_unstable();
+        found
     }
 
     #[test]
-    fn finds_the_longest_leftmost() {
-        let f = finder(&[b"abcdefgh", b"abcdefghij", b"cdefghijkl"], false);
-        let found = leftmost(f.all(b"xx ABCDEFGHIJKL abcdefgh"));
-        let ranges: Vec<_> = found.iter().map(|m| (m.range.clone(), m.pattern)).collect();
-        assert_eq!(ranges, [(3..13, 1), (16..24, 0)]);
-        assert!(finder(&[b"abcdefgh"], true).all(b"ABCDEFGH").is_empty());
-        assert!(finder(&[b"short"], true).all(b"short").is_empty());
-        assert!(Finder::default().all(b"anything at all").is_empty());
+    fn overlapping_and_short_ones() {
+        let patterns: [&[u8]; 4] = [b"abcdefgh", b"abcdefghij", b"cdefghijkl", b"short"];
+        let f = finder(&patterns);
+        let text = b"xx ABCDEFGHIJKL abcdefgh short";
+        assert_eq!(found(&f, &patterns, text, false), [(3, 0), (3, 1), (5, 2), (16, 0)]);
+        assert_eq!(found(&f, &patterns, text, true), [(16, 0)]);
+        assert_eq!(found(&Finder::default(), &patterns, text, true), []);
+    }
+
+    #[test]
+    fn many_alike_are_told_apart() {
+        let patterns: Vec<String> = (0..50_000).map(|i| format!("customer-{i:06}@mail.example")).collect();
+        let bytes: Vec<&[u8]> = patterns.iter().map(String::as_bytes).collect();
+        let f = finder(&bytes);
+        for wanted in [0, 7, 4_711, 49_999] {
+            let text = format!("{}{}", "-".repeat(wanted % 5), patterns[wanted]);
+            assert_eq!(found(&f, &bytes, text.as_bytes(), true), [(wanted % 5, wanted as u32)]);
+            let mut candidates = 0;
+            f.each(text.as_bytes(), &mut |_| candidates += 1);
+            assert!(candidates < 200, "{candidates}");
+        }
     }
 
     proptest! {
         #[test]
         fn agrees_with_the_naive_search(
-            patterns in prop::collection::vec("[abAB]{8,12}", 1..40),
+            patterns in prop::collection::vec("[abAB]{8,16}", 1..40),
             text in "[abAB]{0,200}",
             exact: bool,
         ) {
             let bytes: Vec<&[u8]> = patterns.iter().map(String::as_bytes).collect();
-            let mut found = Vec::new();
-            finder(&bytes, exact).each(text.as_bytes(), &mut |m| found.push((m.range.start, m.pattern)));
-            found.sort_unstable();
             let mut naive = Vec::new();
             for start in 0..text.len() {
                 for (index, p) in bytes.iter().enumerate() {
                     if let Some(candidate) = text.as_bytes().get(start..start + p.len())
                         && (candidate == *p || !exact && candidate.eq_ignore_ascii_case(p))
                     {
-                        naive.push((start, index));
+                        naive.push((start, index as u32));
                     }
                 }
             }
-            prop_assert_eq!(found, naive);
+            prop_assert_eq!(found(&finder(&bytes), &bytes, text.as_bytes(), exact), naive);
         }
     }
 }

@@ -2,22 +2,32 @@
 //! the forms in which they can be written inside of other text.
 
 use std::collections::HashMap;
+use std::hash::{BuildHasher as _, RandomState};
+use std::ops::Range;
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 
-use mynah_message::{html, json, percent};
+use hashbrown::HashTable;
 use zeroize::Zeroize as _;
 
 use crate::entropy;
-use crate::finder::{self, Finder, Match, Pattern};
+use crate::finder::{Candidate, Finder};
 use crate::kind::Kind;
-use crate::variant::{self, Variant};
+use crate::variant::{Variant, Way};
 
 /// Values and their kinds while learning.
 #[derive(Default)]
 pub(crate) struct Learning {
+    /// What was settled before: of that nothing is to be noted any more.
+    known: Known,
     values: HashMap<Box<[u8]>, Kind>,
 }
 
 impl Learning {
+    /// For a stream, in which what is known has its kind for good.
+    pub(crate) fn beside(known: Known) -> Learning {
+        Learning { known, values: HashMap::new() }
+    }
+
     /// Notes a value when it is hard to guess. Found under two kinds it gets the more telling one, in whichever order.
     pub(crate) fn note(&mut self, kind: Kind, value: &[u8]) {
         // Looking it up costs less than judging it again; of full names and cookies the kind has a say in that.
@@ -25,18 +35,30 @@ impl Learning {
             && (kind >= *known || is_learnable(kind, value))
         {
             *known = kind.min(*known);
-        } else if is_learnable(kind, value) {
+        } else if self.known.kind(value).is_none() && is_learnable(kind, value) {
             self.values.insert(value.into(), kind);
         }
     }
 
-    /// Whether the value was noted under that kind or a more telling one.
+    /// Whether the value was noted under that kind or a more telling one, or is settled.
     pub(crate) fn has(&self, kind: Kind, value: &[u8]) -> bool {
-        self.values.get(value).is_some_and(|known| *known <= kind)
+        self.values.get(value).is_some_and(|known| *known <= kind) || self.known.kind(value).is_some()
     }
 
-    pub(crate) fn finish(self) -> Learned {
-        Learned::new(self.values)
+    /// Makes known what was noted, and begins anew. Says whether that was anything.
+    pub(crate) fn settle(&mut self) -> bool {
+        if self.values.is_empty() {
+            return false;
+        }
+        let mut fresh: Vec<_> = self.values.drain().collect();
+        fresh.sort_unstable();
+        self.known.learned.add(fresh);
+        true
+    }
+
+    pub(crate) fn finish(mut self) -> Known {
+        self.settle();
+        self.known
     }
 }
 
@@ -54,6 +76,10 @@ fn is_learnable(kind: Kind, value: &[u8]) -> bool {
     if kind == Kind::Name && is_full_name(value) {
         return true;
     }
+    // Punctuation is kept: what is made of little else would be its own pseudonym.
+    if value.iter().filter(|b| b.is_ascii_alphanumeric() || **b >= 0x80).take(4).count() < 4 {
+        return false;
+    }
     entropy::is_unique(value) && (kind != Kind::Cookie || entropy::random_bits(value) >= entropy::UNIQUE_BITS)
 }
 
@@ -67,100 +93,243 @@ fn is_full_name(value: &[u8]) -> bool {
         && text.chars().all(|c| c == ' ' || letter(c))
 }
 
-/// What was learnt, fixed: kinds no longer change, so that the order of exchanges has no say in pseudonyms.
+/// All that was learnt. Values are only ever added, and what is there never changes: so one who looks at no more than the
+/// first so many sees what was known at some time, whatever is added meanwhile.
+///
+/// A value takes its bytes twice or so, for its own copy and those of its writings' windows: some 700 bytes for a session of
+/// 32 characters (see the test, which measures it).
 #[derive(Default)]
 pub(crate) struct Learned {
-    values: HashMap<Box<[u8]>, Kind>,
+    inner: RwLock<Inner>,
+}
+
+#[derive(Default)]
+struct Inner {
+    values: Vec<Value>,
+    hasher: RandomState,
+    /// Places in `values`.
+    index: HashTable<u32>,
     finder: Finder,
-    /// For each of the finder's patterns: the value, its kind, how it is written.
-    patterns: Vec<(Box<[u8]>, Kind, Variant)>,
+    /// Values with a space in them.
+    spaced: usize,
+}
+
+struct Value {
+    bytes: Box<[u8]>,
+    kind: Kind,
 }
 
 impl Learned {
-    fn new(values: HashMap<Box<[u8]>, Kind>) -> Learned {
-        let mut sorted: Vec<_> = values.iter().collect();
-        sorted.sort_unstable();
-        let mut texts = Vec::new();
-        let mut patterns = Vec::new();
-        for (value, kind) in sorted {
-            for (text, variant) in written(value) {
-                texts.push(Pattern { bytes: text.into(), exact: variant.is_exact() });
-                patterns.push((value.clone(), *kind, variant));
-            }
+    /// Adds values, in their order. Those that are there already stay as they are.
+    fn add(&self, fresh: Vec<(Box<[u8]>, Kind)>) {
+        let mut inner = self.inner.write().unwrap_or_else(PoisonError::into_inner);
+        for (bytes, kind) in fresh {
+            inner.add(bytes, kind);
         }
-        Learned { values, finder: Finder::new(texts), patterns }
     }
 
+    fn read(&self) -> RwLockReadGuard<'_, Inner> {
+        // Whoever panicked while adding left a value without some of its writings at worst.
+        self.inner.read().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// How many values there can be: what is left of a tag beside the way of writing.
+const MOST: usize = (u32::MAX >> Way::BITS) as usize;
+
+impl Inner {
+    fn add(&mut self, bytes: Box<[u8]>, kind: Kind) {
+        let number = self.values.len();
+        if self.find(&bytes).is_some() || number >= MOST {
+            return;
+        }
+        for (text, way) in written(&bytes) {
+            self.finder.add(&text, (number as u32) << Way::BITS | u32::from(way.number()));
+        }
+        self.spaced += usize::from(bytes.contains(&b' '));
+        let hash = self.hasher.hash_one(&bytes);
+        self.values.push(Value { bytes, kind });
+        let (values, hasher) = (&self.values, &self.hasher);
+        self.index.insert_unique(hash, number as u32, |n| {
+            values.get(*n as usize).map_or(0, |v| hasher.hash_one(&v.bytes))
+        });
+    }
+
+    fn find(&self, value: &[u8]) -> Option<u32> {
+        if self.values.is_empty() {
+            return None;
+        }
+        let same = |n: &u32| self.values.get(*n as usize).is_some_and(|v| *v.bytes == *value);
+        self.index.find(self.hasher.hash_one(value), same).copied()
+    }
+
+    /// The match at a candidate's place, if there is one.
+    fn compare(&self, text: &[u8], candidate: Candidate) -> Option<Match> {
+        let value = candidate.tag >> Way::BITS;
+        let way = Way::from_number(candidate.tag as u8 & Way::MASK)?;
+        let bytes = &*self.values.get(value as usize)?.bytes;
+        let len = way.matches(text.get(candidate.start..)?, bytes)?;
+        Some(Match { range: candidate.start..candidate.start + len, value, way })
+    }
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        for value in &mut self.values {
+            value.bytes.zeroize();
+        }
+    }
+}
+
+/// A learnt value seen in a text, written in some way.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) struct Match {
+    pub(crate) range: Range<usize>,
+    /// The value's number.
+    value: u32,
+    way: Way,
+}
+
+/// What was learnt, as far as its holder is to see it.
+#[derive(Clone)]
+pub(crate) struct Known {
+    learned: Arc<Learned>,
+    /// The numbers of the values that are seen.
+    from: u32,
+    to: u32,
+}
+
+impl Default for Known {
+    fn default() -> Self {
+        Known { learned: Arc::default(), from: 0, to: u32::MAX }
+    }
+}
+
+impl Known {
+    /// How many values are seen.
     pub(crate) fn len(&self) -> usize {
-        self.values.len()
+        let end = self.learned.read().values.len().min(self.to as usize);
+        end.saturating_sub(self.from as usize)
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// What is known now, whatever is learnt later; without the first `from` values.
+    pub(crate) fn now(&self, from: usize) -> Known {
+        let to = self.learned.read().values.len().min(self.to as usize) as u32;
+        Known { learned: Arc::clone(&self.learned), from: from.min(to as usize) as u32, to }
+    }
+
+    fn sees(&self, number: u32) -> bool {
+        (self.from..self.to).contains(&number)
     }
 
     /// The kind of a value that was learnt.
     pub(crate) fn kind(&self, value: &[u8]) -> Option<Kind> {
-        if value.len() < entropy::UNIQUE_BYTES { None } else { self.values.get(value).copied() }
+        if value.len() < entropy::UNIQUE_BYTES || self.from == self.to {
+            return None;
+        }
+        let inner = self.learned.read();
+        let number = inner.find(value).filter(|n| self.sees(*n))?;
+        inner.values.get(number as usize).map(|v| v.kind)
     }
 
-    /// The values in no particular order.
-    pub(crate) fn values(&self) -> impl Iterator<Item = (&[u8], Kind)> {
-        self.values.iter().map(|(value, kind)| (&**value, *kind))
-    }
-
-    /// Every place in a text where something is written as a learnt value is; they may overlap.
+    /// Every place in a text where something is written as a learnt value is, by where they begin, the longest first; they
+    /// may overlap.
     pub(crate) fn matches(&self, text: &[u8]) -> Vec<Match> {
-        if self.finder.is_empty() { Vec::new() } else { self.finder.all(text) }
+        let mut found = Vec::new();
+        if text.len() < entropy::UNIQUE_BYTES || self.from == self.to {
+            return found;
+        }
+        let inner = self.learned.read();
+        inner.finder.each(text, &mut |candidate| {
+            if self.sees(candidate.tag >> Way::BITS) {
+                found.extend(inner.compare(text, candidate));
+            }
+        });
+        let bytes = |m: &Match| inner.values.get(m.value as usize).map(|v| &*v.bytes);
+        found.sort_by(|a, b| {
+            // In whichever order they were learnt.
+            (a.range.start, b.range.end, a.way)
+                .cmp(&(b.range.start, a.range.end, b.way))
+                .then_with(|| bytes(a).cmp(&bytes(b)))
+        });
+        found
     }
 
-    /// Of these places the leftmost and longest: range, kind, way of writing, value.
-    pub(crate) fn sightings(&self, matches: Vec<Match>) -> Vec<Sighting<'_>> {
-        finder::leftmost(matches)
+    /// How often learnt values are written in a text, overlapping ones too; with `spaced`, only those with a space in them.
+    pub(crate) fn count(&self, text: &[u8], spaced: bool) -> u64 {
+        let mut count = 0;
+        let inner = self.learned.read();
+        if spaced && inner.spaced == 0 {
+            return 0;
+        }
+        inner.finder.each(text, &mut |candidate| {
+            let number = candidate.tag >> Way::BITS;
+            let wanted = self.sees(number)
+                && (!spaced || inner.values.get(number as usize).is_some_and(|v| v.bytes.contains(&b' ')));
+            if wanted && inner.compare(text, candidate).is_some() {
+                count += 1;
+            }
+        });
+        count
+    }
+
+    /// Whether any value has a space in it.
+    pub(crate) fn has_spaced(&self) -> bool {
+        self.learned.read().spaced > 0
+    }
+
+    /// Of these places the leftmost and longest, without overlaps: range, kind, way of writing, value.
+    pub(crate) fn sightings(&self, matches: Vec<Match>) -> Vec<Sighting> {
+        let inner = self.learned.read();
+        let mut end = 0;
+        matches
             .into_iter()
+            .filter(|m| {
+                let free = m.range.start >= end;
+                if free {
+                    end = m.range.end;
+                }
+                free
+            })
             .filter_map(|m| {
-                let (value, kind, variant) = self.patterns.get(m.pattern)?;
-                Some(Sighting { range: m.range, kind: *kind, variant: *variant, value })
+                let Value { bytes, kind } = inner.values.get(m.value as usize)?;
+                Some(Sighting { range: m.range, kind: *kind, variant: m.way.variant(), value: bytes.clone() })
             })
             .collect()
     }
-}
 
-impl Drop for Learned {
-    fn drop(&mut self) {
-        for (mut value, _) in self.values.drain() {
-            value.zeroize();
-        }
-        for (value, ..) in &mut self.patterns {
-            value.zeroize();
-        }
+    /// Bytes taken by all that was learnt.
+    #[cfg(test)]
+    fn memory(&self) -> usize {
+        let inner = self.learned.read();
+        inner.values.iter().map(|v| v.bytes.len()).sum::<usize>()
+            + inner.values.capacity() * size_of::<Value>()
+            + inner.index.allocation_size()
+            + inner.finder.memory()
     }
 }
 
 /// A learnt value seen in a text.
-pub(crate) struct Sighting<'l> {
-    pub(crate) range: std::ops::Range<usize>,
+pub(crate) struct Sighting {
+    pub(crate) range: Range<usize>,
     pub(crate) kind: Kind,
     pub(crate) variant: Variant,
-    pub(crate) value: &'l [u8],
+    pub(crate) value: Box<[u8]>,
 }
 
 /// Every way of writing a value that differs from the others.
-fn written(value: &[u8]) -> Vec<(Vec<u8>, Variant)> {
-    let mut ways = vec![(value.to_vec(), Variant::Raw)];
-    let mut add = |text: Vec<u8>, variant: Variant| {
+fn written(value: &[u8]) -> Vec<(Vec<u8>, Way)> {
+    let mut ways: Vec<(Vec<u8>, Way)> = Vec::with_capacity(Way::ALL.len());
+    for way in Way::ALL {
+        let text = way.write(value);
         if ways.iter().all(|(other, _)| *other != text) {
-            ways.push((text, variant));
+            ways.push((text, *way));
         }
-    };
-    add(percent::encode(value, percent::form_safe, true), Variant::Form);
-    add(percent::encode(value, percent::form_safe, false), Variant::Percent);
-    add(percent::encode(value, percent::path_safe, false), Variant::Percent);
-    add(json::escape(value), Variant::Json);
-    if value.contains(&b'/') {
-        add(variant::json_with_slashes(value), Variant::JsonSlashes);
     }
-    add(html::entity::escape(value), Variant::Html);
-    for (text, variant) in variant::base64_forms(value) {
-        add(text, variant);
-    }
-    add(variant::hex(value, false), Variant::Hex);
     ways
 }
 
@@ -202,6 +371,26 @@ mod tests {
         assert_eq!(found, [&names[0], &names[1]]);
         assert!(!is_learnable(Kind::User, b"Leslie Rossi"));
         assert!(!is_learnable(Kind::Token, &b"k3J9xQ2m".repeat(4096)));
+    }
+
+    #[test]
+    fn a_value_takes_less_than_a_kilobyte() {
+        let known = Known::default();
+        let values = 100_000_u64;
+        known.learned.add(
+            (0..values)
+                .map(|n| {
+                    format!(
+                        "{:032x}",
+                        u128::from(n + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835)
+                    )
+                })
+                .map(|text| (text.into_bytes().into_boxed_slice(), Kind::Session))
+                .collect(),
+        );
+        let each = known.memory() as u64 / values;
+        println!("{each} bytes for each session of 32 hex digits");
+        assert!(each < 1000, "{each}");
     }
 
     #[test]

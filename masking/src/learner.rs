@@ -3,9 +3,8 @@
 use mynah_message::Message;
 use mynah_traffic::{Exchange, Side};
 
-use crate::finder::Match;
 use crate::kind::Kind;
-use crate::learned::Learning;
+use crate::learned::{Learning, Match};
 use crate::memo::Memo;
 use crate::message;
 use crate::policy::Policy;
@@ -29,22 +28,25 @@ impl Learner {
 
     /// Notes what is sensitive in the exchange. What cannot be read teaches nothing: it will be withheld.
     pub fn learn(&mut self, exchange: &Exchange) {
-        if let Some(request) = &exchange.request {
-            self.message(request, Side::Request);
-        }
-        if let Some(response) = &exchange.response {
-            self.message(response, Side::Response);
-        }
-    }
-
-    fn message(&mut self, message: &Message, side: Side) {
-        let mut scanner = Scanner::new(&self.policy, &mut self.learning, &mut self.memo);
-        message::learn(&mut scanner, message, side);
+        learn(&self.policy, &mut self.learning, &mut self.memo, exchange);
     }
 
     /// Ends the pass. From here on kinds are fixed, so that the order of exchanges has no say in what becomes of a value.
     pub fn finish(self) -> Masker {
         Masker::new(self.policy, &self.key, self.learning.finish())
+    }
+}
+
+/// Notes what is sensitive in both messages.
+pub(crate) fn learn(policy: &Policy, learning: &mut Learning, memo: &mut Memo, exchange: &Exchange) {
+    let mut message = |message: &Message, side: Side| {
+        message::learn(&mut Scanner::new(policy, learning, memo), message, side);
+    };
+    if let Some(request) = &exchange.request {
+        message(request, Side::Request);
+    }
+    if let Some(response) = &exchange.response {
+        message(response, Side::Response);
     }
 }
 
@@ -76,7 +78,7 @@ impl Sink for Learning {
         None
     }
 
-    fn met_jwt(&self, value: &[u8]) -> Met {
+    fn met_jwt(&mut self, value: &[u8]) -> Met {
         // It is noted last, when its claims have been.
         if self.has(Kind::Jwt, value) { Met::Noted } else { Met::New }
     }

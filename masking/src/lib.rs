@@ -38,7 +38,8 @@
 //! | `pseudonym` | value → pseudonym, by format |
 //! | `scan` | finds the values of a message, through nested encodings |
 //! | `message` | one message masked, with what cannot be read withheld |
-//! | [`learner`], [`masker`] | the two passes |
+//! | [`learner`], [`masker`] | the two passes over what can be read twice |
+//! | [`stream`], `remask` | one pass over what cannot, and what is made good before its file is sealed |
 //! | `learned`, `variant`, `finder` | search for many known values in every way of writing them |
 //! | `memo` | what need not be found out twice |
 //! | [`audit`] | the proof |
@@ -60,9 +61,11 @@ mod message;
 mod names;
 pub mod policy;
 mod pseudonym;
+mod remask;
 pub mod report;
 mod scan;
 pub mod single;
+pub mod stream;
 mod variant;
 
 pub use audit::{Auditor, Finding, Findings};
@@ -73,6 +76,7 @@ pub use masker::Masker;
 pub use policy::Policy;
 pub use report::Report;
 pub use single::{VALUE_KINDS, mask_value};
+pub use stream::{Sealer, Stream};
 
 #[cfg(test)]
 mod tests;

@@ -2,20 +2,20 @@
 
 use std::collections::{HashMap, HashSet};
 use std::hash::{BuildHasher as _, RandomState};
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 
 use mynah_traffic::{Exchange, Masked, Provenance, Side};
 
 use crate::audit::Auditor;
-use crate::finder::Match;
 use crate::key::Key;
 use crate::kind::Kind;
-use crate::learned::Learned;
+use crate::learned::{Known, Match};
 use crate::memo::Memo;
 use crate::message::{self, Outcome};
 use crate::policy::Policy;
 use crate::pseudonym::Pseudonyms;
 use crate::report::Report;
+use crate::scan::layer::splice;
 use crate::scan::{Met, Patch, Scanner, Sink};
 use crate::variant::Variant;
 
@@ -30,27 +30,32 @@ pub struct Masker {
 
 /// What the scanner talks to.
 pub(crate) struct State {
-    learned: Arc<Learned>,
-    pseudonyms: Pseudonyms,
+    pub(crate) known: Known,
+    pub(crate) pseudonyms: Pseudonyms,
     cache: HashMap<Kind, HashMap<Box<[u8]>, Vec<u8>>>,
-    issued: Issued,
+    /// The same of web tokens, with the epoch: when more is known, more of the claims may be.
+    jwts: HashMap<Box<[u8]>, (u64, Vec<u8>)>,
+    epoch: u64,
+    pub(crate) issued: Issued,
 }
 
 /// Keyed fingerprints of everything that was written in the place of something. The key is a random one of this process's:
-/// pseudonyms are no secret, only nobody must be able to choose one that collides.
+/// pseudonyms are no secret, only nobody must be able to choose one that collides. Clones share them.
 #[derive(Clone, Default)]
 pub(crate) struct Issued {
     key: RandomState,
-    prints: HashSet<u64>,
+    prints: Arc<RwLock<HashSet<u64>>>,
 }
 
 impl Issued {
-    pub(crate) fn note(&mut self, written: &[u8]) {
-        self.prints.insert(self.key.hash_one(written));
+    pub(crate) fn note(&self, written: &[u8]) {
+        let print = self.key.hash_one(written);
+        self.prints.write().unwrap_or_else(PoisonError::into_inner).insert(print);
     }
 
     pub(crate) fn has(&self, written: &[u8]) -> bool {
-        self.prints.contains(&self.key.hash_one(written))
+        let print = self.key.hash_one(written);
+        self.prints.read().unwrap_or_else(PoisonError::into_inner).contains(&print)
     }
 }
 
@@ -58,19 +63,14 @@ impl Issued {
 const CACHED: usize = 50_000;
 
 impl Masker {
-    pub(crate) fn new(policy: Policy, key: &Key, learned: Learned) -> Masker {
+    pub(crate) fn new(policy: Policy, key: &Key, known: Known) -> Masker {
         let report = Report {
-            learned: learned.len() as u64,
+            learned: known.len() as u64,
             policy_hash: hex(&policy.hash()),
             key_id: hex(&key.id()),
             ..Report::default()
         };
-        let state = State {
-            learned: Arc::new(learned),
-            pseudonyms: Pseudonyms::new(key),
-            cache: HashMap::new(),
-            issued: Issued::default(),
-        };
+        let state = State::new(known, Pseudonyms::new(key), Issued::default());
         Masker { policy, state, memo: Memo::default(), report, key_id: key.id() }
     }
 
@@ -115,12 +115,23 @@ impl Masker {
 
     /// Who checks the exchanges that were masked so far.
     pub fn auditor(&self) -> Auditor {
-        Auditor::new(&self.state.learned, self.state.issued.clone())
+        Auditor::new(self.state.known.clone(), self.state.issued.clone())
     }
 
     /// For a recording's header: the key's name and the policy's hash.
     pub fn header(&self) -> ([u8; 8], [u8; 32]) {
         (self.key_id, self.policy.hash())
+    }
+
+    /// Values were added to what is known.
+    pub(crate) fn knows_more(&mut self) {
+        self.state.begin_epoch();
+        self.memo.begin_epoch();
+        self.report.learned = self.state.known.len() as u64;
+    }
+
+    pub(crate) fn state(&self) -> &State {
+        &self.state
     }
 
     pub(crate) fn scanner(&mut self) -> Scanner<'_> {
@@ -133,11 +144,15 @@ impl Masker {
     clippy::disallowed_methods,
     reason = "this is what masking is for: every part has just been through the scanner"
 )]
-fn sworn(exchange: Exchange) -> Masked<Exchange> {
+pub(crate) fn sworn(exchange: Exchange) -> Masked<Exchange> {
     Masked::assume(exchange, Provenance::Policy)
 }
 
 impl State {
+    pub(crate) fn new(known: Known, pseudonyms: Pseudonyms, issued: Issued) -> State {
+        State { known, pseudonyms, cache: HashMap::new(), jwts: HashMap::new(), epoch: 0, issued }
+    }
+
     fn kept(&self, kind: Kind, value: &[u8]) -> Option<Vec<u8>> {
         self.cache.get(&kind)?.get(value).cloned()
     }
@@ -150,8 +165,13 @@ impl State {
         kept.insert(value.into(), made);
     }
 
+    /// More is known from now on.
+    fn begin_epoch(&mut self) {
+        self.epoch += 1;
+    }
+
     /// The pseudonym of a value, a web token's too.
-    fn pseudonym(&mut self, policy: &Policy, kind: Kind, value: &[u8]) -> Option<Vec<u8>> {
+    pub(crate) fn pseudonym(&mut self, policy: &Policy, kind: Kind, value: &[u8]) -> Option<Vec<u8>> {
         if kind == Kind::Jwt {
             let mut memo = Memo::default();
             let mut scanner = Scanner::new(policy, self, &mut memo);
@@ -171,14 +191,20 @@ impl Sink for State {
         Some(made)
     }
 
-    fn met_jwt(&self, value: &[u8]) -> Met {
-        self.kept(Kind::Jwt, value).map_or(Met::New, Met::Replaced)
+    fn met_jwt(&mut self, value: &[u8]) -> Met {
+        match self.jwts.get(value) {
+            Some((epoch, made)) if *epoch == self.epoch => Met::Replaced(made.clone()),
+            _ => Met::New,
+        }
     }
 
     fn replace_jwt(&mut self, value: &[u8], masked: Option<Vec<u8>>) -> Option<Vec<u8>> {
         // One that cannot be taken apart is a token like any other.
         let made = masked.unwrap_or_else(|| self.pseudonyms.token(value, true));
-        self.keep(Kind::Jwt, value, made.clone());
+        if self.jwts.len() >= CACHED {
+            self.jwts.clear();
+        }
+        self.jwts.insert(value.into(), (self.epoch, made.clone()));
         Some(made)
     }
 
@@ -187,11 +213,11 @@ impl Sink for State {
     }
 
     fn known(&self, value: &[u8]) -> Option<Kind> {
-        self.learned.kind(value)
+        self.known.kind(value)
     }
 
     fn matches(&self, text: &[u8]) -> Vec<Match> {
-        self.learned.matches(text)
+        self.known.matches(text)
     }
 
     fn sweep(&mut self, policy: &Policy, text: &[u8], matches: Vec<Match>, in_place: bool) -> Vec<Patch> {
@@ -199,15 +225,14 @@ impl Sink for State {
         if matches.is_empty() {
             return patches;
         }
-        let learned = Arc::clone(&self.learned);
-        for seen in learned.sightings(matches) {
+        for seen in self.known.sightings(matches) {
             if patches.last().is_some_and(|p| p.range.end > seen.range.start) {
                 continue;
             }
             // In another case it is not quite the same value: the pseudonym is of what stands there.
             let value = match seen.variant {
-                Variant::Raw => text.get(seen.range.clone()).unwrap_or(seen.value),
-                _ => seen.value,
+                Variant::Raw => text.get(seen.range.clone()).unwrap_or(&seen.value),
+                _ => &seen.value,
             };
             let other = if in_place {
                 Some(self.pseudonyms.token(value, false)).filter(|o| o.len() == value.len())
@@ -215,12 +240,20 @@ impl Sink for State {
                 self.pseudonym(policy, seen.kind, value)
             };
             let Some(other) = other else { continue };
-            if let Some((range, bytes)) = seen.variant.rewrite(text, &seen.range, value, &other) {
-                let free = patches.last().is_none_or(|p| p.range.end <= range.start);
-                if free {
-                    patches.push(Patch { range, bytes, kind: seen.kind });
-                }
+            let Some((range, mut bytes)) = seen.variant.rewrite(text, &seen.range, value, &other) else {
+                continue;
+            };
+            if patches.last().is_some_and(|p| p.range.end > range.start) {
+                continue;
             }
+            // What was rewritten reaches to the end of the base64, in which more may follow.
+            if let Variant::Base64 { align, .. } = seen.variant {
+                let done = (usize::from(align) + other.len()) * 8 / 6;
+                let more = self.known.matches(&bytes).into_iter().filter(|m| m.range.start >= done).collect();
+                let more = self.sweep(policy, &bytes, more, in_place);
+                bytes = splice(&bytes, &more);
+            }
+            patches.push(Patch { range, bytes, kind: seen.kind });
         }
         patches
     }

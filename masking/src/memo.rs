@@ -17,9 +17,14 @@ const LONGEST: usize = 512;
 #[derive(Default)]
 pub(crate) struct Memo {
     names: Table<NameInfo>,
-    /// Field lines in which nothing was found.
-    lines: Table<()>,
+    /// Field lines in which nothing was found, and the epoch in which that was so.
+    lines: Table<u64>,
+    /// Counts on when more is known than before: what held nothing then may hold something now.
+    epoch: u64,
 }
+
+/// Nothing is written in such a line that the search by value would not see.
+const FOR_GOOD: u64 = u64::MAX;
 
 /// All that a name can say.
 #[derive(Clone, Copy, Debug, Default)]
@@ -67,12 +72,18 @@ impl Memo {
 
     /// Whether nothing was found in this line before.
     pub(crate) fn is_clean(&self, side: u8, line: &[u8]) -> bool {
-        self.lines.get(side, line).is_some()
+        self.lines.get(side, line).is_some_and(|epoch| *epoch == self.epoch || *epoch == FOR_GOOD)
     }
 
     /// Notes that nothing was found in a line.
     pub(crate) fn clean(&mut self, side: u8, line: &[u8]) {
-        self.lines.put(side, line, ());
+        let encoded = line.iter().any(|b| matches!(b, b'%' | b'+' | b'&' | b'\\' | b'\n'));
+        self.lines.put(side, line, if encoded { self.epoch } else { FOR_GOOD });
+    }
+
+    /// More is known from now on.
+    pub(crate) fn begin_epoch(&mut self) {
+        self.epoch += 1;
     }
 }
 
@@ -147,5 +158,15 @@ mod tests {
         assert!(
             memo.is_clean(0, b"Host: a") && !memo.is_clean(1, b"Host: a") && !memo.is_clean(0, b"Host: b")
         );
+    }
+
+    #[test]
+    fn what_the_search_cannot_see_is_looked_at_again_when_more_is_known() {
+        let mut memo = Memo::default();
+        memo.clean(0, b"A: plain");
+        memo.clean(0, b"A: enc%6fded");
+        assert!(memo.is_clean(0, b"A: plain") && memo.is_clean(0, b"A: enc%6fded"));
+        memo.begin_epoch();
+        assert!(memo.is_clean(0, b"A: plain") && !memo.is_clean(0, b"A: enc%6fded"));
     }
 }

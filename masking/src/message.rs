@@ -1,5 +1,7 @@
 //! One message, masked: body first, then the head (whose framing the body has changed), then trailers.
 
+use std::ops::Range;
+
 use bytes::Bytes;
 use mynah_message::{Edit, Error, Limits, Message, Part, View, patch};
 use mynah_traffic::{SensitiveSpan, Side};
@@ -27,9 +29,16 @@ pub(crate) struct Place {
     pub(crate) kind: Kind,
     /// What held the value before.
     pub(crate) holder: &'static str,
+    /// The bytes that gave way, in the old part.
+    old: Range<usize>,
 }
 
 impl Place {
+    /// The bytes that gave way, and where their replacement stands.
+    pub(crate) fn moved(&self) -> (Range<usize>, usize) {
+        (self.old.clone(), self.written.len())
+    }
+
     /// `None` beyond the first 4 GiB, in trailers, and where nothing is left.
     pub(crate) fn span(&self, side: Side) -> Option<SensitiveSpan> {
         let start = u32::try_from(self.start?).ok()?;
@@ -81,7 +90,10 @@ pub(crate) fn mask(scanner: &mut Scanner<'_>, message: &Message, side: Side) -> 
     outcome
 }
 
-fn body(scanner: &mut Scanner<'_>, message: &Message) -> Result<(Message, Vec<Place>), Unreadable> {
+pub(crate) fn body(
+    scanner: &mut Scanner<'_>,
+    message: &Message,
+) -> Result<(Message, Vec<Place>), Unreadable> {
     let view = View::open(message, &Limits::default()).map_err(|error| reason(&error))?;
     let plan = scanner.part(&view, Part::Body)?;
     let (edits, places) = edits(plan, Part::Body);
@@ -89,7 +101,10 @@ fn body(scanner: &mut Scanner<'_>, message: &Message) -> Result<(Message, Vec<Pl
     Ok((masked, places))
 }
 
-fn head(scanner: &mut Scanner<'_>, message: &Message) -> Result<(Message, Vec<Place>), Unreadable> {
+pub(crate) fn head(
+    scanner: &mut Scanner<'_>,
+    message: &Message,
+) -> Result<(Message, Vec<Place>), Unreadable> {
     let view = View::open_head(message).map_err(|error| reason(&error))?;
     let plan = scanner.part(&view, Part::Head)?;
     let (edits, places) = edits(plan, Part::Head);
@@ -100,7 +115,11 @@ fn head(scanner: &mut Scanner<'_>, message: &Message) -> Result<(Message, Vec<Pl
 }
 
 /// Trailers are field lines: read behind a start line they are a head.
-fn trailers(scanner: &mut Scanner<'_>, trailers: &Bytes, side: Side) -> Option<(Bytes, Vec<Place>)> {
+pub(crate) fn trailers(
+    scanner: &mut Scanner<'_>,
+    trailers: &Bytes,
+    side: Side,
+) -> Option<(Bytes, Vec<Place>)> {
     if trailers.is_empty() {
         return Some((Bytes::new(), Vec::new()));
     }
@@ -132,6 +151,7 @@ fn edits(plan: Vec<Planned>, part: Part) -> (Vec<Edit>, Vec<Place>) {
             written: bytes.clone(),
             kind,
             holder: place,
+            old: range.clone(),
         });
         new += bytes.len();
         old = range.end;

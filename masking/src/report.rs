@@ -35,6 +35,25 @@ impl Report {
         add(&mut self.quarantined, reason);
     }
 
+    /// What was counted after `before` was.
+    pub(crate) fn since(&self, before: &Report) -> Report {
+        let less = |now: &BTreeMap<String, u64>, before: &BTreeMap<String, u64>| {
+            now.iter()
+                .map(|(name, count)| {
+                    (name.clone(), count - before.get(name).copied().unwrap_or(0).min(*count))
+                })
+                .filter(|(_, count)| *count > 0)
+                .collect()
+        };
+        Report {
+            exchanges: self.exchanges.saturating_sub(before.exchanges),
+            masked: less(&self.masked, &before.masked),
+            by_place: less(&self.by_place, &before.by_place),
+            quarantined: less(&self.quarantined, &before.quarantined),
+            ..self.clone()
+        }
+    }
+
     /// Parts withheld, of all reasons.
     pub fn quarantined_total(&self) -> u64 {
         self.quarantined.values().sum()

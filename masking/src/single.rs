@@ -2,7 +2,7 @@
 
 use crate::detect;
 use crate::kind::Kind;
-use crate::learned::Learned;
+use crate::learned::Known;
 use crate::names::Rule;
 use crate::scan::Context;
 use crate::scan::layer::splice;
@@ -53,7 +53,7 @@ pub fn mask_value(key: &Key, kind: &str, value: &str) -> Result<String, Error> {
         }
         _ => {}
     }
-    let mut masker = Masker::new(Policy::built_in(), key, Learned::default());
+    let mut masker = Masker::new(Policy::built_in(), key, Known::default());
     let patches = masker.scanner().value(bytes, Context::new(Some(Rule::Mask(known))));
     Ok(String::from_utf8_lossy(&splice(bytes, &patches)).into_owned())
 }

@@ -11,6 +11,8 @@ use proptest::prelude::*;
 
 use crate::{Auditor, Key, Learner, Masker, Policy};
 
+mod stream;
+
 fn message(head: &str, body: impl AsRef<[u8]>) -> Message {
     let body = body.as_ref();
     let mut head = head.replace('\n', "\r\n");

@@ -5,7 +5,11 @@ use std::ops::Range;
 use base64::Engine as _;
 use base64::alphabet;
 use base64::engine::general_purpose::{GeneralPurpose, NO_PAD};
-use mynah_message::{html, json, percent};
+use mynah_message::{Encoding, html, json, percent};
+
+use crate::kind::Kind;
+use crate::scan::Patch;
+use crate::scan::layer::{Layer, splice};
 
 /// How a value is written.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -42,10 +46,98 @@ fn engine(url: bool) -> &'static GeneralPurpose {
     if url { &URL_SAFE } else { &STANDARD }
 }
 
+/// One of the ways in which a value is searched for: a variant, and for percent-encoding which characters it leaves alone.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub(crate) struct Way(u8);
+
+/// In the order in which they are preferred. The second percent-encoding is that of paths.
+const WAYS: [Variant; 14] = [
+    Variant::Raw,
+    Variant::Form,
+    Variant::Percent,
+    Variant::Percent,
+    Variant::Json,
+    Variant::JsonSlashes,
+    Variant::Html,
+    Variant::Base64 { align: 0, url: false },
+    Variant::Base64 { align: 0, url: true },
+    Variant::Base64 { align: 1, url: false },
+    Variant::Base64 { align: 1, url: true },
+    Variant::Base64 { align: 2, url: false },
+    Variant::Base64 { align: 2, url: true },
+    Variant::Hex,
+];
+
+impl Way {
+    /// Bits that a number takes.
+    pub(crate) const BITS: u32 = 4;
+    /// These bits.
+    pub(crate) const MASK: u8 = (1 << Way::BITS) - 1;
+    /// All, the preferred first.
+    pub(crate) const ALL: &'static [Way] = &{
+        let mut all = [Way(0); WAYS.len()];
+        let mut at = 0;
+        while at < all.len() {
+            all[at] = Way(at as u8);
+            at += 1;
+        }
+        all
+    };
+
+    pub(crate) fn number(self) -> u8 {
+        self.0
+    }
+
+    pub(crate) fn from_number(number: u8) -> Option<Way> {
+        Way::ALL.get(usize::from(number)).copied()
+    }
+
+    pub(crate) fn variant(self) -> Variant {
+        WAYS.get(usize::from(self.0)).copied().unwrap_or(Variant::Raw)
+    }
+
+    /// The value written so.
+    pub(crate) fn write(self, value: &[u8]) -> Vec<u8> {
+        match self.variant() {
+            Variant::Percent if self.0 == 3 => percent::encode(value, percent::path_safe, false),
+            variant => variant.write(value),
+        }
+    }
+
+    /// The length of the value when it is written so at the beginning of `text`.
+    pub(crate) fn matches(self, text: &[u8], value: &[u8]) -> Option<usize> {
+        let written;
+        let wanted = if self.variant() == Variant::Raw {
+            value
+        } else {
+            written = self.write(value);
+            &written
+        };
+        let there = text.get(..wanted.len())?;
+        let same =
+            if self.variant().is_exact() { there == wanted } else { there.eq_ignore_ascii_case(wanted) };
+        same.then_some(wanted.len())
+    }
+}
+
 impl Variant {
     /// Whether the case of letters matters.
-    pub(crate) fn is_exact(self) -> bool {
+    fn is_exact(self) -> bool {
         matches!(self, Variant::Base64 { .. })
+    }
+
+    /// The value written so; in base64 the characters that depend on the value alone.
+    fn write(self, value: &[u8]) -> Vec<u8> {
+        match self {
+            Variant::Raw => value.to_vec(),
+            Variant::Form => percent::encode(value, percent::form_safe, true),
+            Variant::Percent => percent::encode(value, percent::form_safe, false),
+            Variant::Json => json::escape(value),
+            Variant::JsonSlashes => json_with_slashes(value),
+            Variant::Html => html::entity::escape(value),
+            Variant::Base64 { align, url } => base64_inner(value, align, url),
+            Variant::Hex => hex(value, false),
+        }
     }
 
     /// What to put where in `text`, in which `value` is written at `seen`, so that `other` is read there. `None` when it is not
@@ -57,14 +149,14 @@ impl Variant {
         value: &[u8],
         other: &[u8],
     ) -> Option<(Range<usize>, Vec<u8>)> {
+        let there = text.get(seen.clone())?;
         let written = match self {
             Variant::Raw => other.to_vec(),
-            Variant::Form => percent::encode(other, percent::form_safe, true),
-            Variant::Percent => percent::encode(other, percent::form_safe, false),
-            Variant::Json => json::escape(other),
-            Variant::JsonSlashes => json_with_slashes(other),
-            Variant::Html => html::entity::escape(other),
-            Variant::Hex => hex(other, text.get(seen.clone())?.iter().any(u8::is_ascii_uppercase)),
+            Variant::Form => alike(there, other, Encoding::FormPercent),
+            Variant::Percent => alike(there, other, Encoding::Percent),
+            Variant::Json | Variant::JsonSlashes => alike(there, other, Encoding::JsonString),
+            Variant::Html => alike(there, other, Encoding::HtmlAttr),
+            Variant::Hex => hex(other, there.iter().any(u8::is_ascii_uppercase)),
             Variant::Base64 { align, url } => return rewrite_base64(text, seen, align, url, value, other),
         };
         Some((seen.clone(), written))
@@ -87,23 +179,24 @@ pub(crate) fn hex(value: &[u8], upper: bool) -> Vec<u8> {
     value.iter().flat_map(|b| [digits[usize::from(b >> 4)], digits[usize::from(b & 15)]]).collect()
 }
 
-/// The characters that depend on the value alone, for each of the three places in a group and both alphabets.
-pub(crate) fn base64_forms(value: &[u8]) -> Vec<(Vec<u8>, Variant)> {
-    let mut forms = Vec::with_capacity(6);
-    for align in 0..3_u8 {
-        let padded = [&[0; 2][..usize::from(align)], value].concat();
-        let from = skipped(align);
-        let to = padded.len() * 8 / 6;
-        for url in [false, true] {
-            let text = engine(url).encode(&padded).into_bytes();
-            if let Some(inner) = text.get(from..to)
-                && forms.iter().all(|(other, _)| other != inner)
-            {
-                forms.push((inner.to_vec(), Variant::Base64 { align, url }));
-            }
-        }
-    }
-    forms
+/// `other` written as what stands there is: each escape that means the same in both stays as it is.
+fn alike(there: &[u8], other: &[u8], encoding: Encoding) -> Vec<u8> {
+    let decoded = match encoding {
+        Encoding::FormPercent => percent::decode(there, true),
+        Encoding::Percent => percent::decode(there, false),
+        Encoding::JsonString => json::unescape(there),
+        _ => html::entity::decode(there, true),
+    };
+    let patch = Patch { range: 0..decoded.len(), bytes: other.to_vec(), kind: Kind::Token };
+    let lifted = Layer::new(there, &decoded, encoding).lift(vec![patch]);
+    splice(there, &lifted)
+}
+
+/// The characters that depend on the value alone, when it begins at this byte of a group of three.
+fn base64_inner(value: &[u8], align: u8, url: bool) -> Vec<u8> {
+    let padded = [&[0; 2][..usize::from(align)], value].concat();
+    let text = engine(url).encode(&padded).into_bytes();
+    text.get(skipped(align)..padded.len() * 8 / 6).unwrap_or_default().to_vec()
 }
 
 /// Characters at the beginning of a group that also depend on what stands before the value.
@@ -163,9 +256,11 @@ mod tests {
             {
                 let inner = [before.as_bytes(), value, after.as_bytes()].concat();
                 let text = format!("Basic {} tail", PADDED.encode(&inner));
-                let hits: Vec<_> = base64_forms(value)
-                    .into_iter()
-                    .filter_map(|(form, variant)| {
+                let hits: Vec<_> = Way::ALL
+                    .iter()
+                    .filter(|way| matches!(way.variant(), Variant::Base64 { url: false, .. }))
+                    .filter_map(|way| {
+                        let (form, variant) = (way.write(value), way.variant());
                         let at = memchr::memmem::find(text.as_bytes(), &form)?;
                         variant.rewrite(text.as_bytes(), &(at..at + form.len()), value, other)
                     })

@@ -6,8 +6,8 @@ use mynah_message::{Coverage, Limits, json};
 
 use super::part::{Planned, planned};
 use super::{Context, Scanner, layer::Layer, shift};
-use crate::finder::Match;
 use crate::kind::Kind;
+use crate::learned::Match;
 use crate::memo::NameInfo;
 use crate::names::Rule;
 use mynah_message::Encoding;

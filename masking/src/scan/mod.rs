@@ -21,8 +21,8 @@ mod value;
 
 use std::ops::Range;
 
-use crate::finder::Match;
 use crate::kind::Kind;
+use crate::learned::Match;
 use crate::memo::Memo;
 use crate::names::Rule;
 use crate::policy::Policy;
@@ -43,14 +43,14 @@ pub(crate) trait Sink {
     /// A web token is replaced by its masked self, made by the scanner; `None` while learning, when it is noted.
     fn replace_jwt(&mut self, value: &[u8], masked: Option<Vec<u8>>) -> Option<Vec<u8>>;
 
-    /// The signature for a web token; none while learning.
+    /// The signature for a web token; the one it has when there is nothing to sign.
     fn sign(&mut self, token: &[u8], signature: &[u8]) -> Option<Vec<u8>>;
 
     /// The kind under which a whole value was learnt; none while learning.
     fn known(&self, value: &[u8]) -> Option<Kind>;
 
     /// What became of this web token when it was met before, if that is still known.
-    fn met_jwt(&self, value: &[u8]) -> Met;
+    fn met_jwt(&mut self, value: &[u8]) -> Met;
 
     /// Where learnt values are written in a text, overlapping ones too; nowhere while learning.
     fn matches(&self, text: &[u8]) -> Vec<Match>;
