@@ -56,7 +56,8 @@ pub(crate) struct FilterArgs {
 }
 
 impl FilterArgs {
-    fn matches(&self, exchange: &Exchange) -> bool {
+    /// Whether an exchange is meant.
+    pub(crate) fn matches(&self, exchange: &Exchange) -> bool {
         let any = |filters: &[Filter]| filters.iter().any(|filter| filter.matches(exchange));
         (self.include.is_empty() || any(&self.include)) && !any(&self.exclude)
     }

@@ -11,8 +11,10 @@ static ASKED: AtomicBool = AtomicBool::new(false);
 const TOGETHER: Duration = Duration::from_millis(500);
 
 /// Calls `stop` at the first SIGINT or SIGTERM; a second one ends the process with 130.
-pub(crate) fn on_interrupt(stop: impl Fn() + Send + 'static) -> Result<(), Failure> {
-    at_first("requests under way may end, then what was measured is written", stop)
+///
+/// `what` is said then: what will still be done.
+pub(crate) fn on_interrupt(what: &'static str, stop: impl Fn() + Send + 'static) -> Result<(), Failure> {
+    at_first(what, stop)
 }
 
 /// Lets the first SIGINT or SIGTERM pass while standard input is read: in a pipe it is meant for the program that writes into

@@ -3,8 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::time::{Instant, SystemTime};
 
-use mynah_masking::{Key, Learner, Policy, Report};
-use mynah_traffic::recording::{Audit, CaptureCounts, Header, Reader, Summary, VERSION, Writer};
+use mynah_masking::{Auditor, Key, Learner, Policy, Report};
+use mynah_traffic::recording::{Audit, CaptureCounts, Header, Reader, Summary, Unsealed, VERSION, Writer};
 use mynah_traffic::{Exchange, Flag, Nanos, Provenance};
 
 use crate::exit::{Exit, Exits, Failure, fail};
@@ -45,6 +45,16 @@ pub(crate) fn record(inputs: &Inputs, output: &Path, masking: Masking) -> Result
     }
 }
 
+/// The header of a recording that is masked under this key and policy.
+pub(crate) fn masked_header((key_id, policy_hash): ([u8; 8], [u8; 32])) -> Header {
+    Header { key_id, policy_hash, ..header(Provenance::Policy) }
+}
+
+/// The header of a recording that says for ever that it is not masked.
+pub(crate) fn unmasked_header() -> Header {
+    header(Provenance::Unmasked)
+}
+
 fn header(provenance: Provenance) -> Header {
     let created = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
     Header {
@@ -70,27 +80,39 @@ fn record_masked(inputs: &Inputs, output: &Path, key: Key) -> Result<Made, Failu
     drop(progress);
     let mut masker = learner.finish();
     tracing::info!(took = ?begun.elapsed(), "learnt what is sensitive");
-    let (key_id, policy_hash) = masker.header();
-    let header = Header { key_id, policy_hash, ..header(Provenance::Policy) };
-    let mut writer = Writer::create(output, &header).exits(Exit::Usage)?;
+    let mut writer = Writer::create(output, &masked_header(masker.header())).exits(Exit::Usage)?;
     let mut summary = write(inputs, &mut writer, "masking", |exchange| {
         masker.mask(withhold_cut(exchange, inputs.max_body()))
     })?;
     let report = masker.report().clone();
     tracing::info!(took = ?begun.elapsed(), masked = report.masked_total(), quarantined = report.quarantined_total(), "masked and written");
-    summary.masked.clone_from(&report.masked);
-    summary.quarantined.clone_from(&report.quarantined);
+    note(&mut summary, &report);
     let exchanges = writer.exchanges();
     let unsealed = writer.finish(&summary).exits(Exit::Usage)?;
 
-    let mut auditor = masker.auditor();
     let mut progress = Progress::new("auditing what was written");
-    for exchange in Reader::open(unsealed.partial_path())? {
-        auditor.check(exchange?.get());
-        progress.tick();
-    }
+    let path = audit(unsealed, masker.auditor(), || progress.tick())?;
     drop(progress);
     tracing::info!(took = ?begun.elapsed(), "audited");
+    Ok(Made { path, exchanges, counts: summary.capture, report: Some(report) })
+}
+
+/// Writes into the summary what masking did.
+pub(crate) fn note(summary: &mut Summary, report: &Report) {
+    summary.masked.clone_from(&report.masked);
+    summary.quarantined.clone_from(&report.quarantined);
+}
+
+/// Reads again what was written, and gives it its name only when no original is left in it.
+pub(crate) fn audit(
+    unsealed: Unsealed,
+    mut auditor: Auditor,
+    mut tick: impl FnMut(),
+) -> Result<PathBuf, Failure> {
+    for exchange in Reader::open(unsealed.partial_path())? {
+        auditor.check(exchange?.get());
+        tick();
+    }
     if let Err(findings) = auditor.finish() {
         unsealed.discard().exits(Exit::Usage)?;
         return Err(fail(
@@ -98,8 +120,7 @@ fn record_masked(inputs: &Inputs, output: &Path, key: Key) -> Result<Made, Failu
             format!("masking is not proven, so that nothing was sealed: {findings}"),
         ));
     }
-    let path = unsealed.seal(Audit::Passed).exits(Exit::Usage)?;
-    Ok(Made { path, exchanges, counts: summary.capture, report: Some(report) })
+    unsealed.seal(Audit::Passed).exits(Exit::Usage)
 }
 
 /// A body that was cut at the limit may end inside a secret, whose beginning then looks like nothing that is known: it is
@@ -117,7 +138,7 @@ fn withhold_cut(mut exchange: Exchange, max_body: u64) -> Exchange {
 }
 
 fn record_unmasked(inputs: &Inputs, output: &Path) -> Result<Made, Failure> {
-    let mut writer = Writer::create(output, &header(Provenance::Unmasked)).exits(Exit::Usage)?;
+    let mut writer = Writer::create(output, &unmasked_header()).exits(Exit::Usage)?;
     let summary = write(inputs, &mut writer, "writing", unmasked::pass)?;
     let exchanges = writer.exchanges();
     let path = writer.finish(&summary).exits(Exit::Usage)?.seal(Audit::NotApplicable).exits(Exit::Usage)?;

@@ -7,6 +7,9 @@ use indicatif::{ProgressBar, ProgressStyle};
 /// How often a line is written where there is no terminal.
 const EVERY: Duration = Duration::from_secs(5);
 
+/// How often the line on a terminal is made anew where making it costs something.
+const OFTEN: Duration = Duration::from_millis(200);
+
 /// Progress of one piece of work.
 pub(crate) struct Progress {
     bar: ProgressBar,
@@ -37,6 +40,15 @@ impl Progress {
     /// Shows this text.
     pub(crate) fn text(&mut self, text: &str) {
         self.show(|_, _| text.to_owned());
+    }
+
+    /// Shows what is made only when it is time: a few times a second on a terminal, every few seconds elsewhere.
+    pub(crate) fn now_and_then(&mut self, text: impl FnOnce() -> String) {
+        let every = if self.bar.is_hidden() { EVERY } else { OFTEN };
+        if self.last.elapsed() >= every {
+            self.show(|_, _| text());
+            self.last = Instant::now();
+        }
     }
 
     fn show(&mut self, text: impl FnOnce(u64, &str) -> String) {

@@ -255,7 +255,9 @@ fn measure(args: &Args, prepared: &Prepared, options: &Options) -> Outcome {
     let folder = RunFolder::create(folder).exits(Exit::Usage)?;
     let stop = Stop::new();
     let switch = stop.clone();
-    interrupt::on_interrupt(move || switch.trigger())?;
+    interrupt::on_interrupt("requests under way may end, then what was measured is written", move || {
+        switch.trigger();
+    })?;
     let mut progress = Progress::new("connecting");
     let document =
         mynah_replay::run(prepared, options, &folder, &stop, &mut |point| progress.text(&line(point)))

@@ -26,8 +26,11 @@ use crate::{Error, Feed, Next, Options, Stop};
 
 /// The longest packet taken whole: the largest that segmentation offload hands over, with room.
 const SNAP: i32 = 262_144;
-/// How long libpcap waits for packets before it says that there are none.
-const PATIENCE: Duration = Duration::from_millis(50);
+/// After how long the kernel hands over a block of the ring that is not full.
+const RETIRE: Duration = Duration::from_millis(20);
+/// How long nothing is looked at when nothing was there. libpcap's own wait is of no use: with TPACKET_V3 it has no end on a quiet
+/// interface, so that neither the end of a flow by silence nor our own would ever come.
+const NAP: Duration = Duration::from_millis(5);
 /// How often the kernel is asked for its figures. They are 32 bits wide: at ten million packets a second they turn over in seven minutes.
 const ASK: Duration = Duration::from_millis(500);
 /// How long the ring is read on after the end was asked for.
@@ -162,9 +165,9 @@ fn open(options: &LiveOptions) -> Result<Capture<Active>, Error> {
         .promisc(options.promiscuous)
         .snaplen(SNAP)
         .buffer_size(ring)
-        .timeout(i32::try_from(PATIENCE.as_millis()).unwrap_or(i32::MAX));
+        .timeout(i32::try_from(RETIRE.as_millis()).unwrap_or(i32::MAX));
     let inactive = if NANOSECONDS { inactive.precision(Precision::Nano) } else { inactive };
-    let mut capture = inactive.open().map_err(|error| explain(&error))?;
+    let mut capture = inactive.open().and_then(Capture::setnonblock).map_err(|error| explain(&error))?;
     let loopback = Device::list()
         .is_ok_and(|devices| devices.iter().any(|device| device.name == name && device.flags.is_loopback()));
     let mut refused = None;
@@ -263,7 +266,7 @@ impl Listener {
         self.queue.end(how);
     }
 
-    /// Takes one packet, or waits for one a while. Whether one came.
+    /// Takes one packet, or takes a nap. Whether one was there.
     fn step(&mut self) -> Result<bool, Error> {
         match self.capture.next_packet() {
             Ok(packet) => {
@@ -281,6 +284,7 @@ impl Listener {
                 Ok(true)
             }
             Err(pcap::Error::TimeoutExpired) => {
+                std::thread::sleep(NAP);
                 let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
                 self.assembly.quiet(Nanos::from(now));
                 self.hand_over();
@@ -306,13 +310,15 @@ impl Listener {
     /// Reads the ring up to where the kernel's figures stand now.
     fn drain(&mut self) {
         self.ask();
-        let begun = Instant::now();
+        let mut heard = Instant::now();
+        let begun = heard;
         let target = self.books.passed();
-        while self.delivered < target && begun.elapsed() < DRAIN {
+        while self.delivered < target && begun.elapsed() < DRAIN && heard.elapsed() < 5 * RETIRE {
             match self.step() {
-                Ok(true) => {}
-                // nothing is left in it
-                Ok(false) | Err(_) => break,
+                Ok(true) => heard = Instant::now(),
+                // the last block may not have been handed over yet
+                Ok(false) => {}
+                Err(_) => break,
             }
         }
         if self.counts_all {

@@ -31,6 +31,19 @@ impl CaptureCounts {
         self.gaps += other.gaps;
         self.evicted += other.evicted;
     }
+
+    /// What was counted after `earlier` was.
+    #[must_use]
+    pub fn since(&self, earlier: &CaptureCounts) -> CaptureCounts {
+        CaptureCounts {
+            seen: self.seen.saturating_sub(earlier.seen),
+            captured: self.captured.saturating_sub(earlier.captured),
+            dropped_by_kernel: self.dropped_by_kernel.saturating_sub(earlier.dropped_by_kernel),
+            dropped_by_mynah: self.dropped_by_mynah.saturating_sub(earlier.dropped_by_mynah),
+            gaps: self.gaps.saturating_sub(earlier.gaps),
+            evicted: self.evicted.saturating_sub(earlier.evicted),
+        }
+    }
 }
 
 /// Written behind the exchanges of a recording.

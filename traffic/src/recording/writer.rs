@@ -50,7 +50,10 @@ impl Writer {
     /// When the file cannot be created.
     pub fn create(path: impl AsRef<Path>, header: &Header) -> Result<Writer, Error> {
         let path = path.as_ref().to_path_buf();
-        let partial = partial_path(&path);
+        Writer::begin(partial_path(&path), path, header)
+    }
+
+    fn begin(partial: PathBuf, path: PathBuf, header: &Header) -> Result<Writer, Error> {
         let header = Header { audit: Audit::Pending, ..header.clone() };
         // What an earlier attempt left may be readable by others: a new file gets the mode, an old one would keep its own.
         match std::fs::remove_file(&partial) {
@@ -83,6 +86,11 @@ impl Writer {
     /// Where the recording is while it is written.
     pub fn partial_path(&self) -> &Path {
         &self.partial
+    }
+
+    /// Bytes of the file so far, without the frame that is not closed yet.
+    pub fn bytes(&self) -> u64 {
+        self.offset
     }
 
     /// Exchanges written so far.
@@ -172,6 +180,26 @@ impl Unsealed {
     /// Where the recording is until it is sealed: what the audit reads.
     pub fn partial_path(&self) -> &Path {
         &self.partial
+    }
+
+    /// Begins the same recording once more, beside this one, which stays whole meanwhile.
+    ///
+    /// # Errors
+    /// When the file cannot be created.
+    pub fn anew(&self) -> Result<Writer, Error> {
+        let mut beside = self.partial.as_os_str().to_owned();
+        beside.push(".new");
+        Writer::begin(PathBuf::from(beside), self.path.clone(), &self.header)
+    }
+
+    /// Takes the place of `old`, which this is another writing of.
+    ///
+    /// # Errors
+    /// When it cannot be renamed.
+    pub fn replace(mut self, old: Unsealed) -> Result<Unsealed, Error> {
+        std::fs::rename(&self.partial, &old.partial).map_err(|error| Error::io(&old.partial, error))?;
+        self.partial = old.partial;
+        Ok(self)
     }
 
     /// Writes the audit's word into the header and gives the recording its name.
