@@ -28,6 +28,7 @@
 //! | `har` | HTTP archives, entry by entry |
 //! | `gor` | GoReplay's files, record by record |
 //! | `source` | the one iterator that callers see |
+//! | `proxy` | a reverse proxy that records what passes through it |
 //! | [`feed`](Feed) | traffic while it happens, and the queue that it waits in |
 //!
 //! Not read yet, but recognised and named: access logs; HTTP/2 and TLS are counted in the warnings.
@@ -45,6 +46,8 @@ mod input;
 mod net;
 mod options;
 mod packets;
+#[cfg(feature = "proxy")]
+mod proxy;
 mod recognise;
 mod source;
 mod tcp;
@@ -53,5 +56,7 @@ pub use error::{Error, Place};
 pub use feed::{Feed, Next, Stop};
 pub use input::Input;
 pub use options::Options;
+#[cfg(feature = "proxy")]
+pub use proxy::{Proxy, ProxyOptions};
 pub use recognise::{Kind, recognise};
 pub use source::Source;
