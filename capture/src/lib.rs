@@ -1,6 +1,6 @@
 //! Captured traffic in, HTTP exchanges out.
 //!
-//! In goes a file (or standard input): pcap, pcapng, HAR or `.gor`, also inside `.gz` or `.zst`, told apart by content. Out come
+//! In goes a file (or standard input): pcap, pcapng, HAR, `.gor` or an access log, also inside `.gz` or `.zst`, told apart by content. Out come
 //! [`Exchange`](mynah_traffic::Exchange)s in the order in which they were completed, counts of everything that was lost, and
 //! warnings as sentences. Bad input never panics, memory is bounded, and what stands before a damage is never lost.
 //!
@@ -26,16 +26,18 @@
 //! | `http` | byte streams → messages → exchanges |
 //! | `packets` | the four above, joined |
 //! | `har` | HTTP archives, entry by entry |
-//! | `gor` | GoReplay's files, record by record |
+//! | `gor` | GoReplay's files, record by record, several in the order of their times |
+//! | `access_log` | servers' access logs, line by line |
 //! | `source` | the one iterator that callers see |
 //! | `proxy` | a reverse proxy that records what passes through it |
 //! | [`feed`](Feed) | traffic while it happens, and the queue that it waits in |
 //!
-//! Not read yet, but recognised and named: access logs; HTTP/2 and TLS are counted in the warnings.
+//! HTTP/2 and TLS in packets are not read yet, but counted in the warnings.
 //!
 //! Everything of TCP and HTTP/1 is our own, because recordings come with what no live parser meets: holes, overlaps, a beginning in
 //! the middle. Containers are taken apart by `pcap-parser`, IP and TCP headers by `etherparse`.
 
+mod access_log;
 mod container;
 mod error;
 mod feed;
@@ -52,6 +54,7 @@ mod recognise;
 mod source;
 mod tcp;
 
+pub use access_log::{AccessLogOptions, BadFields, LogFields};
 pub use error::{Error, Place};
 pub use feed::{Feed, Next, Stop};
 pub use input::Input;

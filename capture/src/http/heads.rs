@@ -120,7 +120,8 @@ mod tests {
         }
         std::iter::from_fn(|| heads.pop())
             .map(|found| {
-                let first = String::from_utf8_lossy(&found.head).lines().next().unwrap_or_default().to_owned();
+                let first =
+                    String::from_utf8_lossy(&found.head).lines().next().unwrap_or_default().to_owned();
                 format!("{first} @{}-{}", found.first.0, found.last.0)
             })
             .collect()

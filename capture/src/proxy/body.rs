@@ -67,7 +67,8 @@ impl Through {
                         record.trailers(self.side, fields);
                     }
                 }
-                if self.body.is_end_stream() {
+                // nothing follows trailers, and nobody asks
+                if frame.is_trailers() || self.body.is_end_stream() {
                     self.end(End::Whole);
                 }
             }

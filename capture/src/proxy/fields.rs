@@ -2,9 +2,7 @@
 //! written down where the wire had none in HTTP/1.
 
 use bytes::{BufMut, Bytes, BytesMut};
-use http::header::{
-    CONNECTION, CONTENT_LENGTH, COOKIE, HOST, HeaderName, TE, TRANSFER_ENCODING, UPGRADE,
-};
+use http::header::{CONNECTION, CONTENT_LENGTH, COOKIE, HOST, HeaderName, TE, TRANSFER_ENCODING, UPGRADE};
 use http::{HeaderMap, HeaderValue, Uri, request, response, uri};
 
 const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
@@ -144,8 +142,11 @@ mod tests {
 
     #[test]
     fn http2_is_written_as_http1() {
-        let (mut parts, ()) =
-            http::Request::get("https://shop.example/a?b=1").header("x-a", "1").body(()).unwrap().into_parts();
+        let (mut parts, ()) = http::Request::get("https://shop.example/a?b=1")
+            .header("x-a", "1")
+            .body(())
+            .unwrap()
+            .into_parts();
         for crumb in ["a=1", "b=2"] {
             parts.headers.append(COOKIE, HeaderValue::from_static(crumb));
         }

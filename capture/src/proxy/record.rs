@@ -56,14 +56,7 @@ pub(super) fn count(counter: &AtomicU64) {
 
 impl Desk {
     pub(super) fn new(queue: Arc<Queue>, max_body: u64, limit: u64) -> Self {
-        Desk {
-            queue,
-            clock: Clock::new(),
-            max_body,
-            limit,
-            held: AtomicU64::new(0),
-            tally: Tally::default(),
-        }
+        Desk { queue, clock: Clock::new(), max_body, limit, held: AtomicU64::new(0), tally: Tally::default() }
     }
 }
 

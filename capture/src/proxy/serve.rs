@@ -231,11 +231,8 @@ impl Client {
         let headers = &mut parts.headers;
         fields::strip(headers);
         // a target with an authority overrides the field (RFC 9112 §3.2.2)
-        let host = if self.shared.preserve_host {
-            authority.or_else(|| headers.get(HOST).cloned())
-        } else {
-            None
-        };
+        let host =
+            if self.shared.preserve_host { authority.or_else(|| headers.get(HOST).cloned()) } else { None };
         headers.insert(HOST, host.unwrap_or_else(|| self.shared.upstream.authority.clone()));
         if !body.is_end_stream() && !headers.contains_key(CONTENT_LENGTH) {
             headers.insert(TRANSFER_ENCODING, HeaderValue::from_static("chunked"));

@@ -105,7 +105,9 @@ impl Upstream {
             return Err(fail(format!("expected http:// or https://, found {}://", url.scheme())));
         }
         if url.path() != "/" || url.query().is_some() || !url.username().is_empty() {
-            return Err(fail("expected no more than scheme, host and port: paths go on as they come".to_owned()));
+            return Err(fail(
+                "expected no more than scheme, host and port: paths go on as they come".to_owned(),
+            ));
         }
         let (Some(named), Some(port)) = (url.host(), url.port_or_known_default()) else {
             return Err(fail("expected a host".to_owned()));
