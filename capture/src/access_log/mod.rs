@@ -321,7 +321,7 @@ impl Entry {
     /// Takes the target, and host and scheme when it has them.
     fn asked(&mut self, target: &str) -> Result<(), String> {
         let method = &self.method;
-        if method.is_empty()
+        if !method.starts_with(|c: char| c.is_ascii_alphabetic())
             || !method.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_!#$%&'*+.^`|~".contains(&b))
         {
             return Err(format!("expected a method such as GET, found {:?}", short(method)));
