@@ -27,10 +27,10 @@ pub(super) fn parse(line: &[u8], fields: &LogFields) -> Result<Entry, Bad> {
         .map_err(|error| Bad::new(error.column().saturating_sub(1), format!("no JSON object: {error}")))?;
     let find = |field| fields.of(field).find_map(|name| Some((name, text_of(at(&object, name)?)?)));
     let get = |field| find(field).and_then(|(_, text)| given(&text));
-    let mut entry = Entry::default();
-    entry.host = get(Field::Host);
-    entry.https = get(Field::Scheme).is_some_and(|scheme| scheme.eq_ignore_ascii_case("https"))
-        || at(&object, "request.tls").is_some_and(Value::is_object);
+    let scheme = get(Field::Scheme).is_some_and(|scheme| scheme.eq_ignore_ascii_case("https"));
+    // Caddy tells of TLS by an object
+    let https = scheme || at(&object, "request.tls").is_some_and(Value::is_object);
+    let mut entry = Entry { host: get(Field::Host), https, ..Entry::default() };
     if let (Some(method), Some(target)) = (get(Field::Method), get(Field::Target)) {
         entry.method = method;
         entry.version = version(&object);

@@ -44,6 +44,8 @@ use crate::{Error, Options};
 const LOOK: Duration = Duration::from_millis(50);
 /// After a failed `accept`, mostly for want of file descriptors.
 const PAUSE: Duration = Duration::from_millis(20);
+/// For threads that look up names, which cannot be told to stop.
+const LAST: Duration = Duration::from_secs(1);
 /// Threads that carry traffic; more only pass it around.
 const MAX_THREADS: usize = 4;
 
@@ -162,7 +164,7 @@ impl Proxy {
         };
         let thread = thread::Builder::new()
             .name("proxy".to_owned())
-            .spawn(move || work.run(&runtime, listener))
+            .spawn(move || work.run(runtime, listener))
             .map_err(|error| fail(format!("no thread: {error}")))?;
         Ok(Proxy { address, upstream: options.upstream.clone(), desk, stop, kill, thread: Some(thread) })
     }
@@ -261,10 +263,11 @@ struct Work {
 }
 
 impl Work {
-    fn run(self, runtime: &Runtime, listener: StdListener) {
+    fn run(self, runtime: Runtime, listener: StdListener) {
         let queue = Arc::clone(&self.shared.desk.queue);
-        // what is left of connections is dropped with its tasks, and recorded by that
         let ended = runtime.block_on(self.serve(listener));
+        // what is left is dropped with its tasks, and recorded by that: before the end is told
+        runtime.shutdown_timeout(LAST);
         queue.end(ended);
     }
 
@@ -282,16 +285,16 @@ impl Work {
                 (place, listener.accept().await)
             };
             tokio::select! {
-                (Some(place), accepted) = accept => match accepted {
-                    Ok((stream, client)) => {
-                        connections.spawn(serve::serve(Arc::clone(&self.shared), stream, client, number, place));
+                (Some(place), accepted) = accept => {
+                    if let Ok((stream, client)) = accepted {
+                        let shared = Arc::clone(&self.shared);
+                        connections.spawn(serve::serve(shared, stream, client, number, place));
                         number += 1;
-                    }
-                    Err(_) => {
+                    } else {
                         count(&self.shared.desk.tally.accept);
                         tokio::time::sleep(PAUSE).await;
                     }
-                },
+                }
                 Some(_) = connections.join_next() => {}
                 _ = look.tick() => {}
             }

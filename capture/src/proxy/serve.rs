@@ -96,7 +96,7 @@ pub(super) async fn serve(
             .auto_date_header(false)
             .serve_connection(io, service);
         // its errors are those of the client's exchanges, which are flagged
-        let _ = until(pin!(connection), stopping, |connection| connection.graceful_shutdown()).await;
+        let _ = until(pin!(connection), stopping, http2::Connection::graceful_shutdown).await;
         return;
     }
     let connection = http1::Builder::new()
@@ -106,7 +106,7 @@ pub(super) async fn serve(
         .auto_date_header(false)
         .serve_connection(io, service)
         .with_upgrades();
-    let ended = until(pin!(connection), stopping, |connection| connection.graceful_shutdown()).await;
+    let ended = until(pin!(connection), stopping, http1::UpgradeableConnection::graceful_shutdown).await;
     if let Err(error) = ended {
         let tally = &shared.desk.tally;
         if error.is_parse() {

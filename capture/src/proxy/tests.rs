@@ -317,8 +317,9 @@ fn the_client_breaks_off() {
         let stream = reader.get_mut();
         stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 1000000000\r\n\r\n").unwrap();
         stream.set_write_timeout(Some(LONG)).unwrap();
+        let piece = vec![0; 65536];
         let error = loop {
-            if let Err(error) = stream.write_all(&[0; 65536]) {
+            if let Err(error) = stream.write_all(&piece) {
                 break error.kind();
             }
         };

@@ -18,7 +18,7 @@ use crate::{Error, Place};
 pub(super) const H2: &[u8] = b"h2";
 const HTTP1: &[u8] = b"http/1.1";
 
-fn unusable(path: &Path, message: impl ToString) -> Error {
+fn unusable(path: &Path, message: impl std::fmt::Display) -> Error {
     Error::Malformed { path: path.to_owned(), place: Place::Offset(0), message: message.to_string() }
 }
 
