@@ -6,7 +6,7 @@ use mynah_traffic::recording::Reader;
 use mynah_traffic::units::parse_size;
 
 use crate::exit::{Exit, Exits, Outcome};
-use crate::input::{FilterArgs, Inputs, Reading};
+use crate::input::{FilterArgs, Inputs, LogArgs, Reading};
 use crate::output;
 use crate::pipeline::{self, Masking};
 
@@ -43,6 +43,9 @@ pub(crate) struct Args {
     #[command(flatten)]
     filter: FilterArgs,
 
+    #[command(flatten)]
+    log: LogArgs,
+
     /// Take what is whole of a damaged or unsealed recording.
     #[arg(long)]
     recover: bool,
@@ -63,7 +66,12 @@ pub(crate) struct MaskingArgs {
 pub(crate) fn run(args: &Args) -> Outcome {
     let inputs = Inputs::look(
         &args.inputs,
-        &Reading { filter: args.filter.clone(), recover: args.recover, max_body: args.max_body },
+        &Reading {
+            filter: args.filter.clone(),
+            recover: args.recover,
+            max_body: args.max_body,
+            log: args.log.clone(),
+        },
     )?;
     let masking = if args.unmasked {
         Masking::Refused

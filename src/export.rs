@@ -11,7 +11,7 @@ use mynah_traffic::gor::{Exported, Exporter};
 use mynah_traffic::units::format_bytes;
 
 use crate::exit::{Exit, Exits, Failure, Outcome, fail};
-use crate::input::{FilterArgs, Inputs, Reading, show_warnings};
+use crate::input::{FilterArgs, Inputs, Reading, begins, show_warnings};
 use crate::output;
 use crate::progress::Progress;
 use crate::terminal::{self, plural};
@@ -87,11 +87,10 @@ pub(crate) fn run(args: &Args) -> Outcome {
 
 /// Whether the file is a scenario, by what it says.
 fn is_scenario(path: &Path) -> bool {
-    let mut first = Vec::new();
-    let read = File::open(path)
-        .and_then(|file| std::io::Read::read_to_end(&mut std::io::Read::take(file, 64 << 10), &mut first));
-    read.is_ok()
-        && String::from_utf8_lossy(&first).lines().any(|line| line.trim_start().starts_with("[[profile"))
+    // what cannot be opened is said when it is opened as a recording
+    begins(path).is_ok_and(|first| {
+        String::from_utf8_lossy(&first).lines().any(|line| line.trim_start().starts_with("[[profile"))
+    })
 }
 
 /// The output: plain, or compressed.

@@ -4,10 +4,11 @@ use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
+use mynah_capture::{AccessLogOptions, Kind, LogFields};
 use mynah_traffic::recording::{self, CaptureCounts, Header, Reader, Summary};
 use mynah_traffic::{Error, Exchange, Filter, Provenance};
 
-use crate::exit::{Exit, Exits, Failure, fail};
+use crate::exit::{Exit, Exits, Failure, fail, words};
 use crate::spool::Spool;
 use crate::terminal;
 
@@ -16,6 +17,9 @@ pub(crate) type Exchanges = Box<dyn Iterator<Item = Result<Exchange, Error>>>;
 
 /// Numbers of connections and clients are unique within an input only; each input gets this much room.
 const ROOM: u64 = 1 << 40;
+
+/// How many bytes tell what a file is.
+const LOOK: u64 = 64 << 10;
 
 /// Names standard input on the command line.
 const STDIN: &str = "-";
@@ -37,7 +41,12 @@ pub(crate) struct Input {
     spool: Option<Spool>,
     /// Its place among them.
     number: u64,
-    is_recording: bool,
+    /// What its first bytes are.
+    kind: Option<Kind>,
+    /// Of a recording, as it was looked at.
+    header: Option<Header>,
+    /// GoReplay files that are read together with this one.
+    others: Vec<PathBuf>,
     reading: Reading,
 }
 
@@ -63,6 +72,26 @@ impl FilterArgs {
     }
 }
 
+/// What an access log does not say by itself.
+#[derive(Clone, Debug, Default, clap::Args)]
+pub(crate) struct LogArgs {
+    /// The host that was asked, for access logs that do not name it.
+    #[arg(long, value_name = "HOST")]
+    log_host: Option<String>,
+
+    /// Where a JSON access log has what, such as 'time=ts,method=req.method,target=uri,status=code,duration=took:ms'. Fields:
+    /// time, request, method, target, status, size, host, scheme, client, user_agent, referer, duration (s, ms, us, ns). What
+    /// is not named is looked for under the names that nginx, Caddy, Traefik and Envoy use.
+    #[arg(long, value_name = "MAP")]
+    log_fields: Option<LogFields>,
+}
+
+impl LogArgs {
+    fn options(&self) -> AccessLogOptions {
+        AccessLogOptions { host: self.log_host.clone(), fields: self.log_fields.clone().unwrap_or_default() }
+    }
+}
+
 /// How inputs are read.
 #[derive(Clone, Debug)]
 pub(crate) struct Reading {
@@ -72,6 +101,8 @@ pub(crate) struct Reading {
     pub(crate) recover: bool,
     /// Bytes kept of a body.
     pub(crate) max_body: u64,
+    /// What access logs leave out.
+    pub(crate) log: LogArgs,
 }
 
 impl Default for Reading {
@@ -80,6 +111,7 @@ impl Default for Reading {
             filter: FilterArgs::default(),
             recover: false,
             max_body: mynah_capture::Options::default().max_body,
+            log: LogArgs::default(),
         }
     }
 }
@@ -93,26 +125,26 @@ impl Inputs {
                 "standard input can be read once only: more than one input is '-'",
             ));
         }
-        let mut inputs = Vec::with_capacity(paths.len());
+        let mut inputs: Vec<Input> = Vec::with_capacity(paths.len());
         for (number, path) in paths.iter().enumerate() {
             let spool = if path.as_os_str() == STDIN { Some(Spool::stdin()?) } else { None };
             let path = if spool.is_some() { PathBuf::from(STDIN_NAME) } else { path.clone() };
-            let io = |error| Error::io(&path, error);
-            let bytes: Box<dyn Read> = match &spool {
-                Some(spool) => Box::new(spool.reader()),
-                None => Box::new(File::open(&path).map_err(io).exits(Exit::Input)?),
-            };
-            let mut first = Vec::new();
-            bytes.take(64).read_to_end(&mut first).map_err(io).exits(Exit::Input)?;
-            let input = Input {
+            let mut input = Input {
                 path,
                 spool,
                 number: number as u64,
-                is_recording: Reader::recognises(&first),
+                kind: None,
+                header: None,
+                others: Vec::new(),
                 reading: reading.clone(),
             };
-            input.open()?;
-            inputs.push(input);
+            input.probe()?;
+            // pieces of one recording of GoReplay: a request and its response may stand in two of them
+            let first = inputs.iter_mut().find(|known| known.joins(&input));
+            match first {
+                Some(first) => first.others.push(input.path),
+                None => inputs.push(input),
+            }
         }
         Ok(Inputs { inputs })
     }
@@ -120,7 +152,7 @@ impl Inputs {
     /// The same, for a command that works on recordings only.
     pub(crate) fn recordings(paths: &[PathBuf], reading: &Reading) -> Result<Inputs, Failure> {
         let inputs = Inputs::look(paths, reading)?;
-        match inputs.inputs.iter().find(|input| !input.is_recording) {
+        match inputs.inputs.iter().find(|input| input.header.is_none()) {
             None => Ok(inputs),
             Some(other) => {
                 let path = other.path.display();
@@ -139,6 +171,14 @@ impl Inputs {
         self.inputs.iter()
     }
 
+    /// Every file, also those that are read together with another.
+    pub(crate) fn paths(&self) -> impl Iterator<Item = &Path> {
+        self.inputs
+            .iter()
+            .flat_map(|input| std::iter::once(&input.path).chain(&input.others))
+            .map(PathBuf::as_path)
+    }
+
     /// Bytes kept of a body.
     pub(crate) fn max_body(&self) -> u64 {
         self.inputs.first().map_or(u64::MAX, |input| input.reading.max_body)
@@ -146,7 +186,7 @@ impl Inputs {
 
     /// File names without their folders.
     pub(crate) fn names(&self) -> Vec<String> {
-        self.inputs.iter().map(Input::name).collect()
+        self.paths().map(file_name).collect()
     }
 
     /// Whether every input is a recording that was masked.
@@ -160,7 +200,7 @@ impl Inputs {
     pub(crate) fn open(&self) -> Result<Exchanges, Error> {
         let mut streams = Vec::with_capacity(self.inputs.len());
         for input in &self.inputs {
-            streams.push(input.open().map_err(|failure| Error::Limit(format!("{:#}", failure.error)))?);
+            streams.push(input.open().map_err(|failure| Error::Limit(words(&failure.error)))?);
         }
         Ok(Box::new(streams.into_iter().flatten()))
     }
@@ -174,15 +214,35 @@ impl Input {
 
     /// Its name without the folder.
     pub(crate) fn name(&self) -> String {
-        self.path.file_name().unwrap_or(self.path.as_os_str()).to_string_lossy().into_owned()
+        file_name(&self.path)
     }
 
     /// A recording's header.
-    pub(crate) fn header(&self) -> Option<Header> {
-        if !self.is_recording {
-            return None;
+    pub(crate) fn header(&self) -> Option<&Header> {
+        self.header.as_ref()
+    }
+
+    /// Opens it once, so that what cannot be read is said before any work is done.
+    fn probe(&mut self) -> Result<(), Failure> {
+        let first = match &self.spool {
+            Some(spool) => beginning(&self.path, spool.reader())?,
+            None => begins(&self.path)?,
+        };
+        if Reader::recognises(&first) {
+            self.header = Some(self.recording()?.header().clone());
         }
-        self.recording().ok().map(|reader| reader.header().clone())
+        self.kind = mynah_capture::recognise(&first);
+        let opened = self.open()?;
+        if let Source::Capture(source) = &opened.source {
+            self.kind = Some(source.kind());
+        }
+        Ok(())
+    }
+
+    /// Whether both are files of GoReplay.
+    fn joins(&self, other: &Input) -> bool {
+        let is = |input: &Input| input.kind == Some(Kind::Gor) && input.spool.is_none();
+        is(self) && is(other)
     }
 
     fn recording(&self) -> Result<Reader, Error> {
@@ -194,7 +254,7 @@ impl Input {
 
     /// Its exchanges from the first on.
     pub(crate) fn open(&self) -> Result<Stream, Failure> {
-        let source = if self.is_recording {
+        let source = if self.header.is_some() {
             let reader = self.recording()?;
             if reader.header().audit == recording::Audit::Pending && !self.reading.recover {
                 let path = self.path.display();
@@ -215,11 +275,35 @@ impl Input {
                 Some(spool) => mynah_capture::Input::from_reader(&self.path, Box::new(spool.reader())),
                 None => mynah_capture::Input::open(&self.path),
             };
-            let source = input.and_then(|input| mynah_capture::Source::new(input, &options));
+            let source = input.and_then(|input| {
+                if self.others.is_empty() {
+                    return mynah_capture::Source::with_log(input, &options, &self.reading.log.options());
+                }
+                let others = self.others.iter().map(|path| mynah_capture::Input::open(path));
+                let all = std::iter::once(Ok(input)).chain(others).collect::<Result<_, _>>()?;
+                mynah_capture::Source::gor(all, &options)
+            });
             Source::Capture(Box::new(source.map_err(capture_failure)?))
         };
         Ok(Stream { source, base: self.number * ROOM, reading: self.reading.clone(), recovered: None })
     }
+}
+
+fn file_name(path: &Path) -> String {
+    path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned()
+}
+
+/// A file's first bytes: enough to tell what it is.
+pub(crate) fn begins(path: &Path) -> Result<Vec<u8>, Failure> {
+    let file = File::open(path).map_err(|error| Error::io(path, error)).exits(Exit::Input)?;
+    beginning(path, file)
+}
+
+fn beginning(path: &Path, bytes: impl Read) -> Result<Vec<u8>, Failure> {
+    let mut first = Vec::new();
+    let read = bytes.take(LOOK).read_to_end(&mut first);
+    read.map_err(|error| Error::io(path, error)).exits(Exit::Input)?;
+    Ok(first)
 }
 
 /// A capture error and the code it ends with.

@@ -22,7 +22,7 @@ pub(crate) fn check(path: &Path, inputs: &Inputs, ours: impl Fn(&[u8]) -> bool) 
         return refuse("is no plain file; name another output");
     }
     let real = std::fs::canonicalize(path).ok();
-    if inputs.iter().any(|input| real.is_some() && std::fs::canonicalize(input.path()).ok() == real) {
+    if inputs.paths().any(|input| real.is_some() && std::fs::canonicalize(input).ok() == real) {
         return refuse("is an input, too; name another output");
     }
     let mut first = Vec::new();

@@ -14,7 +14,7 @@ use mynah_traffic::threshold::Threshold;
 use mynah_traffic::units::{format_duration, parse_duration};
 
 use crate::exit::{Exit, Exits, Failure, Outcome, fail};
-use crate::input::{Inputs, Reading};
+use crate::input::{self, Inputs, Reading};
 use crate::progress::Progress;
 use crate::{interrupt, output, profile, report, terminal};
 
@@ -206,7 +206,11 @@ impl Args {
 pub(crate) fn run(args: &Args) -> Outcome {
     // A recording is grouped into a scenario that lives as long as the run.
     let folder = tempfile::tempdir().exits(Exit::Usage)?;
-    let scenario = if is_recording(&args.what)? { group(args, folder.path())? } else { args.what.clone() };
+    let scenario = if Reader::recognises(&input::begins(&args.what)?) {
+        group(args, folder.path())?
+    } else {
+        args.what.clone()
+    };
     let prepared = Prepared::load(&scenario).map_err(replay_failure)?;
     for warning in prepared.warnings() {
         terminal::warn(warning);
@@ -214,19 +218,6 @@ pub(crate) fn run(args: &Args) -> Outcome {
     let options = args.options(prepared.scenario())?;
     tracing::info!(sessions = prepared.sessions(), endpoints = prepared.endpoints().len(), load = ?options.load, seed = options.seed, "prepared");
     if args.trace { trace(&prepared, &options) } else { measure(args, &prepared, &options) }
-}
-
-fn is_recording(path: &Path) -> Result<bool, Failure> {
-    use std::io::Read;
-    let mut first = Vec::new();
-    let file = std::fs::File::open(path)
-        .map_err(|error| mynah_traffic::Error::io(path, error))
-        .exits(Exit::Input)?;
-    file.take(8)
-        .read_to_end(&mut first)
-        .map_err(|error| mynah_traffic::Error::io(path, error))
-        .exits(Exit::Input)?;
-    Ok(Reader::recognises(&first))
 }
 
 fn group(args: &Args, folder: &Path) -> Result<PathBuf, Failure> {

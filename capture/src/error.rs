@@ -38,7 +38,7 @@ pub enum Error {
     },
     /// Nothing that mynah knows.
     #[error(
-        "{}: not a capture: expected pcap, pcapng, HAR, .gor or a .mynah recording (also inside .gz or .zst), found {found}",
+        "{}: not a capture: expected pcap, pcapng, HAR, .gor, an access log or a .mynah recording (also inside .gz or .zst), found {found}",
         path.display()
     )]
     Unrecognised {

@@ -1,6 +1,6 @@
 //! Captured traffic in, HTTP exchanges out.
 //!
-//! In goes a file (or standard input): pcap, pcapng, HAR or `.gor`, also inside `.gz` or `.zst`, told apart by content. Out come
+//! In goes a file (or standard input): pcap, pcapng, HAR, `.gor` or an access log, also inside `.gz` or `.zst`, told apart by content. Out come
 //! [`Exchange`](mynah_traffic::Exchange)s in the order in which they were completed, counts of everything that was lost, and
 //! warnings as sentences. Bad input never panics, memory is bounded, and what stands before a damage is never lost.
 //!
@@ -28,15 +28,18 @@
 //! | `packets` | capture files: `container` and `assembly` |
 //! | [`live`] | an interface, through libpcap: the same assembly on packets as they pass (feature `live`) |
 //! | `har` | HTTP archives, entry by entry |
-//! | `gor` | GoReplay's files, record by record |
+//! | `gor` | GoReplay's files, record by record, several in the order of their times |
+//! | `access_log` | servers' access logs, line by line |
 //! | `source` | the one iterator that callers see |
+//! | `proxy` | a reverse proxy that records what passes through it |
 //! | [`feed`](Feed) | traffic while it happens, and the queue that it waits in |
 //!
-//! Not read yet, but recognised and named: access logs; HTTP/2 and TLS are counted in the warnings.
+//! HTTP/2 and TLS in packets are not read yet, but counted in the warnings.
 //!
 //! Everything of TCP and HTTP/1 is our own, because recordings come with what no live parser meets: holes, overlaps, a beginning in
 //! the middle. Containers are taken apart by `pcap-parser`, IP and TCP headers by `etherparse`.
 
+mod access_log;
 mod assembly;
 mod container;
 mod error;
@@ -50,13 +53,18 @@ pub mod live;
 mod net;
 mod options;
 mod packets;
+#[cfg(feature = "proxy")]
+mod proxy;
 mod recognise;
 mod source;
 mod tcp;
 
+pub use access_log::{AccessLogOptions, BadFields, LogFields};
 pub use error::{Error, Place};
 pub use feed::{Feed, Next, Stop};
 pub use input::Input;
 pub use options::Options;
+#[cfg(feature = "proxy")]
+pub use proxy::{Proxy, ProxyOptions};
 pub use recognise::{Kind, recognise};
 pub use source::Source;

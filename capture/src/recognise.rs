@@ -2,6 +2,11 @@
 
 use mynah_traffic::{gor, recording};
 
+use crate::access_log::is_json_line;
+
+/// How many lines are looked at for one of an access log.
+const LOG_LINES: usize = 20;
+
 /// What an input is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Kind {
@@ -15,7 +20,7 @@ pub enum Kind {
     Recording,
     /// A GoReplay file.
     Gor,
-    /// An access log in the combined or common format. Not read yet.
+    /// An access log: combined or common lines, or JSON lines.
     AccessLog,
 }
 
@@ -55,15 +60,18 @@ pub fn recognise(first: &[u8]) -> Option<Kind> {
         return Some(Kind::Recording);
     }
     let text = without_mark(first).trim_ascii_start();
-    if text.first() == Some(&b'{') && memchr::memmem::find(text, b"\"log\"").is_some() {
-        return Some(Kind::Har);
-    }
     let line = text.split(|&b| b == b'\n').next().unwrap_or_default();
+    if text.first() == Some(&b'{') {
+        if is_json_line(line) {
+            return Some(Kind::AccessLog);
+        }
+        return memchr::memmem::find(text, b"\"log\"").map(|_| Kind::Har);
+    }
     let separated = || memchr::memmem::find(first, gor::SEPARATOR.trim_ascii_end()).is_some();
     if is_gor_line(line, 24) || (is_gor_line(line, 1) && separated()) {
         return Some(Kind::Gor);
     }
-    is_log_line(line).then_some(Kind::AccessLog)
+    is_log(text).then_some(Kind::AccessLog)
 }
 
 /// `text` without a UTF-8 byte order mark.
@@ -84,6 +92,11 @@ fn is_gor_line(line: &[u8], id_digits: usize) -> bool {
     kind && id
         && (1..=2).contains(&times.len())
         && times.iter().all(|w| !w.is_empty() && w.iter().all(|b| b.is_ascii_digit() || *b == b'-'))
+}
+
+/// Whether one of the first lines is a log's; it may begin with a comment or with what a scanner sent.
+fn is_log(text: &[u8]) -> bool {
+    text.split(|&b| b == b'\n').take(LOG_LINES).any(is_log_line)
 }
 
 /// `client ident user [date] "METHOD target HTTP/x" status …`
@@ -120,7 +133,10 @@ pub(crate) fn describe(first: &[u8]) -> String {
     let shown = &text[..text.len().min(40)];
     match text.first() {
         None => return "nothing but white space".to_owned(),
-        Some(b'{') => return "JSON without a \"log\" object near its start".to_owned(),
+        Some(b'{') => {
+            return "JSON that is neither a HAR (no \"log\" object) nor an access log with one object a line"
+                .to_owned();
+        }
         Some(b'[') => return "a JSON array".to_owned(),
         _ => {}
     }
@@ -154,6 +170,12 @@ mod tests {
                 b"10.0.0.1 - - [10/Oct/2000:13:55:36 -0700] \"GET /a HTTP/1.0\" 200 2326\n",
                 Some(Kind::AccessLog),
             ),
+            (
+                b"# by nginx\n::1 - - [10/Oct/2000:13:55:36 -0700] \"GET / HTTP/1.1\" 200 1 \"-\" \"x\"\n",
+                Some(Kind::AccessLog),
+            ),
+            (b"{\"ts\":1,\"uri\":\"/\",\"status\":200}\n{\"ts\":2", Some(Kind::AccessLog)),
+            (b"{\"log\":{\"entries\":[]},\"a\":1,\"b\":2}\n", Some(Kind::Har)),
             (b"\x89MYNAH\r\n", Some(Kind::Recording)),
             (b"", None),
             (b"\0", None),

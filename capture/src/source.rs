@@ -3,6 +3,7 @@ use std::path::Path;
 use mynah_traffic::Exchange;
 use mynah_traffic::recording::CaptureCounts;
 
+use crate::access_log::{AccessLog, AccessLogOptions};
 use crate::gor::Gor;
 use crate::har::Har;
 use crate::input::Input;
@@ -21,6 +22,7 @@ enum Inner {
     Packets(Box<Packets>),
     Har(Box<Har>),
     Gor(Box<Gor>),
+    AccessLog(Box<AccessLog>),
 }
 
 impl Source {
@@ -38,6 +40,14 @@ impl Source {
     /// [`Error::Unsupported`] for kinds that this version does not read, [`Error::Malformed`] when not even the
     /// beginning is what it claims to be.
     pub fn new(input: Input, options: &Options) -> Result<Source, Error> {
+        Source::with_log(input, options, &AccessLogOptions::default())
+    }
+
+    /// The same, where it may be an access log that does not say everything by itself.
+    ///
+    /// # Errors
+    /// Those of [`Source::new`].
+    pub fn with_log(input: Input, options: &Options, log: &AccessLogOptions) -> Result<Source, Error> {
         let kind = input.kind();
         let unsupported =
             |what: &str| Error::Unsupported { path: input.path().to_owned(), what: what.to_owned() };
@@ -49,10 +59,23 @@ impl Source {
                     "a .mynah recording within a capture; give it as an input of its own",
                 ));
             }
-            Kind::Gor => Inner::Gor(Box::new(Gor::open(input, options))),
-            Kind::AccessLog => return Err(unsupported("access logs")),
+            Kind::Gor => Inner::Gor(Box::new(Gor::open(vec![input], options))),
+            Kind::AccessLog => Inner::AccessLog(Box::new(AccessLog::open(input, options, log))),
         };
         Ok(Source { kind, inner })
+    }
+
+    /// Begins to read GoReplay files together, their records in the order of their times: GoReplay writes one recording in pieces, and
+    /// a request may stand in one and its response in the next. Records without a time keep their place in their file.
+    ///
+    /// # Errors
+    /// [`Error::Unsupported`] when one of them is something else.
+    pub fn gor(inputs: Vec<Input>, options: &Options) -> Result<Source, Error> {
+        if let Some(other) = inputs.iter().find(|input| input.kind() != Kind::Gor) {
+            let what = format!("a {} among GoReplay files that are read together", other.kind().name());
+            return Err(Error::Unsupported { path: other.path().to_owned(), what });
+        }
+        Ok(Source { kind: Kind::Gor, inner: Inner::Gor(Box::new(Gor::open(inputs, options))) })
     }
 
     /// What the input is.
@@ -66,6 +89,7 @@ impl Source {
             Inner::Packets(packets) => packets.counts(),
             Inner::Har(har) => har.counts(),
             Inner::Gor(gor) => gor.counts(),
+            Inner::AccessLog(log) => log.counts(),
         }
     }
 
@@ -75,6 +99,7 @@ impl Source {
             Inner::Packets(packets) => packets.warnings(),
             Inner::Har(har) => har.warnings(),
             Inner::Gor(gor) => gor.warnings(),
+            Inner::AccessLog(log) => log.warnings(),
         }
     }
 
@@ -84,6 +109,7 @@ impl Source {
             Inner::Packets(packets) => packets.next_connection(),
             Inner::Har(har) => har.next_connection(),
             Inner::Gor(gor) => gor.next_connection(),
+            Inner::AccessLog(log) => log.next_connection(),
         }
     }
 }
@@ -105,6 +131,7 @@ impl Iterator for Source {
             Inner::Packets(packets) => packets.next(),
             Inner::Har(har) => har.next(),
             Inner::Gor(gor) => gor.next(),
+            Inner::AccessLog(log) => log.next(),
         }
     }
 }

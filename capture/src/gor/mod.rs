@@ -1,27 +1,27 @@
-//! GoReplay's `.gor` files: records of one message each, paired to exchanges by their identifier.
+//! GoReplay's `.gor` files: records of one message each, paired to exchanges by their identifier, also from one file to another.
 //!
 //! Identifiers of 24 digits tell the connection and the client's address ([`Id`]); of other forms, each exchange is taken to have
 //! had a connection of its own. A record holds its message as on the wire, so the parser for connections takes it apart.
 
+mod files;
 mod pairs;
 #[cfg(test)]
 mod tests;
 
 use std::collections::{HashMap, VecDeque};
-use std::io::Read;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::path::PathBuf;
 
 use mynah_message::Head;
-use mynah_traffic::gor::{Broken, Id, Kind, Reader, Record};
+use mynah_traffic::gor::{Broken, Id, Kind, Record};
 use mynah_traffic::recording::CaptureCounts;
 use mynah_traffic::{Connection, Exchange, Flag, Nanos, Side, Times};
 
+use self::files::{Files, Next};
 use self::pairs::{Half, Pair, Pairs};
 use crate::http::{Conversation, Ending, Limits, Out};
 use crate::input::Input;
 use crate::source::counted;
-use crate::{Error, Options, Place};
+use crate::{Error, Options};
 
 /// GoReplay cuts payloads here, in bytes (5 MB; by 10⁶, since either reading of it is found).
 const GOREPLAY_CUT: usize = 5_000_000;
@@ -32,11 +32,9 @@ const NO_MOMENT: Nanos = Nanos(1_000_000_000_000_000);
 /// Connections remembered. Beyond that all are forgotten, and what goes on gets new numbers.
 const MAX_CONNECTIONS: usize = 1 << 20;
 
-/// Reads one file.
+/// Reads files, together.
 pub(crate) struct Gor {
-    path: PathBuf,
-    compressed: bool,
-    reader: Reader<Box<dyn Read + Send>>,
+    files: Files,
     pairs: Pairs,
     limits: Limits,
     finished: VecDeque<Exchange>,
@@ -56,7 +54,7 @@ pub(crate) struct Gor {
 struct Tally {
     replayed: u64,
     broken: u64,
-    first_broken: Option<(u64, Broken)>,
+    first_broken: Option<(usize, u64, Broken)>,
     no_http: u64,
     /// Interim responses to requests that are not in the file.
     interim: u64,
@@ -64,13 +62,10 @@ struct Tally {
 }
 
 impl Gor {
-    pub(crate) fn open(input: Input, options: &Options) -> Gor {
-        let (path, compressed) = (input.path().to_owned(), input.compressed());
+    pub(crate) fn open(inputs: Vec<Input>, options: &Options) -> Gor {
         let max_payload = options.max_body.saturating_add(options.max_body / 8).saturating_add(FRAMING);
         Gor {
-            path,
-            compressed,
-            reader: Reader::new(input.into_reader(), max_payload),
+            files: Files::new(inputs, max_payload),
             pairs: Pairs::new(options.memory),
             limits: Limits { max_body: options.max_body, waiting: u64::MAX },
             finished: VecDeque::new(),
@@ -100,28 +95,16 @@ impl Gor {
 
     /// Reads one record, or ends.
     fn step(&mut self) -> Result<(), Error> {
-        let found = match self.reader.next() {
-            Some(Ok(found)) => found,
-            Some(Err(source)) => {
-                let read_something = self.seen > self.tally.broken;
-                self.end();
-                if self.compressed && read_something {
-                    self.warnings
-                        .push(format!("cut short: the file cannot be decompressed any further ({source})"));
-                    return Ok(());
-                }
-                return Err(Error::Io { path: self.path.clone(), source });
+        let (found, file) = match self.files.next() {
+            Some(Next::Record(found, file)) => (found, file),
+            Some(Next::Cut(warning)) => {
+                self.warnings.push(warning);
+                return Ok(());
             }
+            Some(Next::Failed(error)) => return Err(error),
             None => {
                 self.end();
-                return match self.tally.first_broken {
-                    Some((offset, why)) if self.seen == self.tally.broken => Err(Error::Malformed {
-                        path: self.path.clone(),
-                        place: Place::Offset(offset),
-                        message: format!("there is no record of GoReplay in it: {why}"),
-                    }),
-                    _ => Ok(()),
-                };
+                return Ok(());
             }
         };
         self.seen += 1;
@@ -129,7 +112,8 @@ impl Gor {
             Ok(record) => {
                 if !found.separated {
                     self.warnings.push(format!(
-                        "cut short: no separator behind the last record, at byte {}; it was kept",
+                        "{}cut short: no separator behind the last record, at byte {}; it was kept",
+                        self.files.prefix(file),
                         found.offset
                     ));
                 }
@@ -137,7 +121,7 @@ impl Gor {
             }
             Err(broken) => {
                 self.tally.broken += 1;
-                self.tally.first_broken.get_or_insert((found.offset, broken));
+                self.tally.first_broken.get_or_insert((file, found.offset, broken));
             }
         }
         Ok(())
@@ -278,8 +262,9 @@ impl Gor {
                 warnings.push(counted(count, one, many));
             }
         };
-        if let Some((offset, why)) = first_broken {
-            let what = format!("that cannot be read, the first at byte {offset}: {why}");
+        if let Some((file, offset, why)) = first_broken {
+            let file = self.files.prefix(*file);
+            let what = format!("that cannot be read, the first at {file}byte {offset}: {why}");
             say(*broken, &format!("record {what}"), &format!("records {what}"));
         }
         say(

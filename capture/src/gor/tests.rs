@@ -254,3 +254,44 @@ proptest! {
         prop_assert!(source.warnings().is_empty());
     }
 }
+
+/// Several files, together.
+fn together(texts: &[String]) -> (Vec<Exchange>, Source) {
+    let inputs = texts.iter().enumerate().map(|(number, text)| {
+        let name = format!("x_{number}.gor");
+        Input::from_reader(Path::new(&name), Box::new(Cursor::new(text.clone().into_bytes()))).unwrap()
+    });
+    let mut source = Source::gor(inputs.collect(), &Options::default()).unwrap();
+    (source.by_ref().map(Result::unwrap).collect(), source)
+}
+
+#[test]
+fn files_are_read_together_by_time() {
+    let other = "9e4c6db07f000001b2d10f35";
+    let answer = "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n";
+    let record = |kind: u8, id: &str, at: u64, payload: &str| {
+        let time = T + at;
+        format!("{kind} {id} {time} 0\n{payload}{SEP}")
+    };
+    let one = record(1, ID, 0, &get("/a")) + &record(1, other, 30, &get("/b"));
+    let two = record(2, ID, 10, answer) + &record(2, other, 40, answer);
+    // the later file first: its responses stand before their requests on the command line
+    for texts in [[two.clone(), one.clone()], [one, two]] {
+        let (exchanges, source) = together(&texts);
+        let targets: Vec<_> =
+            exchanges.iter().map(|e| e.request_head().unwrap().target().unwrap().to_owned()).collect();
+        assert_eq!(targets, ["/a", "/b"]);
+        assert!(exchanges.iter().all(|exchange| exchange.flags.is_empty()), "{exchanges:?}");
+        assert_eq!((source.counts().seen, source.warnings().len()), (4, 0));
+    }
+}
+
+#[test]
+fn records_without_a_time_keep_their_place() {
+    let text =
+        |path: &str, id: &str| format!("1 {id} 0\n{}{SEP}2 {id} 0\nHTTP/1.1 204 x\r\n\r\n{SEP}", get(path));
+    let (exchanges, _) = together(&[text("/a", ID), text("/b", "9e4c6db07f000001b2d10f35")]);
+    let targets: Vec<_> =
+        exchanges.iter().map(|e| e.request_head().unwrap().target().unwrap().to_owned()).collect();
+    assert_eq!(targets, ["/a", "/b"]);
+}

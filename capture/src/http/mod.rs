@@ -3,10 +3,14 @@
 mod chunked;
 mod conversation;
 mod framing;
+#[cfg(feature = "proxy")]
+mod heads;
 mod parser;
 pub(crate) mod start;
 
 pub(crate) use conversation::{Conversation, Ending, Left, Out};
+#[cfg(feature = "proxy")]
+pub(crate) use heads::{Found, Heads};
 
 /// Limits of one connection, in bytes.
 #[derive(Clone, Copy, Debug)]

@@ -2,8 +2,8 @@
 //!
 //! A thread of its own reads packets and assembles them; finished exchanges wait in a bounded queue. When that is full the thread
 //! waits, the kernel's ring fills, and what finds no room there is counted by the kernel: nothing is lost without a count.
-//! `seen = captured + dropped by the kernel + dropped by mynah` holds at the end, exactly, by the kernel's own figures: before
-//! they are read for the last time, the ring is read up to the packet that they speak of.
+//! `seen = captured + dropped by the kernel + dropped by mynah` holds at the end by the kernel's own figures: after they are
+//! read for the last time, the ring is read up to the packet that they speak of.
 
 mod books;
 mod filter;
@@ -18,7 +18,7 @@ use mynah_traffic::Nanos;
 use mynah_traffic::recording::CaptureCounts;
 use pcap::{Active, Capture, Device, Precision};
 
-use self::books::Books;
+use self::books::{Books, Sight};
 use crate::assembly::Assembly;
 use crate::container::Packet;
 use crate::feed::Queue;
@@ -87,10 +87,10 @@ impl Live {
     /// # Errors
     /// [`Error::Live`] when the interface is not there or may not be listened on, or the filter cannot be understood.
     pub fn open(options: &LiveOptions) -> Result<Live, Error> {
-        let capture = open(options)?;
+        let (capture, sight) = open(options)?;
         let waiting = options.limits.memory / QUEUE_SHARE;
         let limits = Options { memory: options.limits.memory - waiting, ..options.limits };
-        let (queue, books, stop) = (Queue::new(waiting), Arc::new(Books::default()), Stop::default());
+        let (queue, books, stop) = (Queue::new(waiting), Arc::new(Books::new(sight)), Stop::default());
         let listener = Listener {
             link: linktype(capture.get_datalink().0),
             capture,
@@ -98,8 +98,6 @@ impl Live {
             queue: Arc::clone(&queue),
             books: Arc::clone(&books),
             stop: stop.clone(),
-            // on "any" libpcap itself passes over the second sight of packets on the loopback interface, and does not say how often
-            counts_all: options.interface != "any",
             delivered: 0,
         };
         let thread = std::thread::Builder::new()
@@ -156,7 +154,7 @@ fn failed(interface: &str, message: &str) -> Error {
 }
 
 /// Opens and filters.
-fn open(options: &LiveOptions) -> Result<Capture<Active>, Error> {
+fn open(options: &LiveOptions) -> Result<(Capture<Active>, Sight), Error> {
     let name = options.interface.as_str();
     let explain = |error: &pcap::Error| failed(name, &advice(name, error));
     let ring = i32::try_from(options.ring.min(MAX_RING)).unwrap_or(i32::MAX);
@@ -168,14 +166,12 @@ fn open(options: &LiveOptions) -> Result<Capture<Active>, Error> {
         .timeout(i32::try_from(RETIRE.as_millis()).unwrap_or(i32::MAX));
     let inactive = if NANOSECONDS { inactive.precision(Precision::Nano) } else { inactive };
     let mut capture = inactive.open().and_then(Capture::setnonblock).map_err(|error| explain(&error))?;
-    let loopback = Device::list()
-        .is_ok_and(|devices| devices.iter().any(|device| device.name == name && device.flags.is_loopback()));
     let mut refused = None;
-    for expression in filter::expressions(&options.ports, options.filter.as_deref(), loopback) {
+    for expression in filter::expressions(&options.ports, options.filter.as_deref()) {
         match capture.filter(&expression, true) {
             Ok(()) => {
                 tracing::debug!(interface = name, filter = expression, "listening");
-                return Ok(capture);
+                return Ok((capture, sight(name)));
             }
             Err(error) => {
                 let expression = options.filter.as_deref().unwrap_or(&expression);
@@ -186,7 +182,18 @@ fn open(options: &LiveOptions) -> Result<Capture<Active>, Error> {
             }
         }
     }
-    refused.map_or(Ok(capture), Err)
+    refused.map_or_else(|| Ok((capture, sight(name))), Err)
+}
+
+fn sight(interface: &str) -> Sight {
+    let loopback = |device: &Device| device.name == interface && device.flags.is_loopback();
+    if interface == "any" {
+        Sight::Mixed
+    } else if cfg!(target_os = "linux") && Device::list().is_ok_and(|devices| devices.iter().any(loopback)) {
+        Sight::Twice
+    } else {
+        Sight::Once
+    }
 }
 
 /// Whether times come in nanoseconds: asked for where libpcap always gives them.
@@ -236,8 +243,6 @@ struct Listener {
     queue: Arc<Queue>,
     books: Arc<Books>,
     stop: Stop,
-    /// Whether every packet of the kernel's figures is delivered or dropped.
-    counts_all: bool,
     /// Packets that libpcap has given.
     delivered: u64,
 }
@@ -262,7 +267,7 @@ impl Listener {
         }
         self.assembly.finish();
         self.hand_over();
-        self.books.close(&self.assembly);
+        self.books.close(&self.assembly, self.delivered);
         self.queue.end(how);
     }
 
@@ -310,9 +315,13 @@ impl Listener {
     /// Reads the ring up to where the kernel's figures stand now.
     fn drain(&mut self) {
         self.ask();
-        let mut heard = Instant::now();
-        let begun = heard;
-        let target = self.books.passed();
+        let begun = Instant::now();
+        let mut heard = begun;
+        let target = match self.books.sight() {
+            Sight::Once => self.books.passed(),
+            // how many there are is not known: as many as come before it is quiet, or time is up
+            Sight::Twice | Sight::Mixed => u64::MAX,
+        };
         while self.delivered < target && begun.elapsed() < DRAIN && heard.elapsed() < 5 * RETIRE {
             match self.step() {
                 Ok(true) => heard = Instant::now(),
@@ -321,8 +330,10 @@ impl Listener {
                 Err(_) => break,
             }
         }
-        if self.counts_all {
+        if self.books.sight() == Sight::Once {
             self.books.unread(target.saturating_sub(self.delivered));
+        } else {
+            self.ask();
         }
     }
 }
