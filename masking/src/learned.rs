@@ -9,6 +9,7 @@ use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 use hashbrown::HashTable;
 use zeroize::Zeroize as _;
 
+use crate::detect;
 use crate::entropy;
 use crate::finder::{Candidate, Finder};
 use crate::kind::Kind;
@@ -75,6 +76,9 @@ fn is_learnable(kind: Kind, value: &[u8]) -> bool {
     }
     if kind == Kind::Name && is_full_name(value) {
         return true;
+    }
+    if detect::begins_jwt_header(value) {
+        return false;
     }
     // Punctuation is kept: what is made of little else would be its own pseudonym.
     if value.iter().filter(|b| b.is_ascii_alphanumeric() || **b >= 0x80).take(4).count() < 4 {

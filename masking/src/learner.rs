@@ -1,7 +1,7 @@
 //! The first pass: what is sensitive anywhere.
 
 use mynah_message::Message;
-use mynah_traffic::{Exchange, Side};
+use mynah_traffic::{Exchange, Flag, Side};
 
 use crate::kind::Kind;
 use crate::learned::{Learning, Match};
@@ -39,6 +39,13 @@ impl Learner {
 
 /// Notes what is sensitive in both messages.
 pub(crate) fn learn(policy: &Policy, learning: &mut Learning, memo: &mut Memo, exchange: &Exchange) {
+    let mut whole;
+    let mut exchange = exchange;
+    if exchange.flags.has(Flag::BodyCut) {
+        whole = exchange.clone();
+        policy.withhold_cut(&mut whole);
+        exchange = &whole;
+    }
     let mut message = |message: &Message, side: Side| {
         message::learn(&mut Scanner::new(policy, learning, memo), message, side);
     };
