@@ -11,7 +11,7 @@ use mynah_message::{Limits, Message, View, html, json, percent};
 use mynah_traffic::{Exchange, Side};
 use serde::Serialize;
 
-use crate::learned::Known;
+use crate::learned::{Alphabet, Known};
 use crate::masker::Issued;
 
 /// Findings kept with their place; all are counted.
@@ -118,12 +118,13 @@ impl Auditor {
         let plus = self.known.has_spaced();
         let mut found = self.known.count(bytes, false);
         let mut from = 0;
-        decoded(bytes, false, plus, &mut views);
+        let telling = self.known.alphabet();
+        decoded(bytes, false, plus, &telling, &mut views);
         for _ in 1..ROUNDS {
             let to = views.len();
             for i in from..to {
                 let mut further = Vec::new();
-                decoded(&views[i].bytes, views[i].spaces, plus, &mut further);
+                decoded(&views[i].bytes, views[i].spaces, plus, &telling, &mut further);
                 views.append(&mut further);
             }
             from = to;
@@ -155,14 +156,14 @@ struct Decoded {
     spaces: bool,
 }
 
-/// What the bytes become when one encoding is undone, for each that changes anything. With `plus`, also what they are
-/// when `+` is a space.
-fn decoded(bytes: &[u8], spaces: bool, plus: bool, views: &mut Vec<Decoded>) {
+/// What the bytes become when one encoding is undone, for each that changes anything which can tell. With `plus`, also what
+/// they are when `+` is a space.
+fn decoded(bytes: &[u8], spaces: bool, plus: bool, telling: &Alphabet, views: &mut Vec<Decoded>) {
     let forms = [
-        memchr::memchr(b'%', bytes).map(|_| (percent::decode(bytes, false), spaces)),
+        percent_tells(bytes, telling).then(|| (percent::decode(bytes, false), spaces)),
         memchr::memchr(b'+', bytes).filter(|_| plus).map(|_| (percent::decode(bytes, true), true)),
-        memchr::memchr(b'\\', bytes).map(|_| (json::unescape(bytes), spaces)),
-        memchr::memchr(b'&', bytes).map(|_| (html::entity::decode(bytes, false), spaces)),
+        json_tells(bytes, telling).then(|| (json::unescape(bytes), spaces)),
+        html_tells(bytes, telling).then(|| (html::entity::decode(bytes, false), spaces)),
     ];
     for (form, spaces) in forms.into_iter().flatten() {
         if let Cow::Owned(form) = form
@@ -171,4 +172,52 @@ fn decoded(bytes: &[u8], spaces: bool, plus: bool, views: &mut Vec<Decoded>) {
             views.push(Decoded { bytes: form, spaces });
         }
     }
+}
+
+// Where an escape stands for a byte that is in no learnt value, in no base64 and in no other escape, it divides what stands
+// before it from what stands behind it, undone or not. Most escapes are of that sort: quotes, line breaks, ampersands in
+// links. Only where one is not, the bytes are decoded and searched again. In doubt these say yes.
+
+fn percent_tells(bytes: &[u8], telling: &Alphabet) -> bool {
+    memchr::memchr_iter(b'%', bytes).any(|at| {
+        let there = &bytes[at..bytes.len().min(at + 3)];
+        let meant = percent::decode(there, false);
+        *meant != *there && telling.has_any(&meant)
+    })
+}
+
+fn json_tells(bytes: &[u8], telling: &Alphabet) -> bool {
+    memchr::memchr_iter(b'\\', bytes).any(|at| match bytes.get(at + 1) {
+        // A pair of surrogates takes two of them.
+        Some(b'u') => telling.has_any(&json::unescape(&bytes[at..bytes.len().min(at + 12)])),
+        Some(b'n') => telling.has(b'\n'),
+        Some(b't') => telling.has(b'\t'),
+        Some(b'r') => telling.has(b'\r'),
+        Some(b'b') => telling.has(8),
+        Some(b'f') => telling.has(12),
+        Some(b @ (b'"' | b'/' | b'\\')) => telling.has(*b),
+        _ => false,
+    })
+}
+
+fn html_tells(bytes: &[u8], telling: &Alphabet) -> bool {
+    memchr::memchr_iter(b'&', bytes).any(|at| {
+        let rest = &bytes[at + 1..];
+        let len = rest.iter().take_while(|b| b.is_ascii_alphanumeric() || **b == b'#').count();
+        let closed = rest.get(len) == Some(&b';');
+        if len == 0 {
+            return false;
+        }
+        // The names of old need no semicolon. But for these four they stand for letters and signs of Latin-1.
+        if !closed && rest[0] != b'#' && !telling.has(0xc2) && !telling.has(0xc3) {
+            return [&b"amp"[..], b"lt", b"gt", b"quot"].iter().any(|name| {
+                rest.get(..name.len()).is_some_and(|there| there.eq_ignore_ascii_case(name))
+                    && (*name == b"amp"
+                        || telling.has_any(&html::entity::decode(&[b"&", *name, b";"].concat(), false)))
+            });
+        }
+        let there = &bytes[at..=at + len + usize::from(closed)];
+        let meant = html::entity::decode(there, false);
+        *meant != *there && telling.has_any(&meant)
+    })
 }

@@ -41,6 +41,8 @@ struct Document<'d, 's> {
     waiting: Vec<(u64, json::Kind, Range<usize>)>,
     /// Where the last value ended.
     end: usize,
+    /// Whether all keys since then are plain.
+    plain: bool,
     plan: Vec<Planned>,
 }
 
@@ -57,6 +59,7 @@ impl Scanner<'_> {
             documents: 0,
             waiting: Vec::new(),
             end: 0,
+            plain: true,
             plan: Vec::new(),
         };
         let coverage = match json::walk(body, Limits::default().json_depth, &mut document) {
@@ -75,11 +78,13 @@ impl Scanner<'_> {
 impl Document<'_, '_> {
     /// What lies between the last value and this offset.
     fn between(&mut self, to: usize) {
+        let span = self.end..to;
+        // Keys of letters in JSON's own punctuation can give themselves away only by being known.
+        let plain = std::mem::replace(&mut self.plain, true) && self.end > 0 && to < self.body.len();
         // No address and no learnt value is shorter.
-        if to < self.end + 6 {
+        if span.len() < 6 || plain && !touches(self.matches, &span) {
             return;
         }
-        let span = self.end..to;
         let Some(text) = self.body.get(span.clone()) else { return };
         let context = Context { searched: !touches(self.matches, &span), ..Context::new(None) };
         let patches = self.scanner.free(text, context);
@@ -164,12 +169,8 @@ impl<'b> json::Events<'b> for Document<'_, '_> {
 
     fn key(&mut self, raw: &'b [u8]) -> bool {
         self.at.key = self.scanner.memo.json_key(&self.scanner.policy.names, raw);
-        let name = json::unescape(raw);
-        self.at.way = name.chunks(8).fold(onward(self.at.base, name.len() as u64), |way, bytes| {
-            let mut word = [0; 8];
-            word[..bytes.len()].copy_from_slice(bytes);
-            onward(way, u64::from_le_bytes(word))
-        });
+        self.at.way = onward(self.at.base, self.at.key.number);
+        self.plain &= self.at.key.is_plain;
         true
     }
 
