@@ -174,6 +174,14 @@ fn decoded(bytes: &[u8], spaces: bool, plus: bool, telling: &Alphabet, views: &m
     }
 }
 
+/// Whether learnt values may be written in the bytes so that they are seen only when escapes are undone.
+pub(crate) fn may_hide(bytes: &[u8], plus: bool, telling: &Alphabet) -> bool {
+    percent_tells(bytes, telling)
+        || plus && memchr::memchr(b'+', bytes).is_some()
+        || json_tells(bytes, telling)
+        || html_tells(bytes, telling)
+}
+
 // Where an escape stands for a byte that is in no learnt value, in no base64 and in no other escape, it divides what stands
 // before it from what stands behind it, undone or not. Most escapes are of that sort: quotes, line breaks, ampersands in
 // links. Only where one is not, the bytes are decoded and searched again. In doubt these say yes.

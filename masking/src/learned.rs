@@ -317,7 +317,7 @@ impl Known {
         self.learned.read().alphabet.clone()
     }
 
-    /// Whether any value has a space in it.
+    /// Whether any value, seen or not, has a space in it.
     pub(crate) fn has_spaced(&self) -> bool {
         self.learned.read().spaced > 0
     }
