@@ -229,3 +229,87 @@ fn html_tells(bytes: &[u8], telling: &Alphabet) -> bool {
         *meant != *there && telling.has_any(&meant)
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::kind::Kind;
+    use crate::learned::Learning;
+
+    /// Every view there is, whatever it may tell.
+    fn all_views(bytes: &[u8], rounds: usize) -> Vec<Vec<u8>> {
+        let mut views = vec![bytes.to_vec()];
+        if rounds > 0 {
+            for form in [
+                percent::decode(bytes, false),
+                percent::decode(bytes, true),
+                json::unescape(bytes),
+                html::entity::decode(bytes, false),
+            ] {
+                if *form != *bytes {
+                    views.extend(all_views(&form, rounds - 1));
+                }
+            }
+        }
+        views
+    }
+
+    fn written(byte: u8, way: u8) -> String {
+        match way % 7 {
+            0 => format!("%{byte:02x}"),
+            1 => format!("\\u{byte:04X}"),
+            2 => format!("&#{byte};"),
+            3 => format!("&#x0{byte:x};"),
+            4 => format!("%25{byte:02X}"),
+            5 => format!("&amp;#{byte};"),
+            _ => char::from(byte).to_string(),
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(512))]
+
+        #[test]
+        fn nothing_is_missed_by_not_undoing_what_tells_nothing(
+            value in "[a-zA-Z0-9]{6}[ -~]{2,6}[a-zA-Z0-9/+=]{6}",
+            ways in prop::collection::vec(prop::sample::select(vec![0_u8, 1, 2, 3, 4, 5, 6, 6, 6, 6, 6, 6, 6, 6, 6, 6]), 18),
+            before in "[ -~\n]{0,12}",
+            after in "[%&;#xu0-9a-z\\\\\"+ ]{0,12}",
+        ) {
+            let mut learning = Learning::default();
+            learning.note(Kind::Token, value.as_bytes());
+            let known = learning.finish();
+            prop_assume!(known.len() == 1);
+            let inner: String = value.bytes().zip(ways.iter().cycle()).map(|(b, way)| written(b, *way)).collect();
+            let text = format!("{before}{inner}{after}");
+            let naive = all_views(text.as_bytes(), ROUNDS).iter().any(|view| {
+                view.to_ascii_lowercase().windows(value.len()).any(|w| *w == *value.to_ascii_lowercase().as_bytes())
+            });
+            let mut auditor = Auditor::new(known, Issued::default());
+            auditor.search(Side::Request, "body", text.as_bytes());
+            prop_assert!(auditor.finish().is_err() || !naive, "{text}");
+        }
+    }
+
+    #[test]
+    fn old_names_without_a_semicolon_and_long_numbers() {
+        for (value, text) in [
+            ("k3J9xQ2m<Lp0Z", "x k3J9xQ2m&ltLp0Z"),
+            ("k3J9xQ2m&Lp0Z", "x k3J9xQ2m&ampLp0Z"),
+            ("k3J9xQ2m©Lp0Z", "x k3J9xQ2m&copyLp0Z"),
+            ("k3J9xQ2mALp0Z", "x k3J9xQ2m&#000000000000000000000000000000000000000000065;Lp0Z"),
+            ("k3J9xQ2m_Lp0Z", "x k3J9xQ2m&lowbar;Lp0Z"),
+            ("k3J9xQ2m\u{1f600}Lp0Z", "x k3J9xQ2m\\ud83d\\ude00Lp0Z"),
+            ("k3J9xQ2m\nLp0Z", "x k3J9xQ2m\\nLp0Z"),
+            ("k3J9xQ2m Lp0Z", "x k3J9xQ2m+Lp0Z"),
+        ] {
+            let mut learning = Learning::default();
+            learning.note(Kind::Token, value.as_bytes());
+            let mut auditor = Auditor::new(learning.finish(), Issued::default());
+            auditor.search(Side::Response, "body", text.as_bytes());
+            assert!(auditor.finish().is_err(), "{text}");
+        }
+    }
+}
