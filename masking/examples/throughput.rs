@@ -8,7 +8,7 @@ use std::fmt::Write as _;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use mynah_masking::{Key, Learner, Policy};
+use mynah_masking::{Key, Learner, Policy, Stream};
 use mynah_message::{Coding, Limits, Message, View, encode_content};
 use mynah_traffic::Exchange;
 use mynah_traffic::recording::Reader;
@@ -48,7 +48,10 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         }
         findings = auditor.finish().err();
     });
+    let (stream, remask) = streamed(&exchanges);
     for (name, time) in [
+        ("stream", stream),
+        ("remask", remask),
         ("learn", learn),
         ("index", index),
         ("mask", mask),
@@ -66,6 +69,29 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     );
     println!("digest    {:016x}", digest(masked.iter().map(mynah_traffic::Masked::get)));
     findings.map_or(Ok(()), |findings| Err(findings.into()))
+}
+
+/// The same read once: masked as it comes, then remasked.
+fn streamed(exchanges: &[Exchange]) -> (Duration, Duration) {
+    let mut stream = Stream::new(Policy::built_in(), Key::from([7; 32]));
+    let copies = exchanges.to_vec();
+    let mut written = Vec::with_capacity(copies.len());
+    let mask = timed(|| written.extend(copies.into_iter().map(|exchange| stream.mask(exchange))));
+    let mut sealer = stream.sealer();
+    let mut changed = 0;
+    let remask = timed(|| {
+        for exchange in &mut written {
+            if let Some(again) = sealer.remask(exchange) {
+                *exchange = again;
+                changed += 1;
+            }
+        }
+    });
+    println!(
+        "stream: {changed} exchanges remasked, digest {:016x}",
+        digest(written.iter().map(mynah_traffic::Masked::get))
+    );
+    (mask, remask)
 }
 
 fn options() -> Result<Options, Box<dyn std::error::Error>> {

@@ -11,7 +11,7 @@ use mynah_message::{Limits, Message, View, html, json, percent};
 use mynah_traffic::{Exchange, Side};
 use serde::Serialize;
 
-use crate::learned::Known;
+use crate::learned::{Alphabet, Known};
 use crate::masker::Issued;
 
 /// Findings kept with their place; all are counted.
@@ -118,12 +118,13 @@ impl Auditor {
         let plus = self.known.has_spaced();
         let mut found = self.known.count(bytes, false);
         let mut from = 0;
-        decoded(bytes, false, plus, &mut views);
+        let telling = self.known.alphabet();
+        decoded(bytes, false, plus, &telling, &mut views);
         for _ in 1..ROUNDS {
             let to = views.len();
             for i in from..to {
                 let mut further = Vec::new();
-                decoded(&views[i].bytes, views[i].spaces, plus, &mut further);
+                decoded(&views[i].bytes, views[i].spaces, plus, &telling, &mut further);
                 views.append(&mut further);
             }
             from = to;
@@ -155,20 +156,160 @@ struct Decoded {
     spaces: bool,
 }
 
-/// What the bytes become when one encoding is undone, for each that changes anything. With `plus`, also what they are
-/// when `+` is a space.
-fn decoded(bytes: &[u8], spaces: bool, plus: bool, views: &mut Vec<Decoded>) {
+/// What the bytes become when one encoding is undone, for each that changes anything which can tell. With `plus`, also what
+/// they are when `+` is a space.
+fn decoded(bytes: &[u8], spaces: bool, plus: bool, telling: &Alphabet, views: &mut Vec<Decoded>) {
     let forms = [
-        memchr::memchr(b'%', bytes).map(|_| (percent::decode(bytes, false), spaces)),
+        percent_tells(bytes, telling).then(|| (percent::decode(bytes, false), spaces)),
         memchr::memchr(b'+', bytes).filter(|_| plus).map(|_| (percent::decode(bytes, true), true)),
-        memchr::memchr(b'\\', bytes).map(|_| (json::unescape(bytes), spaces)),
-        memchr::memchr(b'&', bytes).map(|_| (html::entity::decode(bytes, false), spaces)),
+        json_tells(bytes, telling).then(|| (json::unescape(bytes), spaces)),
+        html_tells(bytes, telling).then(|| (html::entity::decode(bytes, false), spaces)),
     ];
     for (form, spaces) in forms.into_iter().flatten() {
         if let Cow::Owned(form) = form
             && form != bytes
         {
             views.push(Decoded { bytes: form, spaces });
+        }
+    }
+}
+
+/// Whether learnt values may be written in the bytes so that they are seen only when escapes are undone.
+pub(crate) fn may_hide(bytes: &[u8], plus: bool, telling: &Alphabet) -> bool {
+    percent_tells(bytes, telling)
+        || plus && memchr::memchr(b'+', bytes).is_some()
+        || json_tells(bytes, telling)
+        || html_tells(bytes, telling)
+}
+
+// Where an escape stands for a byte that is in no learnt value, in no base64 and in no other escape, it divides what stands
+// before it from what stands behind it, undone or not. Most escapes are of that sort: quotes, line breaks, ampersands in
+// links. Only where one is not, the bytes are decoded and searched again. In doubt these say yes.
+
+fn percent_tells(bytes: &[u8], telling: &Alphabet) -> bool {
+    memchr::memchr_iter(b'%', bytes).any(|at| {
+        let there = &bytes[at..bytes.len().min(at + 3)];
+        let meant = percent::decode(there, false);
+        *meant != *there && telling.has_any(&meant)
+    })
+}
+
+fn json_tells(bytes: &[u8], telling: &Alphabet) -> bool {
+    memchr::memchr_iter(b'\\', bytes).any(|at| match bytes.get(at + 1) {
+        // A pair of surrogates takes two of them.
+        Some(b'u') => telling.has_any(&json::unescape(&bytes[at..bytes.len().min(at + 12)])),
+        Some(b'n') => telling.has(b'\n'),
+        Some(b't') => telling.has(b'\t'),
+        Some(b'r') => telling.has(b'\r'),
+        Some(b'b') => telling.has(8),
+        Some(b'f') => telling.has(12),
+        Some(b @ (b'"' | b'/' | b'\\')) => telling.has(*b),
+        _ => false,
+    })
+}
+
+fn html_tells(bytes: &[u8], telling: &Alphabet) -> bool {
+    memchr::memchr_iter(b'&', bytes).any(|at| {
+        let rest = &bytes[at + 1..];
+        let len = rest.iter().take_while(|b| b.is_ascii_alphanumeric() || **b == b'#').count();
+        let closed = rest.get(len) == Some(&b';');
+        if len == 0 {
+            return false;
+        }
+        // The names of old need no semicolon. But for these four they stand for letters and signs of Latin-1.
+        if !closed && rest[0] != b'#' && !telling.has(0xc2) && !telling.has(0xc3) {
+            return [&b"amp"[..], b"lt", b"gt", b"quot"].iter().any(|name| {
+                rest.get(..name.len()).is_some_and(|there| there.eq_ignore_ascii_case(name))
+                    && (*name == b"amp"
+                        || telling.has_any(&html::entity::decode(&[b"&", *name, b";"].concat(), false)))
+            });
+        }
+        let there = &bytes[at..=at + len + usize::from(closed)];
+        let meant = html::entity::decode(there, false);
+        *meant != *there && telling.has_any(&meant)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::kind::Kind;
+    use crate::learned::Learning;
+
+    /// Every view there is, whatever it may tell.
+    fn all_views(bytes: &[u8], rounds: usize) -> Vec<Vec<u8>> {
+        let mut views = vec![bytes.to_vec()];
+        if rounds > 0 {
+            for form in [
+                percent::decode(bytes, false),
+                percent::decode(bytes, true),
+                json::unescape(bytes),
+                html::entity::decode(bytes, false),
+            ] {
+                if *form != *bytes {
+                    views.extend(all_views(&form, rounds - 1));
+                }
+            }
+        }
+        views
+    }
+
+    fn written(byte: u8, way: u8) -> String {
+        match way % 7 {
+            0 => format!("%{byte:02x}"),
+            1 => format!("\\u{byte:04X}"),
+            2 => format!("&#{byte};"),
+            3 => format!("&#x0{byte:x};"),
+            4 => format!("%25{byte:02X}"),
+            5 => format!("&amp;#{byte};"),
+            _ => char::from(byte).to_string(),
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(512))]
+
+        #[test]
+        fn nothing_is_missed_by_not_undoing_what_tells_nothing(
+            value in "[a-zA-Z0-9]{6}[ -~]{2,6}[a-zA-Z0-9/+=]{6}",
+            ways in prop::collection::vec(prop::sample::select(vec![0_u8, 1, 2, 3, 4, 5, 6, 6, 6, 6, 6, 6, 6, 6, 6, 6]), 18),
+            before in "[ -~\n]{0,12}",
+            after in "[%&;#xu0-9a-z\\\\\"+ ]{0,12}",
+        ) {
+            let mut learning = Learning::default();
+            learning.note(Kind::Token, value.as_bytes());
+            let known = learning.finish();
+            prop_assume!(known.len() == 1);
+            let inner: String = value.bytes().zip(ways.iter().cycle()).map(|(b, way)| written(b, *way)).collect();
+            let text = format!("{before}{inner}{after}");
+            let naive = all_views(text.as_bytes(), ROUNDS).iter().any(|view| {
+                view.to_ascii_lowercase().windows(value.len()).any(|w| *w == *value.to_ascii_lowercase().as_bytes())
+            });
+            let mut auditor = Auditor::new(known, Issued::default());
+            auditor.search(Side::Request, "body", text.as_bytes());
+            prop_assert!(auditor.finish().is_err() || !naive, "{text}");
+        }
+    }
+
+    #[test]
+    fn old_names_without_a_semicolon_and_long_numbers() {
+        for (value, text) in [
+            ("k3J9xQ2m<Lp0Z", "x k3J9xQ2m&ltLp0Z"),
+            ("k3J9xQ2m&Lp0Z", "x k3J9xQ2m&ampLp0Z"),
+            ("k3J9xQ2m©Lp0Z", "x k3J9xQ2m&copyLp0Z"),
+            ("k3J9xQ2mALp0Z", "x k3J9xQ2m&#000000000000000000000000000000000000000000065;Lp0Z"),
+            ("k3J9xQ2m_Lp0Z", "x k3J9xQ2m&lowbar;Lp0Z"),
+            ("k3J9xQ2m\u{1f600}Lp0Z", "x k3J9xQ2m\\ud83d\\ude00Lp0Z"),
+            ("k3J9xQ2m\nLp0Z", "x k3J9xQ2m\\nLp0Z"),
+            ("k3J9xQ2m Lp0Z", "x k3J9xQ2m+Lp0Z"),
+        ] {
+            let mut learning = Learning::default();
+            learning.note(Kind::Token, value.as_bytes());
+            let mut auditor = Auditor::new(learning.finish(), Issued::default());
+            auditor.search(Side::Response, "body", text.as_bytes());
+            assert!(auditor.finish().is_err(), "{text}");
         }
     }
 }

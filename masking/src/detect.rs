@@ -30,7 +30,9 @@ pub(crate) struct Found {
 pub(crate) fn detect(text: &[u8], cards: bool) -> Vec<Found> {
     let mut found = Vec::new();
     emails(text, &mut found);
-    jwts(text, &mut found);
+    if text.len() >= 20 && memchr::memchr(b'.', text).is_some() {
+        jwts(text, &mut found);
+    }
     if cards {
         card_numbers(text, &mut found);
     }
@@ -149,6 +151,21 @@ pub(crate) fn is_jwt(value: &[u8]) -> bool {
     })
 }
 
+/// Whether a value is the header of a web token, or its beginning: that is no secret, and the same in very many tokens.
+pub(crate) fn begins_jwt_header(value: &[u8]) -> bool {
+    const FIRST: [&[u8]; 8] =
+        [b"alg\"", b"typ\"", b"kid\"", b"enc\"", b"cty\"", b"zip\"", b"x5t\"", b"jku\""];
+    let value = value.strip_suffix(b".").unwrap_or(value);
+    let whole = value.len() / 4 * 4;
+    value.starts_with(b"eyJ")
+        && value.iter().all(|b| is_base64url(*b))
+        && decode_part(&value[..whole])
+            .and_then(|text| {
+                text.strip_prefix(b"{\"").map(|rest| FIRST.iter().any(|name| rest.starts_with(name)))
+            })
+            .unwrap_or(false)
+}
+
 /// A part of a web token, decoded; sloppy last bits are forgiven.
 pub(crate) fn decode_part(part: &[u8]) -> Option<Vec<u8>> {
     use base64::engine::general_purpose::{GeneralPurpose, NO_PAD};
@@ -157,7 +174,22 @@ pub(crate) fn decode_part(part: &[u8]) -> Option<Vec<u8>> {
     LENIENT.decode(part).ok()
 }
 
+/// Whether there are thirteen characters of card numbers in a row. Looks at the last one of each thirteen first.
+fn may_hold_card(text: &[u8]) -> bool {
+    let mut rest = text;
+    while let Some(next) = rest.get(..13) {
+        match next.iter().rposition(|b| !(b.is_ascii_digit() || matches!(b, b' ' | b'-'))) {
+            Some(other) => rest = &rest[other + 1..],
+            None => return true,
+        }
+    }
+    false
+}
+
 fn card_numbers(text: &[u8], found: &mut Vec<Found>) {
+    if !may_hold_card(text) {
+        return;
+    }
     let mut at = 0;
     while let Some(skip) = text.get(at..).and_then(|t| t.iter().position(u8::is_ascii_digit)) {
         at += skip;
@@ -193,15 +225,23 @@ fn card_numbers(text: &[u8], found: &mut Vec<Found>) {
 
 /// A card number: digits, single spaces or dashes between groups of at least three, issuer, length, check digit.
 pub(crate) fn is_card(text: &[u8]) -> bool {
+    if text.len() < 13 {
+        return false;
+    }
     let groups = text.split(|b| matches!(b, b' ' | b'-'));
-    let mut digits = Vec::with_capacity(19);
+    let mut digits = [0; 19];
+    let mut len = 0;
     for group in groups {
-        if group.len() < 3 || !group.iter().all(u8::is_ascii_digit) || digits.len() + group.len() > 19 {
+        if group.len() < 3 || !group.iter().all(u8::is_ascii_digit) || len + group.len() > digits.len() {
             return false;
         }
-        digits.extend(group.iter().map(|b| b - b'0'));
+        for b in group {
+            digits[len] = b - b'0';
+            len += 1;
+        }
     }
-    is_issued(&digits) && luhn_sum(&digits).is_multiple_of(10)
+    let digits = &digits[..len];
+    is_issued(digits) && luhn_sum(digits).is_multiple_of(10)
 }
 
 /// Issuer ranges with the lengths in use there.

@@ -97,8 +97,30 @@ impl Finder {
 
     /// Every place in a text where a pattern may stand, each once, in no particular order. The caller must compare.
     pub(crate) fn each(&self, text: &[u8], visit: &mut dyn FnMut(Candidate)) {
-        self.long.each(text, visit);
-        self.short.each(text, visit);
+        if self.long.bitmap.is_empty() && self.short.bitmap.is_empty() {
+            return;
+        }
+        let mut at = 0;
+        let mut rest = text;
+        while let Some(bytes) = rest.first_chunk::<8>() {
+            let (long, short) = (print(window::<LONG>(*bytes)), print(window::<SHORT>(*bytes)));
+            if self.long.may_hold(long) {
+                self.long.candidates(long, at, visit);
+            }
+            if self.short.may_hold(short) {
+                self.short.candidates(short, at, visit);
+            }
+            at += STRIDE;
+            rest = rest.get(STRIDE..).unwrap_or_default();
+        }
+        // At the end eight bytes can no longer be read at once.
+        while let Some(window) = window_of::<SHORT>(rest) {
+            if self.short.may_hold(print(window)) {
+                self.short.candidates(print(window), at, visit);
+            }
+            at += STRIDE;
+            rest = rest.get(STRIDE..).unwrap_or_default();
+        }
     }
 
     /// Bytes taken.
@@ -152,32 +174,12 @@ impl<const LENGTH: usize> Table<LENGTH> {
         set(&mut self.bitmap, self.shift, print);
     }
 
-    fn each(&self, text: &[u8], visit: &mut dyn FnMut(Candidate)) {
-        if self.entries.is_empty() {
-            return;
-        }
-        let mut at = 0;
-        let mut rest = text;
-        while let Some(bytes) = rest.first_chunk::<8>() {
-            self.test(print(window::<LENGTH>(*bytes)), at, visit);
-            at += STRIDE;
-            rest = rest.get(STRIDE..).unwrap_or_default();
-        }
-        // At the end eight bytes can no longer be read at once.
-        while let Some(window) = window_of::<LENGTH>(rest) {
-            self.test(print(window), at, visit);
-            at += STRIDE;
-            rest = rest.get(STRIDE..).unwrap_or_default();
-        }
-    }
-
+    /// Whether a pattern has a window of that print, most probably.
     #[inline]
-    fn test(&self, print: u32, at: usize, visit: &mut dyn FnMut(Candidate)) {
+    fn may_hold(&self, print: u32) -> bool {
         let wanted = bits_of(print);
-        let word = self.bitmap.get((print >> self.shift) as usize).copied().unwrap_or(0);
-        if word & wanted == wanted {
-            self.candidates(print, at, visit);
-        }
+        // There is no such word in a table without patterns.
+        self.bitmap.get((print >> self.shift) as usize).is_some_and(|word| word & wanted == wanted)
     }
 
     #[cold]

@@ -2,15 +2,16 @@
 //! the forms in which they can be written inside of other text.
 
 use std::collections::HashMap;
-use std::hash::{BuildHasher as _, RandomState};
 use std::ops::Range;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 
 use hashbrown::HashTable;
 use zeroize::Zeroize as _;
 
+use crate::detect;
 use crate::entropy;
 use crate::finder::{Candidate, Finder};
+use crate::hash::Quick;
 use crate::kind::Kind;
 use crate::variant::{Variant, Way};
 
@@ -45,6 +46,11 @@ impl Learning {
         self.values.get(value).is_some_and(|known| *known <= kind) || self.known.kind(value).is_some()
     }
 
+    /// Whether the value was noted under that very kind.
+    pub(crate) fn is(&self, kind: Kind, value: &[u8]) -> bool {
+        self.values.get(value).copied().or_else(|| self.known.kind(value)) == Some(kind)
+    }
+
     /// Makes known what was noted, and begins anew. Says whether that was anything.
     pub(crate) fn settle(&mut self) -> bool {
         if self.values.is_empty() {
@@ -76,6 +82,9 @@ fn is_learnable(kind: Kind, value: &[u8]) -> bool {
     if kind == Kind::Name && is_full_name(value) {
         return true;
     }
+    if detect::begins_jwt_header(value) {
+        return false;
+    }
     // Punctuation is kept: what is made of little else would be its own pseudonym.
     if value.iter().filter(|b| b.is_ascii_alphanumeric() || **b >= 0x80).take(4).count() < 4 {
         return false;
@@ -106,12 +115,35 @@ pub(crate) struct Learned {
 #[derive(Default)]
 struct Inner {
     values: Vec<Value>,
-    hasher: RandomState,
+    hasher: Quick,
     /// Places in `values`.
     index: HashTable<u32>,
     finder: Finder,
     /// Values with a space in them.
     spaced: usize,
+    alphabet: Alphabet,
+}
+
+/// The bytes that can stand in a learnt value, in base64, or in an escape.
+#[derive(Clone)]
+pub(crate) struct Alphabet([bool; 256]);
+
+impl Default for Alphabet {
+    fn default() -> Self {
+        Alphabet(std::array::from_fn(|b| {
+            (b as u8).is_ascii_alphanumeric() || b"+/-_=%\\&#;".contains(&(b as u8))
+        }))
+    }
+}
+
+impl Alphabet {
+    pub(crate) fn has(&self, byte: u8) -> bool {
+        self.0[usize::from(byte)]
+    }
+
+    pub(crate) fn has_any(&self, bytes: &[u8]) -> bool {
+        bytes.iter().any(|b| self.has(*b))
+    }
 }
 
 struct Value {
@@ -146,12 +178,15 @@ impl Inner {
         for (text, way) in written(&bytes) {
             self.finder.add(&text, (number as u32) << Way::BITS | u32::from(way.number()));
         }
+        for byte in &bytes {
+            self.alphabet.0[usize::from(*byte)] = true;
+        }
         self.spaced += usize::from(bytes.contains(&b' '));
-        let hash = self.hasher.hash_one(&bytes);
+        let hash = self.hasher.hash(0, &bytes);
         self.values.push(Value { bytes, kind });
         let (values, hasher) = (&self.values, &self.hasher);
         self.index.insert_unique(hash, number as u32, |n| {
-            values.get(*n as usize).map_or(0, |v| hasher.hash_one(&v.bytes))
+            values.get(*n as usize).map_or(0, |v| hasher.hash(0, &v.bytes))
         });
     }
 
@@ -160,7 +195,7 @@ impl Inner {
             return None;
         }
         let same = |n: &u32| self.values.get(*n as usize).is_some_and(|v| *v.bytes == *value);
-        self.index.find(self.hasher.hash_one(value), same).copied()
+        self.index.find(self.hasher.hash(0, value), same).copied()
     }
 
     /// The match at a candidate's place, if there is one.
@@ -277,7 +312,12 @@ impl Known {
         count
     }
 
-    /// Whether any value has a space in it.
+    /// The bytes of which values are made.
+    pub(crate) fn alphabet(&self) -> Alphabet {
+        self.learned.read().alphabet.clone()
+    }
+
+    /// Whether any value, seen or not, has a space in it.
     pub(crate) fn has_spaced(&self) -> bool {
         self.learned.read().spaced > 0
     }

@@ -1,7 +1,7 @@
 //! The first pass: what is sensitive anywhere.
 
 use mynah_message::Message;
-use mynah_traffic::{Exchange, Side};
+use mynah_traffic::{Exchange, Flag, Side};
 
 use crate::kind::Kind;
 use crate::learned::{Learning, Match};
@@ -39,6 +39,13 @@ impl Learner {
 
 /// Notes what is sensitive in both messages.
 pub(crate) fn learn(policy: &Policy, learning: &mut Learning, memo: &mut Memo, exchange: &Exchange) {
+    let mut whole;
+    let mut exchange = exchange;
+    if exchange.flags.has(Flag::BodyCut) {
+        whole = exchange.clone();
+        policy.withhold_cut(&mut whole);
+        exchange = &whole;
+    }
     let mut message = |message: &Message, side: Side| {
         message::learn(&mut Scanner::new(policy, learning, memo), message, side);
     };
@@ -74,8 +81,13 @@ impl Sink for Learning {
         Some(signature.to_vec())
     }
 
-    fn known(&self, _value: &[u8]) -> Option<Kind> {
-        None
+    fn known(&self, value: &[u8]) -> Option<Kind> {
+        // Of a web token nothing new can be learnt, and to know it by its form costs more.
+        (value.starts_with(b"ey") && self.is(Kind::Jwt, value)).then_some(Kind::Jwt)
+    }
+
+    fn noted(&self, kind: Kind, value: &[u8]) -> bool {
+        kind == Kind::Email && self.is(kind, value)
     }
 
     fn met_jwt(&mut self, value: &[u8]) -> Met {

@@ -80,6 +80,9 @@ impl Masker {
     pub fn mask(&mut self, mut exchange: Exchange) -> Masked<Exchange> {
         self.report.exchanges += 1;
         exchange.sensitive.clear();
+        for _ in 0..self.policy.withhold_cut(&mut exchange) {
+            self.report.quarantine("body-cut");
+        }
         for side in [Side::Request, Side::Response] {
             let slot = match side {
                 Side::Request => &mut exchange.request,
@@ -241,9 +244,18 @@ impl Sink for State {
             };
             let Some(other) = other else { continue };
             let Some((range, mut bytes)) = seen.variant.rewrite(text, &seen.range, value, &other) else {
+                // Damaged base64: what cannot be written anew must still not stay.
+                if let Some(there) = text.get(seen.range.clone()) {
+                    let bytes = self.pseudonyms.token(there, false);
+                    patches.push(Patch { range: seen.range, bytes, kind: seen.kind });
+                }
                 continue;
             };
+            // The first group may hold the end of another value, which has just been replaced.
             if patches.last().is_some_and(|p| p.range.end > range.start) {
+                let bytes =
+                    text.get(seen.range.clone()).map_or_else(Vec::new, |t| self.pseudonyms.token(t, false));
+                patches.push(Patch { range: seen.range, bytes, kind: seen.kind });
                 continue;
             }
             // What was rewritten reaches to the end of the base64, in which more may follow.

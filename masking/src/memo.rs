@@ -2,10 +2,10 @@
 //! newest entry of a slot stays; entries are compared in full.
 
 use std::borrow::Cow;
-use std::hash::{BuildHasher as _, RandomState};
 
 use mynah_message::json;
 
+use crate::hash::Quick;
 use crate::names::{Names, Rule};
 
 /// Slots of a table, a power of two.
@@ -37,6 +37,10 @@ pub(crate) struct NameInfo {
     pub(crate) is_person: bool,
     /// That it is `name` itself.
     pub(crate) is_name: bool,
+    /// That nothing in the name itself gives itself away.
+    pub(crate) is_plain: bool,
+    /// Stands for the name: equal names, equal numbers.
+    pub(crate) number: u64,
 }
 
 impl NameInfo {
@@ -46,6 +50,11 @@ impl NameInfo {
             tells_person: names.tells_person(name),
             is_person: Names::is_person(name),
             is_name: name == "name",
+            is_plain: name.bytes().all(|b| b.is_ascii_alphabetic() || matches!(b, b'_' | b'-' | b'$')),
+            number: name.as_bytes().chunks(8).fold(name.len() as u64, |number, bytes| {
+                let word = bytes.iter().fold(0, |word, b| word << 8 | u64::from(*b));
+                (number ^ word).wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(29)
+            }),
         }
     }
 }
@@ -95,19 +104,19 @@ struct Entry<V> {
 }
 
 struct Table<V> {
-    hasher: RandomState,
+    hasher: Quick,
     slots: Vec<Option<Entry<V>>>,
 }
 
 impl<V> Default for Table<V> {
     fn default() -> Self {
-        Table { hasher: RandomState::new(), slots: Vec::new() }
+        Table { hasher: Quick::default(), slots: Vec::new() }
     }
 }
 
 impl<V> Table<V> {
     fn slot(&self, sort: u8, bytes: &[u8]) -> usize {
-        self.hasher.hash_one((sort, bytes)) as usize % SLOTS
+        self.hasher.hash(sort, bytes) as usize % SLOTS
     }
 
     fn get(&self, sort: u8, bytes: &[u8]) -> Option<&V> {

@@ -51,9 +51,8 @@ impl Place {
 pub(crate) fn learn(scanner: &mut Scanner<'_>, message: &Message, side: Side) {
     if let Ok(view) = View::open(message, &Limits::default()) {
         let _ = scanner.part(&view, Part::Body);
-    }
-    // A view without the body: its leaves need not be walked again.
-    if let Ok(view) = View::open_head(message) {
+        let _ = scanner.part(&view, Part::Head);
+    } else if let Ok(view) = View::open_head(message) {
         let _ = scanner.part(&view, Part::Head);
     }
     let _ = trailers(scanner, &message.trailers, side);
@@ -110,7 +109,9 @@ pub(crate) fn head(
     let (edits, places) = edits(plan, Part::Head);
     let masked = patch(&view, edits).map_err(|error| reason(&error))?;
     // What the edits made of it must still be a head.
-    View::open_head(&masked).map_err(|error| reason(&error))?;
+    if !places.is_empty() {
+        View::open_head(&masked).map_err(|error| reason(&error))?;
+    }
     Ok((masked, places))
 }
 

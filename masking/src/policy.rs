@@ -1,5 +1,6 @@
 //! Which values are sensitive. Today there is the built-in policy; policy files will add rules in front of it.
 
+use mynah_traffic::{Exchange, Flag};
 use sha2::{Digest as _, Sha256};
 
 use crate::detect;
@@ -10,12 +11,38 @@ use crate::names::Names;
 #[derive(Clone, Debug)]
 pub struct Policy {
     pub(crate) names: Names,
+    /// Bytes of a body that was kept in part only, at least.
+    max_body: Option<u64>,
 }
 
 impl Policy {
     /// The policy that holds where none is given: secrets and personal data go, resource ids in paths stay.
     pub fn built_in() -> Policy {
-        Policy { names: Names::built_in() }
+        Policy { names: Names::built_in(), max_body: None }
+    }
+
+    /// Says at how many bytes capture cut bodies. One that was cut may end within a secret, whose beginning looks like nothing that
+    /// is known; so in an exchange with [`Flag::BodyCut`] each body of at least so many bytes is withheld. Where nobody says
+    /// the limit, both are.
+    #[must_use]
+    pub fn with_max_body(self, bytes: u64) -> Policy {
+        Policy { max_body: Some(bytes), ..self }
+    }
+
+    /// The exchange without bodies that were cut, and how many these are.
+    pub(crate) fn withhold_cut(&self, exchange: &mut Exchange) -> u32 {
+        if !exchange.flags.has(Flag::BodyCut) {
+            return 0;
+        }
+        let mut withheld = 0;
+        for message in [&mut exchange.request, &mut exchange.response].into_iter().flatten() {
+            if !message.body.is_empty() && message.body.len() as u64 >= self.max_body.unwrap_or(0) {
+                message.body.clear();
+                exchange.flags.set(Flag::BodyWithheld);
+                withheld += 1;
+            }
+        }
+        withheld
     }
 
     /// Every rule in words, one a line.

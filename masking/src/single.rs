@@ -4,6 +4,7 @@ use crate::detect;
 use crate::kind::Kind;
 use crate::learned::Known;
 use crate::names::Rule;
+use crate::pseudonym;
 use crate::scan::Context;
 use crate::scan::layer::splice;
 use crate::{Error, Key, Masker, Policy};
@@ -35,7 +36,7 @@ pub const VALUE_KINDS: &[&str] = &[
 /// The pseudonym that `value` gets under `key` when it is found to be a `kind`, one of [`VALUE_KINDS`].
 ///
 /// # Errors
-/// [`Error::UnknownKind`]; [`Error::NotOfKind`] for what is no card number, web token, IBAN or e-mail address.
+/// [`Error::UnknownKind`]; [`Error::NotOfKind`] for what is no card number, web token, IBAN, e-mail address or day.
 pub fn mask_value(key: &Key, kind: &str, value: &str) -> Result<String, Error> {
     let known = Kind::from_name(kind).ok_or_else(|| Error::UnknownKind { kind: kind.to_owned() })?;
     let not = |expected| Err(Error::NotOfKind { kind: known.name(), expected });
@@ -50,6 +51,9 @@ pub fn mask_value(key: &Key, kind: &str, value: &str) -> Result<String, Error> {
         }
         Kind::Iban if !detect::is_iban(bytes) => {
             return not("a country, two check digits that hold, and an account");
+        }
+        Kind::Birthdate if !pseudonym::is_date(bytes) => {
+            return not("a day that exists, such as 1985-07-21 or 19850721");
         }
         _ => {}
     }
@@ -72,6 +76,7 @@ mod tests {
                 "card" => "4111111111111111",
                 "iban" => "DE89370400440532013000",
                 "jwt" => "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJhbm4tMTIzIn0.c2lnbmF0dXJl",
+                "birthdate" => "1985-07-21",
                 _ => "k3J9xQ2mLp0Z",
             };
             let masked = mask_value(&key, kind, value).unwrap();
@@ -79,6 +84,10 @@ mod tests {
             assert_eq!(masked, mask_value(&key, kind, value).unwrap());
         }
         assert!(matches!(mask_value(&key, "emial", "x"), Err(Error::UnknownKind { .. })));
+        for day in ["1985-02-30", "1985-13-01", "21.7.1985", "1985", "", "19850721x", "1985-07-21x"] {
+            assert!(matches!(mask_value(&key, "birthdate", day), Err(Error::NotOfKind { .. })), "{day}");
+        }
+        assert!(mask_value(&key, "birthdate", "1885-07-21T00:00:00Z").is_ok());
         let error = mask_value(&key, "card", "4111111111111112").unwrap_err().to_string();
         assert!(!error.contains("4111"), "{error}");
     }

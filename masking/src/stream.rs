@@ -153,7 +153,9 @@ impl Sealer {
             let old: Vec<_> = exchange.sensitive.iter().filter(|s| s.side == side).cloned().collect();
             let mut again = Again { policy: &self.policy, state: &mut self.state, late: &self.late };
             let mut scanner = Scanner::new(&self.policy, &mut again, &mut self.memo);
-            let Some(remasked) = remask::remask(&mut scanner, message, side, &old) else { continue };
+            let Some(remasked) = remask::remask(&mut scanner, &self.late, message, side, &old) else {
+                continue;
+            };
             self.put(new.get_or_insert_with(|| exchange.clone()), side, remasked);
         }
         new.map(sworn)

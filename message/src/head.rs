@@ -305,7 +305,7 @@ impl<'a> Head<'a> {
     }
 
     /// The field lines in order.
-    pub fn fields(&self) -> impl Iterator<Item = Field<'a>> {
+    pub fn fields(&self) -> impl ExactSizeIterator<Item = Field<'a>> {
         self.lines.iter().map(|line| Field {
             name: self.text(line.name.clone()).unwrap_or(""),
             value: &self.raw[line.value.clone()],

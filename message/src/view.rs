@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::ops::ControlFlow;
 
 use crate::locator::{Nth, fits, has_star};
-use crate::{BodyKind, Error, Head, Leaf, Limits, Locator, Message, Side, content};
+use crate::{BodyKind, Error, Field, Head, Leaf, Limits, Locator, Message, Side, content};
 
 mod body;
 mod fields;
@@ -96,6 +96,24 @@ impl<'a> View<'a> {
         self.walk(Want::ALL, None, &mut emit).1
     }
 
+    /// The body's values alone, as [`View::leaves`] does.
+    pub fn body_leaves(&self, visit: &mut dyn FnMut(Leaf<'_>)) -> Coverage {
+        let mut emit = |leaf: Leaf<'_>| {
+            visit(leaf);
+            ControlFlow::Continue(())
+        };
+        self.walk(Want::BODIES, None, &mut emit).1
+    }
+
+    /// The head's values alone, as [`View::leaves`] does, of those fields only that `take` says: who knows what is in most of
+    /// them need not have them taken apart.
+    pub fn head_leaves(&self, take: &mut dyn FnMut(&Field<'a>) -> bool, visit: &mut dyn FnMut(Leaf<'_>)) {
+        let _ = fields::walk(&self.head, Want::ALL, take, &mut |leaf| {
+            visit(leaf);
+            ControlFlow::Continue(())
+        });
+    }
+
     /// Every value that the locator takes in, in document order. The leaves' own locators are concrete.
     pub fn find(&self, locator: &Locator) -> Vec<Leaf<'_>> {
         let mut found = Vec::new();
@@ -154,7 +172,7 @@ impl<'a> View<'a> {
         only: Option<&Locator>,
         emit: Emit<'_, 'v>,
     ) -> (ControlFlow<()>, Coverage) {
-        if want.head() && fields::walk(&self.head, want, emit).is_break() {
+        if want.head() && fields::walk(&self.head, want, &mut |_| true, emit).is_break() {
             return (ControlFlow::Break(()), Coverage::Whole);
         }
         if !want.body() || self.body.is_empty() {

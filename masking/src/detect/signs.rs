@@ -12,33 +12,35 @@ const PERCENT: u8 = 1 << 1;
 const EQUALS: u8 = 1 << 2;
 const DOT: u8 = 1 << 3;
 const Y: u8 = 1 << 4;
-const DIGIT: u8 = 1 << 7;
-
-const TABLE: [u8; 256] = {
-    let mut table = [0; 256];
-    table[b'@' as usize] = AT;
-    table[b'%' as usize] = PERCENT;
-    table[b'=' as usize] = EQUALS;
-    table[b'.' as usize] = DOT;
-    table[b'y' as usize] = Y;
-    let mut digit = b'0';
-    while digit <= b'9' {
-        table[digit as usize] = DIGIT;
-        digit += 1;
-    }
-    table
-};
 
 impl Signs {
     pub(crate) fn of(text: &[u8]) -> Signs {
-        let mut bits = 0;
-        let mut digits = 0;
-        for byte in text {
-            let sign = TABLE[usize::from(*byte)];
-            bits |= sign;
-            digits += usize::from(sign >> 7);
+        let mut signs = Signs { bits: 0, digits: 0 };
+        let (chunks, rest) = text.as_chunks::<16>();
+        for chunk in chunks {
+            signs.add(chunk);
         }
-        Signs { bits, digits }
+        if !rest.is_empty() {
+            let mut last = [0; 16];
+            last[..rest.len()].copy_from_slice(rest);
+            signs.add(&last);
+        }
+        signs
+    }
+
+    /// In the form that compilers make vector instructions of.
+    #[inline]
+    fn add(&mut self, chunk: &[u8; 16]) {
+        let mut bits = [0; 16];
+        let mut digits = 0;
+        for (bits, b) in bits.iter_mut().zip(chunk) {
+            let sign = |is: u8, bit: u8| if *b == is { bit } else { 0 };
+            *bits =
+                sign(b'@', AT) | sign(b'%', PERCENT) | sign(b'=', EQUALS) | sign(b'.', DOT) | sign(b'y', Y);
+            digits += u8::from(b.wrapping_sub(b'0') < 10);
+        }
+        self.bits |= bits.iter().fold(0, |all, bits| all | bits);
+        self.digits += usize::from(digits);
     }
 
     fn has(self, bits: u8) -> bool {

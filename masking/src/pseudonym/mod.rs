@@ -10,6 +10,8 @@ mod token;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
+pub(crate) use token::is_date;
+
 use crate::key::{Key, SubKey};
 use crate::kind::Kind;
 

@@ -233,6 +233,22 @@ fn number(pseudonyms: &Pseudonyms, value: &[u8]) -> Option<Vec<u8>> {
 pub(super) fn date(key: &SubKey, value: &[u8]) -> Option<Vec<u8>> {
     const FIRST: i64 = -18_262; // 1920-01-01, in days since 1970-01-01
     const DAYS: u64 = 36_525;
+    let (days, dashed, len) = day(value)?;
+    let x = u64::try_from(days - FIRST).ok().filter(|x| *x < DAYS)?;
+    let (year, month, day) = civil_from_days(FIRST + permute::permute(key, b"day", DAYS, x) as i64);
+    let dash = if dashed { "-" } else { "" };
+    let mut out = format!("{year:04}{dash}{month:02}{dash}{day:02}").into_bytes();
+    out.extend_from_slice(&value[len..]);
+    Some(out)
+}
+
+/// Whether a value begins with a day that exists (`1985-07-21`, `19850721`), with nothing but a time behind it.
+pub(crate) fn is_date(value: &[u8]) -> bool {
+    day(value).is_some()
+}
+
+/// The day that a value begins with: in days since 1970-01-01, whether it is written with dashes, and how long it is.
+fn day(value: &[u8]) -> Option<(i64, bool, usize)> {
     let dashed = value.get(4) == Some(&b'-') && value.get(7) == Some(&b'-');
     let len = if dashed { 10 } else { 8 };
     let number = |from: usize, to: usize| -> Option<i64> {
@@ -249,15 +265,7 @@ pub(super) fn date(key: &SubKey, value: &[u8]) -> Option<Vec<u8>> {
     }
     let days = days_from_civil(year, month, day);
     // Only days that exist come back as they were.
-    if !(1..=12).contains(&month) || civil_from_days(days) != (year, month, day) {
-        return None;
-    }
-    let x = u64::try_from(days - FIRST).ok().filter(|x| *x < DAYS)?;
-    let (year, month, day) = civil_from_days(FIRST + permute::permute(key, b"day", DAYS, x) as i64);
-    let dash = if dashed { "-" } else { "" };
-    let mut out = format!("{year:04}{dash}{month:02}{dash}{day:02}").into_bytes();
-    out.extend_from_slice(&value[len..]);
-    Some(out)
+    ((1..=12).contains(&month) && civil_from_days(days) == (year, month, day)).then_some((days, dashed, len))
 }
 
 /// Days since 1970-01-01 of a Gregorian day (Hinnant, "chrono-compatible low-level date algorithms").

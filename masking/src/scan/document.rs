@@ -1,5 +1,6 @@
 //! A JSON body: keys, values and what lies between them in one go, without a path for each value.
 
+use std::collections::HashSet;
 use std::ops::{ControlFlow, Range};
 
 use mynah_message::{Coverage, Limits, json};
@@ -17,8 +18,14 @@ use mynah_message::Encoding;
 struct At {
     /// What the nearest key says.
     key: NameInfo,
-    /// Number of the object that this key stands in; 0 outside of all.
-    object: usize,
+    /// The way to the object that this key stands in, as a hash: an object that is there twice under one name is one.
+    object: u64,
+    /// The way to the value at hand: with the key, or the number of the array's element.
+    way: u64,
+    /// The way to the object or array at hand.
+    base: u64,
+    /// Elements of the array so far.
+    elements: u64,
 }
 
 struct Document<'d, 's> {
@@ -27,12 +34,15 @@ struct Document<'d, 's> {
     matches: &'d [Match],
     at: At,
     stack: Vec<At>,
-    /// Of each object: whether it is a person.
-    persons: Vec<bool>,
+    /// Objects that are persons.
+    persons: HashSet<u64>,
+    documents: u64,
     /// Values under `name`: whose name it is shows when all siblings are known.
-    waiting: Vec<(usize, json::Kind, Range<usize>)>,
+    waiting: Vec<(u64, json::Kind, Range<usize>)>,
     /// Where the last value ended.
     end: usize,
+    /// Whether all keys since then are plain.
+    plain: bool,
     plan: Vec<Planned>,
 }
 
@@ -45,9 +55,11 @@ impl Scanner<'_> {
             matches,
             at: At::default(),
             stack: Vec::new(),
-            persons: vec![false],
+            persons: HashSet::new(),
+            documents: 0,
             waiting: Vec::new(),
             end: 0,
+            plain: true,
             plan: Vec::new(),
         };
         let coverage = match json::walk(body, Limits::default().json_depth, &mut document) {
@@ -56,7 +68,7 @@ impl Scanner<'_> {
         };
         document.between(body.len());
         for (object, kind, span) in std::mem::take(&mut document.waiting) {
-            let person = document.persons.get(object).copied().unwrap_or(false);
+            let person = document.persons.contains(&object);
             document.leaf(kind, &span, person.then_some(Rule::Mask(Kind::Name)));
         }
         (document.plan, coverage)
@@ -66,11 +78,13 @@ impl Scanner<'_> {
 impl Document<'_, '_> {
     /// What lies between the last value and this offset.
     fn between(&mut self, to: usize) {
+        let span = self.end..to;
+        // Keys of letters in JSON's own punctuation can give themselves away only by being known.
+        let plain = std::mem::replace(&mut self.plain, true) && self.end > 0 && to < self.body.len();
         // No address and no learnt value is shorter.
-        if to < self.end + 6 {
+        if span.len() < 6 || plain && !touches(self.matches, &span) {
             return;
         }
-        let span = self.end..to;
         let Some(text) = self.body.get(span.clone()) else { return };
         let context = Context { searched: !touches(self.matches, &span), ..Context::new(None) };
         let patches = self.scanner.free(text, context);
@@ -107,6 +121,12 @@ impl Document<'_, '_> {
     }
 }
 
+/// One step on the way to a value. Two ways with one hash would make a name that is no person's be masked, no more.
+fn onward(way: u64, step: u64) -> u64 {
+    ((way ^ step).wrapping_mul(0x9e37_79b9_7f4a_7c15)).rotate_left(29)
+        ^ way.wrapping_mul(0xa076_1d64_78bd_642f)
+}
+
 /// Whether a match begins in that span. They are in the order of their beginnings.
 pub(super) fn touches(matches: &[Match], span: &Range<usize>) -> bool {
     if matches.is_empty() {
@@ -119,16 +139,28 @@ pub(super) fn touches(matches: &[Match], span: &Range<usize>) -> bool {
 impl<'b> json::Events<'b> for Document<'_, '_> {
     fn document(&mut self) {
         self.stack.clear();
-        self.at = At::default();
+        self.documents += 1;
+        self.at = At { way: onward(0, self.documents), ..At::default() };
     }
 
     fn open(&mut self, array: bool) {
         self.stack.push(self.at);
-        // The elements of an array go by its name.
-        if !array {
-            self.persons.push(self.at.key.is_person);
-            self.at = At { key: NameInfo::default(), object: self.persons.len() - 1 };
+        let object = self.at.way;
+        if array {
+            // Its elements go by its name.
+            self.at.elements = 0;
+        } else {
+            if self.at.key.is_person {
+                self.persons.insert(object);
+            }
+            self.at = At { key: NameInfo::default(), object, way: object, elements: 0, base: object };
         }
+        self.at.base = object;
+    }
+
+    fn element(&mut self) {
+        self.at.elements += 1;
+        self.at.way = onward(self.at.base, self.at.elements);
     }
 
     fn close(&mut self) {
@@ -137,17 +169,17 @@ impl<'b> json::Events<'b> for Document<'_, '_> {
 
     fn key(&mut self, raw: &'b [u8]) -> bool {
         self.at.key = self.scanner.memo.json_key(&self.scanner.policy.names, raw);
+        self.at.way = onward(self.at.base, self.at.key.number);
+        self.plain &= self.at.key.is_plain;
         true
     }
 
     fn value(&mut self, kind: json::Kind, _raw: &'b [u8], span: Range<usize>) -> ControlFlow<()> {
         self.between(span.start);
         self.end = span.end;
-        let At { key, object } = self.at;
-        if key.tells_person
-            && let Some(person) = self.persons.get_mut(object)
-        {
-            *person = true;
+        let At { key, object, .. } = self.at;
+        if key.tells_person {
+            self.persons.insert(object);
         }
         if key.is_name {
             self.waiting.push((object, kind, span));

@@ -64,6 +64,10 @@ impl<'v> Layer<'v> {
     }
 
     fn lift_same(&self, patch: Patch) -> Patch {
+        // That needs no escapes anywhere.
+        if patch.bytes.iter().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b'_')) {
+            return patch;
+        }
         let old = self.value.get(patch.range.clone()).unwrap_or_default();
         let bytes = if old.len() == patch.bytes.len() {
             let pairs: Vec<_> =

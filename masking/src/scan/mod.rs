@@ -49,6 +49,12 @@ pub(crate) trait Sink {
     /// The kind under which a whole value was learnt; none while learning.
     fn known(&self, value: &[u8]) -> Option<Kind>;
 
+    /// Whether a value was noted under that very kind, by name and form; only while learning.
+    fn noted(&self, kind: Kind, value: &[u8]) -> bool {
+        let _ = (kind, value);
+        false
+    }
+
     /// What became of this web token when it was met before, if that is still known.
     fn met_jwt(&mut self, value: &[u8]) -> Met;
 

@@ -108,7 +108,11 @@ impl Scanner<'_> {
             }
             [] => return None,
         }
-        Some(out.join(&b'.'))
+        // The header stays as it is; but for what was found to be a secret elsewhere, a piece of the token, say.
+        let masked = out.join(&b'.');
+        let matches = self.sink.matches(&masked);
+        let patches = self.sink.sweep(self.policy, &masked, matches, true);
+        Some(splice(&masked, &patches))
     }
 
     fn payload(&mut self, payload: &[u8]) -> Option<Vec<u8>> {

@@ -45,15 +45,12 @@ impl Scanner<'_> {
         let lines = if part == Part::Head { self.lines(view) } else { Lines::default() };
         let mut plan = Vec::new();
         let mut leaves: Vec<Range<usize>> = Vec::new();
-        let coverage = view.leaves(&mut |leaf| {
+        let mut visit = |leaf: Leaf<'_>| {
             // The pieces of a composite come by themselves; of a chosen option only this leaf has the name.
             if leaf.part != part || leaf.composite && !matches!(leaf.locator, Locator::Input { .. }) {
                 return;
             }
             leaves.push(leaf.span.clone());
-            if lines.is_clean(leaf.span.start) {
-                return;
-            }
             let raw = bytes.get(leaf.span.clone());
             let searched = raw == Some(&*leaf.value) && !touches(&matches, &leaf.span);
             let context = Context { searched, ..self.context(&leaf, view.side()) };
@@ -62,7 +59,14 @@ impl Scanner<'_> {
             if self.met > met {
                 lines.soil(leaf.span.start);
             }
-        });
+        };
+        let coverage = if part == Part::Head {
+            view.head_leaves(&mut |field| !lines.is_clean(field.value_span.start), &mut visit);
+            leaves.extend(lines.known());
+            Coverage::Whole
+        } else {
+            view.body_leaves(&mut visit)
+        };
         if part == Part::Body {
             readable(view, coverage, leaves.is_empty())?;
         }
@@ -200,6 +204,11 @@ impl Lines {
     /// The same of a range, which may begin in the line before: behind the pairs of a `Set-Cookie`, say.
     fn is_clean_within(&self, range: &Range<usize>) -> bool {
         self.line(range.end).is_some_and(|l| l.known && l.span.start <= range.start)
+    }
+
+    /// The lines that are known to hold nothing.
+    fn known(&self) -> impl Iterator<Item = Range<usize>> {
+        self.lines.iter().filter(|l| l.known).map(|l| l.span.clone())
     }
 
     fn soil(&self, at: usize) {

@@ -37,6 +37,9 @@ impl Scanner<'_> {
                 merge(&mut patches, shift(self.pairs(&rest[..len], b'&', context), at + 1));
             }
         }
+        if memchr::memchr(b'@', text).is_none() {
+            return patches;
+        }
         for at in memchr::memmem::find_iter(text, b"://") {
             merge(&mut patches, shift(self.user_information(&text[at + 3..], context), at + 3));
         }
@@ -55,7 +58,7 @@ impl Scanner<'_> {
             let Some(equals) = memchr::memchr(b'=', &item[skip..]).map(|e| e + skip) else { continue };
             let name = percent::decode(&item[skip..equals], true);
             let raw = &item[equals + 1..];
-            let rule = self.policy.names.rule(&String::from_utf8_lossy(&name));
+            let rule = self.memo.name(&self.policy.names, &name).rule;
             if raw.is_empty() || rule.is_none() {
                 continue;
             }

@@ -63,7 +63,9 @@ impl Scanner<'_> {
         {
             return patches;
         }
-        self.whole(detect::shape(value).unwrap_or(kind), value)
+        // What was noted under that kind already has no other form.
+        let shape = if self.sink.noted(kind, value) { None } else { detect::shape(value) };
+        self.whole(shape.unwrap_or(kind), value)
     }
 
     /// Under the name of a secret there may stand something that holds the secret.

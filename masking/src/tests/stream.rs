@@ -156,6 +156,43 @@ fn a_sealer_sees_what_was_known_at_its_time() {
 }
 
 #[test]
+fn a_sealer_works_while_its_stream_goes_on() {
+    let number = |n: usize| crate::Key::from([(n % 251) as u8; 32]).sub("test").digest(&[&n.to_le_bytes()]);
+    let token = |n: usize| String::from_utf8(crate::variant::hex(&number(n)[..12], false)).unwrap();
+    // Each token stands in a path first and in a cookie ten exchanges later.
+    let get = |n: usize| {
+        let cookie = n.checked_sub(10).map_or(String::new(), |m| format!("Cookie: sid={}\n", token(m)));
+        exchange(
+            message(&format!("GET /{} HTTP/1.1\n{cookie}", token(n)), ""),
+            message("HTTP/1.1 200 OK\n", ""),
+        )
+    };
+    let mut stream = stream();
+    let written: Vec<_> = (0..100).map(|n| stream.mask(get(n))).collect();
+    let mut sealer = stream.sealer();
+    let others = std::thread::scope(|scope| {
+        let sealing = scope.spawn(|| {
+            let sealed: Vec<_> = written.iter().map(|w| again(&mut sealer, w)).collect();
+            assert_eq!(audit(sealer.auditor(), &sealed), Ok(()));
+            sealed
+        });
+        let others: Vec<_> = (100..400).map(|n| stream.mask(get(n))).collect();
+        let sealed = sealing.join().unwrap();
+        for (n, e) in sealed.iter().enumerate() {
+            let known = n + 10 < 100;
+            assert_eq!(request(e, "path:0") == token(n), !known, "{n}");
+            if known {
+                assert_eq!(request(e, "path:0"), request(sealed.get(n + 10).unwrap(), "cookie:sid"));
+            }
+        }
+        others
+    });
+    let mut next = stream.sealer();
+    let sealed: Vec<_> = others.iter().map(|w| again(&mut next, w)).collect();
+    assert_eq!(audit(next.auditor(), &sealed), Ok(()));
+}
+
+#[test]
 fn spans_follow_edits_that_change_lengths() {
     let body = |more: &str| format!(r#"{{"a":"write to bob@x.io or {PASSWORD}.","cvc":"999","z":"{more}"}}"#);
     for coding in ["", "Content-Encoding: gzip\n"] {

@@ -277,7 +277,7 @@ fn read_key(body: &[u8], at: usize) -> Result<(&[u8], usize), End> {
 
 /// Where the closing quote is; at the end of the body, and false, when there is none.
 fn string_end(body: &[u8], mut at: usize) -> (usize, bool) {
-    while let Some(found) = body.get(at..).and_then(|rest| memchr::memchr2(b'"', b'\\', rest)) {
+    while let Some(found) = body.get(at..).and_then(quote_or_escape) {
         at += found;
         if body[at] == b'"' {
             return (at, true);
@@ -285,6 +285,27 @@ fn string_end(body: &[u8], mut at: usize) -> (usize, bool) {
         at += 2;
     }
     (body.len(), false)
+}
+
+/// The first quote or backslash. Most strings are short: sixteen bytes are looked at before a search is begun that is made for
+/// long ones.
+#[inline]
+fn quote_or_escape(text: &[u8]) -> Option<usize> {
+    const LOW: u64 = 0x0101_0101_0101_0101;
+    // The lowest zero byte is found for certain; above it the borrow may lie.
+    let zeros = |word: u64| word.wrapping_sub(LOW) & !word & LOW << 7;
+    let mut at = 0;
+    while at < 16
+        && let Some(bytes) = text.get(at..).and_then(|rest| rest.first_chunk::<8>())
+    {
+        let word = u64::from_le_bytes(*bytes);
+        let found = zeros(word ^ (LOW * 0x22)) | zeros(word ^ (LOW * 0x5c));
+        if found != 0 {
+            return Some(at + found.trailing_zeros() as usize / 8);
+        }
+        at += 8;
+    }
+    memchr::memchr2(b'"', b'\\', text.get(at..)?).map(|found| at + found)
 }
 
 fn skip_space(body: &[u8], at: usize) -> usize {

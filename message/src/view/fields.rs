@@ -7,27 +7,42 @@ use super::{Counter, Emit, Want, url};
 use crate::target::{Parts, segments};
 use crate::{Encoding, Field, Head, Leaf, Locator, Nth, Part, Side, percent};
 
-pub(super) fn walk<'v>(head: &Head<'v>, want: Want, emit: Emit<'_, 'v>) -> ControlFlow<()> {
+/// Of the fields only those that `take` says.
+pub(super) fn walk<'v>(
+    head: &Head<'v>,
+    want: Want,
+    take: &mut dyn FnMut(&Field<'v>) -> bool,
+    emit: Emit<'_, 'v>,
+) -> ControlFlow<()> {
     if (want.has(Want::PATH) || want.has(Want::QUERY)) && head.method() != Some("CONNECT") {
         target(head, want, emit)?;
     }
+    // Looking back costs less than a table as long as there is little to look back at.
+    let few = head.fields().len() <= 64;
     let mut counter = Counter::default();
     let mut lower = String::new();
-    for field in head.fields() {
+    for (number, field) in head.fields().enumerate() {
+        let mut nth = 0;
+        if want.has(Want::HEADER) && !few {
+            lower.clear();
+            lower.push_str(field.name);
+            lower.make_ascii_lowercase();
+            nth = counter.next(&lower);
+        }
+        if !take(&field) {
+            continue;
+        }
         let cookie = match head.side() {
             Side::Request => field.is("cookie"),
             Side::Response => field.is("set-cookie"),
         };
         let location = field.is("location") || field.is("content-location");
         if want.has(Want::HEADER) {
-            lower.clear();
-            lower.push_str(field.name);
-            lower.make_ascii_lowercase();
+            if few {
+                nth = head.fields().take(number).filter(|f| f.is(field.name)).count();
+            }
             emit(Leaf {
-                locator: Locator::Header {
-                    name: field.name.to_owned(),
-                    nth: Nth::Index(counter.next(&lower)),
-                },
+                locator: Locator::Header { name: field.name.to_owned(), nth: Nth::Index(nth) },
                 value: field.unfolded(),
                 part: Part::Head,
                 span: field.value_span.clone(),

@@ -332,3 +332,18 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn only_the_fields_that_are_wanted() {
+    let message = Message {
+        head: "GET /a?b=c HTTP/1.1\r\nX-A: 1\r\nCookie: s=2\r\nx-a: 3\r\n\r\n".into(),
+        ..Message::default()
+    };
+    let view = View::open(&message, &Limits::default()).unwrap();
+    let mut found = Vec::new();
+    view.head_leaves(&mut |field| field.value == b"3", &mut |leaf| found.push(leaf.locator.to_string()));
+    assert_eq!(found, ["path:0", "query:b", "header:x-a#1"]);
+    let mut all = 0;
+    view.head_leaves(&mut |_| true, &mut |_| all += 1);
+    assert_eq!(all, 6);
+}

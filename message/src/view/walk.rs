@@ -32,6 +32,8 @@ impl Want {
     pub(crate) const BODY: Want = Want(1 << 15);
 
     const IN_HEAD: u32 = 0x1f;
+    /// All that are in bodies.
+    pub(crate) const BODIES: Want = Want(!Self::IN_HEAD);
 
     pub(crate) fn kind_of(locator: &Locator) -> Want {
         match locator {
