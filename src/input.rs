@@ -27,7 +27,7 @@ const STDIN: &str = "-";
 const STDIN_NAME: &str = "standard input";
 
 /// Files that were named on the command line.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Inputs {
     inputs: Vec<Input>,
 }
@@ -56,7 +56,7 @@ pub(crate) struct FilterArgs {
     /// Only exchanges that fit, such as 'path =~ ^/api and status < 500'; of several, any may fit. Fields: method, host,
     /// path, query, target, status, header.NAME, response.header.NAME, request.size, response.size, duration, client,
     /// server, flag. Operators: == != < <= > >= contains =~ !~, and, or, not, brackets.
-    #[arg(long, visible_alias = "filter", value_name = "EXPR")]
+    #[arg(long, value_name = "EXPR")]
     include: Vec<Filter>,
 
     /// No exchange that fits; repeatable.
@@ -65,6 +65,12 @@ pub(crate) struct FilterArgs {
 }
 
 impl FilterArgs {
+    /// Any of `further` may fit, too.
+    pub(crate) fn or(&self, further: &[Filter]) -> FilterArgs {
+        let include = self.include.iter().chain(further).cloned().collect();
+        FilterArgs { include, exclude: self.exclude.clone() }
+    }
+
     /// Whether an exchange is meant.
     pub(crate) fn matches(&self, exchange: &Exchange) -> bool {
         let any = |filters: &[Filter]| filters.iter().any(|filter| filter.matches(exchange));
@@ -101,6 +107,8 @@ pub(crate) struct Reading {
     pub(crate) recover: bool,
     /// Bytes kept of a body.
     pub(crate) max_body: u64,
+    /// Bytes that reassembly may hold.
+    pub(crate) memory: u64,
     /// What access logs leave out.
     pub(crate) log: LogArgs,
 }
@@ -111,6 +119,7 @@ impl Default for Reading {
             filter: FilterArgs::default(),
             recover: false,
             max_body: mynah_capture::Options::default().max_body,
+            memory: mynah_capture::Options::default().memory,
             log: LogArgs::default(),
         }
     }
@@ -269,6 +278,7 @@ impl Input {
         } else {
             let options = mynah_capture::Options {
                 max_body: self.reading.max_body,
+                memory: self.reading.memory,
                 ..mynah_capture::Options::default()
             };
             let input = match &self.spool {

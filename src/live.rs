@@ -187,7 +187,8 @@ mod tests {
 
     #[test]
     fn shares_are_read() {
-        for (text, share) in [("10%", 0.1), ("0.25", 0.25), ("100%", 1.0), (" 5 ", f64::NAN), ("0", f64::NAN)] {
+        for (text, share) in [("10%", 0.1), ("0.25", 0.25), ("100%", 1.0), (" 5 ", f64::NAN), ("0", f64::NAN)]
+        {
             let read = text.parse::<Share>();
             assert!(if share.is_nan() { read.is_err() } else { read == Ok(Share(share)) }, "{text}");
         }

@@ -8,7 +8,11 @@
 //! | [`exit`] | exit codes and the errors that carry them |
 //! | [`input`] | any input as a stream of exchanges |
 //! | [`output`] | files that must not be somebody else's, and a standard output that may be gone |
-//! | [`pipeline`] | learn → mask → write → audit → seal |
+//! | [`pipeline`] | files: learn → mask → write → audit → seal |
+//! | [`live`] | live sources: sampled, for a time, with a line of statistics |
+//! | [`recorder`] | live traffic: mask → write → make good → audit → seal, one file after the other |
+//! | [`sniff`], [`proxy`] | the two live sources as the command line has them |
+//! | [`privileges`] | rights given up |
 //! | [`unmasked`] | the one place where `--unmasked` is obeyed |
 //! | [`progress`] | a line on the terminal while something takes long |
 //! | [`spool`] | standard input, kept so that it can be read twice |
@@ -22,14 +26,21 @@ mod export;
 mod input;
 mod inspect;
 mod interrupt;
+mod live;
 mod mask;
 mod mask_value;
 mod output;
 mod pipeline;
+#[cfg(all(unix, feature = "live"))]
+mod privileges;
 mod profile;
 mod progress;
+mod proxy;
+mod recorder;
 mod replay;
 mod report;
+#[cfg(feature = "live")]
+mod sniff;
 mod spool;
 mod terminal;
 mod unmasked;

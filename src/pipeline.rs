@@ -5,7 +5,7 @@ use std::time::{Instant, SystemTime};
 
 use mynah_masking::{Auditor, Key, Learner, Policy, Report};
 use mynah_traffic::recording::{Audit, CaptureCounts, Header, Reader, Summary, Unsealed, VERSION, Writer};
-use mynah_traffic::{Exchange, Flag, Nanos, Provenance};
+use mynah_traffic::{Nanos, Provenance};
 
 use crate::exit::{Exit, Exits, Failure, fail};
 use crate::input::{Inputs, show_warnings};
@@ -69,11 +69,11 @@ fn header(provenance: Provenance) -> Header {
 
 fn record_masked(inputs: &Inputs, output: &Path, key: Key) -> Result<Made, Failure> {
     let begun = Instant::now();
-    let mut learner = Learner::new(Policy::built_in(), key);
+    let mut learner = Learner::new(Policy::built_in().with_max_body(inputs.max_body()), key);
     let mut progress = Progress::new("learning what is sensitive");
     for input in inputs.iter() {
         for exchange in input.open()? {
-            learner.learn(&withhold_cut(exchange?, inputs.max_body()));
+            learner.learn(&exchange?);
             progress.tick();
         }
     }
@@ -81,9 +81,7 @@ fn record_masked(inputs: &Inputs, output: &Path, key: Key) -> Result<Made, Failu
     let mut masker = learner.finish();
     tracing::info!(took = ?begun.elapsed(), "learnt what is sensitive");
     let mut writer = Writer::create(output, &masked_header(masker.header())).exits(Exit::Usage)?;
-    let mut summary = write(inputs, &mut writer, "masking", |exchange| {
-        masker.mask(withhold_cut(exchange, inputs.max_body()))
-    })?;
+    let mut summary = write(inputs, &mut writer, "masking", |exchange| masker.mask(exchange))?;
     let report = masker.report().clone();
     tracing::info!(took = ?begun.elapsed(), masked = report.masked_total(), quarantined = report.quarantined_total(), "masked and written");
     note(&mut summary, &report);
@@ -121,20 +119,6 @@ pub(crate) fn audit(
         ));
     }
     unsealed.seal(Audit::Passed).exits(Exit::Usage)
-}
-
-/// A body that was cut at the limit may end inside a secret, whose beginning then looks like nothing that is known: it is
-/// withheld rather than masked in part.
-fn withhold_cut(mut exchange: Exchange, max_body: u64) -> Exchange {
-    if exchange.flags.has(Flag::BodyCut) {
-        for message in [&mut exchange.request, &mut exchange.response].into_iter().flatten() {
-            if message.body.len() as u64 >= max_body {
-                message.body.clear();
-                exchange.flags.set(Flag::BodyWithheld);
-            }
-        }
-    }
-    exchange
 }
 
 fn record_unmasked(inputs: &Inputs, output: &Path) -> Result<Made, Failure> {

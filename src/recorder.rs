@@ -65,15 +65,18 @@ impl Files {
 
 impl Recorder {
     /// Begins the first file. `source` is what is recorded, for the summary. With `max_size` bytes a file is ended, and
-    /// files are numbered.
+    /// files are numbered. Bodies were cut at `max_body`.
     pub(crate) fn begin(
         output: &Path,
         max_size: Option<u64>,
         masking: Masking,
+        max_body: u64,
         source: String,
     ) -> Result<Recorder, Failure> {
         let masking = match masking {
-            Masking::Under(key) => Now::Under(Box::new(Stream::new(Policy::built_in(), key))),
+            Masking::Under(key) => {
+                Now::Under(Box::new(Stream::new(Policy::built_in().with_max_body(max_body), key)))
+            }
             Masking::Refused => Now::Refused,
         };
         let mut files = Files { output: output.to_owned(), max_size, number: 0 };
@@ -185,8 +188,7 @@ fn seal(
         let path = unsealed.seal(Audit::NotApplicable).exits(Exit::Usage)?;
         return Ok(Made { path, exchanges, counts: summary.capture, report: None });
     };
-    let unsealed =
-        if sealer.has_late() { make_good(unsealed, &mut sealer, &mut summary)? } else { unsealed };
+    let unsealed = if sealer.has_late() { make_good(unsealed, &mut sealer, &mut summary)? } else { unsealed };
     let path = pipeline::audit(unsealed, sealer.auditor(), || {})?;
     Ok(Made { path, exchanges, counts: summary.capture, report: Some(sealer.report().clone()) })
 }

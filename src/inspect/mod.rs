@@ -7,8 +7,11 @@ mod summary;
 use std::io::Write;
 use std::path::PathBuf;
 
+use mynah_traffic::Filter;
+
 use crate::exit::{Exit, Failure, Outcome};
 use crate::input::{FilterArgs, Inputs, Reading};
+
 use crate::profile::GroupingArgs;
 
 /// Say what is in a recording (or in a pcap or HAR, before it is captured).
@@ -48,6 +51,10 @@ pub(crate) struct Args {
     #[command(flatten)]
     filter: FilterArgs,
 
+    /// The same as --include.
+    #[arg(long = "filter", value_name = "EXPR")]
+    also: Vec<Filter>,
+
     /// Take what is whole of a damaged or unsealed recording.
     #[arg(long)]
     recover: bool,
@@ -56,7 +63,7 @@ pub(crate) struct Args {
 pub(crate) fn run(args: &Args) -> Outcome {
     let inputs = Inputs::look(
         std::slice::from_ref(&args.file),
-        &Reading { filter: args.filter.clone(), recover: args.recover, ..Reading::default() },
+        &Reading { filter: args.filter.or(&args.also), recover: args.recover, ..Reading::default() },
     )?;
     let mut out = std::io::BufWriter::new(std::io::stdout().lock());
     let result = match (args.exchanges, args.sessions, args.endpoints, args.dump) {

@@ -1,0 +1,59 @@
+//! `mynah capture -i`: what can be said of sniffing, and rights that are given up once the interface is open.
+
+use mynah_capture::Feed;
+use mynah_capture::live::{Live, LiveOptions};
+use mynah_traffic::units::parse_size;
+
+use crate::exit::{Exit, Exits, Failure};
+#[cfg(unix)]
+use crate::privileges;
+
+/// How an interface is listened on.
+#[derive(Clone, Debug, clap::Args)]
+#[command(next_help_heading = "Sniffing")]
+pub(crate) struct Args {
+    /// Listen on this interface: eth0, lo, or any for all.
+    #[arg(short, long, value_name = "IFACE", conflicts_with_all = ["inputs", "listen", "recover"])]
+    interface: Option<String>,
+
+    /// TCP port of the server; repeatable. Without it: every connection that speaks HTTP.
+    #[arg(long, value_name = "PORT", requires = "interface", value_parser = clap::value_parser!(u16).range(1..))]
+    port: Vec<u16>,
+
+    /// What the kernel hands over, as for tcpdump: 'host 10.0.0.7 and tcp port 80'. With --port both must hold. Traffic in
+    /// tunnels (VXLAN, GRE) has to be let through as such: 'udp port 4789'.
+    #[arg(long = "filter", value_name = "BPF", requires = "interface")]
+    bpf: Option<String>,
+
+    /// The kernel's ring: how much traffic may wait while mynah is busy.
+    #[arg(long, value_name = "SIZE", default_value = "64MiB", requires = "interface", value_parser = parse_size)]
+    buffer: u64,
+
+    /// Take packets that are meant for other machines, too: on a mirror port.
+    #[arg(long, requires = "interface")]
+    promiscuous: bool,
+
+    /// Go on as this user once the interface is open; the recording is theirs.
+    #[cfg(unix)]
+    #[arg(long, value_name = "NAME", requires = "interface")]
+    user: Option<String>,
+}
+
+/// Opens the interface, if one is named, and gives rights up.
+pub(crate) fn open(args: &Args, limits: mynah_capture::Options) -> Result<Option<Box<dyn Feed>>, Failure> {
+    let Some(interface) = &args.interface else { return Ok(None) };
+    let live = Live::open(&LiveOptions {
+        interface: interface.clone(),
+        ports: args.port.clone(),
+        filter: args.bpf.clone(),
+        ring: args.buffer,
+        promiscuous: args.promiscuous,
+        limits,
+    })
+    .exits(Exit::Usage)?;
+    #[cfg(unix)]
+    if let Some(user) = &args.user {
+        privileges::drop_to(user)?;
+    }
+    Ok(Some(Box::new(live)))
+}
