@@ -127,7 +127,7 @@ def measure(pairs, seconds, rate):
     low, high = (pick(pair[1] for pair in added) for pick in (min, max))
     print(f"load average {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores; added p99 from {low:.0f} to {high:.0f} us")
     if low < 0:
-        print("a proxy cannot take latency away: the machine was too busy for these figures to mean anything")
+        print("a proxy cannot take latency away: something other than the proxy differs between the two, so these figures do not tell what it adds")
     print(f"median added: p50 {p50:.0f} us, p99 {p99:.0f} us (aim: p99 below 1000 us at 1000 requests/s)")
 
 
