@@ -124,6 +124,10 @@ def measure(pairs, seconds, rate):
         added.append([after - before for before, after in zip(direct, through)])
         print(f"pair {number + 1} {direct[0]:12.0f} {direct[1]:8.0f} {through[0]:15.0f} {through[1]:8.0f} {added[-1][0]:15.0f} {added[-1][1]:8.0f}")
     p50, p99 = (median([pair[at] for pair in added]) for at in (0, 1))
+    low, high = (pick(pair[1] for pair in added) for pick in (min, max))
+    print(f"load average {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores; added p99 from {low:.0f} to {high:.0f} us")
+    if low < 0:
+        print("a proxy cannot take latency away: something other than the proxy differs between the two, so these figures do not tell what it adds")
     print(f"median added: p50 {p50:.0f} us, p99 {p99:.0f} us (aim: p99 below 1000 us at 1000 requests/s)")
 
 
