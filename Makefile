@@ -14,10 +14,12 @@ build: tools
 test: tools
 	cargo test --workspace --locked
 
-# A C compiler is what the codecs (zstd) and the cryptography (ring) need; Rust itself comes from https://rustup.rs.
+# A C compiler is what the codecs (zstd) and the cryptography (ring) need, libpcap's headers what live capture needs (all else works
+# without it: cargo build --no-default-features); Rust itself comes from https://rustup.rs.
 tools:
 	@command -v cargo >/dev/null || { echo "mynah needs Rust: see https://rustup.rs"; exit 1; }
 	@command -v cc >/dev/null || ./.ci/install cc
+	@echo '#include <pcap.h>' | cc -E - >/dev/null 2>&1 || ./.ci/install pcap
 
 fmt:
 	cargo fmt --all --check

@@ -29,7 +29,7 @@ Examples:
   mynah capture access.log --log-host shop.example -o log.mynah")]
 pub(crate) struct Args {
     /// Files to read; '-' is standard input.
-    #[arg(required_unless_present_any = SOURCES, value_name = "INPUT")]
+    #[arg(required_unless_present = "source", value_name = "INPUT")]
     inputs: Vec<PathBuf>,
 
     /// The recording to write.
@@ -71,12 +71,6 @@ pub(crate) struct Args {
     #[command(flatten)]
     proxy: crate::proxy::Args,
 }
-
-/// Options that name a source which is no file.
-#[cfg(feature = "live")]
-const SOURCES: [&str; 2] = ["interface", "listen"];
-#[cfg(not(feature = "live"))]
-const SOURCES: [&str; 1] = ["listen"];
 
 /// Below this not even one connection of an ordinary size has room.
 const LEAST_MEMORY: u64 = 1 << 20;

@@ -26,7 +26,7 @@ const WAIT: Duration = Duration::from_millis(100);
 #[command(next_help_heading = "Live traffic")]
 pub(crate) struct LiveArgs {
     /// Keep this share of the clients, all of their exchanges or none, such as 10%.
-    #[arg(long, value_name = "SHARE")]
+    #[arg(long, value_name = "SHARE", requires = "source")]
     sample: Option<Share>,
 
     /// What tells clients apart for --sample: cookie:NAME, header:NAME or query:NAME. Exchanges without it, and
@@ -35,11 +35,11 @@ pub(crate) struct LiveArgs {
     session_key: Option<SessionKey>,
 
     /// End after this time. Without it: with Ctrl-C.
-    #[arg(long = "for", value_name = "TIME", value_parser = parse_duration)]
+    #[arg(long = "for", value_name = "TIME", requires = "source", value_parser = parse_duration)]
     duration: Option<Nanos>,
 
     /// Begin a new recording when one has this size; they are numbered (site-0001.mynah).
-    #[arg(long, value_name = "SIZE", value_parser = parse_max_size)]
+    #[arg(long, value_name = "SIZE", requires = "source", value_parser = parse_max_size)]
     pub(crate) max_size: Option<u64>,
 }
 
@@ -120,6 +120,8 @@ pub(crate) fn record(
     });
     let begun = Instant::now();
     let mut tally = Tally { name: feed.name(), begun, exchanges: 0 };
+    let until = args.duration.map_or_else(|| "Ctrl-C".to_owned(), format_duration_of);
+    terminal::say(format!("recording {} until {until}", tally.name));
     let mut progress = Progress::new(tally.name.clone());
     let failed = loop {
         if args.duration.is_some_and(|duration| begun.elapsed() >= duration.as_duration()) {
@@ -154,6 +156,10 @@ pub(crate) fn record(
         made = Err(Failure { exit: Exit::Input, error: error.into() });
     }
     made
+}
+
+fn format_duration_of(duration: Nanos) -> String {
+    format!("{} have passed, or Ctrl-C", format_duration(duration))
 }
 
 /// The statistics line.

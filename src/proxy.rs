@@ -11,7 +11,7 @@ use crate::exit::{Exit, Exits, Failure};
 #[command(next_help_heading = "Reverse proxy")]
 pub(crate) struct Args {
     /// Listen here as a reverse proxy for HTTP/1.1 and HTTP/2: 127.0.0.1:8080, :443.
-    #[arg(long, value_name = "ADDR", requires = "upstream", conflicts_with_all = ["inputs", "recover"])]
+    #[arg(long, value_name = "ADDR", group = "source", requires = "upstream", conflicts_with_all = ["inputs", "recover"])]
     listen: Option<String>,
 
     /// The server that requests go to: http://127.0.0.1:3000.

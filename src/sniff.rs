@@ -13,7 +13,7 @@ use crate::privileges;
 #[command(next_help_heading = "Sniffing")]
 pub(crate) struct Args {
     /// Listen on this interface: eth0, lo, or any for all.
-    #[arg(short, long, value_name = "IFACE", conflicts_with_all = ["inputs", "listen", "recover"])]
+    #[arg(short, long, value_name = "IFACE", group = "source", conflicts_with_all = ["inputs", "recover"])]
     interface: Option<String>,
 
     /// TCP port of the server; repeatable. Without it: every connection that speaks HTTP.

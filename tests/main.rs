@@ -15,6 +15,8 @@ mod gor;
 mod har;
 #[cfg(unix)]
 mod interrupt;
+#[cfg(unix)]
+mod live;
 mod pipeline;
 mod secrets;
 mod stdin;
