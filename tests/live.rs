@@ -180,7 +180,13 @@ fn files_turn_over_at_their_size_and_none_is_lost() {
     while !second() {
         // what does not compress
         let noise: String = (0..200_u32)
-            .map(|n| char::from(b'a' + ((n + 7).wrapping_mul(sent.wrapping_add(n * n)).wrapping_mul(2_654_435_761) >> 27) as u8 % 26))
+            .map(|n| {
+                char::from(
+                    b'a' + ((n + 7).wrapping_mul(sent.wrapping_add(n * n)).wrapping_mul(2_654_435_761) >> 27)
+                        as u8
+                        % 26,
+                )
+            })
             .collect();
         client.get(&format!("/{sent}/{noise}"), "");
         sent += 1;
@@ -198,7 +204,9 @@ fn files_turn_over_at_their_size_and_none_is_lost() {
     assert_eq!(all.len(), sent as usize);
     let seen: u64 = files
         .iter()
-        .map(|file| place.mynah(&["inspect", file, "--json"]).ok().json()["capture"]["seen"].as_u64().unwrap())
+        .map(|file| {
+            place.mynah(&["inspect", file, "--json"]).ok().json()["capture"]["seen"].as_u64().unwrap()
+        })
         .sum();
     assert_eq!(seen, u64::from(sent), "each file has its own counts");
 }
@@ -235,7 +243,10 @@ fn wrong_wishes_are_refused_before_anything_is_written() {
         (&["--listen", "127.0.0.1:0"], "--upstream"),
         (&["--listen", "127.0.0.1:0", "--upstream", "ftp://127.0.0.1"], "ftp"),
         (&["--listen", "nowhere.invalid:x", "--upstream", "http://127.0.0.1:1"], "nowhere.invalid"),
-        (&["--listen", "127.0.0.1:0", "--upstream", "http://127.0.0.1:1", "--tls-cert", "c.pem"], "--tls-key"),
+        (
+            &["--listen", "127.0.0.1:0", "--upstream", "http://127.0.0.1:1", "--tls-cert", "c.pem"],
+            "--tls-key",
+        ),
     ] {
         let line = [&["capture"], args, &["-o", "out.mynah"]].concat();
         place.mynah(&line).exits(2).says(says);
