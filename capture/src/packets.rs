@@ -28,6 +28,8 @@ pub(crate) struct Packets {
     exchanges: u64,
     warnings: Vec<String>,
     ended: bool,
+    /// Flows are left that must be ended.
+    finishing: bool,
 }
 
 impl Packets {
@@ -60,6 +62,7 @@ impl Packets {
             exchanges: 0,
             warnings: Vec::new(),
             ended: false,
+            finishing: false,
         })
     }
 
@@ -68,6 +71,10 @@ impl Packets {
             if let Some(exchange) = self.finished.pop_front() {
                 self.exchanges += 1;
                 return Some(Ok(exchange));
+            }
+            if self.finishing {
+                self.finish();
+                continue;
             }
             if self.ended {
                 return None;
@@ -109,14 +116,24 @@ impl Packets {
 
     fn end(&mut self, stop: Option<&Stop>) {
         self.ended = true;
+        self.finishing = true;
         if let Some(stop) = stop {
             let (offset, message) = told(stop, self.reader.offset());
             self.warnings
                 .push(format!("cut short at byte {offset}: {message}; what stood before it was kept"));
         }
+    }
+
+    /// Ends flows until something comes of it.
+    fn finish(&mut self) {
         let mut out = Out { exchanges: &mut self.finished, next_connection: &mut self.next_connection };
-        self.table.finish(&mut out);
-        self.warn();
+        while out.exchanges.is_empty() {
+            if !self.table.finish(&mut out) {
+                self.finishing = false;
+                self.warn();
+                return;
+            }
+        }
     }
 
     fn warn(&mut self) {

@@ -129,15 +129,15 @@ impl Table {
         }
     }
 
-    /// The capture is over: ends all flows, the one silent for longest first.
-    pub(crate) fn finish(&mut self, out: &mut Out<'_>) {
-        for list in 0..2 {
-            while self.lists[list].first != NONE {
-                let place = self.lists[list].first;
-                self.end(place, Ending::Unseen, out);
-                self.drop(place);
-            }
-        }
+    /// The capture is over: ends one flow, the one silent for longest first. False when none is left. One at a time, so that what
+    /// all of them had in hand is never there twice.
+    pub(crate) fn finish(&mut self, out: &mut Out<'_>) -> bool {
+        let Some(place) = self.lists.iter().map(|list| list.first).find(|&first| first != NONE) else {
+            return false;
+        };
+        self.end(place, Ending::Unseen, out);
+        self.drop(place);
+        true
     }
 
     fn give(
