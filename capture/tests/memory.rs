@@ -100,7 +100,7 @@ impl Generator {
             "GET /half/{round} HTTP/1.1\r\nHost: example.org\r\nCookie: sid={round:064}\r\nX-Cut: she"
         );
         self.packet(flow, 0, ACK, 1, 1, partial.as_bytes());
-        if round % EVERY == 0 {
+        if round.is_multiple_of(EVERY) {
             let n = round / EVERY;
             self.say(
                 HEALTHY,
@@ -115,7 +115,7 @@ impl Generator {
                 format!("HTTP/1.1 200 OK\r\nX-Of: {n}\r\nContent-Length: 2\r\n\r\nok").as_bytes(),
             );
         }
-        if round % 4 == 0 {
+        if round.is_multiple_of(4) {
             self.say(ENDLESS_HEAD, 0, format!("X-{round}: {}\r\n", "h".repeat(1300)).as_bytes());
         }
         let chunk = format!("{:x}\r\n{}\r\n", 1200, "b".repeat(1200));
@@ -163,7 +163,7 @@ fn half_open_and_endless_connections_stay_within_the_limit() {
             peak.fetch_max(resident(), Ordering::Relaxed);
         }
         let head = exchange.request_head();
-        let target = head.as_ref().and_then(|head| head.target()).unwrap_or("?").to_owned();
+        let target = head.as_ref().and_then(mynah_message::Head::target).unwrap_or("?").to_owned();
         if let Some(n) = target.strip_prefix("/healthy/") {
             let n: u32 = n.parse().unwrap();
             assert_eq!(exchange.request.as_ref().unwrap().body, "abc");

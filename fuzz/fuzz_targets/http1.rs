@@ -35,7 +35,8 @@ fuzz_target!(|data: &[u8]| {
     assert_eq!(found.counts.gaps, 0, "in order, and nothing is missing");
     assert_eq!(found.counts.evicted, 0);
     // nothing is made up: all that comes out went in, on its side or, where roles were guessed, on the other
-    let size = |message: &mynah_message::Message| message.head.len() + message.body.len() + message.trailers.len();
+    let size =
+        |message: &mynah_message::Message| message.head.len() + message.body.len() + message.trailers.len();
     let out: [usize; 2] = [
         found.exchanges.iter().filter_map(|e| e.request.as_ref()).map(size).sum(),
         found.exchanges.iter().filter_map(|e| e.response.as_ref()).map(size).sum(),

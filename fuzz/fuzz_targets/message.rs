@@ -8,11 +8,7 @@ use mynah_message::{Limits, Message, Part, View, patch};
 fuzz_target!(|data: &[u8]| {
     let end = data.windows(4).position(|w| w == b"\r\n\r\n").map_or(data.len(), |at| at + 4);
     let (head, body) = data.split_at(end);
-    let message = Message {
-        head: head.to_vec().into(),
-        body: body.to_vec().into(),
-        ..Message::default()
-    };
+    let message = Message { head: head.to_vec().into(), body: body.to_vec().into(), ..Message::default() };
     let limits = Limits { decoded_bytes: 1 << 20, ..Limits::default() };
     let Ok(view) = View::open(&message, &limits) else { return };
     let mut found = Vec::new();

@@ -130,7 +130,10 @@ fn overlap(sent: &[Segment], at: usize, back: usize, length: usize) -> Option<Se
 
 /// All that must not depend on segments.
 fn shown(read: &Read) -> Vec<String> {
-    read.exchanges.iter().map(|e| format!("{:?} {:?} {:?} {}", e.request, e.response, e.flags, e.connection.ordinal)).collect()
+    read.exchanges
+        .iter()
+        .map(|e| format!("{:?} {:?} {:?} {}", e.request, e.response, e.flags, e.connection.ordinal))
+        .collect()
 }
 
 fuzz_target!(|plan: Plan| {
@@ -184,7 +187,9 @@ fuzz_target!(|plan: Plan| {
     assert_eq!(expected.exchanges.len(), plan.talks.len());
     assert_eq!(expected.counts.gaps, 0);
     for (exchange, talk) in expected.exchanges.iter().zip(&plan.talks) {
-        for (message, (sending, body)) in [(&exchange.request, &talk.request), (&exchange.response, &talk.response)] {
+        for (message, (sending, body)) in
+            [(&exchange.request, &talk.request), (&exchange.response, &talk.response)]
+        {
             let body = if matches!(sending, Sending::None) { &[][..] } else { body };
             assert_eq!(message.as_ref().expect("both sides").body, body);
         }

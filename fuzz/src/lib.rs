@@ -30,7 +30,11 @@ pub struct Read {
 
 /// Reads `bytes` to the end, handing out each exchange at once. Watches that it ends, that the counts add up, that no body is
 /// longer than allowed, and that the heap stays within the limit. `None` for bytes that no source reads.
-pub fn drain(bytes: Vec<u8>, options: &Options, mut each: impl FnMut(Exchange)) -> Option<(CaptureCounts, Vec<String>)> {
+pub fn drain(
+    bytes: Vec<u8>,
+    options: &Options,
+    mut each: impl FnMut(Exchange),
+) -> Option<(CaptureCounts, Vec<String>)> {
     // gzip and zstd would let the fuzzer spend its time on bombs; they are other crates' work
     if bytes.starts_with(&[0x1f, 0x8b]) || bytes.starts_with(&[0x28, 0xb5, 0x2f, 0xfd]) {
         return None;

@@ -5,8 +5,7 @@ const ADDRESSES: [[u8; 4]; 2] = [[10, 0, 0, 1], [10, 0, 0, 2]];
 const PORTS: [u16; 2] = [40_000, 80];
 
 /// Every link type that is read, and one that is not.
-pub const LINKS: [u8; 16] =
-    [1, 101, 113, 0, 108, 12, 14, 228, 229, 9, 50, 51, 104, 239, 147, 127];
+pub const LINKS: [u8; 16] = [1, 101, 113, 0, 108, 12, 14, 228, 229, 9, 50, 51, 104, 239, 147, 127];
 /// Linux cooked v2 does not fit in a byte.
 const SLL2: u32 = 276;
 
@@ -30,7 +29,9 @@ impl Pcap {
     /// `cut`: bytes that the snap length took.
     pub fn packet(&mut self, micros: u64, data: &[u8], cut: u32) {
         let length = data.len() as u32;
-        for word in [(micros / 1_000_000) as u32, (micros % 1_000_000) as u32, length, length.saturating_add(cut)] {
+        for word in
+            [(micros / 1_000_000) as u32, (micros % 1_000_000) as u32, length, length.saturating_add(cut)]
+        {
             self.0.extend(word.to_le_bytes());
         }
         self.0.extend(data);

@@ -116,8 +116,11 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             Err(error) => return Err(error.into()),
         };
         totals.packets += 1;
-        let sliced =
-            if ethernet { SlicedPacket::from_ethernet(packet.data) } else { SlicedPacket::from_ip(packet.data) };
+        let sliced = if ethernet {
+            SlicedPacket::from_ethernet(packet.data)
+        } else {
+            SlicedPacket::from_ip(packet.data)
+        };
         let Ok(sliced) = sliced else { continue };
         let (from, to): (IpAddr, IpAddr) = match &sliced.net {
             Some(NetSlice::Ipv4(ip)) => {
