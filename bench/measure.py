@@ -39,7 +39,8 @@ def median(values):
 
 
 def binary():
-    path = os.path.join(os.path.dirname(__file__), "..", "target", "release", "mynah")
+    target = os.environ.get("CARGO_TARGET_DIR", os.path.join(os.path.dirname(__file__), "..", "target"))
+    path = os.path.join(target, "release", "mynah")
     if not os.path.exists(path):
         sys.exit("bench: build it first: cargo build --release")
     return os.path.abspath(path)

@@ -66,10 +66,10 @@ pub(crate) struct Args {
 
     #[cfg(feature = "live")]
     #[command(flatten)]
-    sniff: crate::sniff::Args,
+    sniff: crate::sniff::SniffArgs,
 
     #[command(flatten)]
-    proxy: crate::proxy::Args,
+    proxy: crate::proxy::ProxyArgs,
 }
 
 /// Below this not even one connection of an ordinary size has room.

@@ -9,7 +9,7 @@ use crate::exit::{Exit, Exits, Failure};
 /// Where clients come to, and where their requests go.
 #[derive(Clone, Debug, clap::Args)]
 #[command(next_help_heading = "Reverse proxy")]
-pub(crate) struct Args {
+pub(crate) struct ProxyArgs {
     /// Listen here as a reverse proxy for HTTP/1.1 and HTTP/2: 127.0.0.1:8080, :443.
     #[arg(long, value_name = "ADDR", group = "source", requires = "upstream", conflicts_with_all = ["inputs", "recover"])]
     listen: Option<String>,
@@ -40,7 +40,10 @@ pub(crate) struct Args {
 }
 
 /// Listens, if an address is named.
-pub(crate) fn open(args: &Args, limits: mynah_capture::Options) -> Result<Option<Box<dyn Feed>>, Failure> {
+pub(crate) fn open(
+    args: &ProxyArgs,
+    limits: mynah_capture::Options,
+) -> Result<Option<Box<dyn Feed>>, Failure> {
     let (Some(listen), Some(upstream)) = (&args.listen, &args.upstream) else { return Ok(None) };
     let options = ProxyOptions {
         tls: args.tls_cert.clone().zip(args.tls_key.clone()),

@@ -11,7 +11,7 @@ use crate::privileges;
 /// How an interface is listened on.
 #[derive(Clone, Debug, clap::Args)]
 #[command(next_help_heading = "Sniffing")]
-pub(crate) struct Args {
+pub(crate) struct SniffArgs {
     /// Listen on this interface: eth0, lo, or any for all.
     #[arg(short, long, value_name = "IFACE", group = "source", conflicts_with_all = ["inputs", "recover"])]
     interface: Option<String>,
@@ -40,7 +40,10 @@ pub(crate) struct Args {
 }
 
 /// Opens the interface, if one is named, and gives rights up.
-pub(crate) fn open(args: &Args, limits: mynah_capture::Options) -> Result<Option<Box<dyn Feed>>, Failure> {
+pub(crate) fn open(
+    args: &SniffArgs,
+    limits: mynah_capture::Options,
+) -> Result<Option<Box<dyn Feed>>, Failure> {
     let Some(interface) = &args.interface else { return Ok(None) };
     let live = Live::open(&LiveOptions {
         interface: interface.clone(),

@@ -58,10 +58,16 @@ impl Assembly {
         self.table.quiet(now, &mut out);
     }
 
-    /// No more packets come: all flows end.
-    pub(crate) fn finish(&mut self) {
+    /// No more packets come: ends flows until an exchange comes of it. False when none is left. Few at a time, so that what all of
+    /// them had in hand is never there twice.
+    pub(crate) fn finish(&mut self) -> bool {
         let mut out = Out { exchanges: &mut self.finished, next_connection: &mut self.next_connection };
-        self.table.finish(&mut out);
+        while out.exchanges.is_empty() {
+            if !self.table.finish(&mut out) {
+                return false;
+            }
+        }
+        true
     }
 
     /// The next exchange that is complete.

@@ -17,6 +17,8 @@ pub(crate) struct Packets {
     assembly: Assembly,
     warnings: Vec<String>,
     ended: bool,
+    /// Flows are left that must be ended.
+    finishing: bool,
 }
 
 impl Packets {
@@ -36,13 +38,25 @@ impl Packets {
             }
         };
         let assembly = Assembly::new(options);
-        Ok(Packets { reader, path, compressed, assembly, warnings: Vec::new(), ended: false })
+        Ok(Packets {
+            reader,
+            path,
+            compressed,
+            assembly,
+            warnings: Vec::new(),
+            ended: false,
+            finishing: false,
+        })
     }
 
     pub(crate) fn next(&mut self) -> Option<Result<Exchange, Error>> {
         loop {
             if let Some(exchange) = self.assembly.pop() {
                 return Some(Ok(exchange));
+            }
+            if self.finishing {
+                self.finish();
+                continue;
             }
             if self.ended {
                 return None;
@@ -69,12 +83,23 @@ impl Packets {
 
     fn end(&mut self, stop: Option<&Stop>) {
         self.ended = true;
+        self.finishing = true;
         if let Some(stop) = stop {
             let (offset, message) = told(stop, self.reader.offset());
             self.warnings
                 .push(format!("cut short at byte {offset}: {message}; what stood before it was kept"));
         }
-        self.assembly.finish();
+    }
+
+    /// Ends flows until something comes of it.
+    fn finish(&mut self) {
+        self.finishing = self.assembly.finish();
+        if !self.finishing {
+            self.warn();
+        }
+    }
+
+    fn warn(&mut self) {
         let unreadable = self.reader.unreadable();
         if unreadable > 0 {
             self.warnings.push(counted(

@@ -74,11 +74,54 @@ fn expected(folder: &Path) -> Expected {
     serde_json::from_slice(&text).unwrap()
 }
 
+/// What the index lists of a file: each request's method and target, each final response's status. `None` where tshark's list is
+/// known to be incomplete, because another source decided.
+fn listed(told: &serde_json::Value) -> Option<Vec<String>> {
+    if told["source"] == "adjudicated" {
+        return None;
+    }
+    let text = |value: &serde_json::Value| value.as_str().unwrap_or_default().to_owned();
+    let list = |key: &str| told[key].as_array().cloned().unwrap_or_default();
+    let mut lines: Vec<String> = list("requests")
+        .iter()
+        .map(|request| format!("{} {}", text(&request["method"]), text(&request["target"])))
+        .collect();
+    lines.extend(
+        list("statuses").iter().map(text).filter(|status| !status.starts_with('1') || status == "101"),
+    );
+    lines.sort();
+    Some(lines)
+}
+
+/// The same of what we read.
+fn lines(exchanges: &[Exchange]) -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
+    for exchange in exchanges {
+        if let Some(head) = exchange.request_head() {
+            // the list cuts targets
+            let target: String = head.target().unwrap_or("?").chars().take(LISTED).collect();
+            lines.push(format!("{} {target}", head.method().unwrap_or("?")));
+        }
+        lines.extend(exchange.status().map(|status| status.to_string()));
+    }
+    lines.sort();
+    lines
+}
+
+/// Whether `got` is what the index lists. Requests and responses of HTTP/2 stand in the same lists.
+fn agrees(told: &serde_json::Value, want: &[String], got: &[String]) -> bool {
+    let http2 = told["http2_responses"].as_u64() != Some(0);
+    want == got || (http2 && got.iter().all(|line| want.contains(line)))
+}
+
 #[test]
 fn requests_and_responses_are_those_that_others_count() {
     let Some(folder) = data() else { return };
     let mut wrong = Vec::new();
-    println!("{:87} {:>9} {:>9}", "file", "expected", "mynah");
+    println!(
+        "requests/responses; 'same' when each method, target and status is the index's, '-' where it has no list\n\n{:87} {:>9} {:>9} {:>5} why",
+        "file", "expected", "mynah", "lines"
+    );
     for (file, told) in &expected(&folder) {
         let (exchanges, source) = read(&folder.join(file));
         let got = (
@@ -94,7 +137,16 @@ fn requests_and_responses_are_those_that_others_count() {
             (_, Some((.., why))) => why,
             _ => "",
         };
-        println!("{file:87} {shown:>9} {:>9} {why}", format!("{}/{}", got.0, got.1));
+        let listed = listed(told).filter(|_| want.is_some());
+        let same = match listed {
+            None => "-",
+            Some(want) if agrees(told, &want, &lines(&exchanges)) => "same",
+            Some(_) => "other",
+        };
+        if same == "other" && why.is_empty() {
+            wrong.push(format!("{file}: methods, targets or statuses differ, without a reason"));
+        }
+        println!("{file:87} {shown:>9} {:>9} {same:>5} {why}", format!("{}/{}", got.0, got.1));
         let right = ours.map(|(_, requests, responses, _)| (*requests, *responses)).or(want);
         if right.is_some_and(|right| right != got) {
             wrong.push(format!("{file}: wanted {right:?}, got {got:?}, {:?}", source.warnings()));
@@ -113,38 +165,11 @@ fn methods_targets_and_statuses_are_those_that_tshark_lists() {
     let Some(folder) = data() else { return };
     let mut wrong = Vec::new();
     for (file, told) in &expected(&folder) {
-        // where a source other than tshark decided, tshark's list is known to be incomplete
-        let adjudicated = told["source"] == "adjudicated";
-        if adjudicated || DIFFERENT.iter().any(|(name, ..)| name == file) {
+        let Some(want) = listed(told).filter(|_| DIFFERENT.iter().all(|(name, ..)| name != file)) else {
             continue;
-        }
-        let (exchanges, _) = read(&folder.join(file));
-        let text = |value: &serde_json::Value| value.as_str().unwrap_or_default().to_owned();
-        let listed = |key: &str| told[key].as_array().cloned().unwrap_or_default();
-        let mut want: Vec<String> = listed("requests")
-            .iter()
-            .map(|request| format!("{} {}", text(&request["method"]), text(&request["target"])))
-            .collect();
-        want.extend(
-            listed("statuses").iter().map(text).filter(|status| !status.starts_with('1') || status == "101"),
-        );
-        let mut got: Vec<String> = Vec::new();
-        for exchange in &exchanges {
-            if let Some(head) = exchange.request_head() {
-                // the list cuts targets
-                let target: String = head.target().unwrap_or("?").chars().take(LISTED).collect();
-                got.push(format!("{} {target}", head.method().unwrap_or("?")));
-            }
-            got.extend(exchange.status().map(|status| status.to_string()));
-        }
-        want.sort();
-        got.sort();
-        // HTTP/2 requests and responses stand in the same lists
-        let http2 = told["http2_responses"].as_u64() != Some(0);
-        if http2 && got.is_empty() {
-            continue;
-        }
-        if want != got && !(http2 && got.iter().all(|line| want.contains(line))) {
+        };
+        let got = lines(&read(&folder.join(file)).0);
+        if !agrees(told, &want, &got) {
             wrong.push(format!("{file}\n  wanted {want:?}\n  got {got:?}"));
         }
     }

@@ -314,9 +314,17 @@ impl<'a> Head<'a> {
         })
     }
 
+    /// Name and value of each field line as bytes, without their places: for who looks at every head and wants few fields.
+    /// The name is empty for a line that is no field line.
+    pub fn raw_fields(&self) -> impl Iterator<Item = (&'a [u8], &'a [u8])> {
+        let raw = self.raw;
+        self.lines.iter().map(move |line| (&raw[line.name.clone()], &raw[line.value.clone()]))
+    }
+
     /// The first field of that name (case does not matter) whose value is UTF-8.
     pub fn get(&self, name: &str) -> Option<&'a str> {
-        self.fields().filter(|f| f.is(name)).find_map(|f| f.text())
+        let mut named = self.raw_fields().filter(|(field, _)| field.eq_ignore_ascii_case(name.as_bytes()));
+        named.find_map(|(_, value)| std::str::from_utf8(value).ok())
     }
 
     /// The values of every field of that name that are UTF-8, in order.
@@ -387,7 +395,8 @@ fn field_line(raw: &[u8], line: Range<usize>) -> Line {
     let text = &raw[line.clone()];
     if let Some(colon) = memchr::memchr(b':', text) {
         let name = trim(raw, line.start..line.start + colon);
-        if !name.is_empty() && std::str::from_utf8(&raw[name.clone()]).is_ok() {
+        let bytes = &raw[name.clone()];
+        if !name.is_empty() && (bytes.is_ascii() || std::str::from_utf8(bytes).is_ok()) {
             return Line { name, value: trim(raw, line.start + colon + 1..line.end) };
         }
     }

@@ -29,9 +29,39 @@ fn check(length: [u8; 4], kind: u8, payload: &[u8]) -> u32 {
     crc32c::crc32c_append(crc, payload)
 }
 
+/// A packed payload's buffer is kept from frame to frame up to this size.
+const KEPT: usize = 4 << 20;
+
+/// Writes frames: the compressor and its tables are made once, not for each frame.
+pub(crate) struct Packer {
+    compressor: zstd::bulk::Compressor<'static>,
+    payload: Vec<u8>,
+}
+
+impl Packer {
+    pub(crate) fn new() -> io::Result<Packer> {
+        Ok(Packer { compressor: zstd::bulk::Compressor::new(LEVEL)?, payload: Vec::new() })
+    }
+
+    /// Writes one frame and returns its whole length in bytes.
+    pub(crate) fn write(&mut self, out: &mut impl Write, kind: u8, unpacked: &[u8]) -> io::Result<u64> {
+        self.payload.clear();
+        self.payload.reserve(zstd::zstd_safe::compress_bound(unpacked.len()));
+        self.compressor.compress_to_buffer(unpacked, &mut self.payload)?;
+        let length = put(out, kind, unpacked, &self.payload);
+        if self.payload.capacity() > KEPT {
+            self.payload = Vec::new();
+        }
+        length
+    }
+}
+
 /// Writes one frame and returns its whole length in bytes.
 pub(crate) fn write(out: &mut impl Write, kind: u8, unpacked: &[u8]) -> io::Result<u64> {
-    let payload = zstd::bulk::compress(unpacked, LEVEL)?;
+    put(out, kind, unpacked, &zstd::bulk::compress(unpacked, LEVEL)?)
+}
+
+fn put(out: &mut impl Write, kind: u8, unpacked: &[u8], payload: &[u8]) -> io::Result<u64> {
     let length = u32::try_from(payload.len())
         .ok()
         .filter(|&length| length <= MAX_PAYLOAD && unpacked.len() <= MAX_UNPACKED)
@@ -44,8 +74,8 @@ pub(crate) fn write(out: &mut impl Write, kind: u8, unpacked: &[u8]) -> io::Resu
     let length = length.to_le_bytes();
     out.write_all(&length)?;
     out.write_all(&[kind])?;
-    out.write_all(&check(length, kind, &payload).to_le_bytes())?;
-    out.write_all(&payload)?;
+    out.write_all(&check(length, kind, payload).to_le_bytes())?;
+    out.write_all(payload)?;
     Ok((HEADER + payload.len()) as u64)
 }
 

@@ -1,7 +1,8 @@
 use std::io::{self, Read};
 use std::ops::Range;
 
-const FIRST_SIZE: usize = 1 << 20;
+/// Small enough to stay in a core's cache.
+const FIRST_SIZE: usize = 256 << 10;
 
 /// A buffer that is filled from a reader and used up from its front.
 pub(super) struct Refill {
@@ -29,8 +30,9 @@ impl Refill {
                 self.buffer.copy_within(self.start..self.end, 0);
                 self.end -= self.start;
                 self.start = 0;
-                if wanted > self.buffer.len() {
-                    self.buffer.resize(wanted.next_power_of_two(), 0);
+                // by what has come, not by what a header claims: a short file must not cost what its lengths say
+                if self.end == self.buffer.len() {
+                    self.buffer.resize(self.buffer.len() * 2, 0);
                 }
             }
             match self.reader.read(&mut self.buffer[self.end..]) {
@@ -64,5 +66,29 @@ impl Refill {
 
     pub(super) fn offset(&self) -> u64 {
         self.offset
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Found by fuzzing: a block of 64 MiB in a file of a few bytes cost 64 MiB.
+    #[test]
+    fn a_length_that_the_file_does_not_hold_costs_nothing() {
+        let mut refill = Refill::new(Box::new(io::Cursor::new(vec![7; 1000])));
+        assert!(!refill.need(64 << 20).unwrap());
+        assert_eq!((refill.available().len(), refill.buffer.len()), (1000, FIRST_SIZE));
+    }
+
+    #[test]
+    fn it_grows_as_far_as_a_record_needs() {
+        let data: Vec<u8> = (0..3 * FIRST_SIZE).map(|n| (n % 251) as u8).collect();
+        let mut refill = Refill::new(Box::new(io::Cursor::new(data.clone())));
+        assert!(refill.need(10).unwrap());
+        refill.take(10);
+        assert!(refill.need(2 * FIRST_SIZE).unwrap());
+        let range = refill.take(2 * FIRST_SIZE);
+        assert_eq!(refill.slice(range), &data[10..10 + 2 * FIRST_SIZE]);
     }
 }

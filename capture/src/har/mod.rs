@@ -8,7 +8,7 @@ mod utf8;
 
 use std::path::PathBuf;
 use std::sync::mpsc::{Receiver, sync_channel};
-use std::thread;
+use std::thread::{self, JoinHandle};
 
 use mynah_traffic::Exchange;
 use mynah_traffic::recording::CaptureCounts;
@@ -27,6 +27,8 @@ pub(crate) struct Har {
     path: PathBuf,
     compressed: bool,
     items: Receiver<Item>,
+    /// Waited for when it has told its end. Not when it is dropped before: it may stand in a read that never returns.
+    reader: Option<JoinHandle<()>>,
     converter: Converter,
     seen: u64,
     captured: u64,
@@ -41,7 +43,7 @@ impl Har {
         let (path, compressed) = (input.path().to_owned(), input.compressed());
         let (sender, items) = sync_channel(AHEAD);
         let reader = input.into_reader();
-        thread::Builder::new()
+        let reader = thread::Builder::new()
             .name("har".to_owned())
             .spawn(move || document::read(reader, &sender))
             .map_err(|source| Error::Io { path: path.clone(), source })?;
@@ -49,6 +51,7 @@ impl Har {
             path,
             compressed,
             items,
+            reader: Some(reader),
             converter: Converter::new(options),
             seen: 0,
             captured: 0,
@@ -78,6 +81,9 @@ impl Har {
                 Err(_) => Ended::NotHar { message: "its reader stopped".to_owned(), line: 1, column: 1 },
             };
             self.ended = true;
+            if let Some(reader) = self.reader.take() {
+                let _ = reader.join();
+            }
             if let Some(error) = self.end(ended) {
                 return Some(Err(error));
             }

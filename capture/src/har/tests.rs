@@ -236,3 +236,14 @@ proptest::proptest! {
         }
     }
 }
+
+/// Found by fuzzing: the reader's thread outlived its source.
+#[test]
+fn the_reader_is_gone_when_the_archive_has_ended() {
+    let input =
+        Input::from_reader(Path::new("test.har"), Box::new(Cursor::new(archive(&[entry()])))).unwrap();
+    let mut har = super::Har::open(input, &Options::default()).unwrap();
+    assert!(har.reader.is_some());
+    while har.next().is_some() {}
+    assert!(har.reader.is_none());
+}

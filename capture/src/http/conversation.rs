@@ -254,7 +254,7 @@ impl Conversation {
     fn head(&mut self, side: Side, head: Bytes, whole: bool, out: &mut Out<'_>) {
         match side {
             Side::Request => self.request_head(head, whole, out),
-            Side::Response => self.response_head(&head, whole, out),
+            Side::Response => self.response_head(head, whole, out),
         }
     }
 
@@ -283,8 +283,9 @@ impl Conversation {
         }
     }
 
-    fn response_head(&mut self, bytes: &Bytes, whole: bool, out: &mut Out<'_>) {
-        let Some(status) = Head::parse(bytes).ok().and_then(|head| head.status()) else {
+    fn response_head(&mut self, bytes: Bytes, whole: bool, out: &mut Out<'_>) {
+        let parsed = Head::parse(&bytes).ok();
+        let Some((head, status)) = parsed.as_ref().and_then(|head| Some((head, head.status()?))) else {
             return self.no_message(Side::Response);
         };
         self.drop_doubtful(out);
@@ -311,18 +312,21 @@ impl Conversation {
         let asked = pending.asked;
         pending.response_started = true;
         pending.times.response_first = Some(self.responses.first);
-        pending.response_head = bytes.clone();
         self.stored += bytes.len() as u64;
-        let head = Head::parse(bytes);
-        let framing = match &head {
-            Ok(head) if whole => framing(head, Side::Response, asked, &mut self.responses.flags),
-            _ => Framing::Empty,
+        let framing = if whole {
+            framing(head, Side::Response, asked, &mut self.responses.flags)
+        } else {
+            Framing::Empty
         };
         let tunnel = asked.connect && (200..300).contains(&status);
-        if status == 101 || tunnel {
+        let leaves = (status == 101 || tunnel)
+            .then(|| head.get("upgrade").is_some_and(|to| to.eq_ignore_ascii_case("h2c")));
+        drop(parsed);
+        // moved, not cloned: a second owner would cost an allocation for each response
+        pending.response_head = bytes;
+        if let Some(to_http2) = leaves {
             pending.flags.set(Flag::Upgraded);
-            let to = head.ok().and_then(|head| head.get("upgrade").map(str::to_ascii_lowercase));
-            self.leave(to.as_deref() == Some("h2c"), out);
+            self.leave(to_http2, out);
         }
         let empty = self.responses.begin(framing);
         if self.left.is_some() {

@@ -1,5 +1,7 @@
 //! Where a message ends, [RFC 9112 §6.3](https://www.rfc-editor.org/rfc/rfc9112#section-6.3).
 
+use std::borrow::Cow;
+
 use mynah_message::{Head, Version};
 use mynah_traffic::{Flag, Flags, Side};
 
@@ -24,16 +26,40 @@ pub(super) struct Asked {
 
 impl Asked {
     pub(super) fn of(head: &Head<'_>) -> Asked {
-        Asked { head: head.method() == Some("HEAD"), connect: head.method() == Some("CONNECT") }
+        let method = head.method();
+        Asked { head: method == Some("HEAD"), connect: method == Some("CONNECT") }
     }
 }
 
 /// The framing fields of a head, read in one pass.
 #[derive(Default)]
 struct Fields {
-    lengths: Vec<Option<u64>>,
+    lengths: Option<Lengths>,
     codings: Option<Codings>,
     malformed: bool,
+}
+
+/// The lengths that were said.
+#[derive(Clone, Copy)]
+struct Lengths {
+    first: Option<u64>,
+    /// The first that is a number.
+    number: Option<u64>,
+    /// Not all say the same.
+    differ: bool,
+}
+
+impl Lengths {
+    fn add(so_far: Option<Lengths>, length: Option<u64>) -> Lengths {
+        match so_far {
+            None => Lengths { first: length, number: length, differ: false },
+            Some(lengths) => Lengths {
+                number: lengths.number.or(length),
+                differ: lengths.differ || length != lengths.first,
+                ..lengths
+            },
+        }
+    }
 }
 
 #[derive(Clone, Copy, Default)]
@@ -45,16 +71,16 @@ struct Codings {
 
 fn fields(head: &Head<'_>) -> Fields {
     let mut found = Fields::default();
-    for field in head.fields() {
-        if field.name.is_empty() {
+    for (name, value) in head.raw_fields() {
+        if name.is_empty() {
             found.malformed = true;
-        } else if field.is("content-length") {
-            for part in field.value.split(|&b| b == b',') {
-                found.lengths.push(decimal(part.trim_ascii()));
+        } else if name.eq_ignore_ascii_case(b"content-length") {
+            for part in value.split(|&b| b == b',') {
+                found.lengths = Some(Lengths::add(found.lengths, decimal(part.trim_ascii())));
             }
-        } else if field.is("transfer-encoding") {
+        } else if name.eq_ignore_ascii_case(b"transfer-encoding") {
             let codings = found.codings.get_or_insert_default();
-            for part in field.unfolded().split(|&b| b == b',') {
+            for part in unfolded(value).split(|&b| b == b',') {
                 let name = part.split(|&b| b == b';').next().unwrap_or_default().trim_ascii();
                 if name.is_empty() || name.eq_ignore_ascii_case(b"identity") {
                     continue;
@@ -67,6 +93,14 @@ fn fields(head: &Head<'_>) -> Fields {
     }
     found.codings = found.codings.filter(|codings| codings.chunked + codings.others > 0);
     found
+}
+
+/// A fold is one space, RFC 9112 §5.2.
+fn unfolded(value: &[u8]) -> Cow<'_, [u8]> {
+    if memchr::memchr2(b'\r', b'\n', value).is_none() {
+        return Cow::Borrowed(value);
+    }
+    Cow::Owned(value.iter().map(|&b| if b == b'\r' || b == b'\n' { b' ' } else { b }).collect())
 }
 
 fn decimal(text: &[u8]) -> Option<u64> {
@@ -95,7 +129,7 @@ pub(super) fn framing(head: &Head<'_>, side: Side, asked: Asked, flags: &mut Fla
     let unbounded = if side == Side::Response { Framing::UntilClose } else { Framing::Empty };
     if let Some(codings) = fields.codings {
         let odd = !codings.chunked_last || codings.chunked != 1 || head.version() == Version::Http10;
-        if !fields.lengths.is_empty() || odd {
+        if fields.lengths.is_some() || odd {
             flags.set(Flag::AmbiguousFraming);
         }
         return match (codings.chunked_last, side) {
@@ -106,11 +140,11 @@ pub(super) fn framing(head: &Head<'_>, side: Side, asked: Asked, flags: &mut Fla
             (false, Side::Request) => Framing::Empty,
         };
     }
-    let Some(&first) = fields.lengths.first() else { return unbounded };
-    if fields.lengths.iter().any(|&length| length != first) {
+    let Some(lengths) = fields.lengths else { return unbounded };
+    if lengths.differ {
         flags.set(Flag::AmbiguousFraming);
     }
-    match first.or_else(|| fields.lengths.iter().copied().flatten().next()) {
+    match lengths.number {
         Some(0) => Framing::Empty,
         Some(length) => Framing::Fixed(length),
         None => {

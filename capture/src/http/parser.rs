@@ -152,7 +152,7 @@ impl Parser {
             Ok(end) => {
                 self.state = State::Framing;
                 self.head.truncate(end);
-                (end - before, Some(Event::Head(self.head.split().freeze())))
+                (end - before, Some(Event::Head(frozen(&mut self.head))))
             }
             Err(_) if self.head.len() > MAX_HEAD || !start::plausible(self.side, &self.head) => {
                 self.head = BytesMut::new();
@@ -223,9 +223,8 @@ impl Parser {
     /// Body, trailers and flags of the message that is over; makes ready for the next.
     pub(super) fn take(&mut self, head: Bytes) -> (Message, Flags) {
         let body =
-            if self.whole.is_empty() { self.body.split().freeze() } else { std::mem::take(&mut self.whole) };
-        self.body = BytesMut::new();
-        let trailers = self.trailers.split().freeze();
+            if self.whole.is_empty() { frozen(&mut self.body) } else { std::mem::take(&mut self.whole) };
+        let trailers = frozen(&mut self.trailers);
         if !matches!(self.state, State::Lost | State::Off) {
             self.state = State::Start;
         }
@@ -242,7 +241,7 @@ impl Parser {
             }
             State::Head(_) => {
                 self.state = State::Lost;
-                return Hole::InHead(self.head.split().freeze());
+                return Hole::InHead(frozen(&mut self.head));
             }
             State::Fixed(left) if length < *left => {
                 *left -= length;
@@ -273,7 +272,7 @@ impl Parser {
     /// The stream is over: what is in hand, if anything. [`Parser::take`] must follow on [`Event::Done`].
     pub(super) fn end(&mut self) -> Option<Event> {
         let event = match &mut self.state {
-            State::Head(_) => Some(Event::Head(self.head.split().freeze())),
+            State::Head(_) => Some(Event::Head(frozen(&mut self.head))),
             State::UntilClose => {
                 self.flags.set(Flag::CloseDelimited);
                 Some(Event::Done)
@@ -308,6 +307,14 @@ impl Parser {
     pub(super) fn cost(&self) -> usize {
         self.head.len() + self.body.capacity() + self.whole.len() + self.trailers.len()
     }
+}
+
+/// What a buffer holds, and an empty buffer in its place. Most are empty: then nothing is allocated.
+fn frozen(buffer: &mut BytesMut) -> Bytes {
+    if buffer.is_empty() && buffer.capacity() == 0 {
+        return Bytes::new();
+    }
+    std::mem::take(buffer).freeze()
 }
 
 /// Where the blank line ends; else where to go on searching. `from` is a line break or lies before the next one.

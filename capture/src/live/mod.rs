@@ -265,8 +265,9 @@ impl Listener {
         if how.is_ok() {
             self.drain();
         }
-        self.assembly.finish();
-        self.hand_over();
+        while self.assembly.finish() {
+            self.hand_over();
+        }
         self.books.close(&self.assembly, self.delivered);
         self.queue.end(how);
     }

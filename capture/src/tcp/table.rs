@@ -1,6 +1,7 @@
 //! All flows: found by their ends, kept in the order in which they were last heard of.
 
 use std::collections::HashMap;
+use std::hash::{Hash, Hasher};
 
 use mynah_traffic::Nanos;
 
@@ -11,8 +12,9 @@ use crate::net::{End, Segment};
 
 /// How long a closed flow is remembered, so that its last retransmissions and acknowledgements find it. On the packets' clock.
 const LINGER: Nanos = Nanos(30 * Nanos::PER_SECOND);
-/// What the table itself holds for a flow, in bytes: the slot, and an entry in a map that is half full.
-const OVERHEAD: u64 = (size_of::<Slot>() - size_of::<Flow>() + 2 * size_of::<Key>()) as u64;
+/// What the table itself holds for a flow, in bytes: the slot, an entry in a map that is half full, and what the allocator adds to
+/// the slot, its conversation and the bytes in hand.
+const OVERHEAD: u64 = (size_of::<Slot>() - size_of::<Flow>() + 2 * size_of::<(Key, u32)>() + 3 * 16) as u64;
 const NONE: u32 = u32::MAX;
 
 /// What the flows were.
@@ -32,10 +34,19 @@ pub(crate) struct Statistics {
     pub(crate) evicted: u64,
 }
 
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 struct Key {
     low: End,
     high: End,
+}
+
+impl Hash for Key {
+    /// In three words rather than field by field: a hash is taken for most packets.
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        state.write_u128(u128::from_ne_bytes(self.low.address));
+        state.write_u128(u128::from_ne_bytes(self.high.address));
+        state.write_u32(u32::from(self.low.port) << 16 | u32::from(self.high.port));
+    }
 }
 
 struct Slot {
@@ -57,8 +68,12 @@ struct List {
 
 pub(crate) struct Table {
     options: Options,
-    places: HashMap<Key, u32>,
-    slots: Vec<Option<Slot>>,
+    /// Seeded at random, so that nobody can choose addresses that collide.
+    places: HashMap<Key, u32, foldhash::quality::RandomState>,
+    /// The flow of the packet before: the next one is often of the same.
+    latest: Option<(Key, u32)>,
+    /// Boxed: a large vector of large slots would leave holes as large when it grows.
+    slots: Vec<Option<Box<Slot>>>,
     free: Vec<u32>,
     /// Open flows, closed flows.
     lists: [List; 2],
@@ -72,7 +87,8 @@ impl Table {
     pub(crate) fn new(options: &Options) -> Self {
         Table {
             options: *options,
-            places: HashMap::new(),
+            places: HashMap::default(),
+            latest: None,
             slots: Vec::new(),
             free: Vec::new(),
             lists: [List { first: NONE, last: NONE }; 2],
@@ -90,8 +106,12 @@ impl Table {
             if segment.from <= segment.to { (segment.from, segment.to) } else { (segment.to, segment.from) };
         let key = Key { low, high };
         let from = usize::from(segment.from != low);
-        let mut place = match self.places.get(&key) {
-            Some(&place) => place,
+        let known = match self.latest {
+            Some((latest, place)) if latest == key => Some(place),
+            _ => self.places.get(&key).copied(),
+        };
+        let mut place = match known {
+            Some(place) => place,
             // an acknowledgement or goodbye of something unseen begins nothing
             None if segment.rst => return,
             None => self.open(key),
@@ -103,7 +123,10 @@ impl Table {
             self.give(place, from, segment, time, out);
         }
         self.touch(place);
-        while self.cost > self.options.memory && self.evict(out) {}
+        self.latest = Some((key, place));
+        if self.cost > self.options.memory {
+            self.shrink(place, out);
+        }
     }
 
     /// Time has gone on without a packet.
@@ -113,15 +136,15 @@ impl Table {
         self.expire(out);
     }
 
-    /// The capture is over: ends all flows, the one silent for longest first.
-    pub(crate) fn finish(&mut self, out: &mut Out<'_>) {
-        for list in 0..2 {
-            while self.lists[list].first != NONE {
-                let place = self.lists[list].first;
-                self.end(place, Ending::Unseen, out);
-                self.drop(place);
-            }
-        }
+    /// The capture is over: ends one flow, the one silent for longest first. False when none is left. One at a time, so that what
+    /// all of them had in hand is never there twice.
+    pub(crate) fn finish(&mut self, out: &mut Out<'_>) -> bool {
+        let Some(place) = self.lists.iter().map(|list| list.first).find(|&first| first != NONE) else {
+            return false;
+        };
+        self.end(place, Ending::Unseen, out);
+        self.drop(place);
+        true
     }
 
     fn give(
@@ -132,7 +155,7 @@ impl Table {
         time: Nanos,
         out: &mut Out<'_>,
     ) -> Verdict {
-        let Some(slot) = self.slots.get_mut(place as usize).and_then(Option::as_mut) else {
+        let Some(slot) = self.slots.get_mut(place as usize).and_then(Option::as_deref_mut) else {
             return Verdict::Kept;
         };
         let mut context = Context {
@@ -155,7 +178,7 @@ impl Table {
 
     /// Ends a flow that is not closed yet.
     fn end(&mut self, place: u32, ending: Ending, out: &mut Out<'_>) {
-        let Some(slot) = self.slots.get_mut(place as usize).and_then(Option::as_mut) else { return };
+        let Some(slot) = self.slots.get_mut(place as usize).and_then(Option::as_deref_mut) else { return };
         if slot.flow.closed {
             return;
         }
@@ -183,6 +206,21 @@ impl Table {
         }
     }
 
+    /// Comes back within the memory limit. A flow that takes a quarter of it for itself goes before the many that it would drive
+    /// out. `place`: the flow that has just grown.
+    fn shrink(&mut self, place: u32, out: &mut Out<'_>) {
+        while self.cost > self.options.memory && self.lists[1].first != NONE {
+            self.evict(out);
+        }
+        let taken = self.slots.get(place as usize).and_then(Option::as_deref).map_or(0, |slot| slot.cost);
+        if self.cost > self.options.memory && taken > self.options.memory / 4 {
+            self.statistics.evicted += 1;
+            self.end(place, Ending::Unseen, out);
+            self.drop(place);
+        }
+        while self.cost > self.options.memory && self.evict(out) {}
+    }
+
     /// Gives up the flow that was silent for longest, a closed one if there is any. False when there is none left.
     fn evict(&mut self, out: &mut Out<'_>) -> bool {
         let list = usize::from(self.lists[1].first != NONE);
@@ -201,7 +239,7 @@ impl Table {
     fn open(&mut self, key: Key) -> u32 {
         let flow = Flow::new([key.low, key.high]);
         let cost = flow.cost() + OVERHEAD;
-        let slot = Slot { key, flow, cost, before: NONE, after: NONE, list: 0 };
+        let slot = Box::new(Slot { key, flow, cost, before: NONE, after: NONE, list: 0 });
         self.cost += cost;
         let place = if let Some(place) = self.free.pop() {
             self.slots[place as usize] = Some(slot);
@@ -217,6 +255,7 @@ impl Table {
 
     fn drop(&mut self, place: u32) {
         self.unlink(place);
+        self.latest = None;
         if let Some(slot) = self.slots.get_mut(place as usize).and_then(Option::take) {
             self.cost -= slot.cost;
             self.places.remove(&slot.key);

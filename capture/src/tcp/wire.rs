@@ -148,7 +148,7 @@ pub(super) fn run(sent: &[Sent], options: &Options) -> (Vec<Exchange>, Statistic
         };
         table.segment(&segment, sent.time, &mut out);
     }
-    table.finish(&mut out);
+    while table.finish(&mut out) {}
     (exchanges.into(), table.statistics)
 }
 

@@ -58,6 +58,20 @@ impl From<MessageCode> for Message {
     }
 }
 
+/// The same bytes as a [`MessageCode`], written from where they are.
+#[derive(Encode)]
+struct MessageRef<'a> {
+    head: &'a [u8],
+    body: &'a [u8],
+    trailers: &'a [u8],
+}
+
+impl<'a> From<&'a Message> for MessageRef<'a> {
+    fn from(message: &'a Message) -> Self {
+        MessageRef { head: &message.head, body: &message.body, trailers: &message.trailers }
+    }
+}
+
 #[derive(Encode, Decode)]
 struct ConnectionCode {
     id: u64,
@@ -76,7 +90,7 @@ struct TimesCode {
     response_last: Option<i64>,
 }
 
-#[derive(Encode, Decode)]
+#[derive(Decode)]
 struct SpanCode {
     response: bool,
     in_body: bool,
@@ -85,8 +99,17 @@ struct SpanCode {
     kind: String,
 }
 
+#[derive(Encode)]
+struct SpanRef<'a> {
+    response: bool,
+    in_body: bool,
+    start: u32,
+    len: u32,
+    kind: &'a str,
+}
+
 /// An exchange as stored in format version 1.
-#[derive(Encode, Decode)]
+#[derive(Decode)]
 pub(super) struct ExchangeCode {
     request: Option<MessageCode>,
     response: Option<MessageCode>,
@@ -97,11 +120,23 @@ pub(super) struct ExchangeCode {
     sensitive: Vec<SpanCode>,
 }
 
-impl From<&Exchange> for ExchangeCode {
-    fn from(exchange: &Exchange) -> Self {
+/// The same bytes as an [`ExchangeCode`], written from where they are.
+#[derive(Encode)]
+pub(super) struct ExchangeRef<'a> {
+    request: Option<MessageRef<'a>>,
+    response: Option<MessageRef<'a>>,
+    https: bool,
+    connection: ConnectionCode,
+    times: TimesCode,
+    flags: u32,
+    sensitive: Vec<SpanRef<'a>>,
+}
+
+impl<'a> From<&'a Exchange> for ExchangeRef<'a> {
+    fn from(exchange: &'a Exchange) -> Self {
         let Exchange { request, response, scheme, connection, times, flags, sensitive } = exchange;
         let after = |time: Nanos| time.0.wrapping_sub(times.request_first.0) as i64;
-        ExchangeCode {
+        ExchangeRef {
             request: request.as_ref().map(Into::into),
             response: response.as_ref().map(Into::into),
             https: *scheme == Scheme::Https,
@@ -121,12 +156,12 @@ impl From<&Exchange> for ExchangeCode {
             flags: flags.bits(),
             sensitive: sensitive
                 .iter()
-                .map(|span| SpanCode {
+                .map(|span| SpanRef {
                     response: span.side == Side::Response,
                     in_body: span.in_body,
                     start: span.start,
                     len: span.len,
-                    kind: span.kind.clone(),
+                    kind: &span.kind,
                 })
                 .collect(),
         }

@@ -7,7 +7,8 @@
 //! - The header says for ever whether the content was masked ([`Provenance`](crate::Provenance)), by which policy and key,
 //!   and whether the audit has passed ([`Audit`]). It is rewritten in place once, when the recording is sealed.
 //! - A frame holds at most 1 MiB of exchanges (one that is larger has a frame to itself) or one second of traffic.
-//! - The index and the footer speed things up and can be lost: a reader without them reads the frames in order.
+//! - The index and the footer speed things up and can be lost: a reader without them reads the frames in order. Beyond 2²⁰ exchanges
+//!   the index is left empty, which says the same.
 //! - While it is written, the file is `NAME.partial`, readable by its owner only; it gets its name when sealed.
 //!
 //! | version | since | change |

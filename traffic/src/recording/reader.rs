@@ -106,8 +106,9 @@ impl Reader {
     pub fn index(path: impl AsRef<Path>) -> Result<Vec<IndexEntry>, Error> {
         let mut reader = Reader::open(path)?;
         match reader.jump_to_index() {
-            Ok(index) => Ok(index),
-            Err(_) => Reader::open(&reader.path)?.rebuild_index(),
+            Ok(index) if !index.is_empty() => Ok(index),
+            // empty: of a recording without exchanges, or of one with too many
+            _ => Reader::open(&reader.path)?.rebuild_index(),
         }
     }
 

@@ -101,6 +101,20 @@ fn the_index_is_by_start_and_the_same_when_rebuilt() {
     assert_eq!(Reader::index(&path).unwrap(), index);
 }
 
+#[test]
+fn a_recording_too_long_for_an_index_is_indexed_by_who_asks() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("t.mynah");
+    let count = super::writer::MAX_INDEX as u64 + 1;
+    write(&path, &(0..count).map(|n| exchange(n, 1)).collect::<Vec<_>>());
+    let (found, error, reader) = read(&path);
+    assert!(error.is_none() && reader.summary().is_some());
+    assert_eq!(found.len() as u64, count);
+    let index = Reader::index(&path).unwrap();
+    assert_eq!(index.len() as u64, count);
+    assert!(index.is_sorted_by_key(|entry| entry.started_ns));
+}
+
 #[cfg(unix)]
 #[test]
 fn while_it_is_written_only_the_owner_reads_it() {

@@ -4,17 +4,22 @@ use std::fs::{File, OpenOptions};
 use std::io::{BufWriter, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
-use super::codec::{ExchangeCode, encode};
+use super::codec::{ExchangeRef, encode};
 use super::header::{Audit, Header};
 use super::summary::{IndexEntry, Summary};
 use super::{FOOTER_MAGIC, kind};
 use crate::exchange::Exchange;
-use crate::{Error, Masked, Nanos, Provenance, frame};
+use crate::frame::Packer;
+use crate::{Error, Masked, Nanos, Provenance};
 
 /// A frame is closed when it holds this many bytes.
 const FRAME_BYTES: usize = 1 << 20;
 
-/// Writes a recording. Memory: one frame, and 20 bytes an exchange for the index.
+/// A longer recording gets no index: it would outgrow the memory of who writes it and of who reads it.
+/// (In tests it is reached sooner.)
+pub(super) const MAX_INDEX: usize = if cfg!(test) { 1 << 10 } else { 1 << 20 };
+
+/// Writes a recording. Memory: one frame, and 24 bytes an exchange for the index, 24 MiB at most.
 pub struct Writer {
     out: BufWriter<File>,
     path: PathBuf,
@@ -24,7 +29,10 @@ pub struct Writer {
     buffer: Vec<u8>,
     buffered: u32,
     buffer_began: Nanos,
+    /// Given up, and empty, beyond [`MAX_INDEX`] exchanges.
     index: Vec<IndexEntry>,
+    exchanges: u64,
+    packer: Packer,
 }
 
 /// A recording that is complete but for the audit's word. Dropped, it stays behind as `NAME.partial`.
@@ -72,7 +80,6 @@ impl Writer {
         out.write_all(&bytes).map_err(|error| Error::io(&partial, error))?;
         Ok(Writer {
             out,
-            path,
             partial,
             header,
             offset: bytes.len() as u64,
@@ -80,6 +87,9 @@ impl Writer {
             buffered: 0,
             buffer_began: Nanos(0),
             index: Vec::new(),
+            exchanges: 0,
+            packer: Packer::new().map_err(|error| Error::io(&path, error))?,
+            path,
         })
     }
 
@@ -95,7 +105,7 @@ impl Writer {
 
     /// Exchanges written so far.
     pub fn exchanges(&self) -> u64 {
-        self.index.len() as u64
+        self.exchanges
     }
 
     /// Adds one exchange.
@@ -118,7 +128,7 @@ impl Writer {
             self.buffer_began = end;
         }
         let before = self.buffer.len();
-        encode(ExchangeCode::from(exchange), &mut self.buffer).map_err(Error::Limit)?;
+        encode(ExchangeRef::from(exchange), &mut self.buffer).map_err(Error::Limit)?;
         if self.buffered > 0 && self.buffer.len() > FRAME_BYTES {
             // It does not fit with the others: they are closed without it.
             let own = self.buffer.split_off(before);
@@ -126,11 +136,16 @@ impl Writer {
             self.buffer = own;
             self.buffer_began = end;
         }
-        self.index.push(IndexEntry {
-            started_ns: exchange.times.request_first.0,
-            frame: self.offset,
-            position: self.buffered,
-        });
+        if self.exchanges < MAX_INDEX as u64 {
+            self.index.push(IndexEntry {
+                started_ns: exchange.times.request_first.0,
+                frame: self.offset,
+                position: self.buffered,
+            });
+        } else {
+            self.index = Vec::new();
+        }
+        self.exchanges += 1;
         self.buffered += 1;
         if self.buffer.len() >= FRAME_BYTES { self.close_frame() } else { Ok(()) }
     }
@@ -148,7 +163,9 @@ impl Writer {
         if self.buffered == 0 {
             return Ok(());
         }
-        self.offset += frame::write(&mut self.out, kind::EXCHANGES, &self.buffer)
+        self.offset += self
+            .packer
+            .write(&mut self.out, kind::EXCHANGES, &self.buffer)
             .map_err(|error| Error::io(&self.partial, error))?;
         self.buffer.clear();
         self.buffered = 0;
@@ -164,11 +181,11 @@ impl Writer {
         let io = |error| Error::io(&self.partial, error);
         let mut bytes = Vec::new();
         encode(summary, &mut bytes).map_err(Error::Limit)?;
-        self.offset += frame::write(&mut self.out, kind::SUMMARY, &bytes).map_err(io)?;
+        self.offset += self.packer.write(&mut self.out, kind::SUMMARY, &bytes).map_err(io)?;
         self.index.sort_by_key(|entry| entry.started_ns);
         bytes.clear();
         encode(&self.index, &mut bytes).map_err(Error::Limit)?;
-        frame::write(&mut self.out, kind::INDEX, &bytes).map_err(io)?;
+        self.packer.write(&mut self.out, kind::INDEX, &bytes).map_err(io)?;
         self.out.write_all(&self.offset.to_le_bytes()).map_err(io)?;
         self.out.write_all(FOOTER_MAGIC).map_err(io)?;
         let file = self.out.into_inner().map_err(|error| Error::io(&self.partial, error.into_error()))?;
