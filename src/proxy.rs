@@ -15,11 +15,11 @@ pub(crate) struct ProxyArgs {
     listen: Option<String>,
 
     /// The server that requests go to: http://127.0.0.1:3000.
-    #[arg(long, value_name = "URL", requires = "listen")]
+    #[arg(long, value_name = "URL", requires = "listen", conflicts_with = "inputs")]
     upstream: Option<String>,
 
     /// Speak TLS to clients with this certificate chain (PEM).
-    #[arg(long, value_name = "F.pem", requires_all = ["listen", "tls_key"])]
+    #[arg(long, value_name = "F.pem", requires_all = ["listen", "tls_key"], conflicts_with = "inputs")]
     tls_cert: Option<PathBuf>,
 
     /// Its key (PEM).
@@ -27,15 +27,15 @@ pub(crate) struct ProxyArgs {
     tls_key: Option<PathBuf>,
 
     /// Authorities that the server's certificate may come from (PEM), instead of the system's.
-    #[arg(long, value_name = "F.pem", requires = "listen")]
+    #[arg(long, value_name = "F.pem", requires = "listen", conflicts_with = "inputs")]
     upstream_ca: Option<PathBuf>,
 
     /// Accept any certificate of the server.
-    #[arg(long, requires = "listen", conflicts_with = "upstream_ca")]
+    #[arg(long, requires = "listen", conflicts_with_all = ["upstream_ca", "inputs"])]
     insecure: bool,
 
     /// Send the client's Host on; otherwise the server gets its own name.
-    #[arg(long, requires = "listen")]
+    #[arg(long, requires = "listen", conflicts_with = "inputs")]
     preserve_host: bool,
 }
 

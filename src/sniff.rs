@@ -8,6 +8,9 @@ use crate::exit::{Exit, Exits, Failure};
 #[cfg(unix)]
 use crate::privileges;
 
+/// What is not sniffing. Said again beside `requires`, which clap passes over where what is required cannot be.
+const OTHERS: [&str; 2] = ["inputs", "listen"];
+
 /// How an interface is listened on.
 #[derive(Clone, Debug, clap::Args)]
 #[command(next_help_heading = "Sniffing")]
@@ -17,25 +20,25 @@ pub(crate) struct SniffArgs {
     interface: Option<String>,
 
     /// TCP port of the server; repeatable. Without it: every connection that speaks HTTP.
-    #[arg(long, value_name = "PORT", requires = "interface", value_parser = clap::value_parser!(u16).range(1..))]
+    #[arg(long, value_name = "PORT", requires = "interface", conflicts_with_all = OTHERS, value_parser = clap::value_parser!(u16).range(1..))]
     port: Vec<u16>,
 
     /// What the kernel hands over, as for tcpdump: 'host 10.0.0.7 and tcp port 80'. With --port both must hold. Traffic in
     /// tunnels (VXLAN, GRE) has to be let through as such: 'udp port 4789'.
-    #[arg(long = "filter", value_name = "BPF", requires = "interface")]
+    #[arg(long = "filter", value_name = "BPF", requires = "interface", conflicts_with_all = OTHERS)]
     bpf: Option<String>,
 
     /// The kernel's ring: how much traffic may wait while mynah is busy.
-    #[arg(long, value_name = "SIZE", default_value = "64MiB", requires = "interface", value_parser = parse_size)]
+    #[arg(long, value_name = "SIZE", default_value = "64MiB", requires = "interface", conflicts_with_all = OTHERS, value_parser = parse_size)]
     buffer: u64,
 
     /// Take packets that are meant for other machines, too: on a mirror port.
-    #[arg(long, requires = "interface")]
+    #[arg(long, requires = "interface", conflicts_with_all = OTHERS)]
     promiscuous: bool,
 
     /// Go on as this user once the interface is open; the recording is theirs.
     #[cfg(unix)]
-    #[arg(long, value_name = "NAME", requires = "interface")]
+    #[arg(long, value_name = "NAME", requires = "interface", conflicts_with_all = OTHERS)]
     user: Option<String>,
 }
 
