@@ -120,7 +120,7 @@ pub(crate) fn record(
     });
     let begun = Instant::now();
     let mut tally = Tally { name: feed.name(), begun, exchanges: 0 };
-    let until = args.duration.map_or_else(|| "Ctrl-C".to_owned(), format_duration_of);
+    let until = args.duration.map_or_else(|| "Ctrl-C".to_owned(), how_long);
     terminal::say(format!("recording {} until {until}", tally.name));
     let mut progress = Progress::new(tally.name.clone());
     let failed = loop {
@@ -158,7 +158,7 @@ pub(crate) fn record(
     made
 }
 
-fn format_duration_of(duration: Nanos) -> String {
+fn how_long(duration: Nanos) -> String {
     format!("{} have passed, or Ctrl-C", format_duration(duration))
 }
 
