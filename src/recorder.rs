@@ -10,6 +10,7 @@ use mynah_traffic::Exchange;
 use mynah_traffic::recording::{Audit, CaptureCounts, Reader, Summary, Unsealed, Writer};
 
 use crate::exit::{Exit, Exits, Failure, fail};
+use crate::middleware::Rewriter;
 use crate::pipeline::{self, Made, Masking};
 use crate::unmasked;
 
@@ -20,6 +21,7 @@ const FLUSH: Duration = Duration::from_millis(500);
 pub(crate) struct Recorder {
     files: Files,
     masking: Now,
+    middleware: Option<Rewriter>,
     source: String,
     writer: Writer,
     flushed: Instant,
@@ -84,11 +86,18 @@ impl Recorder {
             writer: files.next(&masking)?,
             files,
             masking,
+            middleware: None,
             source,
             flushed: Instant::now(),
             before: CaptureCounts::default(),
             sealing: Sealing::default(),
         })
+    }
+
+    /// From now on, what is masked goes through this before it is written.
+    pub(crate) fn through(mut self, middleware: Option<Rewriter>) -> Recorder {
+        self.middleware = middleware;
+        self
     }
 
     /// Bytes on disk of the file at hand.
@@ -102,7 +111,7 @@ impl Recorder {
             Now::Under(stream) => stream.mask(exchange),
             Now::Refused => unmasked::pass(exchange),
         };
-        self.writer.write(&masked).exits(Exit::Usage)
+        pipeline::put(masked, &mut self.writer, self.middleware.as_mut())
     }
 
     /// Puts on disk what has waited, and turns to the next file when this one has its size. To be called several times
@@ -112,6 +121,10 @@ impl Recorder {
             return Ok(());
         }
         self.flushed = Instant::now();
+        if let Some(middleware) = &mut self.middleware {
+            middleware.poll()?;
+            pipeline::put_ready(&mut self.writer, middleware)?;
+        }
         self.writer.flush().exits(Exit::Usage)?;
         if self.files.max_size.is_some_and(|max| self.writer.bytes() >= max) {
             let (summary, sealer) = self.last_word(counts, Vec::new());
@@ -123,7 +136,14 @@ impl Recorder {
     }
 
     /// Ends the last file and waits until everything is sealed. `warnings` go into that file.
-    pub(crate) fn end(mut self, counts: &CaptureCounts, warnings: Vec<String>) -> Result<Vec<Made>, Failure> {
+    pub(crate) fn end(
+        mut self,
+        counts: &CaptureCounts,
+        mut warnings: Vec<String>,
+    ) -> Result<Vec<Made>, Failure> {
+        if let Some(middleware) = &mut self.middleware {
+            warnings.extend(pipeline::last_of(middleware, &mut self.writer)?);
+        }
         let (summary, sealer) = self.last_word(counts, warnings);
         self.sealing.begin(self.writer, summary, sealer)?;
         self.sealing.wait()?;
