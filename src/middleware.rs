@@ -6,5 +6,7 @@
 
 mod child;
 mod exchanges;
+mod requests;
 
 pub(crate) use exchanges::Rewriter;
+pub(crate) use requests::Requests;

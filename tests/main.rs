@@ -15,6 +15,7 @@ mod gor;
 mod har;
 #[cfg(unix)]
 mod interrupt;
+mod middleware;
 mod pipeline;
 mod secrets;
 mod stdin;
