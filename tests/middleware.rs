@@ -1,13 +1,14 @@
 //! `--middleware`: scripts as GoReplay's users have them.
 
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{TcpListener, TcpStream};
 use std::process::{Command, Stdio};
+use std::sync::{Arc, Mutex};
 
 use mynah_traffic::Nanos;
 use mynah_traffic::gor::{Kind, Record};
-use serde_json::Value;
 
-use crate::common::{Anything, Place, fixture, run_json};
+use crate::common::{Place, fixture, run_json};
 
 /// How a script of ours is started; `None`, and said, where there is no Python.
 fn script(name: &str, arguments: &str) -> Option<String> {
@@ -216,4 +217,112 @@ fn the_protocol_is_goreplays() {
     assert_eq!(through(Kind::Request, "b3", &use_of("other")), use_of("other"));
     drop(input);
     assert!(child.wait().unwrap().success());
+}
+
+/// A server that answers 200 and keeps the heads it was sent.
+struct Heads {
+    address: std::net::SocketAddr,
+    heads: Arc<Mutex<Vec<String>>>,
+}
+
+impl Heads {
+    fn start() -> Heads {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let (address, heads) = (listener.local_addr().unwrap(), Arc::default());
+        let kept = Arc::clone(&heads);
+        std::thread::spawn(move || {
+            for stream in listener.incoming().flatten() {
+                let kept = Arc::clone(&kept);
+                std::thread::spawn(move || serve(stream, &kept));
+            }
+        });
+        Heads { address, heads }
+    }
+
+    fn take(&self) -> Vec<String> {
+        std::mem::take(&mut self.heads.lock().unwrap())
+    }
+}
+
+fn serve(mut stream: TcpStream, heads: &Mutex<Vec<String>>) -> Option<()> {
+    let mut reader = BufReader::new(stream.try_clone().ok()?);
+    loop {
+        let (mut head, mut length) = (String::new(), 0);
+        while !head.ends_with("\r\n\r\n") {
+            let from = head.len();
+            if reader.read_line(&mut head).ok()? == 0 {
+                return None;
+            }
+            if let Some(value) = head[from..].to_ascii_lowercase().strip_prefix("content-length:") {
+                length = value.trim().parse().ok()?;
+            }
+        }
+        std::io::copy(&mut (&mut reader).take(length), &mut std::io::sink()).ok()?;
+        let answer: &[u8] = if head.starts_with("HEAD ") {
+            b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n"
+        } else {
+            b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n"
+        };
+        heads.lock().unwrap().push(head);
+        stream.write_all(answer).ok()?;
+    }
+}
+
+fn replay(place: &Place, heads: &Heads, middleware: Option<&str>) -> crate::common::Run {
+    if !place.path().join("shop.mynah").exists() {
+        capture(place, "shop.mynah", &[]).ok();
+    }
+    let target = format!("http://{}", heads.address);
+    let mut args =
+        vec!["replay", "shop.mynah", "--target", &target, "--once", "--think-time", "0", "-o", "run"];
+    args.extend(middleware.iter().flat_map(|command| ["--middleware", command]));
+    place.mynah(&args)
+}
+
+#[test]
+fn a_replay_sends_what_comes_back() {
+    let place = Place::new();
+    let Some(add) = script("echo.py", "header X-Through yes") else { return };
+    let heads = Heads::start();
+    replay(&place, &heads, None).ok();
+    let without = heads.take();
+    assert!(!without.is_empty() && !without.iter().any(|head| head.contains("X-Through")));
+    let failures_without = run_json(&place.file("run"))["failures"].clone();
+    std::fs::remove_dir_all(place.path().join("run")).unwrap();
+
+    let run = replay(&place, &heads, Some(&add)).ok();
+    let with = heads.take();
+    assert_eq!(with.len(), without.len());
+    assert!(with.iter().all(|head| head.contains("\r\nX-Through: yes\r\n")), "{with:?}");
+    let run = run.says(&format!("middleware: 0 of {} requests did not come back", with.len()));
+    let told = run.stderr().lines().filter(|line| *line == "replayed: 200").count();
+    assert_eq!(told, with.len(), "each response was told of");
+    let failures_with = run_json(&place.file("run"))["failures"].clone();
+    assert_eq!(failures_with, failures_without, "what was wrong without is wrong with it, and no more");
+}
+
+#[test]
+fn a_request_that_does_not_come_back_has_failed() {
+    let place = Place::new();
+    let Some(drop) = script("echo.py", "drop 10") else { return };
+    let heads = Heads::start();
+    let run = replay(&place, &heads, Some(&drop)).ok();
+    let document = run_json(&place.file("run"));
+    let requests = document["requests"].as_u64().unwrap();
+    let dropped = requests / 10;
+    assert_eq!(document["generator"]["errors"]["middleware"], dropped, "{document:#}");
+    assert!(document["failures"].as_u64().unwrap() >= dropped);
+    assert_eq!(heads.take().len() as u64, requests - dropped);
+    run.says(&format!("middleware: {dropped} of {requests} requests did not come back"));
+}
+
+#[test]
+fn a_replay_ends_with_its_middleware() {
+    let place = Place::new();
+    let Some(exits) = written(&place, "import sys\nsys.exit(7)\n") else { return };
+    let heads = Heads::start();
+    replay(&place, &heads, Some(&exits)).exits(3).says("ended early (exit status: 7)");
+    assert_eq!(heads.take().len(), 0);
+    std::fs::remove_dir_all(place.path().join("run")).unwrap();
+    replay(&place, &heads, Some("/no/such/thing")).exits(2).says("cannot start the middleware");
 }
