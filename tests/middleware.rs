@@ -122,15 +122,15 @@ fn a_middleware_that_does_not_work_is_told_of() {
     let place = Place::new();
     capture(&place, "x.mynah", &["--middleware", "/no/such/thing at all"])
         .exits(2)
-        .says("cannot start the middleware '/no/such/thing at all'");
+        .says("cannot start the middleware `/no/such/thing at all`");
     capture(&place, "x.mynah", &["--middleware", "python3 'oops"]).exits(2).says("is not closed");
     let Some(exits) = written(&place, "import sys\nsys.exit(7)\n") else { return };
     capture(&place, "x.mynah", &["--middleware", &exits])
         .exits(3)
-        .says("script.py' ended early (exit status: 7)");
+        .says("script.py'` ended early (exit status: 7)");
     let late =
         written(&place, "import sys\nfor line in sys.stdin: print(line, end='')\nsys.exit(5)\n").unwrap();
-    capture(&place, "x.mynah", &["--middleware", &late]).exits(3).says("script.py' failed (exit status: 5)");
+    capture(&place, "x.mynah", &["--middleware", &late]).exits(3).says("script.py'` failed (exit status: 5)");
     let garbage = written(&place, "import sys\nfor line in sys.stdin: print('got', len(line))\n").unwrap();
     capture(&place, "x.mynah", &["--middleware", &garbage])
         .exits(3)

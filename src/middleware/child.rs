@@ -41,9 +41,9 @@ pub(super) struct Child {
 impl Child {
     pub(super) fn start(command: &str) -> Result<Child, Failure> {
         let words =
-            words(command).map_err(|why| fail(Exit::Usage, format!("--middleware '{command}': {why}")))?;
+            words(command).map_err(|why| fail(Exit::Usage, format!("--middleware `{command}`: {why}")))?;
         let cannot = |why: &dyn std::fmt::Display| {
-            fail(Exit::Usage, format!("cannot start the middleware '{command}': {why}"))
+            fail(Exit::Usage, format!("cannot start the middleware `{command}`: {why}"))
         };
         let (program, arguments) = words.split_first().ok_or_else(|| cannot(&"no command is named"))?;
         let mut start = Command::new(program);
@@ -109,7 +109,7 @@ impl Child {
 
     /// A failure that names the command.
     pub(super) fn failure(&self, what: &str) -> Failure {
-        fail(Exit::Input, format!("the middleware '{}' {what}", self.command))
+        fail(Exit::Input, format!("the middleware `{}` {what}", self.command))
     }
 
     /// The failure of one that went away while it was needed.
@@ -225,6 +225,6 @@ mod tests {
         let failure = Child::start("/no/such/command --at all").unwrap_err();
         assert_eq!(failure.exit, Exit::Usage);
         let text = failure.error.to_string();
-        assert!(text.starts_with("cannot start the middleware '/no/such/command --at all': "), "{text}");
+        assert!(text.starts_with("cannot start the middleware `/no/such/command --at all`: "), "{text}");
     }
 }

@@ -260,17 +260,16 @@ async fn send_through(
     times: &mut Times,
     done: &mut Done,
 ) -> Result<Sending, Failure> {
-    let back = match through {
-        Some(back) => back,
-        None => {
-            let before = context.clock.now();
-            let back = hook.through(&sending).await?;
-            times.ready += context.clock.now().saturating_sub(before);
-            if context.tells.get() {
-                done.target = back.target();
-            }
-            through.insert(back)
+    let back = if let Some(back) = through {
+        back
+    } else {
+        let before = context.clock.now();
+        let back = hook.through(&sending).await?;
+        times.ready += context.clock.now().saturating_sub(before);
+        if context.tells.get() {
+            done.target = back.target();
         }
+        through.insert(back)
     };
     context.buffers.give_back(sending.bytes);
     Ok(back.sending())
