@@ -191,7 +191,9 @@ pub(crate) fn put_ready(writer: &mut Writer, middleware: &mut Rewriter) -> Resul
 pub(crate) fn last_of(middleware: &mut Rewriter, writer: &mut Writer) -> Result<Vec<String>, Failure> {
     let warnings = middleware.end()?;
     put_ready(writer, middleware)?;
-    warnings.iter().for_each(|warning| terminal::warn(warning));
+    for warning in &warnings {
+        terminal::warn(warning);
+    }
     Ok(warnings)
 }
 

@@ -12,7 +12,7 @@ use mynah_traffic::recording::{Audit, CaptureCounts, Reader, Summary, Unsealed, 
 use crate::exit::{Exit, Exits, Failure, fail};
 use crate::middleware::Rewriter;
 use crate::pipeline::{self, Made, Masking};
-use crate::unmasked;
+use crate::{terminal, unmasked};
 
 /// How long an exchange may wait before it is on disk.
 const FLUSH: Duration = Duration::from_millis(500);
@@ -48,14 +48,13 @@ impl Files {
     /// Begins the next one: `site.mynah`, or, when there may be several, `site-0001.mynah`.
     fn next(&mut self, masking: &Now) -> Result<Writer, Failure> {
         self.number += 1;
-        let path = match self.max_size {
-            None => self.output.clone(),
-            Some(_) => {
-                let stem = self.output.file_stem().unwrap_or_default().to_string_lossy();
-                let extension = self.output.extension().map(|e| format!(".{}", e.to_string_lossy()));
-                let name = format!("{stem}-{:04}{}", self.number, extension.unwrap_or_default());
-                self.output.with_file_name(name)
-            }
+        let path = if self.max_size.is_some() {
+            let stem = self.output.file_stem().unwrap_or_default().to_string_lossy();
+            let extension = self.output.extension().map(|e| format!(".{}", e.to_string_lossy()));
+            let name = format!("{stem}-{:04}{}", self.number, extension.unwrap_or_default());
+            self.output.with_file_name(name)
+        } else {
+            self.output.clone()
         };
         let header = match masking {
             Now::Under(stream) => pipeline::masked_header(stream.header()),
@@ -135,19 +134,33 @@ impl Recorder {
         Ok(())
     }
 
-    /// Ends the last file and waits until everything is sealed. `warnings` go into that file.
+    /// Ends the last file and waits until everything is sealed. `warnings` go into that file. When the middleware has
+    /// failed, that is returned once what came before is sealed.
     pub(crate) fn end(
         mut self,
         counts: &CaptureCounts,
         mut warnings: Vec<String>,
     ) -> Result<Vec<Made>, Failure> {
-        if let Some(middleware) = &mut self.middleware {
-            warnings.extend(pipeline::last_of(middleware, &mut self.writer)?);
+        let mut failed = None;
+        if let Some(mut middleware) = self.middleware.take() {
+            match pipeline::last_of(&mut middleware, &mut self.writer) {
+                Ok(words) => warnings.extend(words),
+                Err(failure) => {
+                    pipeline::put_ready(&mut self.writer, &mut middleware)?;
+                    let away = terminal::plural(middleware.away(), "exchange");
+                    warnings
+                        .push(format!("middleware: it failed; {away} had not come back and are left out"));
+                    failed = Some(failure);
+                }
+            }
         }
         let (summary, sealer) = self.last_word(counts, warnings);
         self.sealing.begin(self.writer, summary, sealer)?;
         self.sealing.wait()?;
-        Ok(self.sealing.made)
+        let Some(failure) = failed else { return Ok(self.sealing.made) };
+        // What came before is sealed all the same.
+        self.sealing.made.iter().for_each(pipeline::tell);
+        Err(failure)
     }
 
     /// What goes behind the exchanges of the file at hand.

@@ -234,7 +234,9 @@ pub(crate) fn run(args: &Args) -> Outcome {
         measure(args, &prepared, &options, middleware.as_deref())?
     };
     if let Some(middleware) = middleware {
-        middleware.finish()?.iter().for_each(|words| terminal::say(words));
+        for words in middleware.finish()? {
+            terminal::say(words);
+        }
     }
     Ok(outcome)
 }

@@ -4,6 +4,7 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::process::{Command, Stdio};
 use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 
 use mynah_traffic::Nanos;
 use mynah_traffic::gor::{Kind, Record};
@@ -325,4 +326,73 @@ fn a_replay_ends_with_its_middleware() {
     assert_eq!(heads.take().len(), 0);
     std::fs::remove_dir_all(place.path().join("run")).unwrap();
     replay(&place, &heads, Some("/no/such/thing")).exits(2).says("cannot start the middleware");
+}
+
+/// A proxy that records, before this server, and three requests through it; what it said, and its exit code.
+fn record(place: &Place, heads: &Heads, command: &str) -> (Option<i32>, String) {
+    let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let (listen, upstream) = (free.to_string(), format!("http://{}", heads.address));
+    let args = ["capture", "--listen", &listen, "--upstream", &upstream, "-o", "live.mynah", "--for", "60s"];
+    let mut child =
+        place.command(&args).args(["--middleware", command]).stderr(Stdio::piped()).spawn().unwrap();
+    let until = Instant::now() + Duration::from_secs(20);
+    let mut stream = loop {
+        match TcpStream::connect(free) {
+            Ok(stream) => break stream,
+            Err(error) => assert!(Instant::now() < until, "{error}"),
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    };
+    let mut said = child.stderr.take().unwrap();
+    for number in 1..=3 {
+        write!(stream, "GET /{number} HTTP/1.1\r\nHost: h\r\n\r\n").unwrap();
+        let mut answer = Vec::new();
+        while !answer.ends_with(b"0\r\n\r\n") && !answer.ends_with(b"\r\n\r\nok") {
+            let mut piece = [0; 1024];
+            let read = stream.read(&mut piece).unwrap();
+            assert!(read > 0, "{}", String::from_utf8_lossy(&answer));
+            answer.extend_from_slice(&piece[..read]);
+        }
+    }
+    // of the third, the middleware that fails does not come back
+    if !command.contains("script.py") {
+        let id = child.id().to_string();
+        assert!(Command::new("kill").args(["-INT", &id]).status().unwrap().success());
+    }
+    let mut text = String::new();
+    said.read_to_string(&mut text).unwrap();
+    (child.wait().unwrap().code(), text)
+}
+
+#[cfg(unix)]
+#[test]
+fn live_traffic_goes_through_it() {
+    let Some(add) = script("echo.py", "header X-Through yes") else { return };
+    let (place, heads) = (Place::new(), Heads::start());
+    let (code, said) = record(&place, &heads, &add);
+    assert_eq!(code, Some(0), "{said}");
+    assert!(said.contains("middleware: 0 of 3 exchanges dropped, 3 changed"), "{said}");
+    let exchanges = whole(&place, "live.mynah");
+    assert_eq!(exchanges.len(), 3);
+    assert!(exchanges.iter().all(|one| one.request_head().unwrap().get("X-Through") == Some("yes")));
+    assert!(heads.take().iter().all(|head| !head.contains("X-Through")), "the server sees what clients sent");
+}
+
+#[cfg(unix)]
+#[test]
+fn what_came_before_it_failed_is_sealed() {
+    let (place, heads) = (Place::new(), Heads::start());
+    let text = "\
+import sys
+for number, line in enumerate(sys.stdin):
+    if number == 4: sys.exit(9)
+    print(line, end='', flush=True)
+";
+    let Some(command) = written(&place, text) else { return };
+    let (code, said) = record(&place, &heads, &command);
+    assert_eq!(code, Some(3), "{said}");
+    assert!(said.contains("(exit status: 9)"), "{said}");
+    assert_eq!(whole(&place, "live.mynah").len(), 2);
+    let summary = place.mynah(&["inspect", "live.mynah", "--json"]).ok().json();
+    assert!(summary["warnings"].to_string().contains("1 exchange had not come back"), "{summary:#}");
 }

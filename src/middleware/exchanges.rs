@@ -1,5 +1,8 @@
 //! Captured exchanges through the middleware: masked ones in, masked ones out, in the order in which they came.
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::VecDeque;
 use std::sync::mpsc::{RecvTimeoutError, TryRecvError};
 use std::time::{Duration, Instant};
@@ -138,6 +141,11 @@ impl Rewriter {
             };
             self.wait()?;
         }
+    }
+
+    /// Exchanges that have not come back.
+    pub(crate) fn away(&self) -> u64 {
+        self.waiting.len() as u64
     }
 
     /// The next exchange that is through.
