@@ -7,9 +7,9 @@ use mynah_traffic::recording::Reader;
 use mynah_traffic::units::parse_size;
 
 use crate::exit::{Exit, Exits, Failure, Outcome};
-
 use crate::input::{FilterArgs, Inputs, LogArgs, Reading};
 use crate::live::{self, LiveArgs};
+use crate::middleware::Rewriter;
 use crate::output;
 use crate::pipeline::{self, Masking};
 use crate::recorder::Recorder;
@@ -46,6 +46,11 @@ pub(crate) struct Args {
     /// Bytes kept of a body; longer ones are flagged, and withheld (with --unmasked: cut).
     #[arg(long, value_name = "SIZE", default_value = "16MiB", value_parser = parse_size)]
     max_body: u64,
+
+    /// Send exchanges, when they are masked, through this program, as GoReplay does: 'python3 rewrite.py'. What it does not
+    /// give back is dropped and counted.
+    #[arg(long, value_name = "CMD")]
+    middleware: Option<String>,
 
     #[command(flatten)]
     filter: FilterArgs,
@@ -106,7 +111,7 @@ pub(crate) fn run(args: &Args) -> Outcome {
             log: args.log.clone(),
         },
     )?;
-    make(&inputs, &args.output, masking(args)?, &args.masking)
+    make(&inputs, &args.output, masking(args)?, middleware(args)?, &args.masking)
 }
 
 fn masking(args: &Args) -> Result<Masking, Failure> {
@@ -114,6 +119,10 @@ fn masking(args: &Args) -> Result<Masking, Failure> {
         return Ok(Masking::Refused);
     }
     pipeline::key(args.masking.key_file.as_deref()).map(Masking::Under)
+}
+
+fn middleware(args: &Args) -> Result<Option<Rewriter>, Failure> {
+    args.middleware.as_deref().map(Rewriter::start).transpose()
 }
 
 /// The live source that the arguments name, if they do.
@@ -134,7 +143,8 @@ fn open(args: &Args) -> Result<Option<Box<dyn Feed>>, Failure> {
 fn record(mut feed: Box<dyn Feed>, args: &Args) -> Outcome {
     output::check(&args.output, &Inputs::default(), Reader::recognises)?;
     let recorder =
-        Recorder::begin(&args.output, args.live.max_size, masking(args)?, args.max_body, feed.name())?;
+        Recorder::begin(&args.output, args.live.max_size, masking(args)?, args.max_body, feed.name())?
+            .through(middleware(args)?);
     let made = live::record(feed.as_mut(), recorder, &args.live, &args.filter)?;
     made.iter().for_each(pipeline::tell);
     let reports: Vec<_> = made.iter().filter_map(|made| made.report.as_ref()).collect();
@@ -147,10 +157,11 @@ pub(crate) fn make(
     inputs: &Inputs,
     output: &std::path::Path,
     masking: Masking,
+    middleware: Option<Rewriter>,
     args: &MaskingArgs,
 ) -> Outcome {
     output::check(output, inputs, Reader::recognises)?;
-    let made = pipeline::record(inputs, output, masking)?;
+    let made = pipeline::record(inputs, output, masking, middleware)?;
     pipeline::tell(&made);
     if let Some(report) = &made.report {
         write_report(args, report)?;

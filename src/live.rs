@@ -130,15 +130,19 @@ pub(crate) fn record(
         match feed.next(WAIT) {
             Ok(Next::Exchange(exchange)) => {
                 if sample.as_ref().is_none_or(|sample| sample.takes(&exchange)) && filter.matches(&exchange) {
-                    recorder.write(*exchange)?;
+                    if let Err(failure) = recorder.write(*exchange) {
+                        break Some(failure);
+                    }
                     tally.exchanges += 1;
                 }
             }
             Ok(Next::Nothing) => {}
             Ok(Next::Ended) => break None,
-            Err(error) => break Some(error),
+            Err(error) => break Some(Failure { exit: Exit::Input, error: error.into() }),
         }
-        recorder.tick(&feed.counts())?;
+        if let Err(failure) = recorder.tick(&feed.counts()) {
+            break Some(failure);
+        }
         progress.now_and_then(|| tally.line(feed, &recorder));
     };
     progress.text("masking what was learnt late, auditing, sealing");
@@ -148,12 +152,12 @@ pub(crate) fn record(
     for warning in warnings {
         terminal::warn(warning);
     }
-    if let Some(error) = failed {
+    if let Some(failure) = failed {
         // What came before is sealed all the same.
         if let Ok(made) = &made {
             made.iter().for_each(crate::pipeline::tell);
         }
-        made = Err(Failure { exit: Exit::Input, error: error.into() });
+        made = Err(failure);
     }
     made
 }

@@ -35,5 +35,5 @@ pub(crate) fn run(args: &Args) -> Outcome {
     let reading = Reading { filter: args.filter.clone(), recover: args.recover, ..Reading::default() };
     let inputs = Inputs::recordings(std::slice::from_ref(&args.input), &reading)?;
     let key = pipeline::key(args.masking.key_file.as_deref())?;
-    make(&inputs, &args.output, Masking::Under(key), &args.masking)
+    make(&inputs, &args.output, Masking::Under(key), None, &args.masking)
 }

@@ -5,10 +5,11 @@ use std::time::{Instant, SystemTime};
 
 use mynah_masking::{Auditor, Key, Learner, Policy, Report};
 use mynah_traffic::recording::{Audit, CaptureCounts, Header, Reader, Summary, Unsealed, VERSION, Writer};
-use mynah_traffic::{Nanos, Provenance};
+use mynah_traffic::{Exchange, Masked, Nanos, Provenance};
 
 use crate::exit::{Exit, Exits, Failure, fail};
 use crate::input::{Inputs, show_warnings};
+use crate::middleware::Rewriter;
 use crate::progress::Progress;
 use crate::terminal::{self, plural};
 use crate::unmasked;
@@ -37,11 +38,16 @@ pub(crate) fn key(file: Option<&Path>) -> Result<Key, Failure> {
     }
 }
 
-/// Makes a recording of the inputs.
-pub(crate) fn record(inputs: &Inputs, output: &Path, masking: Masking) -> Result<Made, Failure> {
+/// Makes a recording of the inputs. With a middleware, exchanges go through it when they are masked.
+pub(crate) fn record(
+    inputs: &Inputs,
+    output: &Path,
+    masking: Masking,
+    middleware: Option<Rewriter>,
+) -> Result<Made, Failure> {
     match masking {
-        Masking::Refused => record_unmasked(inputs, output),
-        Masking::Under(key) => record_masked(inputs, output, key),
+        Masking::Refused => record_unmasked(inputs, output, middleware),
+        Masking::Under(key) => record_masked(inputs, output, key, middleware),
     }
 }
 
@@ -67,7 +73,12 @@ fn header(provenance: Provenance) -> Header {
     }
 }
 
-fn record_masked(inputs: &Inputs, output: &Path, key: Key) -> Result<Made, Failure> {
+fn record_masked(
+    inputs: &Inputs,
+    output: &Path,
+    key: Key,
+    middleware: Option<Rewriter>,
+) -> Result<Made, Failure> {
     let begun = Instant::now();
     let mut learner = Learner::new(Policy::built_in().with_max_body(inputs.max_body()), key);
     let mut progress = Progress::new("learning what is sensitive");
@@ -81,7 +92,7 @@ fn record_masked(inputs: &Inputs, output: &Path, key: Key) -> Result<Made, Failu
     let mut masker = learner.finish();
     tracing::info!(took = ?begun.elapsed(), "learnt what is sensitive");
     let mut writer = Writer::create(output, &masked_header(masker.header())).exits(Exit::Usage)?;
-    let mut summary = write(inputs, &mut writer, "masking", |exchange| masker.mask(exchange))?;
+    let mut summary = write(inputs, &mut writer, middleware, "masking", |exchange| masker.mask(exchange))?;
     let report = masker.report().clone();
     tracing::info!(took = ?begun.elapsed(), masked = report.masked_total(), quarantined = report.quarantined_total(), "masked and written");
     note(&mut summary, &report);
@@ -121,20 +132,21 @@ pub(crate) fn audit(
     unsealed.seal(Audit::Passed).exits(Exit::Usage)
 }
 
-fn record_unmasked(inputs: &Inputs, output: &Path) -> Result<Made, Failure> {
+fn record_unmasked(inputs: &Inputs, output: &Path, middleware: Option<Rewriter>) -> Result<Made, Failure> {
     let mut writer = Writer::create(output, &unmasked_header()).exits(Exit::Usage)?;
-    let summary = write(inputs, &mut writer, "writing", unmasked::pass)?;
+    let summary = write(inputs, &mut writer, middleware, "writing", unmasked::pass)?;
     let exchanges = writer.exchanges();
     let path = writer.finish(&summary).exits(Exit::Usage)?.seal(Audit::NotApplicable).exits(Exit::Usage)?;
     Ok(Made { path, exchanges, counts: summary.capture, report: None })
 }
 
-/// Writes every exchange, after `pass`, and returns what is known of the inputs at their end.
+/// Writes every exchange, after `pass` and the middleware, and returns what is known of the inputs at their end.
 fn write(
     inputs: &Inputs,
     writer: &mut Writer,
+    mut middleware: Option<Rewriter>,
     what: &str,
-    mut pass: impl FnMut(mynah_traffic::Exchange) -> mynah_traffic::Masked<mynah_traffic::Exchange>,
+    mut pass: impl FnMut(Exchange) -> Masked<Exchange>,
 ) -> Result<Summary, Failure> {
     let mut summary = Summary { sources: inputs.names(), ..Summary::default() };
     let mut progress = Progress::new(what);
@@ -142,7 +154,7 @@ fn write(
         let mut stream = input.open()?;
         tracing::debug!(input = %input.path().display(), format = stream.format(), "reading");
         for exchange in stream.by_ref() {
-            writer.write(&pass(exchange?)).exits(Exit::Usage)?;
+            put(pass(exchange?), writer, middleware.as_mut())?;
             progress.tick();
         }
         summary.capture.add(&stream.counts());
@@ -150,7 +162,39 @@ fn write(
         show_warnings(input.path(), &warnings);
         summary.warnings.extend(warnings.into_iter().map(|warning| format!("{}: {warning}", input.name())));
     }
+    if let Some(middleware) = &mut middleware {
+        summary.warnings.extend(last_of(middleware, writer)?);
+    }
     Ok(summary)
+}
+
+/// Writes an exchange, or what the middleware has made of those before it.
+pub(crate) fn put(
+    exchange: Masked<Exchange>,
+    writer: &mut Writer,
+    middleware: Option<&mut Rewriter>,
+) -> Result<(), Failure> {
+    let Some(middleware) = middleware else { return writer.write(&exchange).exits(Exit::Usage) };
+    middleware.push(exchange)?;
+    put_ready(writer, middleware)
+}
+
+/// Writes what is through the middleware.
+pub(crate) fn put_ready(writer: &mut Writer, middleware: &mut Rewriter) -> Result<(), Failure> {
+    while let Some(exchange) = middleware.ready() {
+        writer.write(&exchange).exits(Exit::Usage)?;
+    }
+    Ok(())
+}
+
+/// Ends the middleware, writes what comes back of it, says what it did, and returns that for the recording.
+pub(crate) fn last_of(middleware: &mut Rewriter, writer: &mut Writer) -> Result<Vec<String>, Failure> {
+    let warnings = middleware.end()?;
+    put_ready(writer, middleware)?;
+    for warning in &warnings {
+        terminal::warn(warning);
+    }
+    Ok(warnings)
 }
 
 /// Says what was made.

@@ -10,8 +10,9 @@ use mynah_traffic::Exchange;
 use mynah_traffic::recording::{Audit, CaptureCounts, Reader, Summary, Unsealed, Writer};
 
 use crate::exit::{Exit, Exits, Failure, fail};
+use crate::middleware::Rewriter;
 use crate::pipeline::{self, Made, Masking};
-use crate::unmasked;
+use crate::{terminal, unmasked};
 
 /// How long an exchange may wait before it is on disk.
 const FLUSH: Duration = Duration::from_millis(500);
@@ -20,6 +21,7 @@ const FLUSH: Duration = Duration::from_millis(500);
 pub(crate) struct Recorder {
     files: Files,
     masking: Now,
+    middleware: Option<Rewriter>,
     source: String,
     writer: Writer,
     flushed: Instant,
@@ -46,14 +48,13 @@ impl Files {
     /// Begins the next one: `site.mynah`, or, when there may be several, `site-0001.mynah`.
     fn next(&mut self, masking: &Now) -> Result<Writer, Failure> {
         self.number += 1;
-        let path = match self.max_size {
-            None => self.output.clone(),
-            Some(_) => {
-                let stem = self.output.file_stem().unwrap_or_default().to_string_lossy();
-                let extension = self.output.extension().map(|e| format!(".{}", e.to_string_lossy()));
-                let name = format!("{stem}-{:04}{}", self.number, extension.unwrap_or_default());
-                self.output.with_file_name(name)
-            }
+        let path = if self.max_size.is_some() {
+            let stem = self.output.file_stem().unwrap_or_default().to_string_lossy();
+            let extension = self.output.extension().map(|e| format!(".{}", e.to_string_lossy()));
+            let name = format!("{stem}-{:04}{}", self.number, extension.unwrap_or_default());
+            self.output.with_file_name(name)
+        } else {
+            self.output.clone()
         };
         let header = match masking {
             Now::Under(stream) => pipeline::masked_header(stream.header()),
@@ -84,11 +85,18 @@ impl Recorder {
             writer: files.next(&masking)?,
             files,
             masking,
+            middleware: None,
             source,
             flushed: Instant::now(),
             before: CaptureCounts::default(),
             sealing: Sealing::default(),
         })
+    }
+
+    /// From now on, what is masked goes through this before it is written.
+    pub(crate) fn through(mut self, middleware: Option<Rewriter>) -> Recorder {
+        self.middleware = middleware;
+        self
     }
 
     /// Bytes on disk of the file at hand.
@@ -102,7 +110,7 @@ impl Recorder {
             Now::Under(stream) => stream.mask(exchange),
             Now::Refused => unmasked::pass(exchange),
         };
-        self.writer.write(&masked).exits(Exit::Usage)
+        pipeline::put(masked, &mut self.writer, self.middleware.as_mut())
     }
 
     /// Puts on disk what has waited, and turns to the next file when this one has its size. To be called several times
@@ -112,6 +120,10 @@ impl Recorder {
             return Ok(());
         }
         self.flushed = Instant::now();
+        if let Some(middleware) = &mut self.middleware {
+            middleware.poll()?;
+            pipeline::put_ready(&mut self.writer, middleware)?;
+        }
         self.writer.flush().exits(Exit::Usage)?;
         if self.files.max_size.is_some_and(|max| self.writer.bytes() >= max) {
             let (summary, sealer) = self.last_word(counts, Vec::new());
@@ -122,12 +134,33 @@ impl Recorder {
         Ok(())
     }
 
-    /// Ends the last file and waits until everything is sealed. `warnings` go into that file.
-    pub(crate) fn end(mut self, counts: &CaptureCounts, warnings: Vec<String>) -> Result<Vec<Made>, Failure> {
+    /// Ends the last file and waits until everything is sealed. `warnings` go into that file. When the middleware has
+    /// failed, that is returned once what came before is sealed.
+    pub(crate) fn end(
+        mut self,
+        counts: &CaptureCounts,
+        mut warnings: Vec<String>,
+    ) -> Result<Vec<Made>, Failure> {
+        let mut failed = None;
+        if let Some(mut middleware) = self.middleware.take() {
+            match pipeline::last_of(&mut middleware, &mut self.writer) {
+                Ok(words) => warnings.extend(words),
+                Err(failure) => {
+                    pipeline::put_ready(&mut self.writer, &mut middleware)?;
+                    let away = terminal::plural(middleware.away(), "exchange");
+                    warnings
+                        .push(format!("middleware: it failed; {away} had not come back and are left out"));
+                    failed = Some(failure);
+                }
+            }
+        }
         let (summary, sealer) = self.last_word(counts, warnings);
         self.sealing.begin(self.writer, summary, sealer)?;
         self.sealing.wait()?;
-        Ok(self.sealing.made)
+        let Some(failure) = failed else { return Ok(self.sealing.made) };
+        // What came before is sealed all the same.
+        self.sealing.made.iter().for_each(pipeline::tell);
+        Err(failure)
     }
 
     /// What goes behind the exchanges of the file at hand.

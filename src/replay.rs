@@ -1,10 +1,13 @@
 //! `mynah replay`: a scenario → traffic → a run and a verdict.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use mynah_grouping::Options as Grouping;
-use mynah_replay::{HostHeader, LoadModel, Options, Prepared, Progress as Point, Stop, Target, TraceStep};
+use mynah_replay::{
+    HostHeader, LoadModel, Middleware, Options, Prepared, Progress as Point, Stop, Target, TraceStep,
+};
 use mynah_report::{html, table};
 use mynah_traffic::Nanos;
 use mynah_traffic::recording::Reader;
@@ -15,6 +18,7 @@ use mynah_traffic::units::{format_duration, parse_duration};
 
 use crate::exit::{Exit, Exits, Failure, Outcome, fail};
 use crate::input::{self, Inputs, Reading};
+use crate::middleware::Requests;
 use crate::progress::Progress;
 use crate::{interrupt, output, profile, report, terminal};
 
@@ -78,6 +82,11 @@ pub(crate) struct Args {
     /// A header that every request gets instead of its own of that name; repeatable.
     #[arg(long = "set-header", value_name = "NAME: VALUE", value_parser = parse_header)]
     set_headers: Vec<(String, String)>,
+
+    /// Send each request, as it is about to go out, through this program, as GoReplay does: 'python3 rewrite.py'. What comes
+    /// back is sent; what does not within 2s is counted as failed (middleware).
+    #[arg(long, value_name = "CMD")]
+    middleware: Option<String>,
 
     /// Accept any certificate.
     #[arg(long)]
@@ -215,9 +224,21 @@ pub(crate) fn run(args: &Args) -> Outcome {
     for warning in prepared.warnings() {
         terminal::warn(warning);
     }
-    let options = args.options(prepared.scenario())?;
+    let mut options = args.options(prepared.scenario())?;
+    let middleware = args.middleware.as_deref().map(Requests::start).transpose()?;
+    options.middleware = middleware.clone().map(|middleware| middleware as Arc<dyn Middleware>);
     tracing::info!(sessions = prepared.sessions(), endpoints = prepared.endpoints().len(), load = ?options.load, seed = options.seed, "prepared");
-    if args.trace { trace(&prepared, &options) } else { measure(args, &prepared, &options) }
+    let outcome = if args.trace {
+        trace(&prepared, &options)?
+    } else {
+        measure(args, &prepared, &options, middleware.as_deref())?
+    };
+    if let Some(middleware) = middleware {
+        for words in middleware.finish()? {
+            terminal::say(words);
+        }
+    }
+    Ok(outcome)
 }
 
 fn group(args: &Args, folder: &Path) -> Result<PathBuf, Failure> {
@@ -241,10 +262,13 @@ fn default_folder(prepared: &Prepared) -> PathBuf {
     PathBuf::from("runs").join(format!("{name}-{}", time.trim_end_matches('Z')))
 }
 
-fn measure(args: &Args, prepared: &Prepared, options: &Options) -> Outcome {
+fn measure(args: &Args, prepared: &Prepared, options: &Options, middleware: Option<&Requests>) -> Outcome {
     let folder = args.output.clone().unwrap_or_else(|| default_folder(prepared));
     let folder = RunFolder::create(folder).exits(Exit::Usage)?;
     let stop = Stop::new();
+    if let Some(middleware) = middleware {
+        middleware.stops(&stop);
+    }
     let switch = stop.clone();
     interrupt::on_interrupt("requests under way may end, then what was measured is written", move || {
         switch.trigger();

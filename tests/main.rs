@@ -17,6 +17,7 @@ mod har;
 mod interrupt;
 #[cfg(unix)]
 mod live;
+mod middleware;
 mod pipeline;
 mod secrets;
 mod stdin;

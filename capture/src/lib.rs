@@ -62,6 +62,7 @@ mod tcp;
 pub use access_log::{AccessLogOptions, BadFields, LogFields};
 pub use error::{Error, Place};
 pub use feed::{Feed, Next, Stop};
+pub use gor::message;
 pub use input::Input;
 pub use options::Options;
 #[cfg(feature = "proxy")]

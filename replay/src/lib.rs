@@ -29,6 +29,7 @@
 //! | `cookies` | a virtual user's jar |
 //! | `pace` | the clock, and waking at the right moment |
 //! | `net` | connections: TLS, HTTP/1, byte counts, the moment of the first byte |
+//! | `middleware` | requests through a program of the user's before they are sent |
 //! | `engine` | threads, virtual users, sessions, steps, checks |
 //! | `stats` | samples → histograms → `run.json` |
 //! | `run`, `trace` | the two ways in |
@@ -41,6 +42,7 @@
 mod cookies;
 mod engine;
 mod error;
+mod middleware;
 mod net;
 mod options;
 mod pace;
@@ -54,6 +56,7 @@ pub mod timetable;
 mod trace;
 
 pub use error::Error;
+pub use middleware::Middleware;
 pub use options::{HostHeader, LoadModel, Options};
 pub use prepared::Prepared;
 pub use run::{Progress, run};

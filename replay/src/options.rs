@@ -1,12 +1,13 @@
 //! How a scenario is to be driven, and at what.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use mynah_traffic::Nanos;
 use mynah_traffic::scenario::{Rate, ThinkTime};
 use mynah_traffic::threshold::Threshold;
 
-use crate::Target;
+use crate::{Middleware, Target};
 
 /// How sessions begin.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -72,6 +73,9 @@ pub struct Options {
     /// Sessions at the same time (open model). Arrivals past it are dropped and make the run invalid: a target that
     /// stalls must not cost the generator its memory.
     pub max_vus: u32,
+    /// What each request goes through before it is sent. Its time is in the response time, which counts from the intended
+    /// start; it is neither in the service time nor in the generator's lag.
+    pub middleware: Option<Arc<dyn Middleware>>,
 }
 
 impl Default for Options {
@@ -92,6 +96,7 @@ impl Default for Options {
             request_timeout: Duration::from_mins(1),
             allow_recorded_host: false,
             max_vus: 50_000,
+            middleware: None,
         }
     }
 }

@@ -4,6 +4,7 @@
 //! had a connection of its own. A record holds its message as on the wire, so the parser for connections takes it apart.
 
 mod files;
+mod message;
 mod pairs;
 #[cfg(test)]
 mod tests;
@@ -17,6 +18,7 @@ use mynah_traffic::recording::CaptureCounts;
 use mynah_traffic::{Connection, Exchange, Flag, Nanos, Side, Times};
 
 use self::files::{Files, Next};
+pub use self::message::message;
 use self::pairs::{Half, Pair, Pairs};
 use crate::http::{Conversation, Ending, Limits, Out};
 use crate::input::Input;

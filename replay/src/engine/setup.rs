@@ -8,6 +8,7 @@ use http::header::{CONTENT_LENGTH, HeaderName, HeaderValue, TRANSFER_ENCODING};
 use mynah_traffic::scenario::ThinkTime;
 use mynah_traffic::{Nanos, Scheme};
 
+use crate::middleware::Hook;
 use crate::net::{Place, client_config};
 use crate::options::{HostHeader, Options};
 use crate::prepared::{Origin, Plan};
@@ -28,6 +29,7 @@ pub(crate) struct Setup {
     pub(crate) hosts: Vec<String>,
     pub(crate) think_time: ThinkTime,
     pub(crate) request_timeout: Duration,
+    pub(crate) middleware: Option<Hook>,
 }
 
 impl Setup {
@@ -66,6 +68,7 @@ impl Setup {
             place_of,
             think_time: options.think_time,
             request_timeout: options.request_timeout,
+            middleware: options.middleware.clone().map(Hook::new),
         })
     }
 

@@ -10,6 +10,7 @@ use super::Context;
 use super::check::{Judged, judge, parity};
 use super::user::{Found, Slot, User};
 use crate::cookies;
+use crate::middleware::{Hook, Through};
 use crate::net::{Answer, Ask, Connection, Exchanged, Failure, Kind, Place, Sending};
 use crate::prepared::StepPlan;
 use crate::stats::{Mismatch, Sample};
@@ -192,6 +193,7 @@ async fn send(
     times: &mut Times,
     done: &mut Done,
 ) {
+    let mut through = None;
     // A second attempt only where the first one met a connection that the server had given up.
     for attempt in 0..2 {
         let mut connection = match connection(context, place, slot, times).await {
@@ -207,18 +209,33 @@ async fn send(
                 return;
             }
         };
+        let sending = match &context.setup.middleware {
+            None => sending,
+            Some(hook) => match send_through(context, hook, sending, &mut through, times, done).await {
+                Ok(sending) => sending,
+                Err(failure) => {
+                    slot.connection = Some(connection);
+                    return fail(context, done, failure);
+                }
+            },
+        };
         let reused = connection.used;
         match connection.exchange(sending, context.setup.request_timeout).await {
             Ok(exchanged) => {
+                if let (Some(hook), Some(through)) = (&context.setup.middleware, &through) {
+                    hook.replayed(through, connection.answer(), &exchanged);
+                }
                 answered(context, user, step, times, exchanged, connection.answer(), done);
                 // One that is over is closed at once rather than when it would be used again.
                 slot.connection = Some(connection).filter(Connection::is_open);
                 return;
             }
             Err(broken) => {
+                let idempotent =
+                    through.as_ref().map_or(template.method.is_idempotent(), Through::is_idempotent);
                 let again = reused
                     && broken.unanswered
-                    && (broken.unsent || template.method.is_idempotent())
+                    && (broken.unsent || idempotent)
                     && attempt == 0
                     && !context.is_halted();
                 done.sample.bytes_out += broken.bytes_out;
@@ -231,6 +248,31 @@ async fn send(
             }
         }
     }
+}
+
+/// What comes back of a request from the middleware, asked once for both attempts. That it takes its time is not the
+/// generator's fault: this is added to the moment from which the lag counts.
+async fn send_through(
+    context: &Context,
+    hook: &Hook,
+    sending: Sending,
+    through: &mut Option<Through>,
+    times: &mut Times,
+    done: &mut Done,
+) -> Result<Sending, Failure> {
+    let back = if let Some(back) = through {
+        back
+    } else {
+        let before = context.clock.now();
+        let back = hook.through(&sending).await?;
+        times.ready += context.clock.now().saturating_sub(before);
+        if context.tells.get() {
+            done.target = back.target();
+        }
+        through.insert(back)
+    };
+    context.buffers.give_back(sending.bytes);
+    Ok(back.sending())
 }
 
 /// The slot's connection if it is still good, else a new one. Connecting is not the generator's fault: what it takes is

@@ -16,12 +16,22 @@ pub(crate) enum Kind {
     Closed,
     Protocol,
     Tls,
+    /// The request did not come back from the middleware.
+    Middleware,
     Other,
 }
 
 impl Kind {
-    pub(crate) const ALL: [Kind; 7] =
-        [Kind::Connect, Kind::Timeout, Kind::Reset, Kind::Closed, Kind::Protocol, Kind::Tls, Kind::Other];
+    pub(crate) const ALL: [Kind; 8] = [
+        Kind::Connect,
+        Kind::Timeout,
+        Kind::Reset,
+        Kind::Closed,
+        Kind::Protocol,
+        Kind::Tls,
+        Kind::Middleware,
+        Kind::Other,
+    ];
 
     pub(crate) fn name(self) -> &'static str {
         match self {
@@ -31,6 +41,7 @@ impl Kind {
             Kind::Closed => "closed",
             Kind::Protocol => "protocol",
             Kind::Tls => "tls",
+            Kind::Middleware => "middleware",
             Kind::Other => "other",
         }
     }

@@ -71,8 +71,8 @@ impl<W: Write> Exporter<W> {
     }
 }
 
-/// The records of an exchange: one for each of its messages.
-fn records(exchange: &Exchange, id: &str) -> Vec<Record> {
+/// The records of an exchange, of type 1 and 2: one for each of its messages.
+pub fn records(exchange: &Exchange, id: &str) -> Vec<Record> {
     let Exchange { request, response, times, .. } = exchange;
     let cut = exchange.flags.has(Flag::Truncated) || exchange.flags.has(Flag::BodyCut);
     let record = |kind, first: Nanos, last: Nanos, payload| Record {

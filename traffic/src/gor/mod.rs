@@ -15,18 +15,21 @@
 //!
 //! The payload is the message as on the wire: chunked and compressed as it was. There is no file header and no escaping: a
 //! line that is exactly `🐵🙈🙉` separates, and the same bytes within a line are data. [`Reader`] and [`Writer`] are streams of
-//! one record at a time; [`Exporter`] makes records of exchanges. Compression is the caller's.
+//! one record at a time; [`Exporter`] makes records of exchanges. Compression is the caller's. To middleware a record goes as a
+//! line of hexadecimal text ([`Record::to_line`]).
 
 mod exporter;
 mod id;
+mod line;
 mod reader;
 #[cfg(test)]
 mod tests;
 mod wire;
 mod writer;
 
-pub use exporter::{Exported, Exporter};
+pub use exporter::{Exported, Exporter, records};
 pub use id::Id;
+pub use line::BadLine;
 pub use reader::{Broken, Found, Reader};
 pub use writer::Writer;
 
@@ -62,6 +65,17 @@ pub struct Record {
 }
 
 impl Record {
+    /// The header, always with all four fields.
+    fn header(&self) -> String {
+        let kind = match self.kind {
+            Kind::Request => '1',
+            Kind::Response => '2',
+            Kind::Replayed => '3',
+        };
+        let (time, latency) = (self.time.unwrap_or_default().0, self.latency.unwrap_or_default().0);
+        format!("{kind} {} {time} {latency}", self.id)
+    }
+
     /// Whether a file can hold it: a payload in which the separator stands as a line of its own would end there.
     pub fn fits(&self) -> bool {
         let mark = SEPARATOR.trim_ascii_end();

@@ -135,22 +135,27 @@ impl Raw {
     }
 
     fn record(self) -> Result<Record, Broken> {
-        let header = String::from_utf8_lossy(&self.header);
-        let mut fields = header.split_ascii_whitespace();
-        let (Some(kind), Some(id), Some(time)) = (fields.next(), fields.next(), fields.next()) else {
-            return Err(Broken::Header);
-        };
-        let kind = match kind {
-            "1" => Kind::Request,
-            "2" => Kind::Response,
-            "3" => Kind::Replayed,
-            _ => return Err(Broken::Type),
-        };
-        let nanos = |text: &str| text.parse().ok().map(Nanos);
-        let (id, time) = (id.to_owned(), nanos(time).filter(|time| time.0 > 0));
-        let latency = fields.next().and_then(nanos);
+        let (kind, id, time, latency) = fields(&self.header)?;
         Ok(Record { kind, id, time, latency, payload: self.payload })
     }
+}
+
+/// Type, identifier, time and latency.
+pub(super) fn fields(header: &[u8]) -> Result<(Kind, String, Option<Nanos>, Option<Nanos>), Broken> {
+    let header = String::from_utf8_lossy(header);
+    let mut fields = header.split_ascii_whitespace();
+    let (Some(kind), Some(id), Some(time)) = (fields.next(), fields.next(), fields.next()) else {
+        return Err(Broken::Header);
+    };
+    let kind = match kind {
+        "1" => Kind::Request,
+        "2" => Kind::Response,
+        "3" => Kind::Replayed,
+        _ => return Err(Broken::Type),
+    };
+    let nanos = |text: &str| text.parse().ok().map(Nanos);
+    let time = nanos(time).filter(|time| time.0 > 0);
+    Ok((kind, id.to_owned(), time, fields.next().and_then(nanos)))
 }
 
 impl<R: Read> Iterator for Reader<R> {

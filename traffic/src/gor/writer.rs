@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use super::{Kind, Record, SEPARATOR};
+use super::{Record, SEPARATOR};
 
 /// Writes records. Give it something buffered.
 #[derive(Debug)]
@@ -27,13 +27,7 @@ impl<W: Write> Writer<W> {
                 "the payload holds the line that separates records in a .gor file",
             ));
         }
-        let kind = match record.kind {
-            Kind::Request => '1',
-            Kind::Response => '2',
-            Kind::Replayed => '3',
-        };
-        let (time, latency) = (record.time.unwrap_or_default().0, record.latency.unwrap_or_default().0);
-        writeln!(self.output, "{kind} {} {time} {latency}", record.id)?;
+        writeln!(self.output, "{}", record.header())?;
         self.output.write_all(&record.payload)?;
         self.output.write_all(b"\n")?;
         self.output.write_all(SEPARATOR)
