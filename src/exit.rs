@@ -11,7 +11,7 @@ pub(crate) enum Exit {
     Internal = 1,
     /// Wrong usage or configuration.
     Usage = 2,
-    /// An input cannot be read or is not what it claims to be.
+    /// An input cannot be read or is not what it claims to be, or a middleware does not work.
     Input = 3,
     /// The target cannot be reached at all.
     Unreachable = 4,
@@ -31,7 +31,8 @@ Exit codes:
     0  done; every gate passed
     1  internal error: a bug
     2  wrong usage or configuration
-    3  an input cannot be read or is not what it claims to be (--recover takes what is whole of a damaged recording)
+    3  an input cannot be read or is not what it claims to be (--recover takes what is whole of a damaged recording),
+       or a middleware failed
     4  the target cannot be reached at all
    10  a gate failed: a threshold
    11  the run is invalid: the generator, not the target, was the bottleneck
