@@ -67,7 +67,7 @@ pub(crate) struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     Demo(demo::Args),
-    Capture(capture::Args),
+    Capture(Box<capture::Args>),
     Mask(mask::Args),
     MaskValue(mask_value::Args),
     Inspect(inspect::Args),
