@@ -147,6 +147,12 @@ fn record(mut feed: Box<dyn Feed>, args: &Args) -> Outcome {
             .through(middleware(args)?);
     let made = live::record(feed.as_mut(), recorder, &args.live, &args.filter)?;
     made.iter().for_each(pipeline::tell);
+    if made.len() > 1 && !args.unmasked {
+        crate::terminal::warn(
+            "each file was masked and audited with what was known when it ended; what showed only later that a value is \
+             sensitive has no say in earlier files",
+        );
+    }
     let reports: Vec<_> = made.iter().filter_map(|made| made.report.as_ref()).collect();
     write_report(&args.masking, &reports)?;
     Ok(Exit::Ok)

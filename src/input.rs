@@ -263,6 +263,7 @@ impl Input {
 
     /// Its exchanges from the first on.
     pub(crate) fn open(&self) -> Result<Stream, Failure> {
+        let mut notes = Vec::new();
         let source = if self.header.is_some() {
             let reader = self.recording()?;
             if reader.header().audit == recording::Audit::Pending && !self.reading.recover {
@@ -273,6 +274,15 @@ impl Input {
                         "{path}: was never sealed, so that masking is not proven in it; --recover takes what is whole"
                     ),
                 ));
+            }
+            if reader.header().audit == recording::Audit::Pending
+                && reader.header().provenance == Provenance::Policy
+            {
+                notes.push(
+                    "it was never sealed: a value that had only later been found to be sensitive may stand in what came \
+                     before; look at it before it leaves the house"
+                        .to_owned(),
+                );
             }
             Source::Recording(Box::new(reader))
         } else {
@@ -295,7 +305,7 @@ impl Input {
             });
             Source::Capture(Box::new(source.map_err(capture_failure)?))
         };
-        Ok(Stream { source, base: self.number * ROOM, reading: self.reading.clone(), recovered: None })
+        Ok(Stream { source, base: self.number * ROOM, reading: self.reading.clone(), recovered: None, notes })
     }
 }
 
@@ -336,6 +346,7 @@ pub(crate) struct Stream {
     base: u64,
     reading: Reading,
     recovered: Option<String>,
+    notes: Vec<String>,
 }
 
 impl Stream {
@@ -357,7 +368,7 @@ impl Stream {
             }
             Source::Capture(source) => source.warnings(),
         };
-        own.into_iter().chain(self.recovered.clone()).collect()
+        own.into_iter().chain(self.recovered.clone()).chain(self.notes.clone()).collect()
     }
 
     /// A recording's summary; at the end of the stream.

@@ -35,12 +35,19 @@ pub(crate) struct LiveArgs {
     session_key: Option<SessionKey>,
 
     /// End after this time. Without it: with Ctrl-C.
-    #[arg(long = "for", value_name = "TIME", requires = "source", value_parser = parse_duration)]
+    #[arg(long = "for", value_name = "TIME", requires = "source", value_parser = parse_span)]
     duration: Option<Nanos>,
 
     /// Begin a new recording when one has this size; they are numbered (site-0001.mynah).
     #[arg(long, value_name = "SIZE", requires = "source", value_parser = parse_max_size)]
     pub(crate) max_size: Option<u64>,
+}
+
+fn parse_span(text: &str) -> Result<Nanos, String> {
+    match parse_duration(text) {
+        Ok(Nanos(0)) => Err("at least a moment, such as 10s".to_owned()),
+        other => other.map_err(|error| error.to_string()),
+    }
 }
 
 /// A recording smaller than this is not worth its seal.
@@ -145,6 +152,9 @@ pub(crate) fn record(
         }
         progress.now_and_then(|| tally.line(feed, &recorder));
     };
+    if failed.as_ref().is_some_and(|_| feed.is_in_the_way()) {
+        carry_on(feed, failed.as_ref());
+    }
     progress.text("masking what was learnt late, auditing, sealing");
     let warnings = feed.warnings();
     let mut made = recorder.end(&feed.counts(), warnings.clone());
@@ -164,6 +174,13 @@ pub(crate) fn record(
 
 fn how_long(duration: Nanos) -> String {
     format!("{} have passed, or Ctrl-C", format_duration(duration))
+}
+
+/// Nothing can be recorded any more, but traffic passes through: until somebody asks for the end it does.
+fn carry_on(feed: &mut dyn Feed, failed: Option<&Failure>) {
+    let why = failed.map(|failure| crate::exit::words(&failure.error)).unwrap_or_default();
+    terminal::warn(format!("{why}; nothing is recorded any more, traffic is passed on until Ctrl-C"));
+    while matches!(feed.next(WAIT), Ok(Next::Exchange(_) | Next::Nothing)) {}
 }
 
 /// The statistics line.

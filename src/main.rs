@@ -109,7 +109,8 @@ fn log(verbose: u8) {
         0 => "warn",
         1 => "mynah=info",
         2 => "mynah=debug",
-        _ => "trace",
+        // never all of "trace": other crates show what they read
+        _ => "mynah=trace",
     };
     let filter = EnvFilter::try_from_env("MYNAH_LOG").unwrap_or_else(|_| EnvFilter::new(level));
     // A second subscriber (a test's) is no reason to stop.

@@ -3,6 +3,8 @@
 use std::io::Write;
 use std::path::Path;
 
+use mynah_traffic::recording::partial_path;
+
 use crate::exit::{Exit, Failure, fail};
 use crate::input::Inputs;
 
@@ -17,12 +19,23 @@ pub(crate) fn check(path: &Path, inputs: &Inputs, ours: impl Fn(&[u8]) -> bool) 
     if !folder.is_dir() {
         return Err(fail(Exit::Usage, format!("{shown}: there is no folder {}", folder.display())));
     }
+    if path.as_os_str() == "-" {
+        return refuse("a recording cannot be written to standard output; name a file");
+    }
+    let real = |path: &Path| std::fs::canonicalize(path).ok();
+    let is_input =
+        |path: &Path| real(path).is_some() && inputs.paths().any(|input| real(input) == real(path));
+    if is_input(&partial_path(path)) {
+        return refuse("would be written where an input stands until it is done; name another output");
+    }
+    if path.is_symlink() {
+        return refuse("is a symbolic link, which would be replaced; name the file itself");
+    }
     let Ok(meta) = std::fs::metadata(path) else { return Ok(()) };
     if !meta.is_file() {
         return refuse("is no plain file; name another output");
     }
-    let real = std::fs::canonicalize(path).ok();
-    if inputs.paths().any(|input| real.is_some() && std::fs::canonicalize(input).ok() == real) {
+    if is_input(path) {
         return refuse("is an input, too; name another output");
     }
     let mut first = Vec::new();

@@ -7,7 +7,9 @@ use std::time::{Duration, Instant};
 
 use mynah_masking::{Policy, Sealer, Stream};
 use mynah_traffic::Exchange;
-use mynah_traffic::recording::{Audit, CaptureCounts, Reader, Summary, Unsealed, Writer};
+use mynah_traffic::recording::{
+    Audit, CaptureCounts, Reader, Summary, Unsealed, Writer, partial_path, set_aside,
+};
 
 use crate::exit::{Exit, Exits, Failure, fail};
 use crate::middleware::Rewriter;
@@ -47,20 +49,36 @@ struct Files {
 impl Files {
     /// Begins the next one: `site.mynah`, or, when there may be several, `site-0001.mynah`.
     fn next(&mut self, masking: &Now) -> Result<Writer, Failure> {
-        self.number += 1;
-        let path = if self.max_size.is_some() {
+        let path = loop {
+            self.number += 1;
+            let path = self.name();
+            // numbers go on where an earlier run left off
+            if self.max_size.is_none() || !(path.exists() || partial_path(&path).exists()) {
+                break path;
+            }
+        };
+        if let Some(aside) = set_aside(&path).exits(Exit::Usage)? {
+            let aside = aside.display();
+            terminal::warn(format!(
+                "an earlier capture did not end: what it wrote is kept as {aside}; see it with: mynah inspect --recover {aside}"
+            ));
+        }
+        let header = match masking {
+            Now::Under(stream) => pipeline::masked_header(stream.header()),
+            Now::Refused => pipeline::unmasked_header(),
+        };
+        Writer::create(path, &header).exits(Exit::Usage)
+    }
+
+    fn name(&self) -> PathBuf {
+        if self.max_size.is_some() {
             let stem = self.output.file_stem().unwrap_or_default().to_string_lossy();
             let extension = self.output.extension().map(|e| format!(".{}", e.to_string_lossy()));
             let name = format!("{stem}-{:04}{}", self.number, extension.unwrap_or_default());
             self.output.with_file_name(name)
         } else {
             self.output.clone()
-        };
-        let header = match masking {
-            Now::Under(stream) => pipeline::masked_header(stream.header()),
-            Now::Refused => pipeline::unmasked_header(),
-        };
-        Writer::create(path, &header).exits(Exit::Usage)
+        }
     }
 }
 

@@ -25,6 +25,17 @@ struct Capture {
 impl Capture {
     /// Begins to record this server's traffic into `live.mynah`; `None` where that is not allowed.
     fn begin(place: &Place, how: How, server: &Anything, more: &[&str]) -> Option<Capture> {
+        Capture::begin_saying(place, how, server, more, "")
+    }
+
+    /// The same, when it has something to say before.
+    fn begin_saying(
+        place: &Place,
+        how: How,
+        server: &Anything,
+        more: &[&str],
+        before: &str,
+    ) -> Option<Capture> {
         let (port, url) = (server.address.port().to_string(), server.url());
         let mut args = match how {
             How::Sniff => vec!["capture", "-i", "lo", "--port", &port],
@@ -36,6 +47,11 @@ impl Capture {
         let mut said = BufReader::new(child.stderr.take().unwrap());
         let mut first = String::new();
         said.read_line(&mut first).unwrap();
+        if !before.is_empty() {
+            assert!(first.contains(before), "{first}");
+            first.clear();
+            said.read_line(&mut first).unwrap();
+        }
         if how == How::Sniff && !first.starts_with("recording") {
             println!("skipped: {first}");
             assert!(first.contains("may not be listened on"), "{first}");
@@ -170,6 +186,52 @@ fn what_was_there_before_the_last_second_survives_kill_9() {
 }
 
 #[test]
+fn what_a_crash_left_is_never_written_over() {
+    let (place, server) = (Place::new(), Anything::start());
+    let mut capture = Capture::begin(&place, How::Proxy, &server, &[]).unwrap();
+    Client::to(capture.address).get("/valuable", "");
+    while std::fs::metadata(place.path().join("live.mynah.partial")).unwrap().len() <= 80 {
+        std::thread::yield_now();
+    }
+    // a second one with the same output would tear the first one's file
+    place
+        .mynah(&["capture", "--listen", "127.0.0.1:0", "--upstream", &server.url(), "-o", "live.mynah"])
+        .exits(2)
+        .says("is being written by another process");
+    capture.child.kill().unwrap();
+    capture.child.wait().unwrap();
+    // recovered into the name that it was to have, it would be replaced while it is read
+    place
+        .mynah(&["capture", "--recover", "live.mynah.partial", "-o", "live.mynah"])
+        .exits(2)
+        .says("name another output");
+    place
+        .mynah(&["capture", "--recover", "live.mynah.partial", "-o", "whole.mynah"])
+        .ok()
+        .says("never sealed");
+    assert_eq!(targets(&place, "whole.mynah"), ["/valuable"]);
+    // the service is started again
+    let capture = Capture::begin_saying(&place, How::Proxy, &server, &[], "is kept as").unwrap();
+    capture.signal("-INT");
+    assert_eq!(capture.end().0, Some(0));
+    assert_eq!(targets(&place, "live.mynah"), [""; 0]);
+    assert_eq!(targets(&place, "live.mynah.partial.1"), ["/valuable"]);
+}
+
+#[test]
+fn numbered_files_go_on_where_an_earlier_run_left_off() {
+    let (place, server) = (Place::new(), Anything::start());
+    place.write("live-0001.mynah", "somebody else's");
+    for _ in 0..2 {
+        let capture = Capture::begin(&place, How::Proxy, &server, &["--max-size", "1MiB"]).unwrap();
+        capture.signal("-INT");
+        assert_eq!(capture.end().0, Some(0));
+    }
+    assert_eq!(std::fs::read_to_string(place.file("live-0001.mynah")).unwrap(), "somebody else's");
+    assert!(place.path().join("live-0002.mynah").exists() && place.path().join("live-0003.mynah").exists());
+}
+
+#[test]
 fn files_turn_over_at_their_size_and_none_is_lost() {
     let (place, server) = (Place::new(), Anything::start());
     let more = ["--max-size", "64KiB", "--unmasked"];
@@ -239,6 +301,7 @@ fn wrong_wishes_are_refused_before_anything_is_written() {
         (&["-i", "lo", "--listen", ":0", "--upstream", "http://127.0.0.1:1"], "cannot be used with"),
         (&["-i", "lo", "--memory", "1"], "--memory"),
         (&["in.pcap", "--for", "3s"], "required"),
+        (&["-i", "lo", "--for", "0"], "--for"),
         (&["in.pcap", "--buffer", "3MiB"], "cannot be used with"),
         (&["in.pcap", "--insecure"], "cannot be used with"),
         (&["--listen", "127.0.0.1:0"], "--upstream"),

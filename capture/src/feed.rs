@@ -27,6 +27,11 @@ pub trait Feed {
     /// Where it listens, for a person and for the recording: `interface eth0`.
     fn name(&self) -> String;
 
+    /// Whether traffic passes through it, so that it must go on when nothing can be recorded any more.
+    fn is_in_the_way(&self) -> bool {
+        false
+    }
+
     /// Ends it: what is in hand still comes, then [`Next::Ended`].
     fn stop(&self) -> Stop;
 }

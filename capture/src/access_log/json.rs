@@ -7,7 +7,7 @@ use mynah_traffic::units::parse_duration;
 use serde_json::{Map, Value};
 
 use super::fields::{Field, LogFields};
-use super::{Bad, Entry, given, short, time};
+use super::{Bad, Entry, given, time};
 
 /// An object with fewer members is no request.
 const MIN_MEMBERS: usize = 3;
@@ -40,8 +40,7 @@ pub(super) fn parse(line: &[u8], fields: &LogFields) -> Result<Entry, Bad> {
         entry.request_line(&line).map_err(|message| Bad::new(0, message))?;
     }
     let (name, when) = find(Field::Time).ok_or_else(|| missing("time"))?;
-    entry.time = time(&when)
-        .ok_or_else(|| Bad::new(0, format!("{name}: expected a time, found {:?}", short(&when))))?;
+    entry.time = time(&when).ok_or_else(|| Bad::new(0, format!("{name}: expected a time")))?;
     // the others write when the line was written
     entry.starts = name.to_ascii_lowercase().starts_with("start") || name == "request_creation_time";
     entry.status = get(Field::Status)

@@ -40,6 +40,10 @@ use crate::feed::{Feed, Next, Queue, Stop};
 use crate::source::counted;
 use crate::{Error, Options};
 
+/// Fields of a head, in both directions; servers allow a hundred or two.
+const MAX_FIELDS: usize = 1000;
+/// Bytes of a head in HTTP/2, unpacked.
+const MAX_HEAD: u32 = 256 << 10;
 /// How often it looks whether it shall stop.
 const LOOK: Duration = Duration::from_millis(50);
 /// After a failed `accept`, mostly for want of file descriptors.
@@ -196,6 +200,10 @@ impl Feed for Proxy {
 
     fn name(&self) -> String {
         format!("proxy {} to {}", self.address, self.upstream)
+    }
+
+    fn is_in_the_way(&self) -> bool {
+        true
     }
 
     fn stop(&self) -> Stop {

@@ -25,11 +25,11 @@ use tokio::sync::{OwnedSemaphorePermit, watch};
 use tokio_rustls::TlsAcceptor;
 
 use super::body::Passing;
-use super::fields;
 use super::record::{Desk, Record, count};
 use super::tap::{SharedHeads, Tap, Wire, look};
 use super::tls;
 use super::upstream::{Failed, Lease, Upstream};
+use super::{MAX_FIELDS, MAX_HEAD, fields};
 use crate::http::{Found, Heads};
 
 /// What an HTTP/2 client sends first ([RFC 9113 §3.4](https://www.rfc-editor.org/rfc/rfc9113#section-3.4)).
@@ -94,6 +94,7 @@ pub(super) async fn serve(
         let connection = http2::Builder::new(TokioExecutor::new())
             .timer(TokioTimer::new())
             .auto_date_header(false)
+            .max_header_list_size(MAX_HEAD)
             .serve_connection(io, service);
         // its errors are those of the client's exchanges, which are flagged
         let _ = until(pin!(connection), stopping, http2::Connection::graceful_shutdown).await;
@@ -104,6 +105,8 @@ pub(super) async fn serve(
         .header_read_timeout(shared.head_timeout)
         .preserve_header_case(true)
         .auto_date_header(false)
+        .half_close(true)
+        .max_headers(MAX_FIELDS)
         .serve_connection(io, service)
         .with_upgrades();
     let ended = until(pin!(connection), stopping, http1::UpgradeableConnection::graceful_shutdown).await;
@@ -173,12 +176,13 @@ impl Client {
         }
         let record = Record::begin(desk, self.exchange(found, &parts, http2));
         self.prepare(&mut parts, &body, upgrade);
+        let bodiless = parts.method == Method::HEAD;
         let body = Passing::through(body, Side::Request, Arc::clone(&record), None);
         match self.shared.upstream.send(Request::from_parts(parts, body)).await {
             Ok((response, lease)) => self.pass_back(response, lease, record, on_client),
             Err(failed) => {
                 count(&desk.tally.unanswered);
-                own(StatusCode::BAD_GATEWAY, words(&failed))
+                own(StatusCode::BAD_GATEWAY, if bodiless { String::new() } else { words(&failed) })
             }
         }
     }

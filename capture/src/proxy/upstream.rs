@@ -19,7 +19,7 @@ use url::{Host, Url};
 use super::body::Passing;
 use super::clock::Clock;
 use super::tap::{SharedHeads, Tap, Wire, look};
-use super::{ProxyOptions, tls};
+use super::{MAX_FIELDS, ProxyOptions, tls};
 use crate::Error;
 use crate::http::Heads;
 
@@ -161,6 +161,7 @@ impl Upstream {
         let tap = Tap::new(wire, Bytes::new(), Some(Arc::clone(&heads)), self.clock);
         let (sender, connection) = http1::Builder::new()
             .preserve_header_case(true)
+            .max_headers(MAX_FIELDS)
             .allow_obsolete_multiline_headers_in_responses(true)
             .allow_spaces_after_header_name_in_responses(true)
             .handshake(TokioIo::new(tap))

@@ -28,7 +28,7 @@ mod writer;
 pub use header::{Audit, Header, MAGIC, VERSION};
 pub use reader::Reader;
 pub use summary::{CaptureCounts, IndexEntry, Summary};
-pub use writer::{Unsealed, Writer};
+pub use writer::{Unsealed, Writer, partial_path, set_aside};
 
 pub(crate) use codec::{MessageCode, decode, encode};
 

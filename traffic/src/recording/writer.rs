@@ -1,11 +1,11 @@
 //! Writing a recording: a stream of frames into `NAME.partial`, then the seal.
 
-use std::fs::{File, OpenOptions};
-use std::io::{BufWriter, Seek, SeekFrom, Write};
+use std::fs::{File, OpenOptions, TryLockError};
+use std::io::{BufWriter, ErrorKind, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
 use super::codec::{ExchangeRef, encode};
-use super::header::{Audit, Header};
+use super::header::{Audit, Header, LENGTH};
 use super::summary::{IndexEntry, Summary};
 use super::{FOOTER_MAGIC, kind};
 use crate::exchange::Exchange;
@@ -44,18 +44,55 @@ pub struct Unsealed {
     header: Header,
 }
 
-/// `NAME.partial`, beside `NAME`.
-fn partial_path(path: &Path) -> PathBuf {
+/// `NAME.partial`, beside `NAME`: where a recording is until it is sealed.
+pub fn partial_path(path: &Path) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(".partial");
     PathBuf::from(name)
+}
+
+/// Whether an earlier attempt left this behind.
+fn is_left(partial: &Path) -> Result<bool, Error> {
+    match File::open(partial) {
+        Ok(file) if matches!(file.try_lock(), Err(TryLockError::WouldBlock)) => {
+            let busy = "is being written by another process; name another output, or end that one";
+            Err(Error::io(partial, std::io::Error::new(ErrorKind::ResourceBusy, busy)))
+        }
+        Ok(_) => Ok(true),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(Error::io(partial, error)),
+    }
+}
+
+/// Gives what an earlier writing of `path` left behind another name, `NAME.partial.1`, so that the next one does not replace it.
+/// `None` when there is nothing, or nothing in it.
+///
+/// # Errors
+/// When it is being written just now, or cannot be renamed.
+pub fn set_aside(path: &Path) -> Result<Option<PathBuf>, Error> {
+    let partial = partial_path(path);
+    let empty = |path: &Path| std::fs::metadata(path).is_ok_and(|meta| meta.len() <= LENGTH as u64);
+    if !is_left(&partial)? || empty(&partial) {
+        return Ok(None);
+    }
+    let mut number = 1;
+    loop {
+        let mut name = partial.as_os_str().to_owned();
+        name.push(format!(".{number}"));
+        let aside = PathBuf::from(name);
+        if !aside.exists() {
+            std::fs::rename(&partial, &aside).map_err(|error| Error::io(&partial, error))?;
+            return Ok(Some(aside));
+        }
+        number += 1;
+    }
 }
 
 impl Writer {
     /// Begins `path` as `path.partial` (mode 0600), replacing what an earlier attempt left there.
     ///
     /// # Errors
-    /// When the file cannot be created.
+    /// When the file cannot be created, or another process is writing it.
     pub fn create(path: impl AsRef<Path>, header: &Header) -> Result<Writer, Error> {
         let path = path.as_ref().to_path_buf();
         Writer::begin(partial_path(&path), path, header)
@@ -64,17 +101,16 @@ impl Writer {
     fn begin(partial: PathBuf, path: PathBuf, header: &Header) -> Result<Writer, Error> {
         let header = Header { audit: Audit::Pending, ..header.clone() };
         // What an earlier attempt left may be readable by others: a new file gets the mode, an old one would keep its own.
-        match std::fs::remove_file(&partial) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-                return Err(Error::io(&partial, error));
-            }
-            _ => {}
+        if is_left(&partial)? {
+            std::fs::remove_file(&partial).map_err(|error| Error::io(&partial, error))?;
         }
         let mut options = OpenOptions::new();
         options.read(true).write(true).create_new(true);
         #[cfg(unix)]
         std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
         let file = options.open(&partial).map_err(|error| Error::io(&partial, error))?;
+        // Says for as long as it is open that it is being written. Where there are no locks, nothing can be said.
+        let _ = file.try_lock();
         let mut out = BufWriter::with_capacity(256 << 10, file);
         let bytes = header.to_bytes();
         out.write_all(&bytes).map_err(|error| Error::io(&partial, error))?;
