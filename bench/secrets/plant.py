@@ -60,7 +60,7 @@ class Plant:
 
     def __init__(self, kind, value, place, encoding, basis):
         self.kind, self.value, self.place, self.encoding, self.basis = kind, value, place, encoding, basis
-        self.exchange = None
+        self.exchange, self.name = None, None
 
     @property
     def cell(self):
@@ -177,7 +177,7 @@ def laid(plant, rng, quotes=False):
         return [*quote, field, *quote]
     if nested == "number":
         return [field]
-    name = rng.choice(values.CLASSES[plant.kind][2])
+    name = parts.named(plant, rng)
     base = PLACES[plant.place][1]
     outer = SHELL.get(plant.place, base)
     inner = [b'{"step":2,"' + name.encode() + b'":"', field, b'","theme":"', Field("dark", kind="word"), b'"}']
@@ -236,11 +236,10 @@ def traffic(count, seed, ordinary=None):
     return out
 
 
-def write_gor(exchanges, path, seed):
-    rng = random.Random(f"ids {seed}")
+def write_gor(exchanges, path):
     with open(path, "wb") as out:
-        for _, at, request, response in exchanges:
-            name = rng.randbytes(12).hex()
+        for number, (session, at, request, response) in enumerate(exchanges):
+            name = f"{session.client}{number:08x}"
             out.write(f"1 {name} {at} 0\n".encode() + request.render() + SEPARATOR)
             out.write(f"2 {name} {at + 1_500_000} 400000\n".encode() + response.render() + SEPARATOR)
 
@@ -252,7 +251,7 @@ def write_truth(exchanges, path):
                 for field in message.fields():
                     line = {"exchange": number, "time": at, "session": session.number, "side": side, "value": field.value, "kind": field.kind, "sensitive": field.sensitive}
                     if field.plant:
-                        line |= {"planted": True, "class": field.plant.kind, "encoding": field.plant.encoding, "place": field.plant.place, "found_by": field.plant.basis}
+                        line |= {"planted": True, "class": field.plant.kind, "encoding": field.plant.encoding, "place": field.plant.place, "name": field.plant.name, "found_by": field.plant.basis}
                     out.write(json.dumps(line) + "\n")
 
 
@@ -275,7 +274,7 @@ def main():
     args = parser.parse_args()
     exchanges = traffic(args.plants, args.seed)
     check_itself(exchanges)
-    write_gor(exchanges, args.output, args.seed)
+    write_gor(exchanges, args.output)
     write_truth(exchanges, args.truth)
     print(f"{args.plants} plants over {len(cells(args.seed))} cells in {len(exchanges)} exchanges: {args.output}, {args.truth}")
 

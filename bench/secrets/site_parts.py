@@ -23,7 +23,7 @@ class Session:
         self.number = Session.count
         self.sid, self.csrf = values.opaque(rng), values.opaque(rng)
         self.agent = rng.choice(AGENTS)
-        self.login, self.password = values.email(rng), values.password(rng)
+        self.client = f"{rng.randint(1024, 65535):04x}0000{rng.randrange(0x0B000000, 0xDF000000):08x}"  # port and IPv4 address, as GoReplay's ids have them
 
 
 # Harmless values: label -> maker.
@@ -123,7 +123,8 @@ def extras(rng):
 
 
 def named(plant, rng):
-    return rng.choice(values.CLASSES[plant.kind][2])
+    plant.name = rng.choice(values.CLASSES[plant.kind][2])
+    return plant.name
 
 
 def json_body(planted, rng, laid):
