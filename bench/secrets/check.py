@@ -16,9 +16,11 @@ import time
 
 import plant as planting
 import values
+from pieces import decode, plain_body
 from search import Search, frames, views
 
 HERE = os.path.dirname(os.path.abspath(__file__))
+PLAIN_PLACES = {"json-request", "json-response", "json-array", "graphql-variable", "graphql-response", "form", "multipart-file", "xml-element", "hidden-input"}
 FIXED = {"card", "iban", "ipv4", "ipv6", "mac", "phone", "email", "name", "first-name", "last-name", "address", "birth-date", "jwt", "pem"}
 
 
@@ -59,8 +61,6 @@ def judge(number, field, seen, message):
     if seen == field.render():
         return Result(number, field, "survived", message=message, seen=seen)
     try:
-        from pieces import decode
-
         new = decode(field.chain, seen).decode()
     except (ValueError, IndexError):
         return Result(number, field, "opaque", message=message, seen=seen)
@@ -69,7 +69,7 @@ def judge(number, field, seen, message):
     same = sum(a == b for a, b in zip(field.value, new))
     if field.kind not in FIXED and len(new) == len(field.value) >= 20 and same > 0.6 * len(new):
         return Result(number, field, "partly", new, message, seen)
-    if "base64" in field.chain[0] and not new.isprintable():
+    if field.chain[0] in ("base64", "base64url", "hex") and (not new.isprintable() or len(new) != len(field.value)):
         return Result(number, field, "opaque", message=message, seen=seen)
     return Result(number, field, "masked", new, message, seen)
 
@@ -104,7 +104,7 @@ def where(result):
 
 def survivors_by_search(exchanges, results, output, extra):
     """Looks for every value of 6 bytes and more in every message, decoded every way: values found, by exchange."""
-    search = Search({r.field.value for r in results if r.field.kind not in values_by_place()})
+    search = Search({r.field.value for r in results if r.field.kind not in values.BY_PLACE})
     hits = collections.defaultdict(set)
     for number, (_, at, *_) in enumerate(exchanges):
         for key in ((at, b"1"), (at + 1_500_000, b"2")):
@@ -112,10 +112,6 @@ def survivors_by_search(exchanges, results, output, extra):
                 hits[number] |= search.found(view)
     others = {name: set().union(*(search.found(v) for v in data), set()) for name, data in extra.items()}
     return hits, others
-
-
-def values_by_place():
-    return values.BY_PLACE
 
 
 def plain(name):
@@ -138,17 +134,24 @@ def cause(result, unknown):
 
 
 def unknown_names(results):
-    """(class, name) that survives in plain JSON more often than not: there the place is no excuse."""
+    """(class, name) that survives in JSON, forms and XML more often than not: there the place is no excuse."""
     seen = collections.defaultdict(list)
     for r in results:
         plant = r.field.plant
-        if plant and plant.name and plant.encoding == "json" and plant.place in ("json-request", "json-response", "json-array", "graphql-variable", "graphql-response"):
+        if plant and plant.name and plant.encoding in ("json", "raw", "html", *planting.BODY_CODINGS) and plant.place in PLAIN_PLACES:
             seen[plant.kind, plain(plant.name)].append(r.state == "survived")
     return {key for key, states in seen.items() if sum(states) * 2 > len(states)}
 
 
 def excerpt(result, width=60):
-    data, seen = result.message, result.seen or result.field.value.encode()
+    head, _, body = result.message.partition(b"\r\n\r\n")
+    seen = result.seen or result.field.value.encode()
+    try:
+        data = head + b"\r\n\r\n" + plain_body(head, body)
+    except Exception:  # whichever decoder it was
+        data = result.message
+    if seen not in data:
+        return f"within an encoding: {result.field.plant.name if result.field.plant else ''}={result.field.value[:60]!r}"
     at = max(data.find(seen), 0)
     return data[max(0, at - width) : at + min(len(seen), 60) + 20].decode(errors="replace").replace("\n", "\\n").replace("\r", "\\r")
 
@@ -171,7 +174,7 @@ def formats(results, examples):
     bad = collections.defaultdict(list)
     checked = collections.Counter()
     for r in results:
-        if r.state == "masked" and r.field.kind in values.CLASSES and not opened_blind(r):
+        if r.state == "masked" and r.field.kind in values.CLASSES:
             checked[r.field.kind] += 1
             try:
                 good = values.valid(r.field.kind, r.field.value, r.new)
@@ -186,11 +189,6 @@ def formats(results, examples):
         for r in found[:examples]:
             print(f"      {r.field.value[:70]!r} -> {r.new[:70]!r} ({'/'.join(where(r)[1:])}, exchange {r.number})")
     return total
-
-
-def opened_blind(result):
-    """Masked as a whole although it stood in an encoding: counted as opaque."""
-    return result.state == "opaque"
 
 
 def equalities(results, examples):

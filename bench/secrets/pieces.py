@@ -234,7 +234,10 @@ def take(piece, data, found, lost, altered):
         except (ValueError, IndexError):
             lost.extend(fields([piece]))
             return
-        match(piece.pieces, inner, found, lost, altered)
+        inside = []
+        match(piece.pieces, inner, found, lost, inside)
+        if len(inside) < sum(isinstance(part, bytes) for part in merged(piece.pieces)):
+            altered.extend(inside)  # else the whole was replaced, not a part of it
 
 
 class Message:

@@ -177,7 +177,7 @@ def laid(plant, rng, quotes=False):
         return [*quote, field, *quote]
     if nested == "number":
         return [field]
-    name = parts.named(plant, rng)
+    name = plant.name = rng.choice(values.CLASSES[plant.kind][2])
     base = PLACES[plant.place][1]
     outer = SHELL.get(plant.place, base)
     inner = [b'{"step":2,"' + name.encode() + b'":"', field, b'","theme":"', Field("dark", kind="word"), b'"}']

@@ -122,7 +122,13 @@ def extras(rng):
     return rng.sample(keys, rng.randint(3, 8))
 
 
+NEUTRAL = ["state", "payload", "context", "prefs", "meta", "draft"]
+
+
 def named(plant, rng):
+    """The name that a plant's value stands under. A nested one tells inside; the name of what holds it says nothing."""
+    if plant.encoding in ("json-in-string", "base64-json", "base64url-json", "jwt-claim"):
+        return rng.choice(NEUTRAL)
     plant.name = rng.choice(values.CLASSES[plant.kind][2])
     return plant.name
 
