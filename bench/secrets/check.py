@@ -71,6 +71,8 @@ def judge(number, field, seen, message):
         return Result(number, field, "partly", new, message, seen)
     if field.chain[0] in ("base64", "base64url", "hex") and (not new.isprintable() or len(new) != len(field.value)):
         return Result(number, field, "opaque", message=message, seen=seen)
+    if field.chain[0] in ("base64", "base64url", "hex") and (field.value.isdigit() and not new.isdigit() or set(re.sub(r"[A-Za-z0-9]", "", new)) - set(field.value)):
+        return Result(number, field, "opaque", message=message, seen=seen)
     return Result(number, field, "masked", new, message, seen)
 
 
@@ -118,19 +120,23 @@ def plain(name):
     return re.sub(r"[-_.]", "", (name or "").lower())
 
 
-def cause(result, unknown):
+def cause(result, unknown, masked):
     """Why it survived, as far as the cell tells."""
     plant = result.field.plant
     if not plant:
         return f"ordinary {result.field.kind} of the session"
     name = (plant.kind, plain(plant.name))
+    if plant.kind == "entropy":
+        return "high-entropy value under a name that does not tell"
     if plant.basis == "name" and name in unknown:
         return f"name not known: {plant.kind} as {plain(plant.name)!r}" + (", format not found either" if values.CLASSES[plant.kind][3] else "")
     if plant.basis == "elsewhere":
-        return f"known from elsewhere, not replaced in {plant.place} as {plant.encoding}"
+        return f"known from elsewhere, not replaced in {plant.place}" if plant.value in masked else f"in {plant.place}; not masked under its name elsewhere either"
     if plant.basis == "format":
-        return f"format not found in {plant.place} as {plant.encoding}"
-    return f"named, but survives in {plant.place} as {plant.encoding}"
+        return f"format not found in {plant.place}"
+    if plant.encoding in ("base64-json", "base64url-json"):
+        return f"base64 of JSON under a name that does not tell: not opened in {plant.place}"
+    return f"named, but survives in {plant.place}"
 
 
 def unknown_names(results):
@@ -280,17 +286,22 @@ def measure(args, folder):
         for cell, counts in tally(planted, where):
             out.write("\t".join(map(str, [*cell, sum(counts.values()), *(counts[s] for s in ("masked", "opaque", "withheld", "partly", "survived"))])) + "\n")
 
+    masked_values = {r.field.value for r in results if r.state == "masked"}
     unknown, causes = unknown_names(results), collections.defaultdict(list)
     for r in survived + [r for r in results if r.state == "partly"]:
-        causes[("partly: " if r.state == "partly" else "") + cause(r, unknown)].append(r)
+        causes[("partly: " if r.state == "partly" else "") + cause(r, unknown, masked_values)].append(r)
     print(f"\nwhat survives, by cause: {len(survived)} places, {len({r.field.value for r in survived})} values")
     for name, found in sorted(causes.items(), key=lambda row: -len(row[1])):
         classes = collections.Counter(where(r)[0] for r in found)
-        print(f"  {len(found):5}  {name}" + (f": {dict(classes.most_common())}" if "name not known" not in name else ""))
+        print(f"  {len(found):5}  {name}" + ("" if "name not known" in name else ": " + ", ".join(f"{k} {n}" for k, n in classes.most_common())))
+        if "name not known" not in name:
+            print("           encodings: " + ", ".join(f"{k} {n}" for k, n in collections.Counter(where(r)[1] for r in found).most_common()))
         for r in found[: args.examples]:
             print(f"           [{r.number}, {'/'.join(where(r)[1:])}] …{excerpt(r)}")
-    in_place = {(r.number, r.field.value) for r in survived}
-    beside = [(n, v) for n, found in hits.items() for v in found if (n, v) not in in_place]
+    in_place = collections.defaultdict(set)
+    for r in survived:
+        in_place[r.number].add(r.field.value)
+    beside = [(n, v) for n, found in hits.items() for v in found if not any(v in other for other in in_place[n])]
     print(f"\nfound by search although every place of theirs in that exchange is masked: {len(beside)}")
     for number, value in beside[: args.examples]:
         print(f"      exchange {number}: {value[:60]!r}")

@@ -180,7 +180,7 @@ def laid(plant, rng, quotes=False):
     name = plant.name = rng.choice(values.CLASSES[plant.kind][2])
     base = PLACES[plant.place][1]
     outer = SHELL.get(plant.place, base)
-    inner = [b'{"step":2,"' + name.encode() + b'":"', field, b'","theme":"', Field("dark", kind="word"), b'"}']
+    inner = [b'{"step":', Field(str(rng.randint(1, 9)), kind="small number"), b',"' + name.encode() + b'":"', field, b'","theme":"', Field("dark", kind="word"), b'"}']
     if nested == "json-in-string":
         return [*quote, Wrap((outer,), inner), *quote]
     if nested in ("base64-json", "base64url-json"):

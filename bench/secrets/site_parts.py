@@ -14,7 +14,7 @@ AGENTS = [
 
 
 class Session:
-    """What one client keeps: its session cookie and its CSRF token."""
+    """What one client keeps: its session cookie, its tokens and who it is."""
 
     count = 0
 
@@ -23,6 +23,7 @@ class Session:
         self.number = Session.count
         self.sid, self.csrf = values.opaque(rng), values.opaque(rng)
         self.agent = rng.choice(AGENTS)
+        self.token, self.email, self.name, self.phone = values.make("bearer", rng), values.email(rng), values.full_name(rng), values.phone(rng)
         self.client = f"{rng.randint(1024, 65535):04x}0000{rng.randrange(0x0B000000, 0xDF000000):08x}"  # port and IPv4 address, as GoReplay's ids have them
 
 
@@ -133,14 +134,20 @@ def named(plant, rng):
     return plant.name
 
 
-def json_body(planted, rng, laid):
+def account(session):
+    member = lambda value, kind: [b'"', secret(value, kind, ("json",)), b'"']
+    return obj(("email", member(session.email, "email")), ("full_name", member(session.name, "name")), ("phone", member(session.phone, "phone")))
+
+
+def json_body(planted, rng, laid, session=None):
     holder = [(named(p, rng), laid(p, rng, True)) for p in planted if p.place != "json-array"]
     listed = [p for p in planted if p.place == "json-array"]
     rng.shuffle(holder)
     customer = obj(("id", bare("resource id", rng)), *holder, ("tier", text("word", rng)))
     history = array([obj(("at", text("timestamp", rng)), (named(p, rng), array([laid(p, rng, True)]) if rng.random() < 0.4 else laid(p, rng, True))) for p in listed]
                     or [obj(("at", text("timestamp", rng)), ("state", text("word", rng)))])
-    return obj(*extras(rng), ("customer", customer), ("history", history), ("items", array([item(rng) for _ in range(rng.randint(1, 3))])))
+    who = [("account", account(session))] if session and rng.random() < 0.3 else []
+    return obj(*extras(rng), *who, ("customer", customer), ("history", history), ("items", array([item(rng) for _ in range(rng.randint(1, 3))])))
 
 
 # Pages.
@@ -250,6 +257,8 @@ def exchange(session, step, kind, coding, chunks, planted, rng, laid):
     for p in at.get("header", []):
         name, prefix = header_name(p, rng)
         headers.append((name, [*prefix, *laid(p, rng)]))
+    if kind.startswith("api") and not any(name == "Authorization" for name, _ in headers):
+        headers.append(("Authorization", [b"Bearer ", secret(session.token, "bearer")]))
     cookies = [b"lang=", *bare("locale", rng), b"; sessionid=", secret(session.sid, "session")]
     for p in at.get("cookie", []):
         cookies += [b"; " + named(p, rng).encode() + b"=", *laid(p, rng)]
@@ -267,7 +276,7 @@ def exchange(session, step, kind, coding, chunks, planted, rng, laid):
             headers.append(kinds["json"])
             body = json_body(got("json-request"), rng, laid)
         back.append(kinds["json"])
-        answer = json_body(got("json-response", "json-array"), rng, laid)
+        answer = json_body(got("json-response", "json-array"), rng, laid, session)
     elif kind == "form":
         headers.append(("Content-Type", [b"application/x-www-form-urlencoded"]))
         body = form_body(got("form"), session, rng, laid)
@@ -289,7 +298,7 @@ def exchange(session, step, kind, coding, chunks, planted, rng, laid):
         headers.append(kinds["json"])
         body = graphql_body(got("graphql-variable"), rng, laid)
         back.append(kinds["json"])
-        answer = obj(("data", obj(("update", obj(("id", bare("resource id", rng)), *[(named(p, rng), laid(p, rng, True)) for p in got("graphql-response")], ("name", text("product name", rng)))))))
+        answer = obj(("data", obj(("update", obj(("id", bare("resource id", rng)), ("name", text("product name", rng)))), ("viewer", obj(("tier", text("word", rng)), *[(named(p, rng), laid(p, rng, True)) for p in got("graphql-response")])))))
     elif kind == "soap":
         headers.append(kinds["xml"])
         body = xml_body(got("xml-element", "xml-attribute"), rng, laid)

@@ -15,7 +15,10 @@ import re
 ALNUM = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
 LOWER = "abcdefghijklmnopqrstuvwxyz0123456789"
 UPPER = "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
-SYLLABLES = "bre lov tis kar vim dor zel pan rok ulm wes fyn gar hob jus mik nal quo sed tav yor cly dwe erg".split()
+SYLLABLES = (
+    "bre lov tis kar vim dor zel pan rok ulm wes fyn gar hob jus mik nal quo sed tav yor cly dwe erg "
+    "bax cim dro fel gwi hur iv jor kle lum mor nep osk pry rud sko tre ust vak wil xan yel zub aft bry cho deg epp"
+).split()
 
 
 def pick(rng, alphabet, length):
@@ -179,11 +182,11 @@ def phone(rng):
 
 
 def full_name(rng):
-    return f"{word(rng).capitalize()} {word(rng).capitalize()}"
+    return f"{word(rng, 4, 4).capitalize()} {word(rng, 4, 4).capitalize()}"
 
 
 def address(rng):
-    return f"{rng.randint(1, 480)} {word(rng).capitalize()} {rng.choice(['Street', 'Road', 'Avenue', 'Lane'])}"
+    return f"{rng.randint(1, 480)} {word(rng, 4, 4).capitalize()} {rng.choice(['Street', 'Road', 'Avenue', 'Lane'])}"
 
 
 def birth_date(rng):
@@ -303,8 +306,8 @@ CLASSES = {
     "email": (email, fits(r"[A-Za-z0-9._%+-]+@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+"), ["email", "emailAddress", "user_email", "contact_email"], True, True),
     "phone": (phone, fits(r"\+\d{11,13}"), ["phone", "phone_number", "mobile", "phoneNumber"], True, False),
     "name": (full_name, fits(r"[^\d\W][^\d]*"), ["full_name", "fullName", "customer_name", "cardholder_name"], False, True),
-    "first-name": (lambda rng: word(rng).capitalize(), fits(r"[^\d\W][^\d]*"), ["first_name", "firstName", "given_name"], False, True),
-    "last-name": (lambda rng: word(rng).capitalize(), fits(r"[^\d\W][^\d]*"), ["last_name", "lastName", "surname", "family_name"], False, True),
+    "first-name": (lambda rng: word(rng, 4, 4).capitalize(), fits(r"[^\d\W][^\d]*"), ["first_name", "firstName", "given_name"], False, True),
+    "last-name": (lambda rng: word(rng, 4, 4).capitalize(), fits(r"[^\d\W][^\d]*"), ["last_name", "lastName", "surname", "family_name"], False, True),
     "address": (address, lambda old, new: bool(new.strip()), ["street_address", "address_line1", "shippingAddress", "street"], False, True),
     "birth-date": (birth_date, is_date, ["birth_date", "date_of_birth", "dob", "birthday"], False, False),
     "ipv4": (ipv4, is_ip(4), ["client_ip", "ip_address", "remote_addr", "X-Forwarded-For"], False, False),
