@@ -124,6 +124,8 @@ def cells(seed):
     out = []
     for place, (_, _, encodings, _) in PLACES.items():
         for encoding in encodings:
+            if encoding in ("br", "zstd") and encoding not in CODINGS:
+                continue
             for kind in values.CLASSES:
                 if basis_of(kind, place) and fitting(kind, place, encoding, rng) is not None:
                     out.append((kind, encoding, place))

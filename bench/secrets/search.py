@@ -71,11 +71,11 @@ def entities(data):
 def escapes(data):
     def one(found):
         code = found[1]
-        if code[:1] == b"u" or code[:1] == b"x":
+        if len(code) > 1:
             return chr(int(code[1:], 16)).encode("utf-8", "replace")
         return {b"n": b"\n", b"r": b"\r", b"t": b"\t"}.get(code, code)
 
-    return re.sub(rb"\\(u[0-9a-fA-F]{4}|x[0-9a-fA-F]{2}|.)", one, data) if b"\\" in data else data
+    return re.sub(rb"\\(u[0-9a-fA-F]{4}|x[0-9a-fA-F]{2}|[^\n])", one, data) if b"\\" in data else data
 
 
 def runs(data):
