@@ -90,7 +90,7 @@ def fitting(kind, place, encoding, rng):
     chain, nested, _, _ = shape(place, encoding)
     if place == "header" and kind == "pem" and nested is None and encoding in ("raw", "pct"):
         return None
-    for _ in range(20):
+    for _ in range(200):
         value = values.make(kind, rng)
         if nested == "number":
             if re.fullmatch(r"[1-9][0-9]*", value) and kind != "phone":
