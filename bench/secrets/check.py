@@ -314,9 +314,8 @@ def measure(args, folder):
     known = {r.field.value for r in survived}
     for name, found in others.items():
         print(f"found in {name}: {len(found)} values, {len(found - known)} of them nowhere else")
-    clients = {session.client for session, *_ in exchanges}
-    ids = {words[1][:16] for words in map(str.split, heads(at("out.gor")))}
-    kept = len(clients & ids) or len({c[8:] for c in clients} & {i[8:] for i in ids})
+    clients = {session.client[8:] for session, *_ in exchanges}
+    kept = len(clients & {head.split()[1][8:16] for head in heads(at("out.gor"))})
     print(f"client addresses of connections that stand in the export: {kept} of {len(clients)}")
 
     invalid = formats(results, args.examples)
