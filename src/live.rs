@@ -130,10 +130,13 @@ pub(crate) fn record(
     let until = args.duration.map_or_else(|| "Ctrl-C".to_owned(), how_long);
     terminal::say(format!("recording {} until {until}", tally.name));
     let mut progress = Progress::new(tally.name.clone());
-    let failed = loop {
+    let stop_in_time = || {
         if args.duration.is_some_and(|duration| begun.elapsed() >= duration.as_duration()) {
             stop.stop();
         }
+    };
+    let failed = loop {
+        stop_in_time();
         match feed.next(WAIT) {
             Ok(Next::Exchange(exchange)) => {
                 if sample.as_ref().is_none_or(|sample| sample.takes(&exchange)) && filter.matches(&exchange) {
@@ -152,8 +155,12 @@ pub(crate) fn record(
         }
         progress.now_and_then(|| tally.line(feed, &recorder));
     };
-    if failed.as_ref().is_some_and(|_| feed.is_in_the_way()) {
-        carry_on(feed, failed.as_ref());
+    if let Some(failure) = failed.as_ref().filter(|_| feed.is_in_the_way()) {
+        let why = crate::exit::words(&failure.error);
+        terminal::warn(format!("{why}; nothing is recorded any more, traffic is passed on"));
+        while matches!(feed.next(WAIT), Ok(Next::Exchange(_) | Next::Nothing)) {
+            stop_in_time();
+        }
     }
     progress.text("masking what was learnt late, auditing, sealing");
     let warnings = feed.warnings();
@@ -174,13 +181,6 @@ pub(crate) fn record(
 
 fn how_long(duration: Nanos) -> String {
     format!("{} have passed, or Ctrl-C", format_duration(duration))
-}
-
-/// Nothing can be recorded any more, but traffic passes through: until somebody asks for the end it does.
-fn carry_on(feed: &mut dyn Feed, failed: Option<&Failure>) {
-    let why = failed.map(|failure| crate::exit::words(&failure.error)).unwrap_or_default();
-    terminal::warn(format!("{why}; nothing is recorded any more, traffic is passed on until Ctrl-C"));
-    while matches!(feed.next(WAIT), Ok(Next::Exchange(_) | Next::Nothing)) {}
 }
 
 /// The statistics line.

@@ -159,7 +159,11 @@ impl Rewriter {
             match self.child.answer() {
                 Ok(answer) => self.take(answer),
                 Err(TryRecvError::Empty) => break,
-                Err(TryRecvError::Disconnected) => return Err(self.child.gone()),
+                Err(TryRecvError::Disconnected) => {
+                    // what came back before it went is whole
+                    self.settle();
+                    return Err(self.child.gone());
+                }
             }
         }
         self.settle();
@@ -200,6 +204,7 @@ impl Rewriter {
                 Err(RecvTimeoutError::Disconnected) => break false,
             }
         };
+        self.settle();
         if self.tally.sent > 0 && self.tally.answers == 0 {
             return Err(self.nothing(silent));
         }
