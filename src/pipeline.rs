@@ -191,8 +191,8 @@ pub(crate) fn put_ready(writer: &mut Writer, middleware: &mut Rewriter) -> Resul
 pub(crate) fn last_of(middleware: &mut Rewriter, writer: &mut Writer) -> Result<Vec<String>, Failure> {
     let warnings = middleware.end()?;
     put_ready(writer, middleware)?;
-    for warning in &warnings {
-        terminal::warn(warning);
+    for word in &warnings {
+        terminal::say(word);
     }
     Ok(warnings)
 }
