@@ -150,7 +150,7 @@ pub(crate) fn record(
             Ok(Next::Ended) => break None,
             Err(error) => break Some(Failure { exit: Exit::Input, error: error.into() }),
         }
-        if let Err(failure) = recorder.tick(&feed.counts()) {
+        if let Err(failure) = recorder.tick(|| feed.counts()) {
             break Some(failure);
         }
         progress.now_and_then(|| tally.line(feed, &recorder));

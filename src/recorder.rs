@@ -132,8 +132,8 @@ impl Recorder {
     }
 
     /// Puts on disk what has waited, and turns to the next file when this one has its size. To be called several times
-    /// a second, with the counts so far.
-    pub(crate) fn tick(&mut self, counts: &CaptureCounts) -> Result<(), Failure> {
+    /// a second; the counts so far are asked for only when a file ends.
+    pub(crate) fn tick(&mut self, counts: impl FnOnce() -> CaptureCounts) -> Result<(), Failure> {
         if self.flushed.elapsed() < FLUSH {
             return Ok(());
         }
@@ -144,7 +144,7 @@ impl Recorder {
         }
         self.writer.flush().exits(Exit::Usage)?;
         if self.files.max_size.is_some_and(|max| self.writer.bytes() >= max) {
-            let (summary, sealer) = self.last_word(counts, Vec::new());
+            let (summary, sealer) = self.last_word(&counts(), Vec::new());
             let next = self.files.next(&self.masking)?;
             let full = std::mem::replace(&mut self.writer, next);
             self.sealing.begin(full, summary, sealer)?;
