@@ -1,5 +1,5 @@
 //! Lists the exchanges of a capture: `cargo run -p mynah-capture --example exchanges -- FILE`.
-//! With `--count` behind the file it only counts, which shows how fast reading is.
+//! `count` beside it only counts, which shows how fast reading is.
 
 use std::path::Path;
 
@@ -7,13 +7,10 @@ use mynah_capture::{Options, Source};
 
 fn main() -> Result<(), mynah_capture::Error> {
     let Some(path) = std::env::args_os().nth(1) else {
-        eprintln!("usage: exchanges FILE [--count]");
+        eprintln!("usage: exchanges FILE");
         return Ok(());
     };
     let mut source = Source::open(Path::new(&path), &Options::default())?;
-    if std::env::args_os().nth(2).is_some_and(|option| option == "--count") {
-        println!("{} exchanges", source.by_ref().count());
-    }
     for exchange in &mut source {
         let exchange = exchange?;
         let head = exchange.request_head();

@@ -92,6 +92,7 @@ impl Live {
         let limits = Options { memory: options.limits.memory - waiting, ..options.limits };
         let (queue, books, stop) = (Queue::new(waiting), Arc::new(Books::new(sight)), Stop::default());
         let listener = Listener {
+            interface: options.interface.clone(),
             link: linktype(capture.get_datalink().0),
             capture,
             assembly: Assembly::new(&limits),
@@ -110,10 +111,7 @@ impl Live {
 
 impl Feed for Live {
     fn next(&mut self, wait: Duration) -> Result<Next, Error> {
-        let next = self.queue.next(wait).map_err(|error| match error {
-            Error::Live { message, .. } => failed(&self.interface, &message),
-            other => other,
-        });
+        let next = self.queue.next(wait);
         if !matches!(next, Ok(Next::Exchange(_) | Next::Nothing))
             && let Some(thread) = self.thread.take()
         {
@@ -237,6 +235,7 @@ fn linktype(dlt: i32) -> u16 {
 
 /// The thread that listens.
 struct Listener {
+    interface: String,
     capture: Capture<Active>,
     link: u16,
     assembly: Assembly,
@@ -296,7 +295,7 @@ impl Listener {
                 self.hand_over();
                 Ok(false)
             }
-            Err(error) => Err(Error::Live { what: String::new(), message: said(&error) }),
+            Err(error) => Err(failed(&self.interface, &said(&error))),
         }
     }
 
