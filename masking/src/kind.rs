@@ -5,6 +5,10 @@ use std::fmt;
 /// The sort of a sensitive value, the most telling first: a value found under two of them counts as the earlier.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub(crate) enum Kind {
+    /// A private key in PEM's armour, RFC 7468.
+    PrivateKey,
+    /// A key or token in the form that its vendor gives it: `AKIA…`, `ghp_…`, `sk_live_…`.
+    VendorKey,
     /// A JSON web token, RFC 7519.
     Jwt,
     /// A payment card number.
@@ -25,6 +29,10 @@ pub(crate) enum Kind {
     Account,
     /// A telephone number.
     Phone,
+    /// An IP address of a client.
+    Ip,
+    /// A network interface's address.
+    Mac,
     /// A person's name.
     Name,
     /// Street and postal code.
@@ -45,11 +53,17 @@ pub(crate) enum Kind {
     User,
     /// A cookie's value of unknown meaning that is not evidently a preference.
     Cookie,
+    /// A value of which nothing is known but that it is too random to have been made up by people.
+    Random,
+    /// A resource's identifier: stays, unless few sessions share it and the policy asks for that.
+    Id,
 }
 
 impl Kind {
     /// All, the most telling first.
     pub(crate) const ALL: &'static [Kind] = &[
+        Kind::PrivateKey,
+        Kind::VendorKey,
         Kind::Jwt,
         Kind::Card,
         Kind::Iban,
@@ -60,6 +74,8 @@ impl Kind {
         Kind::NationalId,
         Kind::Account,
         Kind::Phone,
+        Kind::Ip,
+        Kind::Mac,
         Kind::Name,
         Kind::Address,
         Kind::Birthdate,
@@ -70,11 +86,15 @@ impl Kind {
         Kind::Signature,
         Kind::User,
         Kind::Cookie,
+        Kind::Random,
+        Kind::Id,
     ];
 
     /// The name in reports, in sensitive spans and for [`mask_value`](crate::mask_value()).
     pub(crate) const fn name(self) -> &'static str {
         match self {
+            Kind::PrivateKey => "private-key",
+            Kind::VendorKey => "vendor-key",
             Kind::Jwt => "jwt",
             Kind::Card => "card",
             Kind::Iban => "iban",
@@ -85,6 +105,8 @@ impl Kind {
             Kind::NationalId => "national-id",
             Kind::Account => "account",
             Kind::Phone => "phone",
+            Kind::Ip => "ip",
+            Kind::Mac => "mac",
             Kind::Name => "name",
             Kind::Address => "address",
             Kind::Birthdate => "birthdate",
@@ -95,6 +117,8 @@ impl Kind {
             Kind::Signature => "signature",
             Kind::User => "user",
             Kind::Cookie => "cookie",
+            Kind::Random => "random",
+            Kind::Id => "id",
         }
     }
 
@@ -108,12 +132,16 @@ impl Kind {
         matches!(
             self,
             Kind::Jwt
+                | Kind::PrivateKey
+                | Kind::VendorKey
                 | Kind::ApiKey
                 | Kind::Csrf
                 | Kind::Session
                 | Kind::Token
                 | Kind::Signature
                 | Kind::Cookie
+                | Kind::Random
+                | Kind::Id
         )
     }
 

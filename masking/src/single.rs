@@ -31,6 +31,12 @@ pub const VALUE_KINDS: &[&str] = &[
     Kind::User.name(),
     Kind::Signature.name(),
     Kind::Cookie.name(),
+    Kind::Ip.name(),
+    Kind::Mac.name(),
+    Kind::PrivateKey.name(),
+    Kind::VendorKey.name(),
+    Kind::Random.name(),
+    Kind::Id.name(),
 ];
 
 /// The pseudonym that `value` gets under `key` when it is found to be a `kind`, one of [`VALUE_KINDS`].
