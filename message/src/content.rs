@@ -67,6 +67,14 @@ pub fn decode_content<'b>(head: &Head<'_>, body: &'b [u8], limits: &Limits) -> R
     Ok(data)
 }
 
+/// Undoes one coding, under limits.
+///
+/// # Errors
+/// [`Error::Coding`] when the data is damaged or cut off, [`Error::TooLarge`].
+pub fn decode_coding(coding: Coding, data: &[u8], limits: &Limits) -> Result<Vec<u8>, Error> {
+    decode_one(coding, data, data.len(), limits)
+}
+
 fn decode_one(coding: Coding, data: &[u8], encoded: usize, limits: &Limits) -> Result<Vec<u8>, Error> {
     const RATIO_FREE: u64 = 1 << 20;
     let limit = limits.decoded_bytes.min(limits.ratio.saturating_mul(encoded as u64).max(RATIO_FREE));

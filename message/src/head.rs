@@ -142,8 +142,8 @@ impl ContentType {
     }
 }
 
-/// The value of a `; name=value` parameter, unquoted.
-pub(crate) fn parameter(value: &str, name: &str) -> Option<String> {
+/// The value of a `; name=value` parameter of a field's value, unquoted: of `charset`, say.
+pub fn parameter(value: &str, name: &str) -> Option<String> {
     let mut rest = &value[value.find(';')? + 1..];
     loop {
         rest = rest.trim_start_matches([' ', '\t', ';', '\r', '\n']);

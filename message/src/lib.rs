@@ -28,6 +28,7 @@
 //! | [`target`] | request targets and URLs, taken apart |
 //! | [`percent`] | percent-encoding, and the pairs of queries and forms |
 //! | [`content`] | gzip, deflate, br, zstd: undone under limits, done again |
+//! | [`digest`] | fields with a digest of the body, kept right
 //! | [`json`] | a scanner that keeps spans and tolerates oddities |
 //! | [`multipart`] | the parts of a multipart body |
 //! | [`html`] | tags, attributes and text of HTML and XML |
@@ -41,6 +42,7 @@
 //! what responses hand out; replay extracts from live responses and injects in requests.
 
 pub mod content;
+pub mod digest;
 mod error;
 pub mod head;
 pub mod html;

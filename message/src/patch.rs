@@ -3,13 +3,10 @@
 use std::borrow::Cow;
 use std::ops::Range;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
-use sha2::Digest as _;
 
 use crate::content::{codings, encode_content};
-use crate::{Error, Head, Message, Part, Side, View};
+use crate::{Error, Head, Message, Part, Side, View, digest};
 
 /// One span and what is to stand there instead.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -23,8 +20,8 @@ pub struct Edit {
 }
 
 /// Makes the edits and then the framing: the content coding is applied again, `Content-Length` follows the new size where there
-/// was one, digests of the body (`Content-Digest`, `Repr-Digest`, `Digest` with SHA-256 or SHA-512) are
-/// recomputed; other digests and `Content-MD5` no longer hold and are dropped. Chunked stays chunked (bodies are stored
+/// was one, [digests](crate::digest) of the body are recomputed; those by algorithms that are not known no longer hold and are
+/// dropped. Chunked stays chunked (bodies are stored
 /// without the chunks). A message whose body has no effective edit keeps the body's very bytes, compressed or not.
 ///
 /// Edits may come in any order. The same edit twice counts once.
@@ -105,12 +102,8 @@ fn reframe(raw: Bytes, body: &[u8], digests: bool) -> Result<Bytes, Error> {
     for field in head.fields() {
         let value: Option<Cow<'_, [u8]>> = if field.is("content-length") && !chunked {
             Some(Cow::Owned(body.len().to_string().into_bytes()))
-        } else if digests && (field.is("content-digest") || field.is("repr-digest")) {
-            digest_value(field.value, body, b":")
-        } else if digests && field.is("digest") {
-            digest_value(field.value, body, b"")
-        } else if digests && field.is("content-md5") {
-            None
+        } else if digests && digest::is_digest(field.name) {
+            digest::renewed(field.name, field.value, body).map(Cow::Owned)
         } else {
             continue;
         };
@@ -124,30 +117,6 @@ fn reframe(raw: Bytes, body: &[u8], digests: bool) -> Result<Bytes, Error> {
         edits.push(Edit { part: Part::Head, span, bytes });
     }
     Ok(splice(&raw, edits)?.map_or(raw, Bytes::from))
-}
-
-/// A digest field's value for another body. `None` when it holds no algorithm we know.
-/// RFC 9530 writes `sha-256=:base64:`, RFC 3230 `SHA-256=base64`.
-fn digest_value(old: &[u8], body: &[u8], wrap: &[u8]) -> Option<Cow<'static, [u8]>> {
-    let mut out = Vec::new();
-    for item in old.split(|&b| b == b',') {
-        let item = item.trim_ascii();
-        let name = &item[..memchr::memchr(b'=', item)?];
-        let digest = if name.eq_ignore_ascii_case(b"sha-256") {
-            STANDARD.encode(sha2::Sha256::digest(body))
-        } else if name.eq_ignore_ascii_case(b"sha-512") {
-            STANDARD.encode(sha2::Sha512::digest(body))
-        } else {
-            continue;
-        };
-        if !out.is_empty() {
-            out.extend_from_slice(b", ");
-        }
-        for piece in [name, b"=", wrap, digest.as_bytes(), wrap] {
-            out.extend_from_slice(piece);
-        }
-    }
-    (!out.is_empty()).then_some(Cow::Owned(out))
 }
 
 #[cfg(test)]
