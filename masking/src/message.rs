@@ -7,8 +7,8 @@ use mynah_message::{Edit, Error, Limits, Message, Part, View, patch};
 use mynah_traffic::{SensitiveSpan, Side};
 
 use crate::kind::Kind;
-use crate::scan::Scanner;
-use crate::scan::part::{Planned, Unreadable};
+use crate::scan::part::Planned;
+use crate::scan::{Scanner, Unreadable};
 
 /// What became of a message.
 pub(crate) struct Outcome {

@@ -16,6 +16,8 @@ pub(crate) enum Rule {
     Credentials,
     /// `WWW-Authenticate`: what the server hands out to be sent back.
     Challenge,
+    /// A field with signatures among what says how they were made.
+    Signatures,
     /// Leave it, whatever it looks like to detectors.
     Keep,
 }
@@ -207,6 +209,7 @@ fn describe(rule: Rule) -> &'static str {
         Rule::Mask(kind) => kind.name(),
         Rule::Credentials => "credentials",
         Rule::Challenge => "challenge",
+        Rule::Signatures => "signatures",
         Rule::Keep => "keep",
     }
 }

@@ -6,7 +6,9 @@
 //! | [`part`] | a head or a body: its leaves, what lies between them, and the whole by learnt value |
 //! | [`document`] | a JSON body: keys, values and what lies between them in one go |
 //! | [`value`] | one decoded value, under a name or not |
-//! | [`nested`] | JSON in strings, web tokens |
+//! | [`nested`] | JSON in strings, web tokens, queries of GraphQL |
+//! | [`opened`] | base64 and hex, compressed or not |
+//! | [`signature`] | what is signed, and by which scheme |
 //! | [`url`] | queries and user information of URLs within text |
 //! | [`credentials`] | `Authorization` and its like |
 //! | [`layer`] | back from decoded to written |
@@ -15,7 +17,9 @@ mod credentials;
 mod document;
 pub(crate) mod layer;
 mod nested;
+mod opened;
 pub(crate) mod part;
+pub(crate) mod signature;
 mod url;
 mod value;
 
@@ -76,6 +80,10 @@ pub(crate) enum Met {
     Replaced(Vec<u8>),
 }
 
+/// Why a part cannot be masked. The text is the reason in reports.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Unreadable(pub(crate) &'static str);
+
 /// How far values may be nested in values.
 const DEPTH: u8 = 6;
 
@@ -111,11 +119,22 @@ pub(crate) struct Scanner<'s> {
     pub(crate) memo: &'s mut Memo,
     /// Sensitive values met so far.
     pub(crate) met: u64,
+    /// Set when a value could be opened and was not, because of a limit: it may hold anything.
+    over: Option<Unreadable>,
 }
 
 impl<'s> Scanner<'s> {
     pub(crate) fn new(policy: &'s Policy, sink: &'s mut dyn Sink, memo: &'s mut Memo) -> Scanner<'s> {
-        Scanner { policy, sink, memo, met: 0 }
+        Scanner { policy, sink, memo, met: 0, over: None }
+    }
+
+    /// Whether a value that can be opened may be: below the limit on depth.
+    fn may_open(&mut self, context: Context) -> bool {
+        let may = context.depth < DEPTH;
+        if !may {
+            self.over = Some(Unreadable("nested-too-deep"));
+        }
+        may
     }
 }
 

@@ -6,14 +6,17 @@ use std::ops::ControlFlow;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use mynah_message::{Encoding, json};
+use mynah_message::{Encoding, json, script};
 
 use super::layer::{Layer, splice};
 use super::{Context, Met, Patch, Scanner, merge, shift};
 use crate::detect;
+use crate::entropy;
 use crate::kind::Kind;
 use crate::names::{Names, Rule};
 
+/// So random a value in a cookie is one, whatever its name.
+const COOKIE_BITS: f64 = 30.0;
 /// Nesting of JSON within one string.
 const JSON_DEPTH: usize = 64;
 
@@ -38,7 +41,13 @@ impl Scanner<'_> {
             let (parent, key) = split(found.path);
             persons.note(&self.policy.names, parent, &key);
             if found.kind != json::Kind::Literal {
-                let rule = self.policy.names.rule(&key).or(context.rule);
+                let rule = self.policy.names.rule(&key).or(match context.rule {
+                    // Of a cookie of unknown meaning that is JSON, the names in it say what is what.
+                    Some(Rule::Mask(Kind::Cookie)) if !key.is_empty() => {
+                        (entropy::random_bits(found.raw) >= COOKIE_BITS).then_some(Rule::Mask(Kind::Cookie))
+                    }
+                    rule => rule,
+                });
                 // Whose name it is shows when all siblings are known.
                 let parent = (rule.is_none() && key == "name").then(|| parent.to_owned());
                 leaves.push((rule, parent, found.kind, found.span));
@@ -56,6 +65,28 @@ impl Scanner<'_> {
             merge(&mut patches, shift(self.json_leaf(raw, kind, inner), span.start));
         }
         Some(patches)
+    }
+
+    /// The patches of the strings and numbers in code, each under the name that it is bound to.
+    pub(super) fn code(&mut self, text: &[u8], context: Context) -> Vec<Patch> {
+        let mut found = Vec::new();
+        let _ = script::scan(text, &mut |value| {
+            found.push(value);
+            ControlFlow::Continue(())
+        });
+        let mut patches = Vec::new();
+        for script::Value { key, raw, span, string } in found {
+            let rule = self.memo.name(&self.policy.names, key).rule;
+            let inner = Context { rule, ..context };
+            let (value, encoding) = if string {
+                (script::unescape(raw), Encoding::ScriptString)
+            } else {
+                (Cow::Borrowed(raw), Encoding::ScriptNumber)
+            };
+            let here = if string { self.value(&value, inner) } else { self.number(&value, inner) };
+            merge(&mut patches, shift(Layer::new(raw, &value, encoding).lift(here), span.start));
+        }
+        patches
     }
 
     /// The patches of a string (without its quotes) or a number.
@@ -150,6 +181,11 @@ impl Scanner<'_> {
             Some(URL_SAFE_NO_PAD.encode(splice(&claims, &patches)).into())
         }
     }
+}
+
+/// Whether a text is JSON from end to end.
+pub(super) fn is_json(text: &[u8]) -> bool {
+    json::scan(text, JSON_DEPTH, &mut |_| ControlFlow::Continue(())) == json::End::Whole
 }
 
 /// Objects in a JSON document that are about a person.

@@ -3,12 +3,16 @@
 use std::cell::Cell;
 use std::ops::Range;
 
-use mynah_message::{BodyKind, Coverage, Encoding, Leaf, Locator, Part, Side, View};
+use mynah_message::{
+    BodyKind, Coverage, Encoding, Error, Leaf, Limits, Locator, Part, Side, View, content, digest, head,
+};
 
 use super::document::touches;
-use super::layer::Layer;
+use super::layer::{Layer, splice};
 use super::nested::split;
-use super::{Context, Patch, Scanner};
+use super::opened::compressed;
+use super::signature;
+use super::{Context, Patch, Scanner, Unreadable};
 use crate::kind::Kind;
 use crate::names::Rule;
 
@@ -22,10 +26,6 @@ pub(crate) struct Planned {
     pub(crate) place: &'static str,
 }
 
-/// Why a part cannot be masked. The text is the reason in reports.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) struct Unreadable(pub(crate) &'static str);
-
 impl Scanner<'_> {
     /// What is to be done in a part, in order and without overlaps.
     pub(crate) fn part(&mut self, view: &View<'_>, part: Part) -> Result<Vec<Planned>, Unreadable> {
@@ -33,11 +33,16 @@ impl Scanner<'_> {
             Part::Head => view.message().head.as_ref(),
             Part::Body => view.body(),
         };
+        self.over = None;
+        if part == Part::Body {
+            legible(view)?;
+        }
         // One search for all that was learnt; values in which it saw nothing need not be searched again.
         let matches = self.sink.matches(bytes);
         if part == Part::Body && *view.kind() == BodyKind::Json {
             let (plan, coverage) = self.document(bytes, &matches);
             readable(view, coverage, false)?;
+            self.within_limits()?;
             let mut plan = settle(plan);
             plan.extend(planned(self.sink.sweep(self.policy, bytes, matches, false), "anywhere"));
             return Ok(settle(plan));
@@ -67,10 +72,13 @@ impl Scanner<'_> {
         } else {
             view.body_leaves(&mut visit)
         };
+        let opaque = part == Part::Body && coverage == Coverage::Opaque;
         if part == Part::Body {
             readable(view, coverage, leaves.is_empty())?;
+            if opaque && let Some(patches) = self.archive(bytes)? {
+                return Ok(planned(patches, "body"));
+            }
         }
-        let opaque = part == Part::Body && coverage == Coverage::Opaque;
         let mut plan = settle(plan);
         if !opaque {
             let gaps = gaps(leaves, bytes.len());
@@ -94,8 +102,31 @@ impl Scanner<'_> {
             lines.soil_all(range);
         }
         lines.remember(self, bytes);
+        self.within_limits()?;
         plan.extend(planned(self.sink.sweep(self.policy, bytes, matches, opaque), "anywhere"));
         Ok(settle(plan))
+    }
+
+    /// Whether everything that could be opened was.
+    fn within_limits(&mut self) -> Result<(), Unreadable> {
+        self.over.take().map_or(Ok(()), Err)
+    }
+
+    /// The patches of a body that is compressed without the head saying so, a file that is sent, say. `None` when it is not.
+    fn archive(&mut self, body: &[u8]) -> Result<Option<Vec<Patch>>, Unreadable> {
+        let Some(coding) = compressed(body) else { return Ok(None) };
+        let text = match content::decode_coding(coding, body, &Limits::default()) {
+            Ok(text) => text,
+            Err(Error::TooLarge { .. }) => return Err(Unreadable("too-large")),
+            Err(_) => return Ok(None),
+        };
+        let patches = self.free(&text, Context::new(None));
+        self.within_limits()?;
+        let Some(kind) = patches.first().map(|p| p.kind) else { return Ok(Some(Vec::new())) };
+        match content::encode_content(&[coding], &splice(&text, &patches)) {
+            Ok(bytes) => Ok(Some(vec![Patch { range: 0..body.len(), bytes, kind }])),
+            Err(_) => Err(Unreadable("coding-damaged")),
+        }
     }
 
     /// The field lines of a head, and which of them are known to hold nothing.
@@ -125,6 +156,14 @@ impl Scanner<'_> {
             Encoding::JsonNumber | Encoding::ScriptNumber => self.number(&leaf.value, context),
             _ => self.value(&leaf.value, context),
         };
+        // Of a head the one value goes, not all of the message.
+        let patches = match self.over {
+            Some(_) if leaf.part == Part::Head => {
+                self.over = None;
+                self.whole(Kind::Random, &leaf.value)
+            }
+            _ => patches,
+        };
         let lifted = Layer::new(raw, &leaf.value, leaf.encoding).lift(patches);
         plan.extend(planned(super::shift(lifted, leaf.span.start), place(&leaf.locator)));
     }
@@ -145,6 +184,9 @@ impl Scanner<'_> {
             {
                 Some(Rule::Mask(Kind::Cookie))
             }
+            // They say what a body is, and follow it when it changes.
+            Locator::Header { name, .. } if digest::is_digest(name) => Some(Rule::Keep),
+            Locator::Header { name, .. } if signature::is_field(name) => Some(Rule::Signatures),
             Locator::Header { name, .. }
             | Locator::Query { name, .. }
             | Locator::Form { name, .. }
@@ -237,6 +279,24 @@ impl Lines {
 /// `token` of `/reset?token={}`; `None` when the pattern's place is in the path.
 fn pattern_name(pattern: &str) -> Option<&str> {
     pattern.split_once('?').and_then(|(_, query)| query.strip_suffix("={}"))
+}
+
+/// Whether the text of a body is in an encoding of which ASCII is a part: in others no value would be seen.
+fn legible(view: &View<'_>) -> Result<(), Unreadable> {
+    let wide = view.body().starts_with(b"\xff\xfe") || view.body().starts_with(b"\xfe\xff");
+    if wide && *view.kind() != BodyKind::Binary {
+        return Err(Unreadable("charset"));
+    }
+    let charset = view.head().get("content-type").and_then(|value| head::parameter(value, "charset"));
+    let foreign = charset.is_some_and(|charset| {
+        let charset = charset.to_ascii_lowercase();
+        ["utf-16", "utf16", "utf-32", "utf32", "utf-7", "ucs-", "iso-2022", "hz-gb", "ebcdic", "ibm037", "cp037"]
+            .iter()
+            .any(|begin| charset.starts_with(begin))
+    });
+    // Many say so of what is UTF-8 all the same.
+    let plain = std::str::from_utf8(view.body()).is_ok_and(|text| !text.contains(['\0', '\u{1b}']));
+    if foreign && !plain { Err(Unreadable("charset")) } else { Ok(()) }
 }
 
 /// A body that is not what it says, or only in part, may hold names that were not seen.

@@ -1,9 +1,11 @@
 //! One decoded value: under a name that says what it is, or free.
 
-use mynah_message::{Encoding, percent};
+use mynah_message::{Encoding, Limits, percent};
 
-use super::layer::Layer;
-use super::{Context, DEPTH, Patch, Scanner, merge, shift};
+use super::layer::{Layer, splice};
+use super::opened::{Opened, TooLarge};
+use super::signature::signatures;
+use super::{Context, DEPTH, Patch, Scanner, Unreadable, merge, nested, shift};
 use crate::detect;
 use crate::detect::signs::Signs;
 use crate::kind::Kind;
@@ -25,6 +27,14 @@ impl Scanner<'_> {
             Some(Rule::Mask(kind)) => self.named(kind, value, context),
             Some(Rule::Credentials) => self.credentials(value, context, false),
             Some(Rule::Challenge) => self.credentials(value, context, true),
+            Some(Rule::Signatures) => {
+                let mut patches = Vec::new();
+                for range in signatures(value) {
+                    let found = self.named(Kind::Signature, &value[range.clone()], context);
+                    merge(&mut patches, shift(found, range.start));
+                }
+                patches
+            }
             None => self.free(value, context),
         }
     }
@@ -58,9 +68,7 @@ impl Scanner<'_> {
         if kind.is_machine_made() && names::is_no_secret(value) {
             return Vec::new();
         }
-        if context.depth < DEPTH
-            && let Some(patches) = self.named_nested(kind, value, context)
-        {
+        if let Some(patches) = self.named_nested(kind, value, context) {
             return patches;
         }
         // What was noted under that kind already has no other form.
@@ -71,15 +79,17 @@ impl Scanner<'_> {
     /// Under the name of a secret there may stand something that holds the secret.
     fn named_nested(&mut self, kind: Kind, value: &[u8], context: Context) -> Option<Vec<Patch>> {
         let rule = Some(Rule::Mask(kind));
+        // What is nested too deep is replaced as a whole: under such a name that is no loss.
+        if context.depth >= DEPTH {
+            return None;
+        }
         if matches!(value.first(), Some(b'{' | b'['))
             && let Some(patches) = self.json(value, context.inner(rule))
         {
             return Some(patches);
         }
-        if let Some(space) = memchr::memchr(b' ', value)
-            && matches!(value[..space].to_ascii_lowercase().as_slice(), b"bearer" | b"basic" | b"token")
-        {
-            return Some(self.credentials(value, context.inner(None), false));
+        if let Some(patches) = self.schemed(value, context) {
+            return Some(patches);
         }
         if kind == Kind::Cookie && (value.starts_with(b"/") || value.starts_with(b"http")) {
             return Some(self.free(value, context.inner(None)));
@@ -91,7 +101,41 @@ impl Scanner<'_> {
                 return Some(Layer::new(value, &decoded, Encoding::Percent).lift(patches));
             }
         }
-        None
+        let opened = Opened::of(value, &Limits::default()).ok().flatten().filter(Opened::is_certain)?;
+        let patches = self.value(&opened.text, context.inner(rule));
+        // Should nothing be found in it after all, the whole is the secret.
+        closed(&opened, value, &patches)
+    }
+
+    /// `Bearer …`, `Basic …`, `Token …`: credentials, wherever they stand.
+    fn schemed(&mut self, value: &[u8], context: Context) -> Option<Vec<Patch>> {
+        let space = memchr::memchr(b' ', value.get(..8.min(value.len()))?)?;
+        let scheme = value[..space].to_ascii_lowercase();
+        matches!(scheme.as_slice(), b"bearer" | b"basic" | b"token")
+            .then(|| self.credentials(value, context.inner(None), false))
+    }
+
+    /// The patches of what is within a value's base64 or hex, also in a `data:` URI.
+    fn enclosed(&mut self, value: &[u8], context: Context) -> Option<Vec<Patch>> {
+        const MARK: &[u8] = b";base64,";
+        let start = if value.starts_with(b"data:") {
+            memchr::memmem::find(&value[..value.len().min(256)], MARK)? + MARK.len()
+        } else {
+            0
+        };
+        let inner = &value[start..];
+        let opened = match Opened::of(inner, &Limits::default()) {
+            Ok(opened) => opened?,
+            Err(TooLarge) => {
+                self.over = Some(Unreadable("nested-too-large"));
+                return None;
+            }
+        };
+        if !self.may_open(context) {
+            return None;
+        }
+        let found = self.free(&opened.text, context.inner(None));
+        closed(&opened, inner, &found).map(|patches| shift(patches, start))
     }
 
     /// A value of which nothing is known: what is nested in it, what was learnt, what gives itself away.
@@ -102,15 +146,30 @@ impl Scanner<'_> {
         }
         let signs = Signs::of(value);
         let mut patches = Vec::new();
-        if context.depth < DEPTH {
-            if matches!(value.trim_ascii_start().first(), Some(b'{' | b'['))
-                && let Some(found) = self.json(value, context.inner(None))
-            {
-                patches = found;
+        match value.trim_ascii_start().first() {
+            Some(b'{' | b'[') => {
+                if context.depth < DEPTH {
+                    patches = self.json(value, context.inner(None)).unwrap_or_default();
+                } else if nested::is_json(value) {
+                    self.may_open(context);
+                }
             }
-            if signs.may_hold_url() {
-                merge(&mut patches, self.urls(value, context));
+            // A scheme and credentials; but `token of thanks` is a text.
+            Some(b'B' | b'b') if is_schemed(value) => {
+                if let Some(found) = self.schemed(value, context) {
+                    patches = found;
+                }
             }
+            _ => {}
+        }
+        if is_graphql(value) && self.may_open(context) {
+            merge(&mut patches, self.code(value, context.inner(None)));
+        }
+        if let Some(found) = self.enclosed(value, context) {
+            merge(&mut patches, found);
+        }
+        if context.depth < DEPTH && signs.may_hold_url() {
+            merge(&mut patches, self.urls(value, context));
         }
         if !context.searched {
             let matches = self.sink.matches(value);
@@ -123,13 +182,43 @@ impl Scanner<'_> {
                 merge(&mut patches, shift(self.whole(found.kind, text), range.start));
             }
         }
-        if context.depth < DEPTH && signs.has_percent() && has_percent(value) {
+        if signs.has_percent() && has_percent(value) && self.may_open(context) {
             let decoded = percent::decode(value, false);
             let found = self.free(&decoded, context.inner(None));
             merge(&mut patches, Layer::new(value, &decoded, Encoding::Percent).lift(found));
         }
         patches
     }
+}
+
+/// What is written in place of a value that was opened; `None` when nothing in it changes.
+fn closed(opened: &Opened, value: &[u8], patches: &[Patch]) -> Option<Vec<Patch>> {
+    let kind = patches.first()?.kind;
+    let bytes = opened.close(&splice(&opened.text, patches))?;
+    Some(vec![Patch { range: 0..value.len(), bytes, kind }])
+}
+
+/// `Bearer` or `Basic`, and one word behind it.
+fn is_schemed(value: &[u8]) -> bool {
+    let scheme = [&b"bearer "[..], b"basic "].into_iter().find(|scheme| {
+        value.get(..scheme.len()).is_some_and(|there| there.eq_ignore_ascii_case(scheme))
+    });
+    scheme.is_some_and(|scheme| {
+        let token = &value[scheme.len()..];
+        token.len() >= 8 && token.iter().all(|b| b.is_ascii_alphanumeric() || b"-._~+/=".contains(b))
+    })
+}
+
+/// Whether a text is a document in GraphQL, whose arguments have names.
+fn is_graphql(value: &[u8]) -> bool {
+    let text = value.trim_ascii_start();
+    let word = text.iter().take(13).take_while(|b| b.is_ascii_lowercase()).count();
+    let telling = match &text[..word] {
+        b"query" | b"mutation" | b"subscription" => true,
+        b"" => text.starts_with(b"{") && !matches!(text[1..].trim_ascii_start().first(), Some(b'"' | b'}')),
+        _ => false,
+    };
+    telling && memchr::memchr(b'(', text).is_some() && memchr::memchr(b'{', text).is_some()
 }
 
 /// Whether there is a percent sign with two hex digits.

@@ -1,0 +1,258 @@
+//! Text within base64 or hex, compressed or not: taken out, to be looked into, and put back as it was written.
+
+use base64::Engine as _;
+use base64::alphabet::{self, Alphabet};
+use base64::engine::DecodePaddingMode;
+use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig};
+use mynah_message::{Coding, Error, Limits, content};
+
+use crate::variant::hex;
+
+/// Nothing shorter can hold anything.
+const SHORTEST: usize = 4;
+
+const fn engine(alphabet: &Alphabet, padding: bool) -> GeneralPurpose {
+    GeneralPurpose::new(
+        alphabet,
+        GeneralPurposeConfig::new()
+            .with_encode_padding(padding)
+            .with_decode_padding_mode(DecodePaddingMode::Indifferent),
+    )
+}
+
+const STANDARD: GeneralPurpose = engine(&alphabet::STANDARD, true);
+const STANDARD_BARE: GeneralPurpose = engine(&alphabet::STANDARD, false);
+const URL_SAFE: GeneralPurpose = engine(&alphabet::URL_SAFE, true);
+const URL_SAFE_BARE: GeneralPurpose = engine(&alphabet::URL_SAFE, false);
+
+/// How the text was written.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Form {
+    Base64 { url: bool, padded: bool },
+    Hex { upper: bool },
+}
+
+/// A value that is a text in an encoding.
+#[derive(Debug)]
+pub(super) struct Opened {
+    pub(super) text: Vec<u8>,
+    form: Form,
+    coding: Option<Coding>,
+}
+
+/// Why a value that is an encoding could not be opened.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct TooLarge;
+
+impl Opened {
+    /// The text in the value, if there is one.
+    pub(super) fn of(value: &[u8], limits: &Limits) -> Result<Option<Opened>, TooLarge> {
+        if value.len() < SHORTEST {
+            return Ok(None);
+        }
+        if let Some(opened) = unhex(value) {
+            return Ok(Some(opened));
+        }
+        let Some((form, bytes)) = unbase64(value) else { return Ok(None) };
+        if let Some(coding) = compressed(&bytes) {
+            return match content::decode_coding(coding, &bytes, limits) {
+                Ok(text) => Ok(Some(Opened { text, form, coding: Some(coding) })),
+                Err(Error::TooLarge { .. }) => Err(TooLarge),
+                // It only began like one.
+                Err(_) => Ok(None),
+            };
+        }
+        Ok(is_text(&bytes).then_some(Opened { text: bytes, form, coding: None }))
+    }
+
+    /// Whether that is hardly by chance: else a token that happens to decode to a text would be taken for the text.
+    pub(super) fn is_certain(&self) -> bool {
+        let telling = matches!(self.form, Form::Base64 { padded: true, .. }) && !self.text.len().is_multiple_of(3);
+        self.coding.is_some() || surprise(&self.text) + if telling { 8.0 } else { 0.0 } >= SURPRISE
+    }
+
+    /// Another text, written as this one was.
+    pub(super) fn close(&self, text: &[u8]) -> Option<Vec<u8>> {
+        let packed;
+        let bytes = match self.coding {
+            Some(coding) => {
+                packed = content::encode_content(&[coding], text).ok()?;
+                &packed
+            }
+            None => text,
+        };
+        Some(match self.form {
+            Form::Hex { upper } => hex(bytes, upper),
+            Form::Base64 { url: false, padded: true } => STANDARD.encode(bytes).into_bytes(),
+            Form::Base64 { url: false, padded: false } => STANDARD_BARE.encode(bytes).into_bytes(),
+            Form::Base64 { url: true, padded: true } => URL_SAFE.encode(bytes).into_bytes(),
+            Form::Base64 { url: true, padded: false } => URL_SAFE_BARE.encode(bytes).into_bytes(),
+        })
+    }
+}
+
+/// What a beginning says about compression. Brotli has no mark of its own.
+pub(super) fn compressed(bytes: &[u8]) -> Option<Coding> {
+    match bytes {
+        [0x1f, 0x8b, 8, ..] => Some(Coding::Gzip),
+        [0x28, 0xb5, 0x2f, 0xfd, ..] => Some(Coding::Zstd),
+        [0x78, 0x01 | 0x5e | 0x9c | 0xda, ..] => Some(Coding::Deflate),
+        _ => None,
+    }
+}
+
+/// A value by chance taken for a text is one in this many, as a power of two.
+const SURPRISE: f64 = 12.0;
+
+/// How unlikely it is that random bytes make such a text, in bits.
+fn surprise(text: &[u8]) -> f64 {
+    // Of 256 bytes 97 are printable (or a tab or line break), 63 are letters, digits or spaces, 10 are digits.
+    let each = if text.iter().all(u8::is_ascii_digit) {
+        4.68
+    } else if text.iter().all(|b| b.is_ascii_alphanumeric() || *b == b' ') {
+        2.02
+    } else {
+        1.4
+    };
+    each * text.len() as f64
+}
+
+fn is_text(bytes: &[u8]) -> bool {
+    !bytes.iter().any(|b| *b < b' ' && !matches!(b, b'\t' | b'\n' | b'\r') || *b == 0x7f)
+        && std::str::from_utf8(bytes).is_ok()
+}
+
+fn unhex(value: &[u8]) -> Option<Opened> {
+    if !value.len().is_multiple_of(2) || !value.iter().all(u8::is_ascii_hexdigit) {
+        return None;
+    }
+    let upper = value.iter().any(u8::is_ascii_uppercase);
+    if upper && value.iter().any(u8::is_ascii_lowercase) {
+        return None;
+    }
+    let nibble = |b: u8| char::from(b).to_digit(16).unwrap_or(0) as u8;
+    let text: Vec<u8> = value.chunks_exact(2).map(|pair| nibble(pair[0]) << 4 | nibble(pair[1])).collect();
+    // A number of decimal digits looks like text far too often: two in three of its pairs are printable.
+    let decimal = value.iter().all(u8::is_ascii_digit);
+    if decimal && !(text.len() >= 4 && text.iter().all(u8::is_ascii_digit)) {
+        return None;
+    }
+    is_text(&text).then_some(Opened { text, form: Form::Hex { upper }, coding: None })
+}
+
+/// The bytes in a value that is base64 from end to end, and would be written just so again.
+fn unbase64(value: &[u8]) -> Option<(Form, Vec<u8>)> {
+    let inner = value.strip_suffix(b"==").or_else(|| value.strip_suffix(b"=")).unwrap_or(value);
+    let padded = inner.len() < value.len() || value.len().is_multiple_of(4);
+    if inner.len() < 3 || inner.len() % 4 == 1 || inner.len() < value.len() && !value.len().is_multiple_of(4) {
+        return None;
+    }
+    if !begins_text(inner) {
+        return None;
+    }
+    let mut url = false;
+    let mut standard = false;
+    for b in inner {
+        match b {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' => {}
+            b'-' | b'_' => url = true,
+            b'+' | b'/' => standard = true,
+            _ => return None,
+        }
+    }
+    if url && standard {
+        return None;
+    }
+    let bytes = if url { &URL_SAFE } else { &STANDARD }.decode(inner).ok()?;
+    // Where nothing had to be padded nobody can tell whether it would have been: as is usual in the alphabet.
+    let padded = padded && !(url && inner.len() == value.len());
+    Some((Form::Base64 { url, padded }, bytes))
+}
+
+/// Whether the first bytes can be those of a text or of something compressed: most values are neither, and this is asked of
+/// each.
+fn begins_text(inner: &[u8]) -> bool {
+    let sextet = |b: u8| match b {
+        b'A'..=b'Z' => Some(b - b'A'),
+        b'a'..=b'z' => Some(b - b'a' + 26),
+        b'0'..=b'9' => Some(b - b'0' + 52),
+        b'+' | b'-' => Some(62),
+        b'/' | b'_' => Some(63),
+        _ => None,
+    };
+    let (Some(a), Some(b), Some(c)) =
+        (sextet(inner[0]), sextet(inner[1]), inner.get(2).and_then(|b| sextet(*b)))
+    else {
+        return false;
+    };
+    let first = a << 2 | b >> 4;
+    let second = b << 4 | c >> 2;
+    let control = |b: u8| b < b' ' && !matches!(b, b'\t' | b'\n' | b'\r') || b == 0x7f;
+    matches!(first, 0x1f | 0x28 | 0x78) || !control(first) && !(0x80..0xc2).contains(&first) && !control(second)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn text(value: &str) -> Option<String> {
+        let opened = Opened::of(value.as_bytes(), &Limits::default()).unwrap()?;
+        assert_eq!(opened.close(&opened.text).unwrap(), value.as_bytes(), "written again as it was");
+        Some(String::from_utf8(opened.text).unwrap())
+    }
+
+    #[test]
+    fn text_is_found_in_base64_and_hex() {
+        for (value, inner) in [
+            ("eyJhIjoxfQ==", r#"{"a":1}"#),
+            ("eyJhIjoxfQ", r#"{"a":1}"#),
+            ("NzEwLTA1LTY2NzQ=", "710-05-6674"),
+            ("MjAwMy0wNi0xMA", "2003-06-10"),
+            ("323030302d30382d3031", "2000-08-01"),
+            ("7B2261223A317D", r#"{"a":1}"#),
+            ("c8O8w59lIFDDpHNzZT8_Pz4-", "süße Pässe???>>"),
+            ("MTIz", "123"),
+        ] {
+            assert_eq!(text(value).as_deref(), Some(inner), "{value}");
+        }
+    }
+
+    #[test]
+    fn words_numbers_and_random_values_are_none() {
+        for value in [
+            "",
+            "abc",
+            "standard",
+            "customer",
+            "Welcome1",
+            "4111111111111111",
+            "20260101",
+            "3361234567",
+            "9f86d081884c7d659a2feaa0c55ad015",
+            "k3J9xQ2mLp0Z",
+            "f3a9c1d27be84056a1b2c3d4e5f60718",
+            "Zk3J9x/Q2mLp0+Zq81aaWWTT==",
+            "eyJhIjoxfQ=",
+            "eyJhIjox+_==",
+            "/api/users/42",
+        ] {
+            let opened = Opened::of(value.as_bytes(), &Limits::default()).unwrap();
+            assert!(!opened.is_some_and(|opened| opened.is_certain()), "{value}");
+        }
+    }
+
+    #[test]
+    fn compressed_text_is_opened_under_limits() {
+        for coding in [Coding::Gzip, Coding::Deflate, Coding::Zstd] {
+            let packed = content::encode_content(&[coding], &b"password ".repeat(300)).unwrap();
+            let opened = Opened::of(STANDARD.encode(&packed).as_bytes(), &Limits::default()).unwrap().unwrap();
+            assert_eq!(opened.coding, Some(coding));
+            assert_eq!(opened.text, b"password ".repeat(300));
+            let bomb = content::encode_content(&[coding], &vec![b' '; 8 << 20]).unwrap();
+            assert_eq!(
+                Opened::of(STANDARD.encode(&bomb).as_bytes(), &Limits::default()).unwrap_err(),
+                TooLarge
+            );
+        }
+    }
+}

@@ -1,0 +1,123 @@
+//! Requests that are signed over what masking changes: recognised, so that a report can say whose signatures no longer hold.
+
+use mynah_message::Head;
+
+/// A field that bears a signature, and whose it is.
+const FIELDS: [(&str, &str); 16] = [
+    ("x-hub-signature", "github-webhook"),
+    ("x-hub-signature-256", "github-webhook"),
+    ("stripe-signature", "stripe-webhook"),
+    ("x-slack-signature", "slack-webhook"),
+    ("x-shopify-hmac-sha256", "shopify-webhook"),
+    ("x-twilio-signature", "twilio-webhook"),
+    ("x-square-hmacsha256-signature", "square-webhook"),
+    ("paypal-transmission-sig", "paypal-webhook"),
+    ("x-line-signature", "line-webhook"),
+    ("x-zm-signature", "zoom-webhook"),
+    ("linear-signature", "linear-webhook"),
+    ("x-amz-sns-signature", "aws-sns"),
+    // https://www.standardwebhooks.com, and the service it came from.
+    ("webhook-signature", "standard-webhook"),
+    ("svix-signature", "standard-webhook"),
+    // RFC 9421 and the drafts before it.
+    ("signature", "http-signature"),
+    ("x-signature", "signature"),
+];
+
+/// Whether a field of that name bears a signature.
+pub(super) fn is_field(name: &str) -> bool {
+    FIELDS.iter().any(|(field, _)| name.eq_ignore_ascii_case(field))
+}
+
+/// Under which scheme the message is signed, if it is.
+pub(crate) fn scheme(head: &Head<'_>) -> Option<&'static str> {
+    for field in head.fields() {
+        if let Some((_, scheme)) = FIELDS.iter().find(|(name, _)| field.is(name)) {
+            return Some(scheme);
+        }
+        if field.is("authorization") {
+            let value = field.value.trim_ascii_start();
+            let begins = |scheme: &[u8]| value.get(..scheme.len()).is_some_and(|v| v.eq_ignore_ascii_case(scheme));
+            if begins(b"AWS4-") {
+                return Some("aws-sigv4");
+            }
+            if begins(b"Signature ") {
+                return Some("http-signature");
+            }
+            if begins(b"OAuth ") && memchr::memmem::find(value, b"oauth_signature").is_some() {
+                return Some("oauth1");
+            }
+        }
+    }
+    let query = head.target().and_then(|target| target.split_once('?')).map_or("", |(_, query)| query);
+    query.split('&').find_map(|pair| match pair.split('=').next().unwrap_or("") {
+        "X-Amz-Signature" => Some("aws-sigv4"),
+        "X-Goog-Signature" => Some("google-v4"),
+        _ => None,
+    })
+}
+
+/// The signatures in the value of such a field, without what says how they were made: `t=1492774577,v1=5257…`,
+/// `sha256=5257…`, `v1,K5oZ…`, `sig1=:K2qG…:`, `keyId="a",signature="b"`.
+pub(super) fn signatures(value: &[u8]) -> impl Iterator<Item = std::ops::Range<usize>> {
+    let mut ranges = Vec::new();
+    let mut at = 0;
+    while at < value.len() {
+        let is_part = |b: &u8| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'/' | b'-' | b'_');
+        let len = value[at..].iter().take_while(|b| is_part(b)).count();
+        let padding = value[at + len..].iter().take(2).take_while(|b| **b == b'=').count();
+        // Shorter ones are names, numbers and moments.
+        if len >= 20 {
+            // The name of a parameter is not in quotes, and has one equals sign with something behind it.
+            let quoted = at.checked_sub(1).is_some_and(|before| value[before] == b'"');
+            let named = !quoted
+                && padding == 1
+                && value.get(at + len + 1).is_some_and(|b| is_part(b) || *b == b'"');
+            if !named {
+                ranges.push(at..at + len + padding);
+            }
+        }
+        at += (len + padding).max(1);
+    }
+    ranges.into_iter()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn schemes() {
+        for (head, wanted) in [
+            ("POST /hook HTTP/1.1\r\nX-Hub-Signature-256: sha256=00\r\n\r\n", Some("github-webhook")),
+            ("GET / HTTP/1.1\r\nAuthorization: AWS4-HMAC-SHA256 Credential=a\r\n\r\n", Some("aws-sigv4")),
+            ("GET /o?a=1&X-Amz-Signature=00 HTTP/1.1\r\n\r\n", Some("aws-sigv4")),
+            ("GET / HTTP/1.1\r\nAuthorization: Bearer x\r\n\r\n", None),
+            ("GET /?q=X-Amz-Signature HTTP/1.1\r\n\r\n", None),
+        ] {
+            assert_eq!(scheme(&Head::parse(head.as_bytes()).unwrap()), wanted, "{head}");
+        }
+    }
+
+    #[test]
+    fn only_the_signature_goes() {
+        const SHA: &str = "5257a869e7ecebeda32affa62cdca3fa51cad7e77a0e56ff536d0ce8e108d8bd";
+        for (before, after) in [
+            (format!("t=1492774577,v1={SHA}"), "t=1492774577,v1=*"),
+            (format!("sha256={SHA}"), "sha256=*"),
+            ("v1,K5oZfzN95Z9UVu1EsfQmfVNQhnkZ2pj9o9NDN/H/pI4=".into(), "v1,*"),
+            ("sig1=:K2qGT5srn2OGbOIDzQ6kYT+ruaycnDAAUpKv+ePFfD0RAxn/1BUe==:".into(), "sig1=:*:"),
+            (
+                "keyId=\"rsa-key-1\",algorithm=\"rsa-sha256\",signature=\"RklpZWxkcyBvZiB0aGUgd29ybGQ=\"".into(),
+                "keyId=\"rsa-key-1\",algorithm=\"rsa-sha256\",signature=\"*\"",
+            ),
+        ] {
+            let mut text = before.clone();
+            let ranges: Vec<_> = signatures(before.as_bytes()).collect();
+            for range in ranges.into_iter().rev() {
+                text.replace_range(range, "*");
+            }
+            assert_eq!(text, after);
+        }
+    }
+}
