@@ -5,6 +5,7 @@
 //!
 //! | module | job |
 //! |---|---|
+//! | [`bug`] | what a panic says, which is never a captured value |
 //! | [`exit`] | exit codes and the errors that carry them |
 //! | [`input`] | any input as a stream of exchanges |
 //! | [`output`] | files that must not be somebody else's, and a standard output that may be gone |
@@ -19,6 +20,7 @@
 //! | [`spool`] | standard input, kept so that it can be read twice |
 //! | [`terminal`] | what the terminal can show |
 
+mod bug;
 mod capture;
 mod demo;
 mod demo_server;
@@ -122,9 +124,12 @@ fn log(verbose: u8) {
 }
 
 fn main() -> ExitCode {
+    bug::say_where_only();
     let cli = Cli::parse();
     log(cli.verbose);
-    match cli.command.run() {
+    // A panic has been told by then.
+    let Ok(outcome) = std::panic::catch_unwind(|| cli.command.run()) else { return Exit::Internal.into() };
+    match outcome {
         Ok(exit) => exit.into(),
         Err(failure) => {
             eprintln!("{} {}", terminal::error_word(), exit::words(&failure.error));

@@ -1,9 +1,15 @@
 //! Standard input as an input like any other: what comes in is kept in a file without a name, because masking reads its
-//! input twice.
+//! input twice. It is not masked yet, so on the disk it is encrypted, under a key that only this process has.
 
+use std::fmt;
 use std::fs::File;
 use std::io::{self, IsTerminal, Read, Seek, SeekFrom};
 use std::sync::Arc;
+
+use chacha20::ChaCha20;
+use chacha20::cipher::{KeyIvInit as _, StreamCipher as _, StreamCipherSeek as _};
+use rand::TryRng as _;
+use zeroize::Zeroizing;
 
 use crate::exit::{Exit, Exits, Failure, fail};
 use crate::interrupt;
@@ -12,10 +18,36 @@ use crate::progress::Progress;
 /// Bytes read together.
 const PIECE: usize = 256 << 10;
 
+/// The key of one spool. Used for one stream of bytes only, so that the nonce may be nought.
+#[derive(Clone)]
+struct Secret(Arc<Zeroizing<[u8; 32]>>);
+
+impl Secret {
+    fn random() -> Result<Secret, Failure> {
+        let mut key = Zeroizing::new([0; 32]);
+        rand::rngs::SysRng.try_fill_bytes(key.as_mut_slice()).exits(Exit::Internal)?;
+        Ok(Secret(Arc::new(key)))
+    }
+
+    /// Encrypts or decrypts bytes that stand at this offset.
+    fn apply(&self, bytes: &mut [u8], at: u64) -> io::Result<()> {
+        let mut cipher = ChaCha20::new((&**self.0).into(), &[0; 12].into());
+        let done = cipher.try_seek(at).and_then(|()| cipher.try_apply_keystream(bytes));
+        done.map_err(|_| io::Error::other("more than 256 GiB"))
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Secret(…)")
+    }
+}
+
 /// What came by standard input. Clones read independently of each other.
 #[derive(Clone, Debug)]
 pub(crate) struct Spool {
     file: Arc<File>,
+    secret: Secret,
     at: u64,
     length: u64,
 }
@@ -38,6 +70,7 @@ impl Spool {
     fn of(mut reader: impl Read) -> Result<Spool, Failure> {
         let mut file = tempfile::tempfile().map_err(|error| disk(&error)).exits(Exit::Usage)?;
         let mut progress = Progress::new("reading standard input");
+        let secret = Secret::random()?;
         let mut piece = vec![0; PIECE];
         let mut length = 0;
         loop {
@@ -47,13 +80,13 @@ impl Spool {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
                 Err(error) => return Err(fail(Exit::Input, format!("standard input: {error}"))),
             };
-            io::Write::write_all(&mut file, piece.get(..read).unwrap_or_default())
-                .map_err(|error| disk(&error))
-                .exits(Exit::Usage)?;
-            length += read as u64;
+            let read = piece.get_mut(..read).unwrap_or_default();
+            secret.apply(read, length).map_err(|error| disk(&error)).exits(Exit::Usage)?;
+            io::Write::write_all(&mut file, read).map_err(|error| disk(&error)).exits(Exit::Usage)?;
+            length += read.len() as u64;
             progress.text(&format!("reading standard input: {}", mynah_traffic::units::format_bytes(length)));
         }
-        Ok(Spool { file: Arc::new(file), at: 0, length })
+        Ok(Spool { file: Arc::new(file), secret, at: 0, length })
     }
 
     /// From the first byte on.
@@ -83,6 +116,7 @@ fn read_at(file: &File, buffer: &mut [u8], at: u64) -> io::Result<usize> {
 impl Read for Spool {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let read = read_at(&self.file, buffer, self.at)?;
+        self.secret.apply(buffer.get_mut(..read).unwrap_or_default(), self.at)?;
         self.at += read as u64;
         Ok(read)
     }
@@ -108,6 +142,9 @@ mod tests {
     #[test]
     fn clones_read_independently() {
         let spool = Spool::of(&b"0123456789"[..]).unwrap();
+        let mut kept = [0; 10];
+        assert_eq!(read_at(&spool.file, &mut kept, 0).unwrap(), 10);
+        assert_ne!(&kept, b"0123456789", "encrypted");
         let (mut one, mut two) = (spool.reader(), spool.reader());
         let mut four = [0; 4];
         one.read_exact(&mut four).unwrap();

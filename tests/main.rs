@@ -9,6 +9,7 @@
 )]
 
 mod architecture;
+mod canary;
 mod common;
 mod exit_codes;
 mod gor;

@@ -58,6 +58,56 @@ fn profiles_have_the_true_shares() {
     }
 }
 
+/// Of a scenario: profiles with weights and sizes, correlations, endpoints.
+fn shape_of(place: &Place, file: &str) -> Vec<String> {
+    let scenario: toml::Table = std::fs::read_to_string(place.file(file)).unwrap().parse().unwrap();
+    let mut shape = Vec::new();
+    for (table, keys) in [
+        ("profile", &["name", "weight", "sessions", "think_s"][..]),
+        ("correlation", &["name", "from", "to", "format", "evidence"]),
+        ("endpoint", &["match", "requests"]),
+    ] {
+        for entry in scenario[table].as_array().unwrap() {
+            let told = keys.iter().filter_map(|key| Some(format!("{key} = {}", entry.get(*key)?)));
+            shape.push(format!("{table}: {}", told.collect::<Vec<_>>().join(", ")));
+        }
+    }
+    shape.sort();
+    shape
+}
+
+#[test]
+fn masking_changes_neither_sessions_nor_profiles_nor_correlations() {
+    let place = Place::new();
+    prepare(&place);
+    place.mynah(&["capture", &fixture("shop.pcap"), "-o", "raw.mynah", "--unmasked"]).ok();
+    place.mynah(&["profile", "raw.mynah", "-o", "raw.toml"]).ok();
+
+    let sessions = |file: &str| -> Vec<String> {
+        let lines = place.mynah(&["inspect", file, "--sessions", "--json"]).ok().stdout();
+        lines
+            .lines()
+            .map(|line| {
+                let session: serde_json::Value = serde_json::from_str(line).unwrap();
+                ["exchanges", "started_ns", "duration_s", "identified_by"]
+                    .map(|key| session[key].to_string())
+                    .join(" ")
+            })
+            .collect()
+    };
+    assert_eq!(sessions("shop.mynah"), sessions("raw.mynah"));
+    let (masked, raw) = (shape_of(&place, "shop.toml"), shape_of(&place, "raw.toml"));
+    for (masked, raw) in masked.iter().zip(&raw) {
+        assert_eq!(masked, raw);
+    }
+    assert_eq!(masked.len(), raw.len());
+    // One of the correlated tokens stands in an inline script and nowhere else.
+    assert!(
+        masked.iter().any(|line| line.starts_with("correlation") && line.contains("script:")),
+        "{masked:#?}"
+    );
+}
+
 #[test]
 fn log_in_and_checkout_succeed_at_ten_times_the_rate() {
     let place = Place::new();

@@ -90,7 +90,10 @@ impl Masker {
             };
             let Some(original) = slot.take() else { continue };
             let mut scanner = Scanner::new(&self.policy, &mut self.state, &mut self.memo);
-            let Outcome { message, places, withheld } = message::mask(&mut scanner, &original, side);
+            let Outcome { message, places, withheld, signed } = message::mask(&mut scanner, &original, side);
+            if let Some(scheme) = signed {
+                self.report.sign(scheme);
+            }
             *slot = message;
             for reason in withheld {
                 self.report.quarantine(reason);

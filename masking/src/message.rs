@@ -3,12 +3,12 @@
 use std::ops::Range;
 
 use bytes::Bytes;
-use mynah_message::{Edit, Error, Limits, Message, Part, View, patch};
+use mynah_message::{Edit, Error, Head, Limits, Message, Part, View, patch, without_digests};
 use mynah_traffic::{SensitiveSpan, Side};
 
 use crate::kind::Kind;
 use crate::scan::part::Planned;
-use crate::scan::{Scanner, Unreadable};
+use crate::scan::{Scanner, Unreadable, signature};
 
 /// What became of a message.
 pub(crate) struct Outcome {
@@ -18,6 +18,8 @@ pub(crate) struct Outcome {
     pub(crate) places: Vec<Place>,
     /// Why parts were withheld.
     pub(crate) withheld: Vec<&'static str>,
+    /// Under which scheme it is signed, if it is.
+    pub(crate) signed: Option<&'static str>,
 }
 
 /// Where a pseudonym stands in the new message.
@@ -60,7 +62,8 @@ pub(crate) fn learn(scanner: &mut Scanner<'_>, message: &Message, side: Side) {
 
 /// Masks a message.
 pub(crate) fn mask(scanner: &mut Scanner<'_>, message: &Message, side: Side) -> Outcome {
-    let mut outcome = Outcome { message: None, places: Vec::new(), withheld: Vec::new() };
+    let mut outcome = Outcome { message: None, places: Vec::new(), withheld: Vec::new(), signed: None };
+    outcome.signed = Head::parse(&message.head).ok().and_then(|head| signature::scheme(&head));
     let with_body = match body(scanner, message) {
         Ok((masked, places)) => {
             outcome.places = places;
@@ -68,7 +71,7 @@ pub(crate) fn mask(scanner: &mut Scanner<'_>, message: &Message, side: Side) -> 
         }
         Err(Unreadable(reason)) => {
             outcome.withheld.push(reason);
-            Message { body: Bytes::new(), ..message.clone() }
+            withheld(message)
         }
     };
     let Ok((mut masked, places)) = head(scanner, &with_body) else {
@@ -87,6 +90,11 @@ pub(crate) fn mask(scanner: &mut Scanner<'_>, message: &Message, side: Side) -> 
     }
     outcome.message = Some(masked);
     outcome
+}
+
+/// The message without its body, and without what would tell whether a guess at the body is right.
+pub(crate) fn withheld(message: &Message) -> Message {
+    Message { body: Bytes::new(), head: without_digests(&message.head), trailers: message.trailers.clone() }
 }
 
 pub(crate) fn body(

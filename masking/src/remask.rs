@@ -95,7 +95,7 @@ pub(crate) fn remask(
         Err(unreadable) => {
             spans.retain(|s| !s.in_body);
             withheld.push(unreadable.0);
-            Message { body: Bytes::new(), ..message.clone() }
+            message::withheld(message)
         }
     };
     follow(&mut spans, &message.head, &now.head);

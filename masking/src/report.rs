@@ -19,6 +19,8 @@ pub struct Report {
     pub by_place: BTreeMap<String, u64>,
     /// Parts withheld because they could not be masked, by reason.
     pub quarantined: BTreeMap<String, u64>,
+    /// Messages that are signed over what may have been changed, by scheme: their signatures are pseudonyms and hold no more.
+    pub signed: BTreeMap<String, u64>,
     /// The policy, SHA-256 in hex.
     pub policy_hash: String,
     /// The key, by name, in hex.
@@ -29,6 +31,10 @@ impl Report {
     pub(crate) fn count(&mut self, kind: &'static str, place: &'static str) {
         add(&mut self.masked, kind);
         add(&mut self.by_place, place);
+    }
+
+    pub(crate) fn sign(&mut self, scheme: &'static str) {
+        add(&mut self.signed, scheme);
     }
 
     pub(crate) fn quarantine(&mut self, reason: &'static str) {
@@ -50,6 +56,7 @@ impl Report {
             masked: less(&self.masked, &before.masked),
             by_place: less(&self.by_place, &before.by_place),
             quarantined: less(&self.quarantined, &before.quarantined),
+            signed: less(&self.signed, &before.signed),
             ..self.clone()
         }
     }

@@ -6,7 +6,7 @@ use std::ops::Range;
 use bytes::Bytes;
 
 use crate::content::{codings, encode_content};
-use crate::{Error, Head, Message, Part, Side, View, digest};
+use crate::{Error, Field, Head, Message, Part, Side, View, digest};
 
 /// One span and what is to stand there instead.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -57,6 +57,22 @@ pub fn fix_framing(message: Message) -> Message {
         Ok(head) => Message { head, ..message },
         Err(_) => message,
     }
+}
+
+/// The head without [digests](crate::digest) of the body: who may not have a body may not try out guesses at it either. A head
+/// that cannot be parsed comes back as it was.
+pub fn without_digests(raw: &Bytes) -> Bytes {
+    let Ok(head) = Head::parse(raw) else { return raw.clone() };
+    let lines = head.fields().filter(|field| digest::is_digest(field.name));
+    let edits: Vec<Edit> =
+        lines.map(|f| Edit { part: Part::Head, span: line_span(raw, &f), bytes: Vec::new() }).collect();
+    splice(raw, edits).ok().flatten().map_or_else(|| raw.clone(), Bytes::from)
+}
+
+/// A field's whole line, with its line break.
+fn line_span(raw: &[u8], field: &Field<'_>) -> Range<usize> {
+    let end = memchr::memchr(b'\n', raw.get(field.value_span.end..).unwrap_or_default());
+    field.name_span.start..end.map_or(raw.len(), |n| field.value_span.end + n + 1)
 }
 
 /// The data with the edits made; `None` when that changes nothing.
@@ -110,9 +126,7 @@ fn reframe(raw: Bytes, body: &[u8], digests: bool) -> Result<Bytes, Error> {
         let (span, bytes) = if let Some(value) = value {
             (field.value_span, value.into_owned())
         } else {
-            // The whole line goes, with its line break.
-            let end = memchr::memchr(b'\n', &raw[field.value_span.end..]);
-            (field.name_span.start..end.map_or(raw.len(), |n| field.value_span.end + n + 1), Vec::new())
+            (line_span(&raw, &field), Vec::new())
         };
         edits.push(Edit { part: Part::Head, span, bytes });
     }

@@ -67,7 +67,8 @@ impl Opened {
 
     /// Whether that is hardly by chance: else a token that happens to decode to a text would be taken for the text.
     pub(super) fn is_certain(&self) -> bool {
-        let telling = matches!(self.form, Form::Base64 { padded: true, .. }) && !self.text.len().is_multiple_of(3);
+        let telling =
+            matches!(self.form, Form::Base64 { padded: true, .. }) && !self.text.len().is_multiple_of(3);
         self.coding.is_some() || surprise(&self.text) + if telling { 8.0 } else { 0.0 } >= SURPRISE
     }
 
@@ -144,7 +145,8 @@ fn unhex(value: &[u8]) -> Option<Opened> {
 fn unbase64(value: &[u8]) -> Option<(Form, Vec<u8>)> {
     let inner = value.strip_suffix(b"==").or_else(|| value.strip_suffix(b"=")).unwrap_or(value);
     let padded = inner.len() < value.len() || value.len().is_multiple_of(4);
-    if inner.len() < 3 || inner.len() % 4 == 1 || inner.len() < value.len() && !value.len().is_multiple_of(4) {
+    if inner.len() < 3 || inner.len() % 4 == 1 || inner.len() < value.len() && !value.len().is_multiple_of(4)
+    {
         return None;
     }
     if !begins_text(inner) {
@@ -188,7 +190,8 @@ fn begins_text(inner: &[u8]) -> bool {
     let first = a << 2 | b >> 4;
     let second = b << 4 | c >> 2;
     let control = |b: u8| b < b' ' && !matches!(b, b'\t' | b'\n' | b'\r') || b == 0x7f;
-    matches!(first, 0x1f | 0x28 | 0x78) || !control(first) && !(0x80..0xc2).contains(&first) && !control(second)
+    matches!(first, 0x1f | 0x28 | 0x78)
+        || !control(first) && !(0x80..0xc2).contains(&first) && !control(second)
 }
 
 #[cfg(test)]
@@ -245,7 +248,8 @@ mod tests {
     fn compressed_text_is_opened_under_limits() {
         for coding in [Coding::Gzip, Coding::Deflate, Coding::Zstd] {
             let packed = content::encode_content(&[coding], &b"password ".repeat(300)).unwrap();
-            let opened = Opened::of(STANDARD.encode(&packed).as_bytes(), &Limits::default()).unwrap().unwrap();
+            let opened =
+                Opened::of(STANDARD.encode(&packed).as_bytes(), &Limits::default()).unwrap().unwrap();
             assert_eq!(opened.coding, Some(coding));
             assert_eq!(opened.text, b"password ".repeat(300));
             let bomb = content::encode_content(&[coding], &vec![b' '; 8 << 20]).unwrap();

@@ -290,9 +290,12 @@ fn legible(view: &View<'_>) -> Result<(), Unreadable> {
     let charset = view.head().get("content-type").and_then(|value| head::parameter(value, "charset"));
     let foreign = charset.is_some_and(|charset| {
         let charset = charset.to_ascii_lowercase();
-        ["utf-16", "utf16", "utf-32", "utf32", "utf-7", "ucs-", "iso-2022", "hz-gb", "ebcdic", "ibm037", "cp037"]
-            .iter()
-            .any(|begin| charset.starts_with(begin))
+        [
+            "utf-16", "utf16", "utf-32", "utf32", "utf-7", "ucs-", "iso-2022", "hz-gb", "ebcdic", "ibm037",
+            "cp037",
+        ]
+        .iter()
+        .any(|begin| charset.starts_with(begin))
     });
     // Many say so of what is UTF-8 all the same.
     let plain = std::str::from_utf8(view.body()).is_ok_and(|text| !text.contains(['\0', '\u{1b}']));

@@ -37,7 +37,8 @@ pub(crate) fn scheme(head: &Head<'_>) -> Option<&'static str> {
         }
         if field.is("authorization") {
             let value = field.value.trim_ascii_start();
-            let begins = |scheme: &[u8]| value.get(..scheme.len()).is_some_and(|v| v.eq_ignore_ascii_case(scheme));
+            let begins =
+                |scheme: &[u8]| value.get(..scheme.len()).is_some_and(|v| v.eq_ignore_ascii_case(scheme));
             if begins(b"AWS4-") {
                 return Some("aws-sigv4");
             }
@@ -70,9 +71,8 @@ pub(super) fn signatures(value: &[u8]) -> impl Iterator<Item = std::ops::Range<u
         if len >= 20 {
             // The name of a parameter is not in quotes, and has one equals sign with something behind it.
             let quoted = at.checked_sub(1).is_some_and(|before| value[before] == b'"');
-            let named = !quoted
-                && padding == 1
-                && value.get(at + len + 1).is_some_and(|b| is_part(b) || *b == b'"');
+            let named =
+                !quoted && padding == 1 && value.get(at + len + 1).is_some_and(|b| is_part(b) || *b == b'"');
             if !named {
                 ranges.push(at..at + len + padding);
             }
@@ -108,7 +108,8 @@ mod tests {
             ("v1,K5oZfzN95Z9UVu1EsfQmfVNQhnkZ2pj9o9NDN/H/pI4=".into(), "v1,*"),
             ("sig1=:K2qGT5srn2OGbOIDzQ6kYT+ruaycnDAAUpKv+ePFfD0RAxn/1BUe==:".into(), "sig1=:*:"),
             (
-                "keyId=\"rsa-key-1\",algorithm=\"rsa-sha256\",signature=\"RklpZWxkcyBvZiB0aGUgd29ybGQ=\"".into(),
+                "keyId=\"rsa-key-1\",algorithm=\"rsa-sha256\",signature=\"RklpZWxkcyBvZiB0aGUgd29ybGQ=\""
+                    .into(),
                 "keyId=\"rsa-key-1\",algorithm=\"rsa-sha256\",signature=\"*\"",
             ),
         ] {

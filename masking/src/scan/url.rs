@@ -1,9 +1,11 @@
-//! URLs within text: their queries, fragments, matrix parameters and user information.
+//! URLs within text: their queries, fragments, matrix parameters and user information. And `password=…` in any text: in a line of
+//! a log, in a comment.
 
 use mynah_message::{Encoding, percent};
 
 use super::layer::Layer;
 use super::{Context, Patch, Scanner, merge, shift};
+use crate::entropy;
 use crate::kind::Kind;
 use crate::names::Rule;
 
@@ -42,6 +44,34 @@ impl Scanner<'_> {
         }
         for at in memchr::memmem::find_iter(text, b"://") {
             merge(&mut patches, shift(self.user_information(&text[at + 3..], context), at + 3));
+        }
+        patches
+    }
+
+    /// The patches of `name=value` in the middle of a text, where the name is a secret's and the value no word, as it would be in code.
+    pub(super) fn assignments(&mut self, text: &[u8], context: Context) -> Vec<Patch> {
+        let mut patches = Vec::new();
+        for equals in memchr::memchr_iter(b'=', text) {
+            let rest = &text[equals + 1..];
+            let is_name = |b: &u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.');
+            if !rest.first().is_some_and(u8::is_ascii_alphanumeric)
+                || !equals.checked_sub(1).is_some_and(|before| is_name(&text[before]))
+            {
+                continue;
+            }
+            let name = text[..equals].iter().rev().take(64).take_while(|b| is_name(b)).count();
+            let Some(Rule::Mask(kind)) =
+                self.memo.name(&self.policy.names, &text[equals - name..equals]).rule
+            else {
+                continue;
+            };
+            let len = rest.iter().take_while(|b| !ends_url(**b) && !b"&;,()[]{}".contains(*b)).count();
+            let value = &rest[..len];
+            let told = kind.is_machine_made() || matches!(kind, Kind::Password | Kind::Otp);
+            if told && (value.iter().any(u8::is_ascii_digit) || entropy::random_bits(value) >= 20.0) {
+                let found = self.named(kind, value, context);
+                merge(&mut patches, shift(found, equals + 1));
+            }
         }
         patches
     }

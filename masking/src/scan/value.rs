@@ -3,7 +3,7 @@
 use mynah_message::{Encoding, Limits, percent};
 
 use super::layer::{Layer, splice};
-use super::opened::{Opened, TooLarge};
+use super::opened::Opened;
 use super::signature::signatures;
 use super::{Context, DEPTH, Patch, Scanner, Unreadable, merge, nested, shift};
 use crate::detect;
@@ -102,9 +102,10 @@ impl Scanner<'_> {
             }
         }
         let opened = Opened::of(value, &Limits::default()).ok().flatten().filter(Opened::is_certain)?;
+        let met = self.met;
         let patches = self.value(&opened.text, context.inner(rule));
         // Should nothing be found in it after all, the whole is the secret.
-        closed(&opened, value, &patches)
+        (self.met > met).then(|| closed(&opened, value, &patches).unwrap_or_default())
     }
 
     /// `Bearer …`, `Basic …`, `Token …`: credentials, wherever they stand.
@@ -124,13 +125,11 @@ impl Scanner<'_> {
             0
         };
         let inner = &value[start..];
-        let opened = match Opened::of(inner, &Limits::default()) {
-            Ok(opened) => opened?,
-            Err(TooLarge) => {
-                self.over = Some(Unreadable("nested-too-large"));
-                return None;
-            }
+        let Ok(opened) = Opened::of(inner, &Limits::default()) else {
+            self.over = Some(Unreadable("nested-too-large"));
+            return None;
         };
+        let opened = opened?;
         if !self.may_open(context) {
             return None;
         }
@@ -170,6 +169,7 @@ impl Scanner<'_> {
         }
         if context.depth < DEPTH && signs.may_hold_url() {
             merge(&mut patches, self.urls(value, context));
+            merge(&mut patches, self.assignments(value, context));
         }
         if !context.searched {
             let matches = self.sink.matches(value);
@@ -200,9 +200,9 @@ fn closed(opened: &Opened, value: &[u8], patches: &[Patch]) -> Option<Vec<Patch>
 
 /// `Bearer` or `Basic`, and one word behind it.
 fn is_schemed(value: &[u8]) -> bool {
-    let scheme = [&b"bearer "[..], b"basic "].into_iter().find(|scheme| {
-        value.get(..scheme.len()).is_some_and(|there| there.eq_ignore_ascii_case(scheme))
-    });
+    let scheme = [&b"bearer "[..], b"basic "]
+        .into_iter()
+        .find(|scheme| value.get(..scheme.len()).is_some_and(|there| there.eq_ignore_ascii_case(scheme)));
     scheme.is_some_and(|scheme| {
         let token = &value[scheme.len()..];
         token.len() >= 8 && token.iter().all(|b| b.is_ascii_alphanumeric() || b"-._~+/=".contains(b))

@@ -75,7 +75,8 @@ fn chunked_has_no_length_and_digests_follow() {
     let sha256 = "uU0nuZNNPgilLlLX2n2r+sSE7+N6U4DukIj3rOLvzek=";
     assert!(text.contains(&format!("Content-Digest: sha-256=:{sha256}:, sha-512=:MJ7MSJwS")), "{text}");
     assert!(text.contains(", md5=:XrY7u+Ae7tCTyyK7j1rNww==:\r\n"), "{text}");
-    let rest = format!("\r\nDigest: SHA-256={sha256}\r\nContent-MD5: XrY7u+Ae7tCTyyK7j1rNww==\r\nX: y\r\n\r\n");
+    let rest =
+        format!("\r\nDigest: SHA-256={sha256}\r\nContent-MD5: XrY7u+Ae7tCTyyK7j1rNww==\r\nX: y\r\n\r\n");
     assert!(text.contains(&rest), "{text}");
     assert!(!text.contains("Content-Length"));
 }

@@ -1,0 +1,227 @@
+//! Values within values, and what stands in the way of looking.
+
+use super::*;
+
+/// The body of a JSON answer `{"x": value}` among exchanges that teach nothing.
+fn under_x(value: &str) -> String {
+    let body = serde_json::json!({ "x": value }).to_string();
+    let masked: serde_json::Value = serde_json::from_str(&body_of("application/json", &body)).unwrap();
+    masked["x"].as_str().unwrap().to_owned()
+}
+
+fn un64(text: &str) -> String {
+    String::from_utf8(STANDARD.decode(text).unwrap()).unwrap()
+}
+
+#[test]
+fn encodings_are_opened_under_names_that_say_nothing() {
+    let json = format!(r#"{{"step":3,"password":"{PASSWORD}","theme":"dark"}}"#);
+    let opened = un64(&under_x(&STANDARD.encode(&json)));
+    assert!(opened.starts_with(r#"{"step":3,"password":""#) && opened.ends_with(r#"","theme":"dark"}"#));
+    assert!(!opened.contains(PASSWORD), "{opened}");
+
+    let twice = un64(&un64(&under_x(&STANDARD.encode(STANDARD.encode(&json)))));
+    assert_eq!(twice, opened, "one value, one pseudonym, however deep");
+
+    let hexed = under_x(&String::from_utf8(crate::variant::hex(json.as_bytes(), true)).unwrap());
+    assert_eq!(hexed, String::from_utf8(crate::variant::hex(opened.as_bytes(), true)).unwrap());
+
+    let uri = under_x(&format!("data:application/json;base64,{}", STANDARD.encode(&json)));
+    assert_eq!(un64(uri.strip_prefix("data:application/json;base64,").unwrap()), opened);
+
+    let gzip = |text: &str| encode_content(&[mynah_message::Coding::Gzip], text.as_bytes()).unwrap();
+    let packed = STANDARD.decode(under_x(&STANDARD.encode(gzip(&json)))).unwrap();
+    let coding = mynah_message::Coding::Gzip;
+    let unpacked = mynah_message::content::decode_coding(coding, &packed, &Limits::default()).unwrap();
+    assert_eq!(String::from_utf8(unpacked).unwrap(), opened);
+}
+
+#[test]
+fn an_encoded_secret_under_its_name_is_the_same_secret() {
+    let body = format!(
+        r#"{{"password":"{PASSWORD}","a":{{"password":"{}"}},"b":{{"password":"{}"}},"c":"Basic {}"}}"#,
+        STANDARD.encode(PASSWORD),
+        String::from_utf8(crate::variant::hex(PASSWORD.as_bytes(), false)).unwrap(),
+        STANDARD.encode(format!("ann:{PASSWORD}")),
+    );
+    let masked: serde_json::Value = serde_json::from_str(&body_of("application/json", &body)).unwrap();
+    let plain = masked["password"].as_str().unwrap();
+    assert_ne!(plain, PASSWORD);
+    assert_eq!(un64(masked["a"]["password"].as_str().unwrap()), plain);
+    let hexed = masked["b"]["password"].as_str().unwrap();
+    assert_eq!(hexed.as_bytes(), crate::variant::hex(plain.as_bytes(), false));
+    let basic = un64(masked["c"].as_str().unwrap().strip_prefix("Basic ").unwrap());
+    assert_eq!(basic.split_once(':').unwrap().1, plain);
+}
+
+#[test]
+fn what_is_nested_too_deep_is_withheld_in_its_smallest_part() {
+    let mut text = format!(r#"{{"password":"{PASSWORD}"}}"#);
+    for _ in 0..6 {
+        text = serde_json::json!({ "x": text }).to_string();
+    }
+    let deep = |body: &str| message("HTTP/1.1 200 OK\nContent-Type: application/json\nX-Kept: 1\n", body);
+    let inner = text.clone();
+    for (body, head_value, reason) in [
+        (&*text, "1", None),
+        (&*serde_json::json!({ "x": inner }).to_string(), "1", Some("nested-too-deep")),
+        ("{}", &*serde_json::json!({ "x": text }).to_string(), None),
+    ] {
+        let mut response = deep(body);
+        let head = String::from_utf8(response.head.to_vec()).unwrap();
+        response.head = head.replace("X-Kept: 1", &format!("X-Kept: {head_value}")).into();
+        let exchanges = [exchange(message("GET / HTTP/1.1\n", ""), response.clone())];
+        let (masked, masker) = run(&exchanges);
+        let reasons: Vec<_> = masker.report().quarantined.keys().map(String::as_str).collect();
+        assert_eq!(reasons, reason.into_iter().collect::<Vec<_>>());
+        assert_eq!(masked[0].flags.has(Flag::BodyWithheld), reason.is_some());
+        assert!(!everything(&masked).contains(PASSWORD), "{}", everything(&masked));
+        let kept = masked[0].response.as_ref().unwrap();
+        assert_eq!(kept.body.is_empty(), reason.is_some());
+        assert!(kept.head.starts_with(b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nX-Kept: "));
+    }
+}
+
+#[test]
+fn what_cannot_be_read_is_withheld_with_the_reason() {
+    let bomb = encode_content(&[mynah_message::Coding::Gzip], &vec![b'['; 200 << 20]).unwrap();
+    let inner_bomb = encode_content(&[mynah_message::Coding::Gzip], &vec![b' '; 8 << 20]).unwrap();
+    let utf16: Vec<u8> = "{\"password\":\"x\"}".encode_utf16().flat_map(u16::to_le_bytes).collect();
+    for (head, body, reason) in [
+        ("Content-Encoding: gzip\n", b"\x1f\x8b\x08 damaged".to_vec(), "coding-damaged"),
+        ("Content-Encoding: compress\n", b"x".to_vec(), "coding-unknown"),
+        ("Content-Encoding: gzip\n", bomb, "too-large"),
+        ("Content-Type: application/octet-stream\n", inner_bomb.clone(), "too-large"),
+        (
+            "Content-Type: application/json\n",
+            format!("{{\"x\":\"{}\"}}", STANDARD.encode(inner_bomb)).into_bytes(),
+            "nested-too-large",
+        ),
+        ("Content-Type: text/plain; charset=UTF-16LE\n", utf16, "charset"),
+        ("Content-Type: application/json\n", b"{\"password\":\"x\",,,".to_vec(), "json-broken"),
+    ] {
+        let bad = message(&format!("HTTP/1.1 200 OK\n{head}Content-MD5: AAAA\n"), &body);
+        let good = message("HTTP/1.1 200 OK\n", "good");
+        let exchanges = [
+            exchange(message("GET /1 HTTP/1.1\n", ""), bad),
+            exchange(message("GET /2 HTTP/1.1\n", ""), good.clone()),
+        ];
+        let (masked, masker) = run(&exchanges);
+        assert_eq!(audit(masker.auditor(), &masked), Ok(()));
+        assert_eq!(masker.report().quarantined.iter().collect::<Vec<_>>(), [(&reason.to_owned(), &1)]);
+        assert!(masked[0].flags.has(Flag::BodyWithheld) && !masked[1].flags.has(Flag::BodyWithheld));
+        let withheld = masked[0].response.as_ref().unwrap();
+        assert!(withheld.body.is_empty() && !withheld.head.windows(3).any(|w| w == b"MD5"));
+        assert_eq!(masked[1].response.as_ref(), Some(&good), "the rest is written");
+    }
+}
+
+#[test]
+fn files_within_messages_are_opened() {
+    let json = format!(r#"{{"email":"{EMAIL}"}}"#);
+    let file = encode_content(&[mynah_message::Coding::Gzip], json.as_bytes()).unwrap();
+    let head = "PUT /upload HTTP/1.1\nContent-Type: application/gzip\n";
+    let masked = proven(&[exchange(message(head, file), message("HTTP/1.1 200 OK\n", ""))]);
+    let body = &masked[0].request.as_ref().unwrap().body;
+    let coding = mynah_message::Coding::Gzip;
+    let text = mynah_message::content::decode_coding(coding, body, &Limits::default()).unwrap();
+    let text = String::from_utf8(text).unwrap();
+    assert!(text.starts_with(r#"{"email":""#) && !text.contains("Ann.Lee"), "{text}");
+}
+
+#[test]
+fn arguments_of_graphql_go_by_their_names() {
+    let query = format!(
+        r#"mutation {{ login(email: "{EMAIL}", password: "hunter2!", remember: true) {{ token user {{ name }} }} }}"#
+    );
+    let body = serde_json::json!({ "query": query, "variables": { "pin": "4821" } }).to_string();
+    let masked = body_of("application/json", &body);
+    assert!(
+        !masked.contains("hunter2!") && !masked.contains("4821") && !masked.contains("Ann.Lee"),
+        "{masked}"
+    );
+    assert!(masked.contains("remember: true) { token user { name } } }"), "{masked}");
+}
+
+#[test]
+fn assignments_in_texts_are_seen_and_code_is_left() {
+    let log = format!("12:01 login ok password={PASSWORD} user=7, next: token=abc12345; page=2\n");
+    let masked = body_of("text/plain", &log);
+    assert!(!masked.contains(PASSWORD) && !masked.contains("abc12345"), "{masked}");
+    assert!(masked.starts_with("12:01 login ok password=") && masked.ends_with("; page=2\n"), "{masked}");
+    let page = format!(
+        "<html><!-- password={PASSWORD} --><script>token=readToken(); password=form.password.value;</script></html>"
+    );
+    let masked = body_of("text/html", &page);
+    assert!(!masked.contains(PASSWORD), "{masked}");
+    assert!(
+        masked.ends_with("<script>token=readToken(); password=form.password.value;</script></html>"),
+        "{masked}"
+    );
+}
+
+#[test]
+fn digests_follow_and_signatures_go_without_their_form() {
+    use sha2::Digest as _;
+    const SHA: &str = "5257a869e7ecebeda32affa62cdca3fa51cad7e77a0e56ff536d0ce8e108d8bd";
+    let head = format!(
+        "POST /hook HTTP/1.1\nContent-Type: application/json\nContent-Digest: sha-256=:AAAA:\nStripe-Signature: t=1492774577,v1={SHA}\nX-Hub-Signature-256: sha256={SHA}\n"
+    );
+    let body = format!(r#"{{"email":"{EMAIL}"}}"#);
+    let (masked, masker) = run(&[exchange(message(&head, body), message("HTTP/1.1 200 OK\n", ""))]);
+    assert_eq!(masker.report().signed["stripe-webhook"], 1);
+    let request = masked[0].request.as_ref().unwrap();
+    let digest = STANDARD.encode(sha2::Sha256::digest(&request.body));
+    assert_eq!(extract(request, "header:Content-Digest"), format!("sha-256=:{digest}:"));
+    let stripe = extract(request, "header:Stripe-Signature");
+    let v1 = stripe.strip_prefix("t=1492774577,v1=").unwrap();
+    assert!(v1.len() == 64 && v1 != SHA && v1.bytes().all(|b| b.is_ascii_hexdigit()), "{stripe}");
+    assert_eq!(extract(request, "header:X-Hub-Signature-256"), format!("sha256={v1}"));
+}
+
+#[test]
+fn odd_documents_keep_every_byte_outside_of_the_masked_spans() {
+    // What is in «» is sensitive; all else must come out as it went in.
+    let odd = [
+        ("duplicate keys", r#"{"password":"«first-one-77»","password":"«second-one-78»","a":1,"a":2}"#),
+        ("numbers beyond a double", r#"{"n":1e400,"m":-1E-400,"email":"«a@b.example»"}"#),
+        ("lone surrogates", r#"{"s":"\ud83d","t":"\uDE00x","email":"«a@b.example»"}"#),
+        ("a byte order mark", "\u{feff}{\"email\":\"«a@b.example»\"}"),
+        ("big integers", r#"{"id":123456789012345678901234567890,"email":"«a@b.example»"}"#),
+        ("1.0 is not 1", r#"{"a":1.0,"b":1,"c":1.00e0,"d":-0,"e":0.10,"email":"«a@b.example»"}"#),
+        ("escaped slashes", r#"{"u":"https:\/\/x.example\/a","email":"«a@b.example»","v":"a\/b"}"#),
+        ("documents in a row", "{\"email\":\"«a@b.example»\"}\n{\"email\":\"«c@d.example»\"}{\"n\":1}"),
+        ("white space", " \t\r\n[ {\r\n\t\"email\" : \"«a@b.example»\" } ,\n\n 1 ] \n"),
+        ("escapes nobody needs", r#"{"\u0065mail":"«a@b.example»","x":"\u0041\u00e9\u002F"}"#),
+        ("control characters", "{\"x\":\"a\tb\u{1}c\",\"email\":\"«a@b.example»\"}"),
+        ("empty and odd keys", r#"{"":0,"a.b[0]":1,"'":2,"email":"«a@b.example»","\"":3}"#),
+        ("deep nesting", r#"[[[[[[[[[[[[[[[[[[[[{"a":[{"email":"«a@b.example»"}]}]]]]]]]]]]]]]]]]]]]]"#),
+        ("scalars as documents", "\"«a@b.example»\"\n42\nnull\n\"x\""),
+        ("a secret as a number", r#"{"card_number":«4111111111111111»,"cvc":«123»,"n":4111111111111112}"#),
+        (
+            "literals and nulls under telling names",
+            r#"{"password":null,"token":false,"email":"","pin":"«4821»"}"#,
+        ),
+    ];
+    for (what, marked) in odd {
+        let pieces: Vec<&str> = marked.split(['«', '»']).collect();
+        let masked = body_of("application/json", &pieces.concat());
+        let mut rest = masked.as_str();
+        for (i, piece) in pieces.iter().enumerate() {
+            if i % 2 == 0 {
+                rest = rest.strip_prefix(piece).unwrap_or_else(|| panic!("{what}: {piece:?} in {masked:?}"));
+            } else {
+                let end = rest.find(pieces[i + 1].chars().next().unwrap()).unwrap();
+                assert_ne!(&rest[..end], *piece, "{what}: {masked}");
+                assert!(end > 0, "{what}: {masked}");
+                rest = &rest[end..];
+            }
+        }
+        assert_eq!(rest, "", "{what}: {masked}");
+    }
+    // Bytes that are no UTF-8 are kept, too.
+    let body = [&b"{\"x\":\"\xff\xfe\xc3\",\"email\":\"a@b.example\"}"[..]].concat();
+    let head = "HTTP/1.1 200 OK\nContent-Type: application/json\n";
+    let masked = proven(&[exchange(message("GET / HTTP/1.1\n", ""), message(head, body))]);
+    assert!(masked[0].response.as_ref().unwrap().body.starts_with(b"{\"x\":\"\xff\xfe\xc3\",\"email\":\""));
+}
