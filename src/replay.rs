@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use mynah_grouping::Options as Grouping;
 use mynah_replay::{
-    HostHeader, LoadModel, Middleware, Options, Prepared, Progress as Point, Stop, Target, TraceStep,
+    HostHeader, LoadModel, Middleware, Options, Prepared, Progress as Point, Signer, Stop, Target, TraceStep,
 };
 use mynah_report::{html, table};
 use mynah_traffic::Nanos;
@@ -87,6 +87,11 @@ pub(crate) struct Args {
     /// back is sent; what does not within 2s is counted as failed (middleware).
     #[arg(long, value_name = "CMD")]
     middleware: Option<String>,
+
+    /// Sign requests that bear a signature of this scheme anew, with the secret in this file: github-webhook, stripe-webhook,
+    /// slack-webhook, shopify-webhook, standard-webhook, or aws-sigv4 (ACCESS_KEY_ID:SECRET_ACCESS_KEY); repeatable.
+    #[arg(long = "sign", value_name = "SCHEME=FILE", value_parser = parse_sign)]
+    signers: Vec<(String, PathBuf)>,
 
     /// Accept any certificate.
     #[arg(long)]
@@ -212,6 +217,25 @@ impl Args {
     }
 }
 
+fn parse_sign(text: &str) -> Result<(String, PathBuf), String> {
+    let (scheme, file) = text.split_once('=').ok_or("SCHEME=FILE, as in github-webhook=secret.txt")?;
+    if Signer::schemes().all(|known| known != scheme) {
+        let hint = mynah_traffic::nearest(scheme, Signer::schemes());
+        return Err(format!(
+            "no such scheme{}",
+            hint.map(|h| format!("; did you mean {h}?")).unwrap_or_default()
+        ));
+    }
+    Ok((scheme.to_owned(), file.into()))
+}
+
+fn signer((scheme, file): &(String, PathBuf)) -> Result<Arc<Signer>, Failure> {
+    let secret = std::fs::read(file)
+        .map_err(|error| anyhow::anyhow!("--sign {scheme}: {}: {error}", file.display()))
+        .exits(Exit::Usage)?;
+    Ok(Arc::new(Signer::new(scheme, &secret).map_err(replay_failure)?))
+}
+
 pub(crate) fn run(args: &Args) -> Outcome {
     // A recording is grouped into a scenario that lives as long as the run.
     let folder = tempfile::tempdir().exits(Exit::Usage)?;
@@ -226,6 +250,7 @@ pub(crate) fn run(args: &Args) -> Outcome {
     }
     let mut options = args.options(prepared.scenario())?;
     let middleware = args.middleware.as_deref().map(Requests::start).transpose()?;
+    options.signers = args.signers.iter().map(signer).collect::<Result<_, _>>()?;
     options.middleware = middleware.clone().map(|middleware| middleware as Arc<dyn Middleware>);
     tracing::info!(sessions = prepared.sessions(), endpoints = prepared.endpoints().len(), load = ?options.load, seed = options.seed, "prepared");
     let outcome = if args.trace {

@@ -1,6 +1,7 @@
 //! Canaries in every place a value can stand in are in nothing that mynah writes or says: recordings, exports, profiles,
 //! reports, logs at their loudest, temporary files, and errors about input that is broken around them.
 
+use std::fmt::Write as _;
 use std::io::Write as _;
 use std::path::Path;
 use std::process::{Output, Stdio};
@@ -114,7 +115,7 @@ fn traffic() -> String {
     for (i, (request, response)) in exchanges.iter().enumerate() {
         let at = 1_760_000_000_000_000_000_u64 + i as u64 * 1_000_000_000;
         for (kind, time, message) in [(1, at, request), (2, at + 5_000_000, response)] {
-            out.push_str(&format!("{kind} {i:024x} {time} 0\n{message}\n🐵🙈🙉\n"));
+            let _ = write!(out, "{kind} {i:024x} {time} 0\n{message}\n🐵🙈🙉\n");
         }
     }
     out

@@ -21,4 +21,5 @@ mod live;
 mod middleware;
 mod pipeline;
 mod secrets;
+mod signing;
 mod stdin;

@@ -30,6 +30,7 @@
 //! | `pace` | the clock, and waking at the right moment |
 //! | `net` | connections: TLS, HTTP/1, byte counts, the moment of the first byte |
 //! | `middleware` | requests through a program of the user's before they are sent |
+//! | `sign` | requests signed anew, as what they are signed over has changed |
 //! | `engine` | threads, virtual users, sessions, steps, checks |
 //! | `stats` | samples → histograms → `run.json` |
 //! | `run`, `trace` | the two ways in |
@@ -48,6 +49,7 @@ mod options;
 mod pace;
 mod prepared;
 mod run;
+mod sign;
 mod stats;
 mod stop;
 mod target;
@@ -60,6 +62,7 @@ pub use middleware::Middleware;
 pub use options::{HostHeader, LoadModel, Options};
 pub use prepared::Prepared;
 pub use run::{Progress, run};
+pub use sign::Signer;
 pub use stop::Stop;
 pub use target::Target;
 pub use trace::{Injected, TraceStep, TraceSummary, trace};

@@ -7,7 +7,7 @@ use mynah_traffic::Nanos;
 use mynah_traffic::scenario::{Rate, ThinkTime};
 use mynah_traffic::threshold::Threshold;
 
-use crate::{Middleware, Target};
+use crate::{Middleware, Signer, Target};
 
 /// How sessions begin.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -76,6 +76,8 @@ pub struct Options {
     /// What each request goes through before it is sent. Its time is in the response time, which counts from the intended
     /// start; it is neither in the service time nor in the generator's lag.
     pub middleware: Option<Arc<dyn Middleware>>,
+    /// Who signs requests anew, last of all.
+    pub signers: Vec<Arc<Signer>>,
 }
 
 impl Default for Options {
@@ -97,6 +99,7 @@ impl Default for Options {
             allow_recorded_host: false,
             max_vus: 50_000,
             middleware: None,
+            signers: Vec::new(),
         }
     }
 }

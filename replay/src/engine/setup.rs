@@ -14,7 +14,7 @@ use crate::options::{HostHeader, Options};
 use crate::prepared::{Origin, Plan};
 use crate::target::host_of;
 use crate::template::Bound;
-use crate::{Error, Target};
+use crate::{Error, Signer, Target};
 
 /// What is the same for all threads of a run.
 #[derive(Debug)]
@@ -30,6 +30,7 @@ pub(crate) struct Setup {
     pub(crate) think_time: ThinkTime,
     pub(crate) request_timeout: Duration,
     pub(crate) middleware: Option<Hook>,
+    pub(crate) signers: Vec<Arc<Signer>>,
 }
 
 impl Setup {
@@ -69,6 +70,7 @@ impl Setup {
             think_time: options.think_time,
             request_timeout: options.request_timeout,
             middleware: options.middleware.clone().map(Hook::new),
+            signers: options.signers.clone(),
         })
     }
 

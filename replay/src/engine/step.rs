@@ -219,6 +219,7 @@ async fn send(
                 }
             },
         };
+        let sending = signed(context, sending);
         let reused = connection.used;
         match connection.exchange(sending, context.setup.request_timeout).await {
             Ok(exchanged) => {
@@ -248,6 +249,27 @@ async fn send(
             }
         }
     }
+}
+
+/// The request with signatures that are right for it.
+fn signed(context: &Context, mut sending: Sending) -> Sending {
+    if context.setup.signers.is_empty() {
+        return sending;
+    }
+    let mut whole = [&sending.bytes[..], &sending.rest[..]].concat();
+    let mut changed = false;
+    for signer in &context.setup.signers {
+        if let Some(other) = signer.sign(&whole, context.epoch_seconds().unsigned_abs()) {
+            whole = other;
+            changed = true;
+        }
+    }
+    if changed {
+        sending.rest = Bytes::new();
+        let before = std::mem::replace(&mut sending.bytes, whole);
+        context.buffers.give_back(before);
+    }
+    sending
 }
 
 /// What comes back of a request from the middleware, asked once for both attempts. That it takes its time is not the
