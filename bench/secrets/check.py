@@ -75,6 +75,9 @@ def judge(number, field, seen, message):
     same = sum(a == b for a, b in zip(field.value, new))
     if field.kind not in FIXED and len(new) == len(field.value) >= 20 and same > 0.6 * len(new):
         return Result(number, field, "partly", new, message, seen)
+    # Opened or replaced as a whole? Who sees only the outcome can tell by its form.
+    if field.chain[0] in ("base64", "base64url", "hex") and field.kind in values.CLASSES and field.kind in FIXED and values.valid(field.kind, field.value, new):
+        return Result(number, field, "masked", new, message, seen)
     if field.chain[0] in ("base64", "base64url", "hex") and (not new.isprintable() or len(new) != len(field.value)):
         return Result(number, field, "opaque", message=message, seen=seen)
     if field.chain[0] in ("base64", "base64url", "hex") and (field.value.isdigit() and not new.isdigit() or set(re.sub(r"[A-Za-z0-9]", "", new)) - set(field.value)):

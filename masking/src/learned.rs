@@ -89,8 +89,23 @@ fn is_learnable(kind: Kind, value: &[u8]) -> bool {
     if value.iter().filter(|b| b.is_ascii_alphanumeric() || **b >= 0x80).take(4).count() < 4 {
         return false;
     }
+    if kind == Kind::Password && is_mixed(value) {
+        return true;
+    }
     entropy::is_unique(value) && (kind != Kind::Cookie || entropy::random_bits(value) >= entropy::UNIQUE_BITS)
 }
+
+/// Letters, digits and signs in ten characters or more: a password, whatever words its letters make, and nothing else.
+fn is_mixed(value: &[u8]) -> bool {
+    value.len() >= 10
+        && value.iter().any(u8::is_ascii_digit)
+        && value.iter().any(u8::is_ascii_alphabetic)
+        && value.iter().any(|b| b.is_ascii_punctuation() && !matches!(b, b'-' | b'_' | b'.'))
+        && entropy::bits(value) >= PASSWORD_BITS
+}
+
+/// Bits of a password that is replaced wherever it occurs, by an estimate in which a word's letters count little.
+const PASSWORD_BITS: f64 = 30.0;
 
 /// Two words or more, each of two letters at least, and nothing else.
 fn is_full_name(value: &[u8]) -> bool {

@@ -125,15 +125,15 @@ impl<'v> Layer<'v> {
         if value.is_empty() {
             return Vec::new();
         }
-        let percent = matches!(self.encoding, Encoding::Percent | Encoding::FormPercent);
-        if percent && raw.contains(&b'@') {
-            return value
-                .split(|b| *b == b'@')
-                .map(|v| self.encoding.encode(v))
-                .collect::<Vec<_>>()
-                .join(&b'@');
-        }
-        self.encoding.encode(value)
+        let safe: fn(u8) -> bool = match self.encoding {
+            Encoding::Percent => percent::path_safe,
+            Encoding::FormPercent => percent::form_safe,
+            _ => return self.encoding.encode(value),
+        };
+        let plus = self.encoding == Encoding::FormPercent;
+        // An escape's percent sign and a plus for a space are none of these.
+        let stood = |b: u8| !matches!(b, b'%' | b'+' | b' ') && memchr::memchr(b, raw).is_some();
+        percent::encode(value, |b| safe(b) || stood(b), plus)
     }
 
     fn rewrite(&self, patches: &[Patch]) -> Option<Patch> {

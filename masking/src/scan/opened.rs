@@ -6,6 +6,7 @@ use base64::engine::DecodePaddingMode;
 use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig};
 use mynah_message::{Coding, Error, Limits, content};
 
+use crate::kind::Kind;
 use crate::variant::hex;
 
 /// Nothing shorter can hold anything.
@@ -66,7 +67,10 @@ impl Opened {
     }
 
     /// Whether that is hardly by chance: else a token that happens to decode to a text would be taken for the text.
-    pub(super) fn is_certain(&self) -> bool {
+    pub(super) fn is_certain(&self, kind: Kind) -> bool {
+        if matches!(kind, Kind::Cvc | Kind::Otp) && self.text.iter().all(u8::is_ascii_digit) {
+            return self.text.len() >= 3;
+        }
         let telling =
             matches!(self.form, Form::Base64 { padded: true, .. }) && !self.text.len().is_multiple_of(3);
         self.coding.is_some() || surprise(&self.text) + if telling { 8.0 } else { 0.0 } >= SURPRISE
@@ -107,9 +111,10 @@ const SURPRISE: f64 = 12.0;
 
 /// How unlikely it is that random bytes make such a text, in bits.
 fn surprise(text: &[u8]) -> f64 {
-    // Of 256 bytes 97 are printable (or a tab or line break), 63 are letters, digits or spaces, 10 are digits.
+    // Of 256 bytes 97 are printable (or a tab or line break), 63 are letters, digits or spaces, 10 are digits; of 100 pairs of
+    // decimal digits as many.
     let each = if text.iter().all(u8::is_ascii_digit) {
-        4.68
+        3.32
     } else if text.iter().all(|b| b.is_ascii_alphanumeric() || *b == b' ') {
         2.02
     } else {
@@ -133,9 +138,10 @@ fn unhex(value: &[u8]) -> Option<Opened> {
     }
     let nibble = |b: u8| char::from(b).to_digit(16).unwrap_or(0) as u8;
     let text: Vec<u8> = value.chunks_exact(2).map(|pair| nibble(pair[0]) << 4 | nibble(pair[1])).collect();
-    // A number of decimal digits looks like text far too often: two in three of its pairs are printable.
-    let decimal = value.iter().all(u8::is_ascii_digit);
-    if decimal && !(text.len() >= 4 && text.iter().all(u8::is_ascii_digit)) {
+    // A number looks like text far too often: two in three pairs of its digits are printable, but only one in ten is a digit.
+    if value.iter().all(u8::is_ascii_digit)
+        && text.iter().filter(|b| b.is_ascii_digit()).count() * 5 < text.len() * 4
+    {
         return None;
     }
     is_text(&text).then_some(Opened { text, form: Form::Hex { upper }, coding: None })
@@ -145,7 +151,11 @@ fn unhex(value: &[u8]) -> Option<Opened> {
 fn unbase64(value: &[u8]) -> Option<(Form, Vec<u8>)> {
     let inner = value.strip_suffix(b"==").or_else(|| value.strip_suffix(b"=")).unwrap_or(value);
     let padded = inner.len() < value.len() || value.len().is_multiple_of(4);
-    if inner.len() < 3 || inner.len() % 4 == 1 || inner.len() < value.len() && !value.len().is_multiple_of(4)
+    let digits = inner.iter().all(u8::is_ascii_digit);
+    if digits
+        || inner.len() < 3
+        || inner.len() % 4 == 1
+        || inner.len() < value.len() && !value.len().is_multiple_of(4)
     {
         return None;
     }
@@ -215,6 +225,7 @@ mod tests {
             ("7B2261223A317D", r#"{"a":1}"#),
             ("c8O8w59lIFDDpHNzZT8_Pz4-", "süße Pässe???>>"),
             ("MTIz", "123"),
+            ("313131363433353353", "11164353S"),
         ] {
             assert_eq!(text(value).as_deref(), Some(inner), "{value}");
         }
@@ -238,9 +249,11 @@ mod tests {
             "eyJhIjoxfQ=",
             "eyJhIjox+_==",
             "/api/users/42",
+            "159037982687370",
+            "6130615530513037",
         ] {
             let opened = Opened::of(value.as_bytes(), &Limits::default()).unwrap();
-            assert!(!opened.is_some_and(|opened| opened.is_certain()), "{value}");
+            assert!(!opened.is_some_and(|opened| opened.is_certain(Kind::Password)), "{value}");
         }
     }
 

@@ -101,7 +101,8 @@ impl Scanner<'_> {
                 return Some(Layer::new(value, &decoded, Encoding::Percent).lift(patches));
             }
         }
-        let opened = Opened::of(value, &Limits::default()).ok().flatten().filter(Opened::is_certain)?;
+        let opened =
+            Opened::of(value, &Limits::default()).ok().flatten().filter(|opened| opened.is_certain(kind))?;
         let met = self.met;
         let patches = self.value(&opened.text, context.inner(rule));
         // Should nothing be found in it after all, the whole is the secret.
