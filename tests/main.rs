@@ -20,6 +20,7 @@ mod interrupt;
 mod live;
 mod middleware;
 mod pipeline;
+mod planted;
 mod secrets;
 mod signing;
 mod stdin;
