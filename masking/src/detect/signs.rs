@@ -1,5 +1,7 @@
 //! One look at a text for the bytes without which no detector can find anything in it.
 
+use super::Detectors;
+
 /// Which telling bytes a text has.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Signs {
@@ -12,6 +14,9 @@ const PERCENT: u8 = 1 << 1;
 const EQUALS: u8 = 1 << 2;
 const DOT: u8 = 1 << 3;
 const Y: u8 = 1 << 4;
+const DASH: u8 = 1 << 5;
+const COLON: u8 = 1 << 6;
+const PLUS: u8 = 1 << 7;
 
 impl Signs {
     pub(crate) fn of(text: &[u8]) -> Signs {
@@ -36,7 +41,8 @@ impl Signs {
         for (bits, b) in bits.iter_mut().zip(chunk) {
             let sign = |is: u8, bit: u8| if *b == is { bit } else { 0 };
             *bits =
-                sign(b'@', AT) | sign(b'%', PERCENT) | sign(b'=', EQUALS) | sign(b'.', DOT) | sign(b'y', Y);
+                sign(b'@', AT) | sign(b'%', PERCENT) | sign(b'=', EQUALS) | sign(b'.', DOT) | sign(b'y', Y)
+                    | sign(b'-', DASH) | sign(b':', COLON) | sign(b'+', PLUS);
             digits += u8::from(b.wrapping_sub(b'0') < 10);
         }
         self.bits |= bits.iter().fold(0, |all, bits| all | bits);
@@ -52,9 +58,36 @@ impl Signs {
         self.has(EQUALS) || self.has(AT)
     }
 
-    /// Whether an address, a web token or a card number can be in a text of that length.
-    pub(crate) fn may_tell(self, len: usize) -> bool {
-        self.has(AT) || self.digits >= 13 || len >= 20 && self.has(DOT | Y)
+    /// Those of the detectors that can find anything in a text of that length.
+    pub(crate) fn possible(self, len: usize, which: Detectors) -> Detectors {
+        let mut none = Detectors::UUID.without(Detectors::UUID);
+        let mut rule_out = |unless: bool, detectors: Detectors| {
+            if !unless {
+                none = none.with(detectors);
+            }
+        };
+        rule_out(self.has(AT), Detectors::EMAIL);
+        rule_out(len >= 20 && self.has(DOT | Y), Detectors::JWT);
+        rule_out(self.digits >= 13, Detectors::CARD);
+        // Malta's have five digits besides the check digits.
+        rule_out(self.digits >= 7 && len >= 15, Detectors::IBAN);
+        rule_out(self.digits >= 9 && self.has(DASH), Detectors::SSN);
+        rule_out(self.digits >= 7 && len >= 9, Detectors::NATIONAL);
+        rule_out(self.digits >= 8 && self.has(PLUS), Detectors::PHONE);
+        rule_out(self.digits >= 4 && self.has(DOT) || self.digits > 0 && self.has(COLON), Detectors::IP);
+        rule_out(
+            len >= 14 && (self.has(COLON) || self.has(DASH) || self.has(DOT)),
+            Detectors::MAC,
+        );
+        rule_out(len >= 32 && self.has(DASH), Detectors::PRIVATE_KEY);
+        rule_out(len >= 20 && self.digits > 0, Detectors::VENDOR_KEY.with(Detectors::RANDOM));
+        rule_out(len >= 36 && self.has(DASH), Detectors::UUID);
+        which.without(none)
+    }
+
+    /// Whether any of the detectors can find anything in a text of that length.
+    pub(crate) fn may_tell(self, len: usize, which: Detectors) -> bool {
+        self.possible(len, which).has(which)
     }
 
     pub(crate) fn has_percent(self) -> bool {
@@ -69,12 +102,30 @@ mod tests {
     use super::*;
     use crate::detect::detect;
 
+    #[test]
+    fn nothing_is_ruled_out_that_is_there() {
+        for (which, name, text) in crate::detect::tests::ONE_OF_EACH {
+            let signs = Signs::of(text.as_bytes());
+            assert!(signs.may_tell(text.len(), *which), "{name}: {text}");
+            assert!(!detect(text.as_bytes(), *which).is_empty(), "{name}: {text}");
+        }
+        assert!(!Signs::of(b"a plain word").may_tell(12, Detectors::DEFAULT));
+    }
+
     proptest! {
         #[test]
-        fn what_shows_no_signs_holds_nothing(text in "[ey@.0-9 a-c=%-]{0,60}|[0-9 -]{10,40}|ey[a-zA-Z0-9]{10,30}\\.ey[a-z]{4,8}\\.[a-z]{0,9}") {
-            if !Signs::of(text.as_bytes()).may_tell(text.len()) {
-                prop_assert!(detect(text.as_bytes(), true).is_empty());
+        fn what_shows_no_signs_holds_nothing(text in "[ey@.0-9 a-c=%:+-]{0,60}|[0-9 -]{10,40}|ey[a-zA-Z0-9]{10,30}\\.ey[a-z]{4,8}\\.[a-z]{0,9}|[0-9a-f:.]{7,40}") {
+            let bytes = text.as_bytes();
+            let (all, mut found) = (Signs::of(bytes).possible(bytes.len(), ALL), Vec::new());
+            // Each detector by itself, whatever the signs say.
+            crate::detect::run(bytes, ALL, &mut found);
+            for f in found {
+                let mut again = Vec::new();
+                crate::detect::run(bytes, all, &mut again);
+                prop_assert!(again.contains(&f), "{:?}", f);
             }
         }
     }
+
+    const ALL: Detectors = Detectors::DEFAULT.with(Detectors::UUID);
 }

@@ -25,7 +25,7 @@ impl Scanner<'_> {
             Some(Rule::Mask(kind)) => self.named(kind, value, context),
             Some(Rule::Credentials) => self.credentials(value, context, false),
             Some(Rule::Challenge) => self.credentials(value, context, true),
-            None => self.free(value, context),
+            Some(Rule::Without(_)) | None => self.free(value, context),
         }
     }
 
@@ -58,6 +58,11 @@ impl Scanner<'_> {
         if kind.is_machine_made() && names::is_no_secret(value) {
             return Vec::new();
         }
+        if kind == Kind::Ip {
+            return self.addresses(value);
+        }
+        // A message's code goes by the name of an interface's address.
+        let kind = if kind == Kind::Mac && !detect::mac::is_mac(value) { Kind::Signature } else { kind };
         if context.depth < DEPTH
             && let Some(patches) = self.named_nested(kind, value, context)
         {
@@ -66,6 +71,26 @@ impl Scanner<'_> {
         // What was noted under that kind already has no other form.
         let shape = if self.sink.noted(kind, value) { None } else { detect::shape(value) };
         self.whole(shape.unwrap_or(kind), value)
+    }
+
+    /// Under the name of addresses there may stand a list of them, with ports, words and the servers' own: each is one value.
+    fn addresses(&mut self, value: &[u8]) -> Vec<Patch> {
+        let found = detect::ip::addresses(value);
+        // An address as one number, or hashed.
+        if found.is_empty() && detect::ip::parse(value).is_none() {
+            let digits = value.iter().filter(|b| b.is_ascii_digit()).count();
+            return if digits > 3 && !value.contains(&b'.') && !value.contains(&b':') {
+                self.whole(Kind::Ip, value)
+            } else {
+                Vec::new()
+            };
+        }
+        let mut patches = Vec::new();
+        for range in found {
+            let text = &value[range.clone()];
+            patches.extend(shift(self.whole(Kind::Ip, text), range.start));
+        }
+        patches
     }
 
     /// Under the name of a secret there may stand something that holds the secret.
@@ -116,8 +141,9 @@ impl Scanner<'_> {
             let matches = self.sink.matches(value);
             merge(&mut patches, self.sink.sweep(self.policy, value, matches, false));
         }
-        if signs.may_tell(value.len()) {
-            for found in detect::detect(value, context.cards) {
+        let which = context.detectors();
+        if signs.may_tell(value.len(), which) {
+            for found in detect::detect_with(value, signs, which) {
                 let range = found.range;
                 let text = &value[range.clone()];
                 merge(&mut patches, shift(self.whole(found.kind, text), range.start));
