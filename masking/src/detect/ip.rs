@@ -54,6 +54,11 @@ pub(crate) fn addresses(text: &[u8]) -> Vec<Range<usize>> {
     all
 }
 
+/// Whether a value holds an address of any sort.
+pub(crate) fn holds_any(text: &[u8]) -> bool {
+    parse(text).is_some() || !v4(text).is_empty() || !v6(text).is_empty() || memchr::memmem::find(text, b"::1").is_some()
+}
+
 /// How many bytes at the beginning of a text are digits and dots.
 pub(super) fn dotted(text: &[u8]) -> usize {
     text.iter().take_while(|b| b.is_ascii_digit() || **b == b'.').count()

@@ -80,7 +80,8 @@ impl Signs {
             Detectors::MAC,
         );
         rule_out(len >= 32 && self.has(DASH), Detectors::PRIVATE_KEY);
-        rule_out(len >= 20 && self.digits > 0, Detectors::VENDOR_KEY.with(Detectors::RANDOM));
+        rule_out(len >= 20, Detectors::VENDOR_KEY);
+        rule_out(len >= 20 && self.digits > 0, Detectors::RANDOM);
         rule_out(len >= 36 && self.has(DASH), Detectors::UUID);
         which.without(none)
     }

@@ -116,11 +116,17 @@ pub(crate) fn key(text: &[u8]) -> Option<(&'static Form, usize)> {
         len -= 1;
     }
     let fits = (usize::from(form.least)..=usize::from(form.most)).contains(&len)
-        // One of so many letters or digits is no word.
-        && rest[..len].iter().any(u8::is_ascii_digit)
-        && rest[..len].iter().any(u8::is_ascii_alphabetic);
+        && is_no_word(form.rest, &rest[..len]);
     let goes_on = rest.get(len).is_some_and(|b| b.is_ascii_alphanumeric() || *b == b'_');
     (fits && !goes_on).then_some((form, form.prefix.len() + len))
+}
+
+/// Digits among letters, or letters in both cases. Of the few keys in capital letters only the prefix tells enough.
+fn is_no_word(alphabet: Alphabet, rest: &[u8]) -> bool {
+    let any = |is: fn(&u8) -> bool| rest.iter().any(is);
+    alphabet == Alphabet::Base32
+        || any(u8::is_ascii_digit) && any(u8::is_ascii_alphabetic)
+        || any(u8::is_ascii_uppercase) && any(u8::is_ascii_lowercase)
 }
 
 /// Whether a value is such a key from end to end.

@@ -58,15 +58,15 @@ impl Scanner<'_> {
         if kind.is_machine_made() && names::is_no_secret(value) {
             return Vec::new();
         }
-        if kind == Kind::Ip {
-            return self.addresses(value);
-        }
         // A message's code goes by the name of an interface's address.
         let kind = if kind == Kind::Mac && !detect::mac::is_mac(value) { Kind::Signature } else { kind };
         if context.depth < DEPTH
             && let Some(patches) = self.named_nested(kind, value, context)
         {
             return patches;
+        }
+        if kind == Kind::Ip {
+            return self.addresses(value);
         }
         // What was noted under that kind already has no other form.
         let shape = if self.sink.noted(kind, value) { None } else { detect::shape(value) };
@@ -76,14 +76,9 @@ impl Scanner<'_> {
     /// Under the name of addresses there may stand a list of them, with ports, words and the servers' own: each is one value.
     fn addresses(&mut self, value: &[u8]) -> Vec<Patch> {
         let found = detect::ip::addresses(value);
-        // An address as one number, or hashed.
-        if found.is_empty() && detect::ip::parse(value).is_none() {
-            let digits = value.iter().filter(|b| b.is_ascii_digit()).count();
-            return if digits > 3 && !value.contains(&b'.') && !value.contains(&b':') {
-                self.whole(Kind::Ip, value)
-            } else {
-                Vec::new()
-            };
+        if found.is_empty() && !detect::ip::holds_any(value) {
+            // An address as one number, or hashed; but not `unknown`.
+            return if value.iter().any(u8::is_ascii_digit) { self.whole(Kind::Ip, value) } else { Vec::new() };
         }
         let mut patches = Vec::new();
         for range in found {
