@@ -5,7 +5,7 @@
 //! only say whose or of what sort it is are taken away, one by one: `X-Ssn`, `data-birth-date`, `customerIban`. What words are
 //! shows in separators and capital letters.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use crate::detect::Detectors;
 use crate::kind::Kind;
@@ -199,6 +199,8 @@ const WORDS: &str = "true false null none undefined nil yes no on off 0 1 -1 nan
 pub(crate) struct Names {
     exact: HashMap<&'static str, Rule>,
     endings: Vec<(&'static str, Rule)>,
+    qualifiers: HashSet<&'static str>,
+    fillers: HashSet<&'static str>,
 }
 
 impl Names {
@@ -207,7 +209,12 @@ impl Names {
             EXACT.iter().flat_map(|(rule, names)| names.split_whitespace().map(|n| (n, *rule))).collect();
         let endings =
             ENDINGS.iter().flat_map(|(rule, names)| names.split_whitespace().map(|n| (n, *rule))).collect();
-        Names { exact, endings }
+        Names {
+            exact,
+            endings,
+            qualifiers: QUALIFIERS.split_whitespace().collect(),
+            fillers: FILLERS.split_whitespace().collect(),
+        }
     }
 
     /// What the name says; `None` when it says nothing.
@@ -231,10 +238,11 @@ impl Names {
 
     /// What a name says without the words that say whose it is.
     fn without_qualifiers(&self, name: &str) -> Option<Rule> {
-        let is_one_of = |word: &str, list: &str| list.split_whitespace().any(|w| word.eq_ignore_ascii_case(w));
         let words = words(name);
-        let qualified = words.iter().take_while(|w| is_one_of(w, QUALIFIERS)).count();
-        let filled = words.iter().rev().take_while(|w| is_one_of(w, FILLERS)).count();
+        let qualified =
+            words.iter().take_while(|w| self.qualifiers.contains(&*w.to_ascii_lowercase())).count();
+        let filled =
+            words.iter().rev().take_while(|w| self.fillers.contains(&*w.to_ascii_lowercase())).count();
         let mut buffer = [0; 128];
         for first in 0..=qualified {
             for last in (words.len().saturating_sub(filled)..=words.len()).rev() {
@@ -242,7 +250,7 @@ impl Names {
                     continue;
                 };
                 let rest = fold(&rest.concat(), &mut buffer).to_owned();
-                let rule = self.exact.get(&*rest).filter(|_| !is_one_of(&rest, WHOLE_ONLY));
+                let rule = self.exact.get(&*rest).filter(|_| !WHOLE_ONLY.split(' ').any(|w| w == rest));
                 if let Some(rule @ Rule::Mask(_)) = rule {
                     return Some(*rule);
                 }
@@ -280,8 +288,14 @@ impl Names {
     }
 
     /// What a cookie's name and value say: each that is not evidently a preference counts as a secret.
+    #[cfg(test)]
     pub(crate) fn cookie_rule(&self, name: &str, value: &[u8]) -> Option<Rule> {
-        match self.rule(name) {
+        Names::cookie(self.rule(name), name, value)
+    }
+
+    /// The same where it is known what the name says.
+    pub(crate) fn cookie(rule: Option<Rule>, name: &str, value: &[u8]) -> Option<Rule> {
+        match rule {
             None | Some(Rule::Without(_)) => {}
             Some(rule) => return Some(rule),
         }

@@ -16,8 +16,19 @@ const SHORTEST: usize = 6;
 /// No number has more groups of digits.
 const GROUPS: usize = 16;
 
+/// Digits and what stands between them.
+const NUMERIC: [bool; 256] = {
+    let mut numeric = [false; 256];
+    let mut b = 0;
+    while b < 128 {
+        numeric[b] = (b as u8).is_ascii_digit() || matches!(b as u8, b' ' | b'-' | b'.' | b'/' | b'(' | b')');
+        b += 1;
+    }
+    numeric
+};
+
 fn is_numeric(b: u8) -> bool {
-    b.is_ascii_digit() || matches!(b, b' ' | b'-' | b'.' | b'/' | b'(' | b')')
+    NUMERIC[usize::from(b)]
 }
 
 /// Cards, IBANs, national ids and telephone numbers in a text.

@@ -38,6 +38,7 @@ use signs::Signs;
 pub(crate) struct Detectors(u16);
 
 impl Detectors {
+    pub(crate) const NONE: Detectors = Detectors(0);
     pub(crate) const EMAIL: Detectors = Detectors(1);
     pub(crate) const JWT: Detectors = Detectors(1 << 1);
     pub(crate) const CARD: Detectors = Detectors(1 << 2);
@@ -100,6 +101,12 @@ impl Detectors {
         Detectors(self.0 | other.0)
     }
 
+    /// Only these.
+    #[must_use]
+    pub(crate) const fn only(self, other: Detectors) -> Detectors {
+        Detectors(self.0 & other.0)
+    }
+
     /// As they apply to path segments, where resource ids stand that are as random as a secret.
     #[must_use]
     pub(crate) const fn in_path(self) -> Detectors {
@@ -137,13 +144,13 @@ pub(crate) struct Found {
 
 /// What gives itself away in a text, in order, without overlaps: of two that overlap the more telling kind stays.
 pub(crate) fn detect(text: &[u8], which: Detectors) -> Vec<Found> {
-    detect_with(text, Signs::of(text), which)
+    detect_possible(text, Signs::of(text).possible(text.len(), which))
 }
 
-/// The same for a text whose signs are known already.
-pub(crate) fn detect_with(text: &[u8], signs: Signs, which: Detectors) -> Vec<Found> {
+/// The same by those detectors that can find anything in it.
+pub(crate) fn detect_possible(text: &[u8], possible: Detectors) -> Vec<Found> {
     let mut found = Vec::new();
-    run(text, signs.possible(text.len(), which), &mut found);
+    run(text, possible, &mut found);
     if found.len() > 1 {
         settle(&mut found);
     }

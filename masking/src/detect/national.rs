@@ -351,11 +351,12 @@ pub(crate) fn is_bare(digits: &[u8]) -> bool {
 /// The length of what at the beginning of `text` is written in one of the forms with letters or separators, and is such a
 /// number.
 pub(crate) fn written(text: &[u8]) -> Option<usize> {
-    let separated = |form: &&&str| form.bytes().any(|b| b != b'#');
     SCHEMES.iter().find_map(|scheme| {
-        scheme.forms.iter().filter(separated).find_map(|form| {
+        scheme.forms.iter().find_map(|form| {
             let compact = read(form, text)?;
-            scheme.is_valid(&compact).then_some(form.len())
+            // Of digits alone there are other callers.
+            let bare = form.bytes().all(|b| b == b'#');
+            (!bare && scheme.is_valid(&compact)).then_some(form.len())
         })
     })
 }

@@ -1,5 +1,7 @@
 //! Private keys in textual encoding: [RFC 7468](https://www.rfc-editor.org/rfc/rfc7468), and OpenSSH's and OpenPGP's likes.
 
+use std::sync::LazyLock;
+
 use super::Found;
 use crate::kind::Kind;
 
@@ -15,7 +17,9 @@ pub(crate) fn begins(value: &[u8]) -> bool {
 /// Those in a text, each from its BEGIN to the last dash of its END; to the end of the text where that is missing.
 pub(super) fn private_keys(text: &[u8], found: &mut Vec<Found>) {
     let mut after = 0;
-    for at in memchr::memmem::find_iter(text, BEGIN) {
+    static FINDER: LazyLock<memchr::memmem::Finder<'static>> =
+        LazyLock::new(|| memchr::memmem::Finder::new(BEGIN));
+    for at in FINDER.find_iter(text) {
         if at < after {
             continue;
         }

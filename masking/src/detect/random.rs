@@ -42,15 +42,18 @@ pub(super) fn within(text: &[u8], start: usize, end: usize) -> Option<Range<usiz
 
 /// Letters in both cases and digits; or, without separators, letters that are no hex digits with digits among them.
 fn is_mixed(value: &[u8]) -> bool {
-    let count = |is: fn(&u8) -> bool| value.iter().filter(|b| is(b)).count();
-    let (digits, upper, lower) =
-        (count(u8::is_ascii_digit), count(u8::is_ascii_uppercase), count(u8::is_ascii_lowercase));
+    let (mut digits, mut upper, mut lower) = (0, 0, 0);
+    for b in value {
+        digits += usize::from(b.is_ascii_digit());
+        upper += usize::from(b.is_ascii_uppercase());
+        lower += usize::from(b.is_ascii_lowercase());
+    }
     if digits == 0 {
         return false;
     }
     if upper > 0 && lower > 0 {
         // A UUID with a word before it is mixed too.
-        return !value.windows(36).any(is_uuid);
+        return memchr::memchr(b'-', value).is_none() || !value.windows(36).any(is_uuid);
     }
     let plain = digits + upper + lower == value.len();
     plain && value.len() >= 24 && digits >= 3 && value.iter().any(|b| matches!(b | 0x20, b'g'..=b'z'))

@@ -7,6 +7,7 @@ use super::Detectors;
 pub(crate) struct Signs {
     bits: u8,
     digits: usize,
+    capitals: usize,
 }
 
 const AT: u8 = 1;
@@ -20,7 +21,7 @@ const PLUS: u8 = 1 << 7;
 
 impl Signs {
     pub(crate) fn of(text: &[u8]) -> Signs {
-        let mut signs = Signs { bits: 0, digits: 0 };
+        let mut signs = Signs { bits: 0, digits: 0, capitals: 0 };
         let (chunks, rest) = text.as_chunks::<16>();
         for chunk in chunks {
             signs.add(chunk);
@@ -38,15 +39,18 @@ impl Signs {
     fn add(&mut self, chunk: &[u8; 16]) {
         let mut bits = [0; 16];
         let mut digits = 0;
+        let mut capitals = 0;
         for (bits, b) in bits.iter_mut().zip(chunk) {
             let sign = |is: u8, bit: u8| if *b == is { bit } else { 0 };
             *bits =
                 sign(b'@', AT) | sign(b'%', PERCENT) | sign(b'=', EQUALS) | sign(b'.', DOT) | sign(b'y', Y)
                     | sign(b'-', DASH) | sign(b':', COLON) | sign(b'+', PLUS);
             digits += u8::from(b.wrapping_sub(b'0') < 10);
+            capitals += u8::from(b.wrapping_sub(b'A') < 26);
         }
         self.bits |= bits.iter().fold(0, |all, bits| all | bits);
         self.digits += usize::from(digits);
+        self.capitals += usize::from(capitals);
     }
 
     fn has(self, bits: u8) -> bool {
@@ -60,35 +64,29 @@ impl Signs {
 
     /// Those of the detectors that can find anything in a text of that length.
     pub(crate) fn possible(self, len: usize, which: Detectors) -> Detectors {
-        let mut none = Detectors::UUID.without(Detectors::UUID);
-        let mut rule_out = |unless: bool, detectors: Detectors| {
-            if !unless {
-                none = none.with(detectors);
-            }
-        };
-        rule_out(self.has(AT), Detectors::EMAIL);
-        rule_out(len >= 20 && self.has(DOT | Y), Detectors::JWT);
-        rule_out(self.digits >= 13, Detectors::CARD);
-        // Malta's have five digits besides the check digits.
-        rule_out(self.digits >= 7 && len >= 15, Detectors::IBAN);
-        rule_out(self.digits >= 9 && self.has(DASH), Detectors::SSN);
-        rule_out(self.digits >= 7 && len >= 9, Detectors::NATIONAL);
-        rule_out(self.digits >= 8 && self.has(PLUS), Detectors::PHONE);
-        rule_out(self.digits >= 4 && self.has(DOT) || self.digits > 0 && self.has(COLON), Detectors::IP);
-        rule_out(
-            len >= 14 && (self.has(COLON) || self.has(DASH) || self.has(DOT)),
-            Detectors::MAC,
-        );
-        rule_out(len >= 32 && self.has(DASH), Detectors::PRIVATE_KEY);
-        rule_out(len >= 20, Detectors::VENDOR_KEY);
-        rule_out(len >= 20 && self.digits > 0, Detectors::RANDOM);
-        rule_out(len >= 36 && self.has(DASH), Detectors::UUID);
-        which.without(none)
-    }
-
-    /// Whether any of the detectors can find anything in a text of that length.
-    pub(crate) fn may_tell(self, len: usize, which: Detectors) -> bool {
-        self.possible(len, which).has(which)
+        let some = |can: bool, detectors: Detectors| if can { detectors } else { Detectors::NONE };
+        let (digits, capitals) = (self.digits, self.capitals);
+        let possible = some(self.has(AT), Detectors::EMAIL)
+            .with(some(len >= 20 && self.has(DOT | Y), Detectors::JWT))
+            // As long as one armour's words.
+            .with(some(len >= 32 && capitals >= 10 && self.has(DASH), Detectors::PRIVATE_KEY))
+            // Of keys without digits the few that there are have capital letters.
+            .with(some(len >= 20 && (digits > 0 || capitals >= 4), Detectors::VENDOR_KEY))
+            .with(some(len >= 20 && digits > 0, Detectors::RANDOM))
+            .with(some(len >= 36 && self.has(DASH), Detectors::UUID))
+            .with(some(len >= 14 && self.bits & (COLON | DASH | DOT) != 0, Detectors::MAC))
+            .with(some(digits >= 4 && self.has(DOT) || digits > 0 && self.has(COLON), Detectors::IP));
+        if digits < 7 {
+            return possible.only(which);
+        }
+        possible
+            .with(some(digits >= 13, Detectors::CARD))
+            // Malta's have five digits besides the check digits.
+            .with(some(len >= 15, Detectors::IBAN))
+            .with(some(digits >= 9 && self.has(DASH), Detectors::SSN))
+            .with(some(len >= 9, Detectors::NATIONAL))
+            .with(some(digits >= 8 && self.has(PLUS), Detectors::PHONE))
+            .only(which)
     }
 
     pub(crate) fn has_percent(self) -> bool {
@@ -107,10 +105,10 @@ mod tests {
     fn nothing_is_ruled_out_that_is_there() {
         for (which, name, text) in crate::detect::tests::ONE_OF_EACH {
             let signs = Signs::of(text.as_bytes());
-            assert!(signs.may_tell(text.len(), *which), "{name}: {text}");
+            assert!(signs.possible(text.len(), *which).has(*which), "{name}: {text}");
             assert!(!detect(text.as_bytes(), *which).is_empty(), "{name}: {text}");
         }
-        assert!(!Signs::of(b"a plain word").may_tell(12, Detectors::DEFAULT));
+        assert_eq!(Signs::of(b"a plain word").possible(12, Detectors::DEFAULT), Detectors::NONE);
     }
 
     proptest! {

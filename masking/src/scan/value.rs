@@ -4,7 +4,7 @@ use mynah_message::{Encoding, percent};
 
 use super::layer::Layer;
 use super::{Context, DEPTH, Patch, Scanner, merge, shift};
-use crate::detect;
+use crate::detect::{self, Detectors};
 use crate::detect::signs::Signs;
 use crate::kind::Kind;
 use crate::names::{self, Rule};
@@ -136,9 +136,9 @@ impl Scanner<'_> {
             let matches = self.sink.matches(value);
             merge(&mut patches, self.sink.sweep(self.policy, value, matches, false));
         }
-        let which = context.detectors();
-        if signs.may_tell(value.len(), which) {
-            for found in detect::detect_with(value, signs, which) {
+        let possible = signs.possible(value.len(), context.detectors());
+        if possible != Detectors::NONE {
+            for found in detect::detect_possible(value, possible) {
                 let range = found.range;
                 let text = &value[range.clone()];
                 merge(&mut patches, shift(self.whole(found.kind, text), range.start));
