@@ -3,7 +3,7 @@
 use mynah_traffic::{Exchange, Flag};
 use sha2::{Digest as _, Sha256};
 
-use crate::detect;
+use crate::detect::Detectors;
 use crate::kind::Kind;
 use crate::names::Names;
 
@@ -56,7 +56,7 @@ impl Policy {
             out.push('\n');
         }
         self.names.explain(&mut out);
-        out.push_str(detect::EXPLAIN);
+        Detectors::DEFAULT.explain(&mut out);
         out
     }
 

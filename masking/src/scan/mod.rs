@@ -25,6 +25,7 @@ mod value;
 
 use std::ops::Range;
 
+use crate::detect::Detectors;
 use crate::kind::Kind;
 use crate::learned::Match;
 use crate::memo::Memo;
@@ -92,7 +93,7 @@ const DEPTH: u8 = 6;
 pub(crate) struct Context {
     /// What its name says.
     pub(crate) rule: Option<Rule>,
-    /// Whether digits may be a card's: not in path segments, where resource ids stand.
+    /// False in path segments, where resource ids stand that are as random as secrets: these stay there.
     pub(crate) cards: bool,
     /// How many values it is in.
     pub(crate) depth: u8,
@@ -103,6 +104,15 @@ pub(crate) struct Context {
 impl Context {
     pub(crate) fn new(rule: Option<Rule>) -> Context {
         Context { rule, cards: true, depth: 0, searched: false }
+    }
+
+    /// The detectors that look at it.
+    pub(crate) fn detectors(self) -> Detectors {
+        let which = if self.cards { Detectors::DEFAULT } else { Detectors::DEFAULT.in_path() };
+        match self.rule {
+            Some(Rule::Without(detectors)) => which.without(detectors),
+            _ => which,
+        }
     }
 
     /// For a value within this one.

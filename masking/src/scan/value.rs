@@ -6,8 +6,8 @@ use super::layer::{Layer, splice};
 use super::opened::Opened;
 use super::signature::signatures;
 use super::{Context, DEPTH, Patch, Scanner, Unreadable, merge, nested, shift};
-use crate::detect;
 use crate::detect::signs::Signs;
+use crate::detect::{self, Detectors};
 use crate::kind::Kind;
 use crate::names::{self, Rule};
 
@@ -35,7 +35,7 @@ impl Scanner<'_> {
                 }
                 patches
             }
-            None => self.free(value, context),
+            Some(Rule::Without(_)) | None => self.free(value, context),
         }
     }
 
@@ -71,9 +71,33 @@ impl Scanner<'_> {
         if let Some(patches) = self.named_nested(kind, value, context) {
             return patches;
         }
+        if kind == Kind::Ip {
+            return self.addresses(value);
+        }
+        // A message's code goes by the name of an interface's address.
+        let kind = if kind == Kind::Mac && !detect::mac::is_mac(value) { Kind::Signature } else { kind };
         // What was noted under that kind already has no other form.
         let shape = if self.sink.noted(kind, value) { None } else { detect::shape(value) };
         self.whole(shape.unwrap_or(kind), value)
+    }
+
+    /// Under the name of addresses there may stand a list of them, with ports, words and the servers' own: each is one value.
+    fn addresses(&mut self, value: &[u8]) -> Vec<Patch> {
+        let found = detect::ip::addresses(value);
+        if found.is_empty() && !detect::ip::holds_any(value) {
+            // An address as one number, or hashed; but not `unknown`.
+            return if value.iter().any(u8::is_ascii_digit) {
+                self.whole(Kind::Ip, value)
+            } else {
+                Vec::new()
+            };
+        }
+        let mut patches = Vec::new();
+        for range in found {
+            let text = &value[range.clone()];
+            patches.extend(shift(self.whole(Kind::Ip, text), range.start));
+        }
+        patches
     }
 
     /// Under the name of a secret there may stand something that holds the secret.
@@ -176,8 +200,9 @@ impl Scanner<'_> {
             let matches = self.sink.matches(value);
             merge(&mut patches, self.sink.sweep(self.policy, value, matches, false));
         }
-        if signs.may_tell(value.len()) {
-            for found in detect::detect(value, context.cards) {
+        let possible = signs.possible(value.len(), context.detectors());
+        if possible != Detectors::NONE {
+            for found in detect::detect_possible(value, possible) {
                 let range = found.range;
                 let text = &value[range.clone()];
                 merge(&mut patches, shift(self.whole(found.kind, text), range.start));
