@@ -22,6 +22,19 @@ pub enum Error {
         /// What stands there, without its content.
         found: String,
     },
+    /// The policy file cannot be read, or something in it is wrong.
+    #[error("{}{}: {message}", path.display(), place.map(|(line, column)| format!(":{line}:{column}")).unwrap_or_default())]
+    Policy {
+        /// The file.
+        path: PathBuf,
+        /// Line and column, from 1, where known.
+        place: Option<(usize, usize)>,
+        /// What was expected and found.
+        message: String,
+    },
+    /// What should be an HTTP message is none.
+    #[error("expected an HTTP message: {0}")]
+    NoMessage(String),
     /// The operating system gives no randomness.
     #[error("no random bytes from the operating system: {0}")]
     Random(String),

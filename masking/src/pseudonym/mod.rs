@@ -3,6 +3,7 @@
 
 mod card;
 mod email;
+mod fpe;
 mod iban;
 mod permute;
 mod token;
@@ -24,6 +25,7 @@ pub(crate) struct Pseudonyms {
     card: SubKey,
     signature: SubKey,
     date: SubKey,
+    fpe: SubKey,
 }
 
 impl Pseudonyms {
@@ -35,6 +37,7 @@ impl Pseudonyms {
             card: key.sub("card"),
             signature: key.sub("signature"),
             date: key.sub("date"),
+            fpe: key.sub("fpe"),
         }
     }
 
@@ -65,6 +68,11 @@ impl Pseudonyms {
             out.extend(token::token(self, segment));
         }
         out
+    }
+
+    /// Another value of the same form, such that no two become one.
+    pub(crate) fn fpe(&self, value: &[u8]) -> Vec<u8> {
+        fpe::fpe(self, value)
     }
 
     /// A signature of the same form for a web token whose claims have changed, or that nobody may replay.

@@ -7,14 +7,18 @@
 //! | [`document`] | a JSON body: keys, values and what lies between them in one go |
 //! | [`value`] | one decoded value, under a name or not |
 //! | [`nested`] | JSON in strings, web tokens |
+//! | [`own`] | the user's rules |
+//! | [`ids`] | resource ids, where they are to go |
 //! | [`url`] | queries and user information of URLs within text |
 //! | [`credentials`] | `Authorization` and its like |
 //! | [`layer`] | back from decoded to written |
 
 mod credentials;
 mod document;
+mod ids;
 pub(crate) mod layer;
 mod nested;
+mod own;
 pub(crate) mod part;
 mod url;
 mod value;
@@ -33,6 +37,24 @@ pub(crate) struct Patch {
     pub(crate) range: Range<usize>,
     pub(crate) bytes: Vec<u8>,
     pub(crate) kind: Kind,
+    pub(crate) why: Why,
+}
+
+/// Who found a value.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub(crate) enum Why {
+    /// A built-in name, or what its place means.
+    Name,
+    /// A detector, by its form.
+    Detector,
+    /// A rule of the user's, by its number.
+    Rule(u8),
+    /// It was found sensitive elsewhere.
+    Known,
+    /// It is a resource's identifier, and these are to go.
+    Strict,
+    /// Too few clients share it.
+    Rare,
 }
 
 /// What becomes of the values found.
@@ -76,9 +98,6 @@ pub(crate) enum Met {
     Replaced(Vec<u8>),
 }
 
-/// How far values may be nested in values.
-const DEPTH: u8 = 6;
-
 /// What is known about a value before it is looked at.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Context {
@@ -97,6 +116,15 @@ impl Context {
         Context { rule, cards: true, depth: 0, searched: false }
     }
 
+    /// Who is to be named when a value is replaced that was known before it was looked at.
+    fn why(self) -> Why {
+        match self.rule {
+            Some(Rule::Own(number)) => Why::Rule(number),
+            Some(Rule::Id) | None => Why::Known,
+            Some(_) => Why::Name,
+        }
+    }
+
     /// For a value within this one.
     fn inner(self, rule: Option<Rule>) -> Context {
         // It may have been decoded, so that the search did not see it.
@@ -111,11 +139,17 @@ pub(crate) struct Scanner<'s> {
     pub(crate) memo: &'s mut Memo,
     /// Sensitive values met so far.
     pub(crate) met: u64,
+    /// Rules about more than one value of the part at hand: over which bytes, and which rule.
+    inherited: Vec<(Range<usize>, u8)>,
+    /// The rule under which the exchange is to be left out.
+    pub(crate) rejected: Option<u8>,
+    /// Whether values are a web token's claims, whose names always count.
+    in_claims: bool,
 }
 
 impl<'s> Scanner<'s> {
     pub(crate) fn new(policy: &'s Policy, sink: &'s mut dyn Sink, memo: &'s mut Memo) -> Scanner<'s> {
-        Scanner { policy, sink, memo, met: 0 }
+        Scanner { policy, sink, memo, met: 0, inherited: Vec::new(), rejected: None, in_claims: false }
     }
 }
 

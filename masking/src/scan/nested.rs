@@ -9,7 +9,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use mynah_message::{Encoding, json};
 
 use super::layer::{Layer, splice};
-use super::{Context, Met, Patch, Scanner, merge, shift};
+use super::{Context, Met, Patch, Scanner, Why, merge, shift};
 use crate::detect;
 use crate::kind::Kind;
 use crate::names::{Names, Rule};
@@ -73,8 +73,11 @@ impl Scanner<'_> {
         let patches = match context.rule {
             Some(_) => self.value(raw, context),
             None => match self.sink.known(raw) {
-                Some(kind) => self.whole(kind, raw),
-                None if context.cards && detect::is_card(raw) => self.whole(Kind::Card, raw),
+                Some(kind) => self.replaced(kind, raw, Why::Known),
+                None if context.cards && detect::is_card(raw) => {
+                    self.whole_because(Kind::Card, raw, Why::Detector)
+                }
+                None if self.policy.index.whole_match(raw).is_some() => self.free(raw, context),
                 None => Vec::new(),
             },
         };

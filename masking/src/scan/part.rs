@@ -8,7 +8,7 @@ use mynah_message::{BodyKind, Coverage, Encoding, Leaf, Locator, Part, Side, Vie
 use super::document::touches;
 use super::layer::Layer;
 use super::nested::split;
-use super::{Context, Patch, Scanner};
+use super::{Context, Patch, Scanner, Why};
 use crate::kind::Kind;
 use crate::names::Rule;
 
@@ -18,6 +18,8 @@ pub(crate) struct Planned {
     pub(crate) range: Range<usize>,
     pub(crate) bytes: Vec<u8>,
     pub(crate) kind: Kind,
+    /// Who found it.
+    pub(crate) why: Why,
     /// What held the value: `header`, `json`, …
     pub(crate) place: &'static str,
 }
@@ -27,8 +29,19 @@ pub(crate) struct Planned {
 pub(crate) struct Unreadable(pub(crate) &'static str);
 
 impl Scanner<'_> {
-    /// What is to be done in a part, in order and without overlaps.
+    /// What is to be done in a part, in order and without overlaps. Where a rule takes the whole body, it is read all the
+    /// same: its values may stand elsewhere.
     pub(crate) fn part(&mut self, view: &View<'_>, part: Part) -> Result<Vec<Planned>, Unreadable> {
+        self.inherited.clear();
+        let rule = if part == Part::Body { self.body_rule() } else { None };
+        let Some((number, whole)) = rule else { return self.part_by_values(view, part) };
+        self.inherited.push((0..view.body().len(), number));
+        let plan = self.part_by_values(view, part);
+        let opaque = matches!(view.kind(), BodyKind::Binary);
+        if whole || opaque { Ok(self.whole_body(number, view.body())) } else { plan }
+    }
+
+    fn part_by_values(&mut self, view: &View<'_>, part: Part) -> Result<Vec<Planned>, Unreadable> {
         let bytes = match part {
             Part::Head => view.message().head.as_ref(),
             Part::Body => view.body(),
@@ -47,7 +60,15 @@ impl Scanner<'_> {
         let mut leaves: Vec<Range<usize>> = Vec::new();
         let mut visit = |leaf: Leaf<'_>| {
             // The pieces of a composite come by themselves; of a chosen option only this leaf has the name.
-            if leaf.part != part || leaf.composite && !matches!(leaf.locator, Locator::Input { .. }) {
+            if leaf.part != part {
+                return;
+            }
+            if leaf.composite && !matches!(leaf.locator, Locator::Input { .. }) {
+                let met = self.met;
+                self.composite(&leaf, &mut plan, bytes);
+                if self.met > met {
+                    lines.soil(leaf.span.start);
+                }
                 return;
             }
             leaves.push(leaf.span.clone());
@@ -116,14 +137,26 @@ impl Scanner<'_> {
         Lines { side, lines }
     }
 
-    fn leaf(&mut self, bytes: &[u8], leaf: &Leaf<'_>, context: Context, plan: &mut Vec<Planned>) {
+    pub(super) fn leaf(&mut self, bytes: &[u8], leaf: &Leaf<'_>, context: Context, plan: &mut Vec<Planned>) {
         let Some(raw) = bytes.get(leaf.span.clone()) else { return };
+        let bare =
+            matches!(leaf.encoding, Encoding::JsonLiteral | Encoding::JsonNumber | Encoding::ScriptNumber);
+        if let Some(Rule::Own(number)) = context.rule
+            && bare
+            && let Some(patches) = self.bare(number, raw, leaf.encoding == Encoding::JsonLiteral)
+        {
+            plan.extend(planned(super::shift(patches, leaf.span.start), place(&leaf.locator)));
+            return;
+        }
         if leaf.encoding == Encoding::JsonLiteral || leaf.value.is_empty() {
             return;
         }
         let patches = match leaf.encoding {
             Encoding::JsonNumber | Encoding::ScriptNumber => self.number(&leaf.value, context),
-            _ => self.value(&leaf.value, context),
+            _ => match self.variables(leaf, context) {
+                Some(patches) => patches,
+                None => self.value(&leaf.value, context),
+            },
         };
         let lifted = Layer::new(raw, &leaf.value, leaf.encoding).lift(patches);
         plan.extend(planned(super::shift(lifted, leaf.span.start), place(&leaf.locator)));
@@ -171,7 +204,7 @@ impl Scanner<'_> {
             Locator::Link { pattern, .. } | Locator::Location { pattern } => pattern_name(pattern).is_none(),
             _ => false,
         };
-        Context { cards: !path, ..Context::new(rule) }
+        Context { cards: !path, ..Context::new(self.placed(leaf, rule)) }
     }
 }
 
@@ -259,7 +292,10 @@ fn readable(view: &View<'_>, coverage: Coverage, no_leaves: bool) -> Result<(), 
 }
 
 pub(super) fn planned(patches: Vec<Patch>, place: &'static str) -> Vec<Planned> {
-    patches.into_iter().map(|p| Planned { range: p.range, bytes: p.bytes, kind: p.kind, place }).collect()
+    patches
+        .into_iter()
+        .map(|p| Planned { range: p.range, bytes: p.bytes, kind: p.kind, why: p.why, place })
+        .collect()
 }
 
 /// In order; of those that overlap the earlier in the list stays.

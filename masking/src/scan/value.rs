@@ -3,7 +3,7 @@
 use mynah_message::{Encoding, percent};
 
 use super::layer::Layer;
-use super::{Context, DEPTH, Patch, Scanner, merge, shift};
+use super::{Context, Patch, Scanner, Why, merge, shift};
 use crate::detect;
 use crate::detect::signs::Signs;
 use crate::kind::Kind;
@@ -18,9 +18,12 @@ impl Scanner<'_> {
         if !context.searched
             && let Some(kind) = self.sink.known(value)
         {
-            return self.whole(kind, value);
+            return self.replaced(kind, value, context.why());
         }
         match context.rule {
+            Some(Rule::Own(number)) => self.own(number, value, context),
+            Some(Rule::Id) => self.id(value, context),
+            Some(_) if self.policy.index.whole_match(value).is_some() => self.free(value, context),
             Some(Rule::Keep) => Vec::new(),
             Some(Rule::Mask(kind)) => self.named(kind, value, context),
             Some(Rule::Credentials) => self.credentials(value, context, false),
@@ -31,12 +34,7 @@ impl Scanner<'_> {
 
     /// The whole value is one sensitive value.
     pub(crate) fn whole(&mut self, kind: Kind, value: &[u8]) -> Vec<Patch> {
-        self.met += 1;
-        let replaced = match kind {
-            Kind::Jwt => self.jwt(value),
-            _ => self.sink.replace(kind, value),
-        };
-        replaced.map(|bytes| Patch { range: 0..value.len(), bytes, kind }).into_iter().collect()
+        self.whole_because(kind, value, Why::Name)
     }
 
     /// A value whose name says that it is sensitive.
@@ -58,7 +56,7 @@ impl Scanner<'_> {
         if kind.is_machine_made() && names::is_no_secret(value) {
             return Vec::new();
         }
-        if context.depth < DEPTH
+        if context.depth < self.policy.depth
             && let Some(patches) = self.named_nested(kind, value, context)
         {
             return patches;
@@ -95,14 +93,14 @@ impl Scanner<'_> {
     }
 
     /// A value of which nothing is known: what is nested in it, what was learnt, what gives itself away.
-    pub(crate) fn free(&mut self, value: &[u8], context: Context) -> Vec<Patch> {
+    pub(super) fn free_value(&mut self, value: &[u8], context: Context) -> Vec<Patch> {
         // Nothing shorter is learnt, and no address is.
         if value.len() < 6 {
             return Vec::new();
         }
         let signs = Signs::of(value);
         let mut patches = Vec::new();
-        if context.depth < DEPTH {
+        if context.depth < self.policy.depth {
             if matches!(value.trim_ascii_start().first(), Some(b'{' | b'['))
                 && let Some(found) = self.json(value, context.inner(None))
             {
@@ -120,10 +118,15 @@ impl Scanner<'_> {
             for found in detect::detect(value, context.cards) {
                 let range = found.range;
                 let text = &value[range.clone()];
-                merge(&mut patches, shift(self.whole(found.kind, text), range.start));
+                // Known or not, it would have been found.
+                if let Some(known) = patches.iter_mut().find(|p| p.range == range && p.why == Why::Known) {
+                    known.why = Why::Detector;
+                    continue;
+                }
+                merge(&mut patches, shift(self.whole_because(found.kind, text, Why::Detector), range.start));
             }
         }
-        if context.depth < DEPTH && signs.has_percent() && has_percent(value) {
+        if context.depth < self.policy.depth && signs.has_percent() && has_percent(value) {
             let decoded = percent::decode(value, false);
             let found = self.free(&decoded, context.inner(None));
             merge(&mut patches, Layer::new(value, &decoded, Encoding::Percent).lift(found));
