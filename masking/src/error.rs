@@ -39,7 +39,7 @@ pub enum Error {
     #[error("no random bytes from the operating system: {0}")]
     Random(String),
     /// A type that [`mask_value`](crate::mask_value()) does not know.
-    #[error("unknown type {kind:?}; expected one of {}", crate::VALUE_KINDS.join(", "))]
+    #[error("unknown type {kind:?}; expected one of {}, or rule: and the name of a rule of the policy", crate::VALUE_KINDS.join(", "))]
     UnknownKind {
         /// As given.
         kind: String,
