@@ -3,15 +3,17 @@
 use std::path::PathBuf;
 
 use mynah_capture::Feed;
+use mynah_masking::{Policy, Report, SealedFile};
 use mynah_traffic::recording::Reader;
 use mynah_traffic::units::parse_size;
+use sha2::Digest as _;
 
-use crate::exit::{Exit, Exits, Failure, Outcome};
+use crate::exit::{Exit, Exits, Failure, Outcome, fail};
 use crate::input::{FilterArgs, Inputs, LogArgs, Reading};
 use crate::live::{self, LiveArgs};
 use crate::middleware::Rewriter;
 use crate::output;
-use crate::pipeline::{self, Masking};
+use crate::pipeline::{self, Made, Masking};
 use crate::recorder::Recorder;
 
 /// Make a recording: of an interface's traffic, as a reverse proxy, or of files: pcap, pcapng, HAR, GoReplay's .gor, access logs (each also as .gz or .zst) or another recording, told apart by content.
@@ -40,7 +42,7 @@ pub(crate) struct Args {
     masking: MaskingArgs,
 
     /// Keep secrets and personal data as they are; the recording says so for ever.
-    #[arg(long, conflicts_with_all = ["key_file", "report"])]
+    #[arg(long, conflicts_with_all = ["key_file", "report", "policy", "strict", "k", "fail_on_quarantine"])]
     unmasked: bool,
 
     /// Bytes kept of a body; longer ones are flagged, and withheld (with --unmasked: cut).
@@ -77,6 +79,17 @@ pub(crate) struct Args {
     proxy: crate::proxy::ProxyArgs,
 }
 
+impl Args {
+    /// Whether a live source is named.
+    fn live_is_asked_for(&self) -> bool {
+        #[cfg(feature = "live")]
+        if self.sniff.is_asked_for() {
+            return true;
+        }
+        self.proxy.is_asked_for()
+    }
+}
+
 /// Below this not even one connection of an ordinary size has room.
 const LEAST_MEMORY: u64 = 1 << 20;
 
@@ -92,12 +105,63 @@ pub(crate) struct MaskingArgs {
     #[arg(long, value_name = "F", env = "MYNAH_KEY_FILE")]
     pub(crate) key_file: Option<PathBuf>,
 
-    /// Write what was masked, by kind and place, as JSON (counts only, never a value).
+    /// Rules of your own, before the built-in ones: see `mynah mask --explain-policy`.
+    #[arg(long, value_name = "F.toml", env = "MYNAH_POLICY")]
+    pub(crate) policy: Option<PathBuf>,
+
+    /// Take resource ids as well: numbers, UUIDs, slugs with digits and hashes in paths, and the same under names such as id.
+    /// Each has one pseudonym everywhere, so that replays still find what they ask for.
+    #[arg(long)]
+    pub(crate) strict: bool,
+
+    /// Mask a path segment or query value that fewer than N clients share. Needs files: live traffic passes once.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(2..=1000))]
+    pub(crate) k: Option<u32>,
+
+    /// Write what was masked, by rule, place and action (counts only, never a value): as JSON to a .json file, as text to any
+    /// other.
     #[arg(long, value_name = "F.json")]
     pub(crate) report: Option<PathBuf>,
+
+    /// Seal nothing and exit 12 when a part had to be withheld, because it could not be read or is over a limit.
+    #[arg(long)]
+    pub(crate) fail_on_quarantine: bool,
+}
+
+impl MaskingArgs {
+    /// The policy that is asked for.
+    pub(crate) fn policy(&self) -> Result<Policy, Failure> {
+        let mut policy = match &self.policy {
+            Some(path) => Policy::load(path).exits(Exit::Usage)?,
+            None => Policy::built_in(),
+        };
+        if self.strict {
+            policy = policy.with_strict();
+        }
+        if let Some(k) = self.k {
+            policy = policy.with_k(k);
+        }
+        Ok(policy)
+    }
+
+    /// How sensitive values are masked.
+    pub(crate) fn masking(&self) -> Result<Masking, Failure> {
+        // What is wrong with the policy is to be said before a key is made.
+        let policy = Box::new(self.policy()?);
+        let key = pipeline::key(self.key_file.as_deref())?;
+        Ok(Masking::Under { key, policy, gate: self.fail_on_quarantine })
+    }
 }
 
 pub(crate) fn run(args: &Args) -> Outcome {
+    // Asked for before anything is opened: a wrong policy must cost no traffic.
+    let live = args.live_is_asked_for();
+    if live && !args.unmasked && args.masking.policy()?.k().is_some() {
+        return Err(fail(
+            Exit::Usage,
+            "--k needs a file: who shares a value shows only when all has been read; record first, then mynah mask --k",
+        ));
+    }
     if let Some(feed) = open(args)? {
         return record(feed, args);
     }
@@ -118,7 +182,7 @@ fn masking(args: &Args) -> Result<Masking, Failure> {
     if args.unmasked {
         return Ok(Masking::Refused);
     }
-    pipeline::key(args.masking.key_file.as_deref()).map(Masking::Under)
+    args.masking.masking()
 }
 
 fn middleware(args: &Args) -> Result<Option<Rewriter>, Failure> {
@@ -153,8 +217,9 @@ fn record(mut feed: Box<dyn Feed>, args: &Args) -> Outcome {
              sensitive has no say in earlier files",
         );
     }
-    let reports: Vec<_> = made.iter().filter_map(|made| made.report.as_ref()).collect();
-    write_report(&args.masking, &reports)?;
+    let Some(path) = &args.masking.report else { return Ok(Exit::Ok) };
+    let reports = made.iter().filter_map(sealed).collect::<Result<Vec<_>, _>>()?;
+    write_report(path, &reports, &reports)?;
     Ok(Exit::Ok)
 }
 
@@ -169,17 +234,56 @@ pub(crate) fn make(
     output::check(output, inputs, Reader::recognises)?;
     let made = pipeline::record(inputs, output, masking, middleware)?;
     pipeline::tell(&made);
-    if let Some(report) = &made.report {
-        write_report(args, report)?;
+    if let Some(path) = &args.report
+        && let Some(report) = sealed(&made).transpose()?
+    {
+        write_report(path, &report, std::slice::from_ref(&report))?;
     }
     Ok(Exit::Ok)
 }
 
-/// Writes the masking report, of live traffic one for each file.
-fn write_report(args: &MaskingArgs, report: &impl serde::Serialize) -> Result<(), Failure> {
-    let Some(path) = &args.report else { return Ok(()) };
-    let text = serde_json::to_string_pretty(report).exits(Exit::Internal)?;
-    std::fs::write(path, text + "\n")
-        .map_err(|error| mynah_traffic::Error::io(path, error))
-        .exits(Exit::Usage)
+/// The report of a file, with what the sealed file is.
+fn sealed(made: &Made) -> Option<Result<Report, Failure>> {
+    let mut report = made.report.clone()?;
+    let describe = || -> std::io::Result<SealedFile> {
+        let mut hasher = HashWriter(sha2::Sha256::new());
+        let bytes = std::io::copy(&mut std::fs::File::open(&made.path)?, &mut hasher)?;
+        let name = made.path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let sha256 = hasher.0.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
+        Ok(SealedFile { name, bytes, sha256 })
+    };
+    Some(describe().map_err(|error| mynah_traffic::Error::io(&made.path, error)).exits(Exit::Usage).map(
+        |file| {
+            report.file = Some(file);
+            report
+        },
+    ))
+}
+
+/// Takes what is written into a hash.
+struct HashWriter(sha2::Sha256);
+
+impl std::io::Write for HashWriter {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.update(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Writes the masking report: as JSON, or as text, which has `reports` one after the other.
+fn write_report(
+    path: &std::path::Path,
+    json: &impl serde::Serialize,
+    reports: &[Report],
+) -> Result<(), Failure> {
+    let text = if path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("json")) {
+        serde_json::to_string_pretty(json).exits(Exit::Internal)? + "\n"
+    } else {
+        reports.iter().map(Report::text).collect::<Vec<_>>().join("\n")
+    };
+    std::fs::write(path, text).map_err(|error| mynah_traffic::Error::io(path, error)).exits(Exit::Usage)
 }

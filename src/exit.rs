@@ -36,7 +36,8 @@ Exit codes:
     4  the target cannot be reached at all
    10  a gate failed: a threshold
    11  the run is invalid: the generator, not the target, was the bottleneck
-   12  masking is not proven: the audit found an original value
+   12  masking is not proven: the audit found an original value, or a part had to be withheld and --fail-on-quarantine was
+       given
   130  interrupted; what was measured so far has been written";
 
 impl From<Exit> for ExitCode {

@@ -19,6 +19,7 @@
 //! | [`progress`] | a line on the terminal while something takes long |
 //! | [`spool`] | standard input, kept so that it can be read twice |
 //! | [`terminal`] | what the terminal can show |
+//! | [`trial`] | `mynah mask --try`: one message on the screen, before and after |
 
 mod bug;
 mod capture;
@@ -47,6 +48,7 @@ mod report;
 mod sniff;
 mod spool;
 mod terminal;
+mod trial;
 mod unmasked;
 
 use std::process::ExitCode;

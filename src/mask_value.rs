@@ -3,7 +3,7 @@
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use mynah_masking::{Key, VALUE_KINDS, mask_value};
+use mynah_masking::{Key, Policy, VALUE_KINDS, mask_value_under};
 
 use crate::exit::{Exit, Exits, Failure, Outcome, fail};
 
@@ -14,9 +14,12 @@ Examples:
   mynah mask-value --key-file team.key --type email alice@shop.example
   mynah mask-value --key-file team.key --csv users.csv --column email=email --column password=password > masked.csv")]
 pub(crate) struct Args {
-    /// What the value is.
-    #[arg(long = "type", value_name = "T", value_parser = clap::builder::PossibleValuesParser::new(VALUE_KINDS), required_unless_present = "csv")]
+    #[arg(long = "type", value_name = "T", help = kinds(), value_parser = parse_kind, required_unless_present = "csv")]
     kind: Option<String>,
+
+    /// The policy that the recording was masked under.
+    #[arg(long, value_name = "F.toml", env = "MYNAH_POLICY")]
+    policy: Option<PathBuf>,
 
     /// The key that the recording was masked under.
     #[arg(long, value_name = "F", env = "MYNAH_KEY_FILE")]
@@ -38,36 +41,54 @@ pub(crate) struct Args {
     value: Option<String>,
 }
 
+fn kinds() -> String {
+    format!("What the value is: {}; or rule:NAME, for a rule of the policy", VALUE_KINDS.join(", "))
+}
+
+fn parse_kind(text: &str) -> Result<String, String> {
+    if VALUE_KINDS.contains(&text) || text.starts_with("rule:") {
+        return Ok(text.to_owned());
+    }
+    let hint = mynah_traffic::nearest(text, VALUE_KINDS.iter().copied())
+        .map(|near| format!("; did you mean '{near}'?"))
+        .unwrap_or_default();
+    Err(format!("unknown type '{text}'{hint}; there are {}, and rule:NAME", VALUE_KINDS.join(", ")))
+}
+
 fn parse_column(text: &str) -> Result<(String, String), String> {
     let (name, kind) = text.split_once('=').ok_or("expected NAME=TYPE, such as password=password")?;
-    if VALUE_KINDS.contains(&kind) {
-        Ok((name.to_owned(), kind.to_owned()))
-    } else {
-        Err(format!("unknown type '{kind}'; there are {}", VALUE_KINDS.join(", ")))
-    }
+    Ok((name.to_owned(), parse_kind(kind)?))
 }
 
 pub(crate) fn run(args: &Args) -> Outcome {
     let key = Key::load(&args.key_file).exits(Exit::Usage)?;
+    let policy = match &args.policy {
+        Some(path) => Policy::load(path).exits(Exit::Usage)?,
+        None => Policy::built_in(),
+    };
+    let pseudonym =
+        |kind: &str, value: &str| mask_value_under(policy.clone(), &key, kind, value).exits(Exit::Usage);
     match (&args.csv, &args.kind) {
-        (Some(path), _) => csv(args, path, &key),
-        (None, Some(kind)) => values(args, kind, &key),
+        (Some(path), _) => csv(args, path, &pseudonym),
+        (None, Some(kind)) => values(args, kind, &pseudonym),
         // clap has seen to it that one of them is there.
         (None, None) => Err(fail(Exit::Usage, "name the value's --type, or a --csv")),
     }
 }
 
-fn values(args: &Args, kind: &str, key: &Key) -> Outcome {
-    let pseudonym = |value: &str| mask_value(key, kind, value).exits(Exit::Usage);
+/// Makes the pseudonym of a value of a kind.
+type Pseudonym<'p> = &'p dyn Fn(&str, &str) -> Result<String, Failure>;
+
+fn values(args: &Args, kind: &str, pseudonym: Pseudonym<'_>) -> Outcome {
     let mut out = std::io::stdout().lock();
     let mut print = |text: String| writeln!(out, "{text}").map_err(|error| output_failure(&error));
     if let Some(value) = &args.value {
-        print(pseudonym(value)?)?;
+        print(pseudonym(kind, value)?)?;
         return Ok(Exit::Ok);
     }
     for line in std::io::stdin().lines() {
         let line = line.map_err(|error| fail(Exit::Input, format!("standard input: {error}")))?;
-        print(pseudonym(line.trim_end_matches('\r'))?)?;
+        print(pseudonym(kind, line.trim_end_matches('\r'))?)?;
     }
     Ok(Exit::Ok)
 }
@@ -76,7 +97,7 @@ fn output_failure(error: &std::io::Error) -> Failure {
     fail(Exit::Usage, format!("cannot write the output: {error}"))
 }
 
-fn csv(args: &Args, path: &Path, key: &Key) -> Outcome {
+fn csv(args: &Args, path: &Path, pseudonym: Pseudonym<'_>) -> Outcome {
     let input = |error: csv::Error| fail(Exit::Input, format!("{}: {error}", path.display()));
     let output = |error: csv::Error| fail(Exit::Usage, format!("cannot write the output: {error}"));
     let mut reader = csv::Reader::from_path(path).map_err(input)?;
@@ -107,7 +128,7 @@ fn csv(args: &Args, path: &Path, key: &Key) -> Outcome {
         let mut masked = Vec::with_capacity(row.len());
         for (value, kind) in row.iter().zip(&kinds) {
             masked.push(match kind {
-                Some(kind) => mask_value(key, kind, value).exits(Exit::Usage)?,
+                Some(kind) => pseudonym(kind, value)?,
                 None => value.to_owned(),
             });
         }

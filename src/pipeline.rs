@@ -16,8 +16,15 @@ use crate::unmasked;
 
 /// What becomes of sensitive values.
 pub(crate) enum Masking {
-    /// They are masked under this key.
-    Under(Key),
+    /// They are masked.
+    Under {
+        /// Under this key.
+        key: Key,
+        /// By these rules.
+        policy: Box<Policy>,
+        /// Nothing is sealed when a part had to be withheld.
+        gate: bool,
+    },
     /// They stay: the user said `--unmasked`.
     Refused,
 }
@@ -47,7 +54,7 @@ pub(crate) fn record(
 ) -> Result<Made, Failure> {
     match masking {
         Masking::Refused => record_unmasked(inputs, output, middleware),
-        Masking::Under(key) => record_masked(inputs, output, key, middleware),
+        Masking::Under { key, policy, gate } => record_masked(inputs, output, key, *policy, gate, middleware),
     }
 }
 
@@ -77,10 +84,12 @@ fn record_masked(
     inputs: &Inputs,
     output: &Path,
     key: Key,
+    policy: Policy,
+    gate: bool,
     middleware: Option<Rewriter>,
 ) -> Result<Made, Failure> {
     let begun = Instant::now();
-    let mut learner = Learner::new(Policy::built_in().with_max_body(inputs.max_body()), key);
+    let mut learner = Learner::new(policy.with_max_body(inputs.max_body()), key);
     let mut progress = Progress::new("learning what is sensitive");
     for input in inputs.iter() {
         for exchange in input.open()? {
@@ -98,6 +107,7 @@ fn record_masked(
     note(&mut summary, &report);
     let exchanges = writer.exchanges();
     let unsealed = writer.finish(&summary).exits(Exit::Usage)?;
+    let unsealed = pass_gate(gate, unsealed, &report)?;
 
     let mut progress = Progress::new("auditing what was written");
     let path = audit(unsealed, masker.auditor(), || progress.tick())?;
@@ -110,6 +120,22 @@ fn record_masked(
 pub(crate) fn note(summary: &mut Summary, report: &Report) {
     summary.masked.clone_from(&report.masked);
     summary.quarantined.clone_from(&report.quarantined);
+}
+
+/// Lets an unsealed file pass unless nothing may be withheld and something was.
+pub(crate) fn pass_gate(gate: bool, unsealed: Unsealed, report: &Report) -> Result<Unsealed, Failure> {
+    if !gate || report.quarantined.is_empty() {
+        return Ok(unsealed);
+    }
+    unsealed.discard().exits(Exit::Usage)?;
+    let total = plural(report.quarantined_total(), "part");
+    Err(fail(
+        Exit::Unproven,
+        format!(
+            "{total} had to be withheld ({}), so that nothing was sealed (--fail-on-quarantine)",
+            list(&report.quarantined, "nothing")
+        ),
+    ))
 }
 
 /// Reads again what was written, and gives it its name only when no original is left in it.
@@ -134,7 +160,8 @@ pub(crate) fn audit(
 
 fn record_unmasked(inputs: &Inputs, output: &Path, middleware: Option<Rewriter>) -> Result<Made, Failure> {
     let mut writer = Writer::create(output, &unmasked_header()).exits(Exit::Usage)?;
-    let summary = write(inputs, &mut writer, middleware, "writing", unmasked::pass)?;
+    let summary =
+        write(inputs, &mut writer, middleware, "writing", |exchange| Some(unmasked::pass(exchange)))?;
     let exchanges = writer.exchanges();
     let path = writer.finish(&summary).exits(Exit::Usage)?.seal(Audit::NotApplicable).exits(Exit::Usage)?;
     Ok(Made { path, exchanges, counts: summary.capture, report: None })
@@ -146,7 +173,7 @@ fn write(
     writer: &mut Writer,
     mut middleware: Option<Rewriter>,
     what: &str,
-    mut pass: impl FnMut(Exchange) -> Masked<Exchange>,
+    mut pass: impl FnMut(Exchange) -> Option<Masked<Exchange>>,
 ) -> Result<Summary, Failure> {
     let mut summary = Summary { sources: inputs.names(), ..Summary::default() };
     let mut progress = Progress::new(what);
@@ -154,7 +181,9 @@ fn write(
         let mut stream = input.open()?;
         tracing::debug!(input = %input.path().display(), format = stream.format(), "reading");
         for exchange in stream.by_ref() {
-            put(pass(exchange?), writer, middleware.as_mut())?;
+            if let Some(exchange) = pass(exchange?) {
+                put(exchange, writer, middleware.as_mut())?;
+            }
             progress.tick();
         }
         summary.capture.add(&stream.counts());
@@ -212,6 +241,13 @@ pub(crate) fn tell(made: &Made) {
     match &made.report {
         Some(report) => {
             terminal::say(format!("masked    {}", list(&report.masked, "nothing was found to be sensitive")));
+            if !report.rejected.is_empty() {
+                terminal::say(format!(
+                    "left out  {} by your rules: {}",
+                    plural(report.rejected_total(), "exchange"),
+                    list(&report.rejected, "none")
+                ));
+            }
             if !report.quarantined.is_empty() {
                 terminal::warn(format!("withheld  {}", list(&report.quarantined, "nothing")));
             }

@@ -39,6 +39,13 @@ pub(crate) struct ProxyArgs {
     preserve_host: bool,
 }
 
+impl ProxyArgs {
+    /// Whether an address is named.
+    pub(crate) fn is_asked_for(&self) -> bool {
+        self.listen.is_some()
+    }
+}
+
 /// Listens, if an address is named.
 pub(crate) fn open(
     args: &ProxyArgs,

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use mynah_masking::{Policy, Sealer, Stream};
+use mynah_masking::{Sealer, Stream};
 use mynah_traffic::Exchange;
 use mynah_traffic::recording::{
     Audit, CaptureCounts, Reader, Summary, Unsealed, Writer, partial_path, set_aside,
@@ -92,9 +92,11 @@ impl Recorder {
         max_body: u64,
         source: String,
     ) -> Result<Recorder, Failure> {
+        let mut sealing = Sealing::default();
         let masking = match masking {
-            Masking::Under(key) => {
-                Now::Under(Box::new(Stream::new(Policy::built_in().with_max_body(max_body), key)))
+            Masking::Under { key, policy, gate } => {
+                sealing.gate = gate;
+                Now::Under(Box::new(Stream::new(policy.with_max_body(max_body), key)))
             }
             Masking::Refused => Now::Refused,
         };
@@ -107,7 +109,7 @@ impl Recorder {
             source,
             flushed: Instant::now(),
             before: CaptureCounts::default(),
-            sealing: Sealing::default(),
+            sealing,
         })
     }
 
@@ -126,8 +128,9 @@ impl Recorder {
     pub(crate) fn write(&mut self, exchange: Exchange) -> Result<(), Failure> {
         let masked = match &mut self.masking {
             Now::Under(stream) => stream.mask(exchange),
-            Now::Refused => unmasked::pass(exchange),
+            Now::Refused => Some(unmasked::pass(exchange)),
         };
+        let Some(masked) = masked else { return Ok(()) };
         pipeline::put(masked, &mut self.writer, self.middleware.as_mut())
     }
 
@@ -203,6 +206,8 @@ impl Recorder {
 struct Sealing {
     thread: Option<JoinHandle<Result<Made, Failure>>>,
     made: Vec<Made>,
+    /// No file is sealed in which a part had to be withheld.
+    gate: bool,
 }
 
 impl Sealing {
@@ -211,9 +216,10 @@ impl Sealing {
         self.wait()?;
         let exchanges = writer.exchanges();
         let unsealed = writer.finish(&summary).exits(Exit::Usage)?;
+        let gate = self.gate;
         let thread = std::thread::Builder::new()
             .name("seal".to_owned())
-            .spawn(move || seal(unsealed, exchanges, summary, sealer))
+            .spawn(move || seal(unsealed, exchanges, summary, sealer, gate))
             .exits(Exit::Internal)?;
         self.thread = Some(thread);
         Ok(())
@@ -234,12 +240,14 @@ fn seal(
     exchanges: u64,
     mut summary: Summary,
     sealer: Option<Sealer>,
+    gate: bool,
 ) -> Result<Made, Failure> {
     let Some(mut sealer) = sealer else {
         let path = unsealed.seal(Audit::NotApplicable).exits(Exit::Usage)?;
         return Ok(Made { path, exchanges, counts: summary.capture, report: None });
     };
     let unsealed = if sealer.has_late() { make_good(unsealed, &mut sealer, &mut summary)? } else { unsealed };
+    let unsealed = pipeline::pass_gate(gate, unsealed, sealer.report())?;
     let path = pipeline::audit(unsealed, sealer.auditor(), || {})?;
     Ok(Made { path, exchanges, counts: summary.capture, report: Some(sealer.report().clone()) })
 }

@@ -42,6 +42,13 @@ pub(crate) struct SniffArgs {
     user: Option<String>,
 }
 
+impl SniffArgs {
+    /// Whether an interface is named.
+    pub(crate) fn is_asked_for(&self) -> bool {
+        self.interface.is_some()
+    }
+}
+
 /// Opens the interface, if one is named, and gives rights up.
 pub(crate) fn open(
     args: &SniffArgs,

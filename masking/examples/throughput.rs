@@ -39,7 +39,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     // Cloning a message counts references: the bytes are shared.
     let copies = exchanges.clone();
     let mut masked = Vec::with_capacity(copies.len());
-    let mask = timed(|| masked.extend(copies.into_iter().map(|exchange| masker.mask(exchange))));
+    let mask = timed(|| masked.extend(copies.into_iter().filter_map(|exchange| masker.mask(exchange))));
     let mut findings = None;
     let audit = timed(|| {
         let mut auditor = masker.auditor();
@@ -76,7 +76,7 @@ fn streamed(exchanges: &[Exchange]) -> (Duration, Duration) {
     let mut stream = Stream::new(Policy::built_in(), Key::from([7; 32]));
     let copies = exchanges.to_vec();
     let mut written = Vec::with_capacity(copies.len());
-    let mask = timed(|| written.extend(copies.into_iter().map(|exchange| stream.mask(exchange))));
+    let mask = timed(|| written.extend(copies.into_iter().filter_map(|exchange| stream.mask(exchange))));
     let mut sealer = stream.sealer();
     let mut changed = 0;
     let remask = timed(|| {

@@ -22,11 +22,24 @@ pub enum Error {
         /// What stands there, without its content.
         found: String,
     },
+    /// The policy file cannot be read, or something in it is wrong.
+    #[error("{}{}: {message}", path.display(), place.map(|(line, column)| format!(":{line}:{column}")).unwrap_or_default())]
+    Policy {
+        /// The file.
+        path: PathBuf,
+        /// Line and column, from 1, where known.
+        place: Option<(usize, usize)>,
+        /// What was expected and found.
+        message: String,
+    },
+    /// What should be an HTTP message is none.
+    #[error("expected an HTTP message: {0}")]
+    NoMessage(String),
     /// The operating system gives no randomness.
     #[error("no random bytes from the operating system: {0}")]
     Random(String),
     /// A type that [`mask_value`](crate::mask_value()) does not know.
-    #[error("unknown type {kind:?}; expected one of {}", crate::VALUE_KINDS.join(", "))]
+    #[error("unknown type {kind:?}; expected one of {}, or rule: and the name of a rule of the policy", crate::VALUE_KINDS.join(", "))]
     UnknownKind {
         /// As given.
         kind: String,

@@ -5,6 +5,8 @@ use std::fmt;
 /// The sort of a sensitive value, the most telling first: a value found under two of them counts as the earlier.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub(crate) enum Kind {
+    /// What a rule of the user's is about, by the rule's number: it says what is done.
+    Custom(u8),
     /// A private key in PEM's armour, RFC 7468.
     PrivateKey,
     /// A key or token in the form that its vendor gives it: `AKIA…`, `ghp_…`, `sk_live_…`.
@@ -60,7 +62,7 @@ pub(crate) enum Kind {
 }
 
 impl Kind {
-    /// All, the most telling first.
+    /// All but the user's own, the most telling first.
     pub(crate) const ALL: &'static [Kind] = &[
         Kind::PrivateKey,
         Kind::VendorKey,
@@ -93,6 +95,8 @@ impl Kind {
     /// The name in reports, in sensitive spans and for [`mask_value`](crate::mask_value()).
     pub(crate) const fn name(self) -> &'static str {
         match self {
+            // The policy knows a better name.
+            Kind::Custom(_) => "custom",
             Kind::PrivateKey => "private-key",
             Kind::VendorKey => "vendor-key",
             Kind::Jwt => "jwt",

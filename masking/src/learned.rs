@@ -41,6 +41,11 @@ impl Learning {
         }
     }
 
+    /// Whether a value of that kind would be noted.
+    pub(crate) fn would_take(kind: Kind, value: &[u8]) -> bool {
+        is_learnable(kind, value)
+    }
+
     /// Whether the value was noted under that kind or a more telling one, or is settled.
     pub(crate) fn has(&self, kind: Kind, value: &[u8]) -> bool {
         self.values.get(value).is_some_and(|known| *known <= kind) || self.known.kind(value).is_some()

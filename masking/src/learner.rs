@@ -1,52 +1,65 @@
 //! The first pass: what is sensitive anywhere.
 
+use std::sync::Arc;
+
 use mynah_message::Message;
 use mynah_traffic::{Exchange, Flag, Side};
 
 use crate::kind::Kind;
 use crate::learned::{Learning, Match};
-use crate::memo::Memo;
+use crate::masker::message_side;
 use crate::message;
 use crate::policy::Policy;
+use crate::policy::scope::Scopes;
+use crate::policy::shared::Sharing;
 use crate::pseudonym;
 use crate::scan::{Met, Patch, Scanner, Sink};
 use crate::{Key, Masker};
 
 /// Reads every exchange once and notes the values that must go everywhere.
 pub struct Learner {
-    policy: Policy,
+    scopes: Scopes,
     key: Key,
     learning: Learning,
-    memo: Memo,
+    /// Who shares what, where that is asked for.
+    sharing: Option<Sharing>,
 }
 
 impl Learner {
     /// Begins with nothing known.
     pub fn new(policy: Policy, key: Key) -> Self {
-        Learner { policy, key, learning: Learning::default(), memo: Memo::default() }
+        let sharing = policy.k.map(Sharing::new);
+        Learner { scopes: Scopes::new(Arc::new(policy)), key, learning: Learning::default(), sharing }
     }
 
     /// Notes what is sensitive in the exchange. What cannot be read teaches nothing: it will be withheld.
     pub fn learn(&mut self, exchange: &Exchange) {
-        learn(&self.policy, &mut self.learning, &mut self.memo, exchange);
+        if let Some(sharing) = &mut self.sharing {
+            sharing.count(self.scopes.policy(), exchange);
+        }
+        learn(&mut self.scopes, &mut self.learning, exchange);
     }
 
     /// Ends the pass. From here on kinds are fixed, so that the order of exchanges has no say in what becomes of a value.
-    pub fn finish(self) -> Masker {
-        Masker::new(self.policy, &self.key, self.learning.finish())
+    pub fn finish(mut self) -> Masker {
+        let mut policy = self.scopes.policy().clone();
+        policy.rare = self.sharing.map(|sharing| Arc::new(sharing.finish(&mut self.learning)));
+        Masker::new(policy, &self.key, self.learning.finish())
     }
 }
 
 /// Notes what is sensitive in both messages.
-pub(crate) fn learn(policy: &Policy, learning: &mut Learning, memo: &mut Memo, exchange: &Exchange) {
+pub(crate) fn learn(scopes: &mut Scopes, learning: &mut Learning, exchange: &Exchange) {
     let mut whole;
     let mut exchange = exchange;
     if exchange.flags.has(Flag::BodyCut) {
         whole = exchange.clone();
-        policy.withhold_cut(&mut whole);
+        scopes.policy().withhold_cut(&mut whole);
         exchange = &whole;
     }
+    let scope = scopes.scope(exchange);
     let mut message = |message: &Message, side: Side| {
+        let (policy, memo) = scopes.of(&scope, message_side(side));
         message::learn(&mut Scanner::new(policy, learning, memo), message, side);
     };
     if let Some(request) = &exchange.request {

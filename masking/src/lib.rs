@@ -19,7 +19,7 @@
 //! let mut learner = Learner::new(Policy::built_in(), Key::random()?);
 //! exchanges.iter().for_each(|exchange| learner.learn(exchange));
 //! let mut masker = learner.finish();
-//! let masked: Vec<_> = exchanges.into_iter().map(|exchange| masker.mask(exchange)).collect();
+//! let masked: Vec<_> = exchanges.into_iter().filter_map(|exchange| masker.mask(exchange)).collect();
 //! let mut auditor = masker.auditor();
 //! masked.iter().for_each(|exchange| auditor.check(exchange.get()));
 //! assert!(auditor.finish().is_ok());
@@ -29,7 +29,7 @@
 //!
 //! | module | job |
 //! |---|---|
-//! | [`policy`] | which values are sensitive: the built-in policy and its hash |
+//! | [`policy`] | which values are sensitive: the built-in policy, a policy file's rules, and their hash |
 //! | `names` | what names say about values |
 //! | `detect` | values that give themselves away by their form |
 //! | `entropy` | how hard a value is to guess: replaced everywhere, or by place only |
@@ -45,6 +45,7 @@
 //! | [`audit`] | the proof |
 //! | [`report`] | the counts |
 //! | [`single`] | one value, for `mynah mask-value` |
+//! | [`trial`] | one message, for `mynah mask --try` |
 
 pub mod audit;
 mod detect;
@@ -67,6 +68,7 @@ pub mod report;
 mod scan;
 pub mod single;
 pub mod stream;
+pub mod trial;
 mod variant;
 
 pub use audit::{Auditor, Finding, Findings};
@@ -75,8 +77,8 @@ pub use key::Key;
 pub use learner::Learner;
 pub use masker::Masker;
 pub use policy::Policy;
-pub use report::Report;
-pub use single::{VALUE_KINDS, mask_value};
+pub use report::{Report, SealedFile};
+pub use single::{VALUE_KINDS, mask_value, mask_value_under};
 pub use stream::{Sealer, Stream};
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::hash::{BuildHasher as _, RandomState};
 use std::sync::{Arc, PoisonError, RwLock};
 
-use mynah_traffic::{Exchange, Masked, Provenance, Side};
+use mynah_traffic::{Exchange, Flag, Masked, Provenance, Side};
 
 use crate::audit::Auditor;
 use crate::key::Key;
@@ -13,17 +13,18 @@ use crate::learned::{Known, Match};
 use crate::memo::Memo;
 use crate::message::{self, Outcome};
 use crate::policy::Policy;
+use crate::policy::rule::OwnRule;
+use crate::policy::scope::{Scope, Scopes};
 use crate::pseudonym::Pseudonyms;
 use crate::report::Report;
 use crate::scan::layer::splice;
-use crate::scan::{Met, Patch, Scanner, Sink};
+use crate::scan::{Met, Patch, Scanner, Sink, Why};
 use crate::variant::Variant;
 
 /// Replaces what the [`Learner`](crate::Learner) noted, and whatever a name or a form gives away.
 pub struct Masker {
-    policy: Policy,
+    scopes: Scopes,
     state: State,
-    memo: Memo,
     report: Report,
     key_id: [u8; 8],
 }
@@ -32,6 +33,8 @@ pub struct Masker {
 pub(crate) struct State {
     pub(crate) known: Known,
     pub(crate) pseudonyms: Pseudonyms,
+    /// The user's rules: they say what becomes of values of their own kinds.
+    pub(crate) own: Arc<Vec<OwnRule>>,
     cache: HashMap<Kind, HashMap<Box<[u8]>, Vec<u8>>>,
     /// The same of web tokens, with the epoch: when more is known, more of the claims may be.
     jwts: HashMap<Box<[u8]>, (u64, Vec<u8>)>,
@@ -70,48 +73,70 @@ impl Masker {
             key_id: hex(&key.id()),
             ..Report::default()
         };
-        let state = State::new(known, Pseudonyms::new(key), Issued::default());
-        Masker { policy, state, memo: Memo::default(), report, key_id: key.id() }
+        let state = State::new(known, Pseudonyms::new(key), Arc::clone(&policy.own), Issued::default());
+        Masker { scopes: Scopes::new(Arc::new(policy)), state, report, key_id: key.id() }
     }
 
     /// Masks one exchange. What cannot be read is withheld in the smallest part and counted; the exchange then has
     /// [`Flag::BodyWithheld`](mynah_traffic::Flag::BodyWithheld). A withheld body is empty, and the head keeps the length that
     /// it had; a head that cannot be read takes its whole message with it.
-    pub fn mask(&mut self, mut exchange: Exchange) -> Masked<Exchange> {
-        self.report.exchanges += 1;
+    ///
+    /// `None` when a rule of the policy leaves the whole exchange out.
+    pub fn mask(&mut self, mut exchange: Exchange) -> Option<Masked<Exchange>> {
+        let scope = self.scopes.scope(&exchange);
         exchange.sensitive.clear();
-        for _ in 0..self.policy.withhold_cut(&mut exchange) {
-            self.report.quarantine("body-cut");
-        }
+        let cut = self.scopes.policy().withhold_cut(&mut exchange);
+        let mut outcomes = Vec::new();
+        let mut rejected = None;
         for side in [Side::Request, Side::Response] {
             let slot = match side {
                 Side::Request => &mut exchange.request,
                 Side::Response => &mut exchange.response,
             };
             let Some(original) = slot.take() else { continue };
-            let mut scanner = Scanner::new(&self.policy, &mut self.state, &mut self.memo);
-            let Outcome { message, places, withheld, signed } = message::mask(&mut scanner, &original, side);
+            let (policy, memo) = self.scopes.of(&scope, message_side(side));
+            let mut scanner = Scanner::new(policy, &mut self.state, memo);
+            outcomes.push((side, message::mask(&mut scanner, &original, side)));
+            rejected = rejected.or(scanner.rejected);
+        }
+        if let Some(number) = rejected {
+            self.report.reject(self.scopes.policy().rule(number).map_or("", |rule| rule.label.as_str()));
+            return None;
+        }
+        self.report.exchanges += 1;
+        if let Some(client) = &mut exchange.connection.client
+            && self.scopes.policy().masks_clients()
+        {
+            client.set_ip(self.state.pseudonyms.ip(&client.ip()));
+        }
+        for _ in 0..cut {
+            self.report.quarantine("body-cut");
+        }
+        for (side, Outcome { message, places, withheld, signed }) in outcomes {
             if let Some(scheme) = signed {
                 self.report.sign(scheme);
             }
-            *slot = message;
             for reason in withheld {
                 self.report.quarantine(reason);
-                exchange.flags.set(mynah_traffic::Flag::BodyWithheld);
+                exchange.flags.set(Flag::BodyWithheld);
             }
-            if slot.is_none() {
+            if message.is_none() {
                 exchange.flags.set(match side {
-                    Side::Request => mynah_traffic::Flag::NoRequest,
-                    Side::Response => mynah_traffic::Flag::NoResponse,
+                    Side::Request => Flag::NoRequest,
+                    Side::Response => Flag::NoResponse,
                 });
+            }
+            match side {
+                Side::Request => exchange.request = message,
+                Side::Response => exchange.response = message,
             }
             for place in places {
                 self.state.issued.note(&place.written);
-                self.report.count(place.kind.name(), place.holder);
+                self.report.count(self.scopes.policy(), &place);
                 exchange.sensitive.extend(place.span(side));
             }
         }
-        sworn(exchange)
+        Some(sworn(exchange))
     }
 
     /// What was done so far.
@@ -126,13 +151,13 @@ impl Masker {
 
     /// For a recording's header: the key's name and the policy's hash.
     pub fn header(&self) -> ([u8; 8], [u8; 32]) {
-        (self.key_id, self.policy.hash())
+        (self.key_id, self.scopes.policy().hash())
     }
 
     /// Values were added to what is known.
     pub(crate) fn knows_more(&mut self) {
         self.state.begin_epoch();
-        self.memo.begin_epoch();
+        self.scopes.begin_epoch();
         self.report.learned = self.state.known.len() as u64;
     }
 
@@ -141,7 +166,18 @@ impl Masker {
     }
 
     pub(crate) fn scanner(&mut self) -> Scanner<'_> {
-        Scanner::new(&self.policy, &mut self.state, &mut self.memo)
+        let (policy, memo) = self.scopes.whole();
+        Scanner::new(policy, &mut self.state, memo)
+    }
+
+    /// Everything that masking a message by itself takes.
+    pub(crate) fn parts(&mut self, scope: &Scope, side: Side) -> Scanner<'_> {
+        let (policy, memo) = self.scopes.of(scope, message_side(side));
+        Scanner::new(policy, &mut self.state, memo)
+    }
+
+    pub(crate) fn scopes(&self) -> &Scopes {
+        &self.scopes
     }
 }
 
@@ -154,9 +190,17 @@ pub(crate) fn sworn(exchange: Exchange) -> Masked<Exchange> {
     Masked::assume(exchange, Provenance::Policy)
 }
 
+/// The same in the words of messages.
+pub(crate) fn message_side(side: Side) -> mynah_message::Side {
+    match side {
+        Side::Request => mynah_message::Side::Request,
+        Side::Response => mynah_message::Side::Response,
+    }
+}
+
 impl State {
-    pub(crate) fn new(known: Known, pseudonyms: Pseudonyms, issued: Issued) -> State {
-        State { known, pseudonyms, cache: HashMap::new(), jwts: HashMap::new(), epoch: 0, issued }
+    pub(crate) fn new(known: Known, pseudonyms: Pseudonyms, own: Arc<Vec<OwnRule>>, issued: Issued) -> State {
+        State { known, pseudonyms, own, cache: HashMap::new(), jwts: HashMap::new(), epoch: 0, issued }
     }
 
     fn kept(&self, kind: Kind, value: &[u8]) -> Option<Vec<u8>> {
@@ -192,7 +236,13 @@ impl Sink for State {
         if let Some(made) = self.kept(kind, value) {
             return Some(made);
         }
-        let made = self.pseudonyms.make(kind, value);
+        let made = match kind {
+            Kind::Custom(number) => match self.own.get(usize::from(number)) {
+                Some(rule) => rule.make(&self.pseudonyms, value),
+                None => self.pseudonyms.token(value, false),
+            },
+            kind => self.pseudonyms.make(kind, value),
+        };
         self.keep(kind, value, made.clone());
         Some(made)
     }
@@ -250,7 +300,7 @@ impl Sink for State {
                 // Damaged base64: what cannot be written anew must still not stay.
                 if let Some(there) = text.get(seen.range.clone()) {
                     let bytes = self.pseudonyms.token(there, false);
-                    patches.push(Patch { range: seen.range, bytes, kind: seen.kind });
+                    patches.push(Patch { range: seen.range, bytes, kind: seen.kind, why: Why::Known });
                 }
                 continue;
             };
@@ -258,7 +308,7 @@ impl Sink for State {
             if patches.last().is_some_and(|p| p.range.end > range.start) {
                 let bytes =
                     text.get(seen.range.clone()).map_or_else(Vec::new, |t| self.pseudonyms.token(t, false));
-                patches.push(Patch { range: seen.range, bytes, kind: seen.kind });
+                patches.push(Patch { range: seen.range, bytes, kind: seen.kind, why: Why::Known });
                 continue;
             }
             // What was rewritten reaches to the end of the base64, in which more may follow.
@@ -268,7 +318,7 @@ impl Sink for State {
                 let more = self.sweep(policy, &bytes, more, in_place);
                 bytes = splice(&bytes, &more);
             }
-            patches.push(Patch { range, bytes, kind: seen.kind });
+            patches.push(Patch { range, bytes, kind: seen.kind, why: Why::Known });
         }
         patches
     }

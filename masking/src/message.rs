@@ -3,12 +3,13 @@
 use std::ops::Range;
 
 use bytes::Bytes;
-use mynah_message::{Edit, Error, Head, Limits, Message, Part, View, patch, without_digests};
+use mynah_message::{Edit, Error, Head, Message, Part, View, patch, without_digests};
 use mynah_traffic::{SensitiveSpan, Side};
 
 use crate::kind::Kind;
+use crate::policy::Policy;
 use crate::scan::part::Planned;
-use crate::scan::{Scanner, Unreadable, signature};
+use crate::scan::{Scanner, Unreadable, Why, signature};
 
 /// What became of a message.
 pub(crate) struct Outcome {
@@ -29,6 +30,10 @@ pub(crate) struct Place {
     start: Option<usize>,
     pub(crate) written: Vec<u8>,
     pub(crate) kind: Kind,
+    /// What it is called in reports.
+    pub(crate) name: &'static str,
+    /// Who found it.
+    pub(crate) why: Why,
     /// What held the value before.
     pub(crate) holder: &'static str,
     /// The bytes that gave way, in the old part.
@@ -45,13 +50,13 @@ impl Place {
     pub(crate) fn span(&self, side: Side) -> Option<SensitiveSpan> {
         let start = u32::try_from(self.start?).ok()?;
         let len = u32::try_from(self.written.len()).ok().filter(|len| *len > 0)?;
-        Some(SensitiveSpan { side, in_body: self.in_body, start, len, kind: self.kind.name().to_owned() })
+        Some(SensitiveSpan { side, in_body: self.in_body, start, len, kind: self.name.to_owned() })
     }
 }
 
 /// Hands every part to the scanner and forgets what it would do.
 pub(crate) fn learn(scanner: &mut Scanner<'_>, message: &Message, side: Side) {
-    if let Ok(view) = View::open(message, &Limits::default()) {
+    if let Ok(view) = View::open(message, &scanner.policy.limits) {
         let _ = scanner.part(&view, Part::Body);
         let _ = scanner.part(&view, Part::Head);
     } else if let Ok(view) = View::open_head(message) {
@@ -101,9 +106,9 @@ pub(crate) fn body(
     scanner: &mut Scanner<'_>,
     message: &Message,
 ) -> Result<(Message, Vec<Place>), Unreadable> {
-    let view = View::open(message, &Limits::default()).map_err(|error| reason(&error))?;
+    let view = View::open(message, &scanner.policy.limits).map_err(|error| reason(&error))?;
     let plan = scanner.part(&view, Part::Body)?;
-    let (edits, places) = edits(plan, Part::Body);
+    let (edits, places) = edits(plan, Part::Body, scanner.policy);
     let masked = patch(&view, edits).map_err(|error| reason(&error))?;
     Ok((masked, places))
 }
@@ -114,7 +119,7 @@ pub(crate) fn head(
 ) -> Result<(Message, Vec<Place>), Unreadable> {
     let view = View::open_head(message).map_err(|error| reason(&error))?;
     let plan = scanner.part(&view, Part::Head)?;
-    let (edits, places) = edits(plan, Part::Head);
+    let (edits, places) = edits(plan, Part::Head, scanner.policy);
     let masked = patch(&view, edits).map_err(|error| reason(&error))?;
     // What the edits made of it must still be a head.
     if !places.is_empty() {
@@ -147,18 +152,20 @@ pub(crate) fn trailers(
 }
 
 /// The edits, and where they will stand when all are made.
-fn edits(plan: Vec<Planned>, part: Part) -> (Vec<Edit>, Vec<Place>) {
+fn edits(plan: Vec<Planned>, part: Part, policy: &Policy) -> (Vec<Edit>, Vec<Place>) {
     let mut edits = Vec::with_capacity(plan.len());
     let mut places = Vec::with_capacity(plan.len());
     let mut old = 0;
     let mut new = 0;
-    for Planned { range, bytes, kind, place } in plan {
+    for Planned { range, bytes, kind, why, place } in plan {
         new += range.start - old;
         places.push(Place {
             in_body: part == Part::Body,
             start: Some(new),
             written: bytes.clone(),
             kind,
+            name: policy.kind_name(kind),
+            why,
             holder: place,
             old: range.clone(),
         });

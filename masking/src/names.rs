@@ -9,6 +9,7 @@ use std::collections::{HashMap, HashSet};
 
 use crate::detect::Detectors;
 use crate::kind::Kind;
+use crate::policy::Glob;
 
 /// What to do with a value because of its name.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -25,6 +26,10 @@ pub(crate) enum Rule {
     Without(Detectors),
     /// Leave it, whatever it looks like to detectors.
     Keep,
+    /// A rule of the user's acts, by its number.
+    Own(u8),
+    /// It may be a resource's identifier, which goes under `--strict` and `--k` only.
+    Id,
 }
 
 impl Rule {
@@ -209,9 +214,19 @@ pub(crate) struct Names {
     endings: Vec<(&'static str, Rule)>,
     qualifiers: HashSet<&'static str>,
     fillers: HashSet<&'static str>,
+    /// The user's names, folded, which come first, and the numbers of their rules.
+    own: Vec<(Glob, u8)>,
+    /// Whether names of identifiers say something.
+    ids: bool,
 }
 
 impl Names {
+    /// Puts the user's names in front; `ids` says whether names of identifiers say something.
+    pub(crate) fn put_own(&mut self, own: Vec<(Glob, u8)>, ids: bool) {
+        self.own = own;
+        self.ids = ids;
+    }
+
     pub(crate) fn built_in() -> Names {
         let exact =
             EXACT.iter().flat_map(|(rule, names)| names.split_whitespace().map(|n| (n, *rule))).collect();
@@ -222,6 +237,8 @@ impl Names {
             endings,
             qualifiers: QUALIFIERS.split_whitespace().collect(),
             fillers: FILLERS.split_whitespace().collect(),
+            own: Vec::new(),
+            ids: false,
         }
     }
 
@@ -234,14 +251,18 @@ impl Names {
         let name = last_bracket(name);
         let mut folded = [0; 128];
         let folded = fold(name, &mut folded);
+        if let Some((_, number)) = self.own.iter().find(|(own, _)| own.fits(folded)) {
+            return Some(Rule::Own(*number));
+        }
         if let Some(rule) = self.exact.get(folded) {
             return Some(*rule);
         }
         let ending =
             || self.endings.iter().find(|(ending, _)| folded.ends_with(ending)).map(|(_, rule)| *rule);
+        let id = || (self.ids && is_id_name(folded)).then_some(Rule::Id);
         match ending() {
             Some(rule @ (Rule::Mask(_) | Rule::Credentials | Rule::Challenge | Rule::Keep)) => Some(rule),
-            weak => self.without_qualifiers(name).or(weak),
+            weak => self.without_qualifiers(name).or_else(id).or(weak),
         }
     }
 
@@ -324,28 +345,34 @@ impl Names {
         Some(Rule::Mask(Kind::Cookie))
     }
 
-    /// The lists as text: what the policy's hash is over, and what can be shown.
-    pub(crate) fn explain(&self, out: &mut String) {
-        let mut lines: Vec<String> = self
-            .exact
-            .iter()
-            .map(|(name, rule)| format!("name {name}: {}\n", describe(*rule)))
-            .chain(self.endings.iter().map(|(ending, rule)| format!("name *{ending}: {}\n", describe(*rule))))
-            .collect();
-        lines.sort();
-        out.extend(lines);
-        out.push_str("name name: name, under user, customer and the like, or beside an e-mail address, phone or login, but not a price or SKU\n");
-        for (what, list) in [("before", QUALIFIERS), ("behind", FILLERS), ("never before", WHOLE_ONLY)] {
-            for piece in ["words that change nothing ", what, " a name: ", list, "\n"] {
-                out.push_str(piece);
-            }
+    /// The names by what they say; endings have a `*` in front.
+    pub(crate) fn groups(&self) -> std::collections::BTreeMap<&'static str, Vec<String>> {
+        let mut groups = std::collections::BTreeMap::<&'static str, Vec<String>>::new();
+        for (name, rule) in &self.exact {
+            groups.entry(describe(*rule)).or_default().push((*name).to_owned());
         }
-        out.push_str("cookie of any other name: cookie; but not ");
-        out.push_str(PREFERENCES);
-        out.push_str(", nor a value of less than 6 characters\nnever a secret made by machines: ");
-        out.push_str(WORDS);
-        out.push('\n');
+        groups.values_mut().for_each(|names| names.sort());
+        for (ending, rule) in &self.endings {
+            groups.entry(describe(*rule)).or_default().push(format!("*{ending}"));
+        }
+        groups
     }
+
+    /// Cookies that hold a preference; and values that no machine-made secret has.
+    pub(crate) fn harmless() -> (&'static str, &'static str) {
+        (PREFERENCES, WORDS)
+    }
+}
+
+/// Names of resources' identifiers end so, in whatever spelling.
+pub(crate) const ID_ENDINGS: &str = "id ids uuid guid slug sku reference ref handle permalink";
+
+/// Whether a folded name is that of an identifier.
+fn is_id_name(folded: &str) -> bool {
+    const WORDS: &str =
+        "paid unpaid prepaid valid invalid grid void bid avoid solid fluid hybrid aid mid rapid android";
+    ID_ENDINGS.split(' ').any(|ending| folded.ends_with(ending))
+        && !WORDS.split(' ').any(|word| word == folded)
 }
 
 fn describe(rule: Rule) -> &'static str {
@@ -357,12 +384,20 @@ fn describe(rule: Rule) -> &'static str {
         Rule::Without(Detectors::IP) => "no ip",
         Rule::Without(_) => "nothing random",
         Rule::Keep => "keep",
+        Rule::Own(_) => "rule",
+        Rule::Id => "id",
     }
 }
 
 /// Whether a value under the name of a machine-made secret is a word that stands for none.
 pub(crate) fn is_no_secret(value: &[u8]) -> bool {
     value.len() <= 9 && WORDS.split(' ').any(|word| value.eq_ignore_ascii_case(word.as_bytes()))
+}
+
+/// A name with `*` in it, folded as names are.
+pub(crate) fn fold_pattern(pattern: &str) -> String {
+    let letter = |c: &char| c.is_ascii_alphanumeric() || *c == '*';
+    pattern.chars().filter(letter).map(|c| c.to_ascii_lowercase()).collect()
 }
 
 /// `password` of `user[password]`, `items` of `items[]`.

@@ -186,7 +186,7 @@ fn carry(spans: &mut Vec<Span>, in_body: bool, made: &[Place]) {
     let fresh = made.iter().map(|place| Span {
         in_body,
         range: place.moved().0,
-        kind: place.kind.name().to_owned(),
+        kind: place.name.to_owned(),
         fresh: true,
     });
     let (mut part, mut others): (Vec<Span>, Vec<Span>) =

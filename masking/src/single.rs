@@ -41,11 +41,28 @@ pub const VALUE_KINDS: &[&str] = &[
 
 /// The pseudonym that `value` gets under `key` when it is found to be a `kind`, one of [`VALUE_KINDS`].
 ///
+/// The built-in policy holds; [`mask_value_under`] takes another one.
+///
 /// # Errors
 /// [`Error::UnknownKind`]; [`Error::NotOfKind`] for what is no card number, web token, IBAN, e-mail address, day, IP or
 /// interface address, private key or vendor's key.
 pub fn mask_value(key: &Key, kind: &str, value: &str) -> Result<String, Error> {
-    let known = Kind::from_name(kind).ok_or_else(|| Error::UnknownKind { kind: kind.to_owned() })?;
+    mask_value_under(Policy::built_in(), key, kind, value)
+}
+
+/// The same under a policy, whose rules about kinds count; and `kind` may be `rule:NAME`, for what that rule of the policy
+/// makes of a value.
+///
+/// # Errors
+/// As [`mask_value`].
+pub fn mask_value_under(policy: Policy, key: &Key, kind: &str, value: &str) -> Result<String, Error> {
+    let unknown = || Error::UnknownKind { kind: kind.to_owned() };
+    if let Some(label) = kind.strip_prefix("rule:") {
+        let number = policy.own.iter().position(|rule| rule.label == label).ok_or_else(unknown)?;
+        let number = u8::try_from(number).map_err(|_| unknown())?;
+        return Ok(masked(policy, key, Rule::Own(number), value));
+    }
+    let known = Kind::from_name(kind).ok_or_else(unknown)?;
     let not = |expected| Err(Error::NotOfKind { kind: known.name(), expected });
     let bytes = value.as_bytes();
     match known {
@@ -80,9 +97,13 @@ pub fn mask_value(key: &Key, kind: &str, value: &str) -> Result<String, Error> {
         }
         _ => {}
     }
-    let mut masker = Masker::new(Policy::built_in(), key, Known::default());
-    let patches = masker.scanner().value(bytes, Context::new(Some(Rule::Mask(known))));
-    Ok(String::from_utf8_lossy(&splice(bytes, &patches)).into_owned())
+    Ok(masked(policy, key, Rule::Mask(known), value))
+}
+
+fn masked(policy: Policy, key: &Key, rule: Rule, value: &str) -> String {
+    let mut masker = Masker::new(policy, key, Known::default());
+    let patches = masker.scanner().value(value.as_bytes(), Context::new(Some(rule)));
+    String::from_utf8_lossy(&splice(value.as_bytes(), &patches)).into_owned()
 }
 
 #[cfg(test)]

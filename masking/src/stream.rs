@@ -14,9 +14,9 @@ use crate::audit::Auditor;
 use crate::key::Key;
 use crate::learned::{Known, Learning};
 use crate::learner;
-use crate::masker::{Masker, State, sworn};
-use crate::memo::Memo;
+use crate::masker::{Masker, State, message_side, sworn};
 use crate::policy::Policy;
+use crate::policy::scope::Scopes;
 use crate::remask::{self, Again, Remasked};
 use crate::report::Report;
 use crate::scan::Scanner;
@@ -36,8 +36,9 @@ use crate::scan::Scanner;
 ///     ..Exchange::default()
 /// };
 /// let mut stream = Stream::new(Policy::built_in(), Key::random()?);
-/// let first = stream.mask(get("GET /reset/k3J9xQ2mLp0Zq81aWT HTTP/1.1"));
-/// let second = stream.mask(get("GET / HTTP/1.1\r\nCookie: sid=k3J9xQ2mLp0Zq81aWT"));
+/// let mut mask = |head| stream.mask(get(head)).expect("no rule leaves it out");
+/// let first = mask("GET /reset/k3J9xQ2mLp0Zq81aWT HTTP/1.1");
+/// let second = mask("GET / HTTP/1.1\r\nCookie: sid=k3J9xQ2mLp0Zq81aWT");
 /// let mut sealer = stream.sealer();
 /// // That the first one's path held a session's identifier was not known until the second one came.
 /// let first = sealer.remask(&first).expect("something changes");
@@ -52,7 +53,7 @@ use crate::scan::Scanner;
 pub struct Stream {
     masker: Masker,
     learning: Learning,
-    memo: Memo,
+    scopes: Scopes,
     policy: Arc<Policy>,
     file: File,
 }
@@ -71,18 +72,20 @@ impl Stream {
     pub fn new(policy: Policy, key: Key) -> Stream {
         let known = Known::default();
         let masker = Masker::new(policy.clone(), &key, known.clone());
+        let policy = Arc::new(policy);
         Stream {
             file: File { known: None, before: masker.report().clone() },
             masker,
             learning: Learning::beside(known),
-            memo: Memo::default(),
-            policy: Arc::new(policy),
+            scopes: Scopes::new(Arc::clone(&policy)),
+            policy,
         }
     }
 
     /// Learns from the exchange (both messages), then masks it with everything known so far, as [`Masker::mask`] does.
-    pub fn mask(&mut self, exchange: Exchange) -> Masked<Exchange> {
-        learner::learn(&self.policy, &mut self.learning, &mut self.memo, &exchange);
+    /// What a rule leaves out, `None`, teaches all the same.
+    pub fn mask(&mut self, exchange: Exchange) -> Option<Masked<Exchange>> {
+        learner::learn(&mut self.scopes, &mut self.learning, &exchange);
         if self.learning.settle() {
             self.masker.knows_more();
         }
@@ -110,10 +113,9 @@ impl Stream {
         let report = self.masker.report().since(&self.file.before);
         self.file.before = self.masker.report().clone();
         Sealer {
-            policy: Arc::clone(&self.policy),
-            state: State::new(all, state.pseudonyms.clone(), state.issued.clone()),
+            scopes: Scopes::new(Arc::clone(&self.policy)),
+            state: State::new(all, state.pseudonyms.clone(), Arc::clone(&state.own), state.issued.clone()),
             late,
-            memo: Memo::default(),
             report,
         }
     }
@@ -121,11 +123,10 @@ impl Stream {
 
 /// What is known at the end of a file, to make good what was not known when its exchanges were masked.
 pub struct Sealer {
-    policy: Arc<Policy>,
+    scopes: Scopes,
     state: State,
     /// What was learnt after the file's first exchange.
     late: Known,
-    memo: Memo,
     report: Report,
 }
 
@@ -143,6 +144,7 @@ impl Sealer {
             return None;
         }
         let exchange = written.get();
+        let scope = self.scopes.scope(exchange);
         let mut new: Option<Exchange> = None;
         for side in [Side::Request, Side::Response] {
             let message = match side {
@@ -151,8 +153,9 @@ impl Sealer {
             };
             let Some(message) = message else { continue };
             let old: Vec<_> = exchange.sensitive.iter().filter(|s| s.side == side).cloned().collect();
-            let mut again = Again { policy: &self.policy, state: &mut self.state, late: &self.late };
-            let mut scanner = Scanner::new(&self.policy, &mut again, &mut self.memo);
+            let (policy, memo) = self.scopes.of(&scope, message_side(side));
+            let mut again = Again { policy, state: &mut self.state, late: &self.late };
+            let mut scanner = Scanner::new(policy, &mut again, memo);
             let Some(remasked) = remask::remask(&mut scanner, &self.late, message, side, &old) else {
                 continue;
             };
@@ -172,7 +175,7 @@ impl Sealer {
             exchange.flags.set(Flag::BodyWithheld);
         }
         for place in places {
-            self.report.count(place.kind.name(), place.holder);
+            self.report.count(self.scopes.policy(), &place);
         }
         if message.is_none() {
             exchange.flags.set(gone);

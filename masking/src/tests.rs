@@ -38,7 +38,7 @@ fn run(exchanges: &[Exchange]) -> (Vec<Exchange>, Masker) {
     let masked = exchanges
         .iter()
         .map(|e| {
-            let masked = masker.mask(e.clone());
+            let masked = masker.mask(e.clone()).unwrap();
             assert_eq!(masked.provenance(), Provenance::Policy);
             masked.into_inner()
         })

@@ -187,7 +187,12 @@ fn alike(there: &[u8], other: &[u8], encoding: Encoding) -> Vec<u8> {
         Encoding::JsonString => json::unescape(there),
         _ => html::entity::decode(there, true),
     };
-    let patch = Patch { range: 0..decoded.len(), bytes: other.to_vec(), kind: Kind::Token };
+    let patch = Patch {
+        range: 0..decoded.len(),
+        bytes: other.to_vec(),
+        kind: Kind::Token,
+        why: crate::scan::Why::Name,
+    };
     let lifted = Layer::new(there, &decoded, encoding).lift(vec![patch]);
     splice(there, &lifted)
 }

@@ -34,7 +34,7 @@ use crate::kind::Kind;
 use signs::Signs;
 
 /// A set of detectors.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
 pub(crate) struct Detectors(u16);
 
 impl Detectors {
@@ -131,18 +131,30 @@ impl Detectors {
     }
 
     /// The detector of that name in policy files.
-    #[cfg_attr(not(test), expect(dead_code, reason = "for policy files, which are read elsewhere"))]
     pub(crate) fn from_name(name: &str) -> Option<Detectors> {
         Detectors::ALL.iter().find(|(_, n, _)| *n == name).map(|(d, _, _)| *d)
     }
 
-    /// The detectors in words, one a line.
-    pub(crate) fn explain(self, out: &mut String) {
-        for (detector, name, words) in Detectors::ALL {
-            let off = if self.has(*detector) { "" } else { " (off)" };
-            for piece in ["detector ", name, off, ": ", words, "\n"] {
-                out.push_str(piece);
-            }
+    /// All names.
+    pub(crate) fn names() -> impl Iterator<Item = &'static str> + Clone {
+        Detectors::ALL.iter().map(|(_, name, _)| *name)
+    }
+
+    /// What this one detector finds.
+    pub(crate) fn kind(self) -> Kind {
+        match self {
+            Detectors::EMAIL => Kind::Email,
+            Detectors::JWT => Kind::Jwt,
+            Detectors::CARD => Kind::Card,
+            Detectors::IBAN => Kind::Iban,
+            Detectors::SSN | Detectors::NATIONAL => Kind::NationalId,
+            Detectors::PHONE => Kind::Phone,
+            Detectors::IP => Kind::Ip,
+            Detectors::MAC => Kind::Mac,
+            Detectors::PRIVATE_KEY => Kind::PrivateKey,
+            Detectors::VENDOR_KEY => Kind::VendorKey,
+            Detectors::UUID => Kind::Id,
+            _ => Kind::Random,
         }
     }
 }

@@ -6,7 +6,7 @@ use base64::engine::DecodePaddingMode;
 use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig, STANDARD, STANDARD_NO_PAD};
 
 use super::layer::splice;
-use super::{Context, Patch, Scanner, merge, shift};
+use super::{Context, Patch, Scanner, Why, merge, shift};
 use crate::kind::Kind;
 use crate::names::Rule;
 
@@ -75,7 +75,7 @@ impl Scanner<'_> {
         } else {
             STANDARD_NO_PAD.encode(masked)
         };
-        vec![Patch { range: 0..text.len(), bytes: bytes.into(), kind: Kind::Password }]
+        vec![Patch { range: 0..text.len(), bytes: bytes.into(), kind: Kind::Password, why: Why::Name }]
     }
 
     /// `name=value, name="value"`.

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::ops::{ControlFlow, Range};
 
-use mynah_message::{Coverage, Limits, json};
+use mynah_message::{Coverage, json};
 
 use super::part::{Planned, planned};
 use super::{Context, Scanner, layer::Layer, shift};
@@ -46,12 +46,15 @@ struct Document<'d, 's> {
     /// Whether all keys since then are plain.
     plain: bool,
     plan: Vec<Planned>,
+    /// Where values begin that rules of the user's are about, and the rules.
+    own: Vec<(usize, u8)>,
 }
 
 impl Scanner<'_> {
     /// What is to be done in a JSON body, and how much of it could be read.
     pub(super) fn document(&mut self, body: &[u8], matches: &[Match]) -> (Vec<Planned>, Coverage) {
         let mut document = Document {
+            own: self.policy.index.json(body, self.policy.limits.json_depth),
             scanner: self,
             body,
             matches,
@@ -66,7 +69,8 @@ impl Scanner<'_> {
             plain: true,
             plan: Vec::new(),
         };
-        let coverage = match json::walk(body, Limits::default().json_depth, &mut document) {
+        let depth = document.scanner.policy.limits.json_depth;
+        let coverage = match json::walk(body, depth, &mut document) {
             json::End::Garbage(at) => Coverage::Until(at),
             json::End::Whole | json::End::Stopped => Coverage::Whole,
         };
@@ -96,9 +100,27 @@ impl Document<'_, '_> {
         self.plan.extend(planned(shift(patches, span.start), "between"));
     }
 
+    /// The rule of the user's for the value that begins there, if one is about it, its name, or the whole body; else what its
+    /// name says.
+    fn rule(&self, start: usize, named: Option<Rule>) -> Option<Rule> {
+        let by_place = self.own.binary_search_by_key(&start, |(at, _)| *at).ok();
+        let by_place = by_place.and_then(|at| self.own.get(at)).map(|(_, number)| *number);
+        let by_name = if let Some(Rule::Own(number)) = named { Some(number) } else { None };
+        let by_body = self.scanner.body_rule().map(|(number, _)| number);
+        [by_place, by_name, by_body].into_iter().flatten().min().map(Rule::Own).or(named)
+    }
+
     fn leaf(&mut self, kind: json::Kind, span: &Range<usize>, rule: Option<Rule>) {
         let Some(raw) = self.body.get(span.clone()) else { return };
         if raw.is_empty() {
+            return;
+        }
+        let rule = self.rule(span.start, rule);
+        if let Some(Rule::Own(number)) = rule
+            && kind != json::Kind::String
+            && let Some(patches) = self.scanner.bare(number, raw, kind == json::Kind::Literal)
+        {
+            self.plan.extend(planned(shift(patches, span.start), "json"));
             return;
         }
         let context = Context { searched: !touches(self.matches, span), ..Context::new(rule) };
@@ -189,7 +211,7 @@ impl<'b> json::Events<'b> for Document<'_, '_> {
         if key.tells_thing {
             self.things.insert(object);
         }
-        if key.is_name {
+        if key.is_name && key.rule.is_none() {
             self.waiting.push((object, kind, span));
         } else {
             self.leaf(kind, &span, key.rule);

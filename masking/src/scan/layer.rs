@@ -98,7 +98,7 @@ impl<'v> Layer<'v> {
         } else {
             self.encode(raw, &bytes)
         };
-        Some(Patch { range: raw_start..raw_end, bytes, kind: patch.kind })
+        Some(Patch { range: raw_start..raw_end, bytes, kind: patch.kind, why: patch.why })
     }
 
     /// Unit by unit: what did not change as before, the rest encoded.
@@ -137,13 +137,13 @@ impl<'v> Layer<'v> {
     }
 
     fn rewrite(&self, patches: &[Patch]) -> Option<Patch> {
-        let kind = patches.first()?.kind;
+        let Patch { kind, why, .. } = *patches.first()?;
         let mut value = splice(self.value, patches);
         let number = matches!(self.encoding, Encoding::JsonNumber | Encoding::ScriptNumber);
         if number && json::is_number(self.value) && !json::is_number(&value) {
             value = keep_number(self.value, value);
         }
-        Some(Patch { range: 0..self.raw.len(), bytes: self.encoding.encode(&value), kind })
+        Some(Patch { range: 0..self.raw.len(), bytes: self.encoding.encode(&value), kind, why })
     }
 }
 
@@ -256,6 +256,7 @@ mod tests {
 
     use super::*;
     use crate::kind::Kind;
+    use crate::scan::Why;
 
     fn lifted(raw: &str, encoding: Encoding, range: Range<usize>, bytes: &str) -> String {
         let value = match encoding {
@@ -266,7 +267,8 @@ mod tests {
             _ => Cow::Borrowed(raw.as_bytes()),
         };
         let layer = Layer::new(raw.as_bytes(), &value, encoding);
-        let patches = layer.lift(vec![Patch { range, bytes: bytes.into(), kind: Kind::Token }]);
+        let patches =
+            layer.lift(vec![Patch { range, bytes: bytes.into(), kind: Kind::Token, why: Why::Name }]);
         String::from_utf8(splice(raw.as_bytes(), &patches)).unwrap()
     }
 
@@ -302,7 +304,7 @@ mod tests {
                 let range = from.min(value.len())..(from + len).min(value.len());
                 if range.is_empty() { continue; }
                 let layer = Layer::new(raw.as_bytes(), &value, encoding);
-                let patch = Patch { range, bytes: new.clone().into_bytes(), kind: Kind::Token };
+                let patch = Patch { range, bytes: new.clone().into_bytes(), kind: Kind::Token, why: Why::Name };
                 let wanted = splice(&value, std::slice::from_ref(&patch));
                 let done = splice(raw.as_bytes(), &layer.lift(vec![patch]));
                 let read = decode(&done);

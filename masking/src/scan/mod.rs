@@ -9,15 +9,19 @@
 //! | [`nested`] | JSON in strings, web tokens, queries of GraphQL |
 //! | [`opened`] | base64 and hex, compressed or not |
 //! | [`signature`] | what is signed, and by which scheme |
+//! | [`own`] | the user's rules |
+//! | [`ids`] | resource ids, where they are to go |
 //! | [`url`] | queries and user information of URLs within text |
 //! | [`credentials`] | `Authorization` and its like |
 //! | [`layer`] | back from decoded to written |
 
 mod credentials;
 mod document;
+mod ids;
 pub(crate) mod layer;
 mod nested;
 mod opened;
+mod own;
 pub(crate) mod part;
 pub(crate) mod signature;
 mod url;
@@ -38,6 +42,24 @@ pub(crate) struct Patch {
     pub(crate) range: Range<usize>,
     pub(crate) bytes: Vec<u8>,
     pub(crate) kind: Kind,
+    pub(crate) why: Why,
+}
+
+/// Who found a value.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub(crate) enum Why {
+    /// A built-in name, or what its place means.
+    Name,
+    /// A detector, by its form.
+    Detector,
+    /// A rule of the user's, by its number.
+    Rule(u8),
+    /// It was found sensitive elsewhere.
+    Known,
+    /// It is a resource's identifier, and these are to go.
+    Strict,
+    /// Too few clients share it.
+    Rare,
 }
 
 /// What becomes of the values found.
@@ -85,9 +107,6 @@ pub(crate) enum Met {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Unreadable(pub(crate) &'static str);
 
-/// How far values may be nested in values.
-const DEPTH: u8 = 6;
-
 /// What is known about a value before it is looked at.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Context {
@@ -106,12 +125,12 @@ impl Context {
         Context { rule, cards: true, depth: 0, searched: false }
     }
 
-    /// The detectors that look at it.
-    pub(crate) fn detectors(self) -> Detectors {
-        let which = if self.cards { Detectors::DEFAULT } else { Detectors::DEFAULT.in_path() };
+    /// Who is to be named when a value is replaced that was known before it was looked at.
+    fn why(self) -> Why {
         match self.rule {
-            Some(Rule::Without(detectors)) => which.without(detectors),
-            _ => which,
+            Some(Rule::Own(number)) => Why::Rule(number),
+            Some(Rule::Id) | None => Why::Known,
+            Some(_) => Why::Name,
         }
     }
 
@@ -131,16 +150,41 @@ pub(crate) struct Scanner<'s> {
     pub(crate) met: u64,
     /// Set when a value could be opened and was not, because of a limit: it may hold anything.
     over: Option<Unreadable>,
+    /// Rules about more than one value of the part at hand: over which bytes, and which rule.
+    inherited: Vec<(Range<usize>, u8)>,
+    /// The rule under which the exchange is to be left out.
+    pub(crate) rejected: Option<u8>,
+    /// Whether values are a web token's claims, whose names always count.
+    in_claims: bool,
 }
 
 impl<'s> Scanner<'s> {
     pub(crate) fn new(policy: &'s Policy, sink: &'s mut dyn Sink, memo: &'s mut Memo) -> Scanner<'s> {
-        Scanner { policy, sink, memo, met: 0, over: None }
+        Scanner {
+            policy,
+            sink,
+            memo,
+            met: 0,
+            over: None,
+            inherited: Vec::new(),
+            rejected: None,
+            in_claims: false,
+        }
+    }
+
+    /// The detectors that look at a value.
+    fn detectors(&self, context: Context) -> Detectors {
+        let which = self.policy.detectors;
+        let which = if context.cards { which } else { which.in_path() };
+        match context.rule {
+            Some(Rule::Without(detectors)) => which.without(detectors),
+            _ => which,
+        }
     }
 
     /// Whether a value that can be opened may be: below the limit on depth.
     fn may_open(&mut self, context: Context) -> bool {
-        let may = context.depth < DEPTH;
+        let may = context.depth < self.policy.depth;
         if !may {
             self.over = Some(Unreadable("nested-too-deep"));
         }

@@ -9,7 +9,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use mynah_message::{Encoding, json, script};
 
 use super::layer::{Layer, splice};
-use super::{Context, Met, Patch, Scanner, merge, shift};
+use super::{Context, Met, Patch, Scanner, Why, merge, shift};
 use crate::detect;
 use crate::entropy;
 use crate::kind::Kind;
@@ -105,9 +105,10 @@ impl Scanner<'_> {
         let patches = match context.rule {
             Some(rule) if !matches!(rule, Rule::Without(_)) => self.value(raw, context),
             _ => match self.sink.known(raw) {
-                Some(kind) => self.whole(kind, raw),
-                None => match detect::number_shape(raw, context.detectors()) {
-                    Some(kind) => self.whole(kind, raw),
+                Some(kind) => self.replaced(kind, raw, Why::Known),
+                None => match detect::number_shape(raw, self.detectors(context)) {
+                    Some(kind) => self.whole_because(kind, raw, Why::Detector),
+                    None if self.policy.index.whole_match(raw).is_some() => self.free(raw, context),
                     None => Vec::new(),
                 },
             },

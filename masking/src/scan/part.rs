@@ -4,7 +4,7 @@ use std::cell::Cell;
 use std::ops::Range;
 
 use mynah_message::{
-    BodyKind, Coverage, Encoding, Error, Leaf, Limits, Locator, Part, Side, View, content, digest, head,
+    BodyKind, Coverage, Encoding, Error, Leaf, Locator, Part, Side, View, content, digest, head,
 };
 
 use super::document::touches;
@@ -12,7 +12,7 @@ use super::layer::{Layer, splice};
 use super::nested::split;
 use super::opened::compressed;
 use super::signature;
-use super::{Context, Patch, Scanner, Unreadable};
+use super::{Context, Patch, Scanner, Unreadable, Why};
 use crate::kind::Kind;
 use crate::names::{Names, Rule};
 
@@ -22,13 +22,26 @@ pub(crate) struct Planned {
     pub(crate) range: Range<usize>,
     pub(crate) bytes: Vec<u8>,
     pub(crate) kind: Kind,
+    /// Who found it.
+    pub(crate) why: Why,
     /// What held the value: `header`, `json`, …
     pub(crate) place: &'static str,
 }
 
 impl Scanner<'_> {
-    /// What is to be done in a part, in order and without overlaps.
+    /// What is to be done in a part, in order and without overlaps. Where a rule takes the whole body, it is read all the
+    /// same: its values may stand elsewhere.
     pub(crate) fn part(&mut self, view: &View<'_>, part: Part) -> Result<Vec<Planned>, Unreadable> {
+        self.inherited.clear();
+        let rule = if part == Part::Body { self.body_rule() } else { None };
+        let Some((number, whole)) = rule else { return self.part_by_values(view, part) };
+        self.inherited.push((0..view.body().len(), number));
+        let plan = self.part_by_values(view, part);
+        let opaque = matches!(view.kind(), BodyKind::Binary);
+        if whole || opaque { Ok(self.whole_body(number, view.body())) } else { plan }
+    }
+
+    fn part_by_values(&mut self, view: &View<'_>, part: Part) -> Result<Vec<Planned>, Unreadable> {
         let bytes = match part {
             Part::Head => view.message().head.as_ref(),
             Part::Body => view.body(),
@@ -52,7 +65,15 @@ impl Scanner<'_> {
         let mut leaves: Vec<Range<usize>> = Vec::new();
         let mut visit = |leaf: Leaf<'_>| {
             // The pieces of a composite come by themselves; of a chosen option only this leaf has the name.
-            if leaf.part != part || leaf.composite && !matches!(leaf.locator, Locator::Input { .. }) {
+            if leaf.part != part {
+                return;
+            }
+            if leaf.composite && !matches!(leaf.locator, Locator::Input { .. }) {
+                let met = self.met;
+                self.composite(&leaf, &mut plan, bytes);
+                if self.met > met {
+                    lines.soil(leaf.span.start);
+                }
                 return;
             }
             leaves.push(leaf.span.clone());
@@ -115,16 +136,16 @@ impl Scanner<'_> {
     /// The patches of a body that is compressed without the head saying so, a file that is sent, say. `None` when it is not.
     fn archive(&mut self, body: &[u8]) -> Result<Option<Vec<Patch>>, Unreadable> {
         let Some(coding) = compressed(body) else { return Ok(None) };
-        let text = match content::decode_coding(coding, body, &Limits::default()) {
+        let text = match content::decode_coding(coding, body, &self.policy.limits) {
             Ok(text) => text,
             Err(Error::TooLarge { .. }) => return Err(Unreadable("too-large")),
             Err(_) => return Ok(None),
         };
         let patches = self.free(&text, Context::new(None));
         self.within_limits()?;
-        let Some(kind) = patches.first().map(|p| p.kind) else { return Ok(Some(Vec::new())) };
+        let Some((kind, why)) = patches.first().map(|p| (p.kind, p.why)) else { return Ok(Some(Vec::new())) };
         match content::encode_content(&[coding], &splice(&text, &patches)) {
-            Ok(bytes) => Ok(Some(vec![Patch { range: 0..body.len(), bytes, kind }])),
+            Ok(bytes) => Ok(Some(vec![Patch { range: 0..body.len(), bytes, kind, why }])),
             Err(_) => Err(Unreadable("coding-damaged")),
         }
     }
@@ -147,14 +168,26 @@ impl Scanner<'_> {
         Lines { side, lines }
     }
 
-    fn leaf(&mut self, bytes: &[u8], leaf: &Leaf<'_>, context: Context, plan: &mut Vec<Planned>) {
+    pub(super) fn leaf(&mut self, bytes: &[u8], leaf: &Leaf<'_>, context: Context, plan: &mut Vec<Planned>) {
         let Some(raw) = bytes.get(leaf.span.clone()) else { return };
+        let bare =
+            matches!(leaf.encoding, Encoding::JsonLiteral | Encoding::JsonNumber | Encoding::ScriptNumber);
+        if let Some(Rule::Own(number)) = context.rule
+            && bare
+            && let Some(patches) = self.bare(number, raw, leaf.encoding == Encoding::JsonLiteral)
+        {
+            plan.extend(planned(super::shift(patches, leaf.span.start), place(&leaf.locator)));
+            return;
+        }
         if leaf.encoding == Encoding::JsonLiteral || leaf.value.is_empty() {
             return;
         }
         let patches = match leaf.encoding {
             Encoding::JsonNumber | Encoding::ScriptNumber => self.number(&leaf.value, context),
-            _ => self.value(&leaf.value, context),
+            _ => match self.variables(leaf, context) {
+                Some(patches) => patches,
+                None => self.value(&leaf.value, context),
+            },
         };
         // Of a head the one value goes, not all of the message.
         let patches = match self.over {
@@ -213,7 +246,7 @@ impl Scanner<'_> {
             Locator::Link { pattern, .. } | Locator::Location { pattern } => pattern_name(pattern).is_none(),
             _ => false,
         };
-        Context { cards: !path, ..Context::new(rule) }
+        Context { cards: !path, ..Context::new(self.placed(leaf, rule)) }
     }
 }
 
@@ -322,7 +355,10 @@ fn readable(view: &View<'_>, coverage: Coverage, no_leaves: bool) -> Result<(), 
 }
 
 pub(super) fn planned(patches: Vec<Patch>, place: &'static str) -> Vec<Planned> {
-    patches.into_iter().map(|p| Planned { range: p.range, bytes: p.bytes, kind: p.kind, place }).collect()
+    patches
+        .into_iter()
+        .map(|p| Planned { range: p.range, bytes: p.bytes, kind: p.kind, why: p.why, place })
+        .collect()
 }
 
 /// In order; of those that overlap the earlier in the list stays.

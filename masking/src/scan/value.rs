@@ -1,11 +1,11 @@
 //! One decoded value: under a name that says what it is, or free.
 
-use mynah_message::{Encoding, Limits, percent};
+use mynah_message::{Encoding, percent};
 
 use super::layer::{Layer, splice};
 use super::opened::Opened;
 use super::signature::signatures;
-use super::{Context, DEPTH, Patch, Scanner, Unreadable, merge, nested, shift};
+use super::{Context, Patch, Scanner, Unreadable, Why, merge, nested, shift};
 use crate::detect::signs::Signs;
 use crate::detect::{self, Detectors};
 use crate::kind::Kind;
@@ -20,9 +20,12 @@ impl Scanner<'_> {
         if !context.searched
             && let Some(kind) = self.sink.known(value)
         {
-            return self.whole(kind, value);
+            return self.replaced(kind, value, context.why());
         }
         match context.rule {
+            Some(Rule::Own(number)) => self.own(number, value, context),
+            Some(Rule::Id) => self.id(value, context),
+            Some(_) if self.policy.index.whole_match(value).is_some() => self.free(value, context),
             Some(Rule::Keep) => Vec::new(),
             Some(Rule::Mask(kind)) => self.named(kind, value, context),
             Some(Rule::Credentials) => self.credentials(value, context, false),
@@ -41,12 +44,7 @@ impl Scanner<'_> {
 
     /// The whole value is one sensitive value.
     pub(crate) fn whole(&mut self, kind: Kind, value: &[u8]) -> Vec<Patch> {
-        self.met += 1;
-        let replaced = match kind {
-            Kind::Jwt => self.jwt(value),
-            _ => self.sink.replace(kind, value),
-        };
-        replaced.map(|bytes| Patch { range: 0..value.len(), bytes, kind }).into_iter().collect()
+        self.whole_because(kind, value, Why::Name)
     }
 
     /// A value whose name says that it is sensitive.
@@ -104,7 +102,7 @@ impl Scanner<'_> {
     fn named_nested(&mut self, kind: Kind, value: &[u8], context: Context) -> Option<Vec<Patch>> {
         let rule = Some(Rule::Mask(kind));
         // What is nested too deep is replaced as a whole: under such a name that is no loss.
-        if context.depth >= DEPTH {
+        if context.depth >= self.policy.depth {
             return None;
         }
         if matches!(value.first(), Some(b'{' | b'['))
@@ -126,7 +124,7 @@ impl Scanner<'_> {
             }
         }
         let opened =
-            Opened::of(value, &Limits::default()).ok().flatten().filter(|opened| opened.is_certain(kind))?;
+            Opened::of(value, &self.policy.limits).ok().flatten().filter(|opened| opened.is_certain(kind))?;
         let met = self.met;
         let patches = self.value(&opened.text, context.inner(rule));
         // Should nothing be found in it after all, the whole is the secret.
@@ -150,7 +148,7 @@ impl Scanner<'_> {
             0
         };
         let inner = &value[start..];
-        let Ok(opened) = Opened::of(inner, &Limits::default()) else {
+        let Ok(opened) = Opened::of(inner, &self.policy.limits) else {
             self.over = Some(Unreadable("nested-too-large"));
             return None;
         };
@@ -163,7 +161,7 @@ impl Scanner<'_> {
     }
 
     /// A value of which nothing is known: what is nested in it, what was learnt, what gives itself away.
-    pub(crate) fn free(&mut self, value: &[u8], context: Context) -> Vec<Patch> {
+    pub(super) fn free_value(&mut self, value: &[u8], context: Context) -> Vec<Patch> {
         // Nothing shorter is learnt, and no address is.
         if value.len() < 6 {
             return Vec::new();
@@ -172,7 +170,7 @@ impl Scanner<'_> {
         let mut patches = Vec::new();
         match value.trim_ascii_start().first() {
             Some(b'{' | b'[') => {
-                if context.depth < DEPTH {
+                if context.depth < self.policy.depth {
                     patches = self.json(value, context.inner(None)).unwrap_or_default();
                 } else if nested::is_json(value) {
                     self.may_open(context);
@@ -192,7 +190,7 @@ impl Scanner<'_> {
         if let Some(found) = self.enclosed(value, context) {
             merge(&mut patches, found);
         }
-        if context.depth < DEPTH && signs.may_hold_url() {
+        if context.depth < self.policy.depth && signs.may_hold_url() {
             merge(&mut patches, self.urls(value, context));
             merge(&mut patches, self.assignments(value, context));
         }
@@ -200,12 +198,17 @@ impl Scanner<'_> {
             let matches = self.sink.matches(value);
             merge(&mut patches, self.sink.sweep(self.policy, value, matches, false));
         }
-        let possible = signs.possible(value.len(), context.detectors());
+        let possible = signs.possible(value.len(), self.detectors(context));
         if possible != Detectors::NONE {
             for found in detect::detect_possible(value, possible) {
                 let range = found.range;
                 let text = &value[range.clone()];
-                merge(&mut patches, shift(self.whole(found.kind, text), range.start));
+                // Known or not, it would have been found.
+                if let Some(known) = patches.iter_mut().find(|p| p.range == range && p.why == Why::Known) {
+                    known.why = Why::Detector;
+                    continue;
+                }
+                merge(&mut patches, shift(self.whole_because(found.kind, text, Why::Detector), range.start));
             }
         }
         if signs.has_percent() && has_percent(value) && self.may_open(context) {
@@ -219,9 +222,9 @@ impl Scanner<'_> {
 
 /// What is written in place of a value that was opened; `None` when nothing in it changes.
 fn closed(opened: &Opened, value: &[u8], patches: &[Patch]) -> Option<Vec<Patch>> {
-    let kind = patches.first()?.kind;
+    let (kind, why) = patches.first().map(|p| (p.kind, p.why))?;
     let bytes = opened.close(&splice(&opened.text, patches))?;
-    Some(vec![Patch { range: 0..value.len(), bytes, kind }])
+    Some(vec![Patch { range: 0..value.len(), bytes, kind, why }])
 }
 
 /// `Bearer` or `Basic`, and one word behind it.

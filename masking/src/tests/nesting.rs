@@ -225,3 +225,29 @@ fn odd_documents_keep_every_byte_outside_of_the_masked_spans() {
     let masked = proven(&[exchange(message("GET / HTTP/1.1\n", ""), message(head, body))]);
     assert!(masked[0].response.as_ref().unwrap().body.starts_with(b"{\"x\":\"\xff\xfe\xc3\",\"email\":\""));
 }
+
+#[test]
+fn clients_have_pseudonyms_that_are_theirs_in_fields_too() {
+    let from = |client: &str| {
+        let ip = client.rsplit_once(':').unwrap().0;
+        let mut e = exchange(
+            message(&format!("GET / HTTP/1.1\nX-Forwarded-For: {ip}\n"), ""),
+            message("HTTP/1.1 200 OK\n", ""),
+        );
+        e.connection.client = Some(client.parse().unwrap());
+        e
+    };
+    let masked = proven(&[from("93.184.216.34:4711"), from("93.184.216.35:4712"), from("127.0.0.1:4713")]);
+    let clients: Vec<_> = masked.iter().map(|e| e.connection.client.unwrap()).collect();
+    assert_ne!(clients[0].ip(), "93.184.216.34".parse::<std::net::IpAddr>().unwrap());
+    assert_ne!(clients[0].ip(), clients[1].ip());
+    assert_eq!([clients[0].port(), clients[2].port()], [4711, 4713]);
+    assert_eq!(clients[2].to_string(), "127.0.0.1:4713", "nobody's address");
+    for (e, client) in masked.iter().zip(clients) {
+        assert_eq!(request(e, "header:X-Forwarded-For"), client.ip().to_string());
+    }
+    let policy = Policy::parse("[[rule]]\nwhere = \"kind:ip\"\nwhat = \"keep\"\n", "masking.toml").unwrap();
+    let mut masker = Learner::new(policy, Key::from([3; 32])).finish();
+    let kept = masker.mask(from("93.184.216.34:4711")).unwrap().into_inner();
+    assert_eq!(kept.connection.client.unwrap().to_string(), "93.184.216.34:4711");
+}

@@ -12,7 +12,7 @@ fn stream() -> Stream {
 /// One file: masked as it comes, then remasked.
 fn streamed(exchanges: &[Exchange]) -> (Vec<Exchange>, Vec<Exchange>, Sealer) {
     let mut stream = stream();
-    let written: Vec<_> = exchanges.iter().map(|e| stream.mask(e.clone())).collect();
+    let written: Vec<_> = exchanges.iter().map(|e| stream.mask(e.clone()).unwrap()).collect();
     let mut sealer = stream.sealer();
     let sealed = written.iter().map(|w| again(&mut sealer, w)).collect();
     (written.into_iter().map(Masked::into_inner).collect(), sealed, sealer)
@@ -126,19 +126,25 @@ fn claims_learnt_later_go_from_tokens_that_were_given_out() {
 fn a_sealer_sees_what_was_known_at_its_time() {
     let mut stream = stream();
     let late = "Zq81aWWTk3J9xQ2mLp0Z";
-    let first = stream.mask(exchange(
-        message(&format!("GET /{late}/{SID} HTTP/1.1\n"), ""),
-        message("HTTP/1.1 200 OK\n", ""),
-    ));
-    let second = stream.mask(exchange(
-        message(&format!("GET / HTTP/1.1\nCookie: sid={SID}\n"), ""),
-        message("HTTP/1.1 200 OK\n", ""),
-    ));
+    let first = stream
+        .mask(exchange(
+            message(&format!("GET /{late}/{SID} HTTP/1.1\n"), ""),
+            message("HTTP/1.1 200 OK\n", ""),
+        ))
+        .unwrap();
+    let second = stream
+        .mask(exchange(
+            message(&format!("GET / HTTP/1.1\nCookie: sid={SID}\n"), ""),
+            message("HTTP/1.1 200 OK\n", ""),
+        ))
+        .unwrap();
     let mut sealer = stream.sealer();
-    let third = stream.mask(exchange(
-        message(&format!("GET / HTTP/1.1\nCookie: sid={late}; old={SID}\n"), ""),
-        message("HTTP/1.1 200 OK\n", ""),
-    ));
+    let third = stream
+        .mask(exchange(
+            message(&format!("GET / HTTP/1.1\nCookie: sid={late}; old={SID}\n"), ""),
+            message("HTTP/1.1 200 OK\n", ""),
+        ))
+        .unwrap();
     let sealed = again(&mut sealer, &first);
     assert_eq!(request(&sealed, "path:0"), late, "learnt after its file had ended");
     assert_eq!(request(&sealed, "path:1"), request(second.get(), "cookie:sid"));
@@ -168,7 +174,7 @@ fn a_sealer_works_while_its_stream_goes_on() {
         )
     };
     let mut stream = stream();
-    let written: Vec<_> = (0..100).map(|n| stream.mask(get(n))).collect();
+    let written: Vec<_> = (0..100).map(|n| stream.mask(get(n)).unwrap()).collect();
     let mut sealer = stream.sealer();
     let others = std::thread::scope(|scope| {
         let sealing = scope.spawn(|| {
@@ -176,7 +182,7 @@ fn a_sealer_works_while_its_stream_goes_on() {
             assert_eq!(audit(sealer.auditor(), &sealed), Ok(()));
             sealed
         });
-        let others: Vec<_> = (100..400).map(|n| stream.mask(get(n))).collect();
+        let others: Vec<_> = (100..400).map(|n| stream.mask(get(n)).unwrap()).collect();
         let sealed = sealing.join().unwrap();
         for (n, e) in sealed.iter().enumerate() {
             let known = n + 10 < 100;

@@ -1,0 +1,217 @@
+//! Which values are sensitive and what becomes of them: the built-in policy, and rules of a policy file in front of it.
+//!
+//! | module | job |
+//! |---|---|
+//! | `file` | `masking.toml` → a policy |
+//! | `rule` | one rule: where, when, what |
+//! | `place`, `path`, `glob` | the `where` |
+//! | `index` | the rules, ready to be asked |
+//! | `scope` | the rules that hold for one message |
+//! | `shared` | what few clients share: `--k` |
+//! | `explain` | every rule in words |
+
+mod explain;
+mod file;
+mod glob;
+mod index;
+mod path;
+mod place;
+pub(crate) mod rule;
+pub(crate) mod scope;
+pub(crate) mod shared;
+
+use std::path::Path;
+use std::sync::Arc;
+
+use mynah_message::Limits;
+use mynah_traffic::{Exchange, Flag};
+use sha2::{Digest as _, Sha256};
+
+use crate::Error;
+use crate::detect::Detectors;
+use crate::kind::Kind;
+use crate::names::Names;
+pub(crate) use glob::Glob;
+use index::Index;
+use rule::{Action, CUSTOM, OwnRule, format_of};
+use shared::Rare;
+
+/// Where + what: rules of the user's, names, detectors and what is done with each kind of value.
+#[derive(Clone, Debug)]
+pub struct Policy {
+    pub(crate) names: Names,
+    /// The user's rules, in the order of the file.
+    pub(crate) own: Arc<Vec<OwnRule>>,
+    /// Those of them that hold, ready to be asked.
+    pub(crate) index: Index,
+    /// Whether the built-in names and detectors hold.
+    pub(crate) built_in: bool,
+    /// The detectors that look at values.
+    pub(crate) detectors: Detectors,
+    /// Whether resource ids go, too.
+    pub(crate) strict: bool,
+    /// Path segments and query values that fewer clients share go.
+    pub(crate) k: Option<u32>,
+    /// What few share, once it has been counted.
+    pub(crate) rare: Option<Arc<Rare>>,
+    /// How far bodies are opened.
+    pub(crate) limits: Limits,
+    /// How far values may be nested in values.
+    pub(crate) depth: u8,
+    /// Bytes of a body that was kept in part only, at least.
+    max_body: Option<u64>,
+}
+
+/// How far values may be nested in values, where nobody says.
+pub(crate) const DEPTH: u8 = 6;
+
+impl Policy {
+    /// The policy that holds where none is given: secrets and personal data go, resource ids in paths stay.
+    pub fn built_in() -> Policy {
+        Policy {
+            names: Names::built_in(),
+            own: Arc::default(),
+            index: Index::default(),
+            built_in: true,
+            detectors: Detectors::DEFAULT,
+            strict: false,
+            k: None,
+            rare: None,
+            limits: Limits::default(),
+            depth: DEPTH,
+            max_body: None,
+        }
+    }
+
+    /// Reads a policy file.
+    ///
+    /// # Errors
+    /// [`Error::Policy`] with line and column: what is no TOML, an unknown key, place, kind or action (with the nearest known
+    /// one), a value that cannot be; or that the file cannot be read.
+    pub fn load(path: impl AsRef<Path>) -> Result<Policy, Error> {
+        let path = path.as_ref();
+        let wrong = |message: String| Error::Policy { path: path.to_path_buf(), place: None, message };
+        let bytes = std::fs::read(path).map_err(|error| wrong(error.to_string()))?;
+        let text = String::from_utf8(bytes).map_err(|error| {
+            wrong(format!("it is not text: byte {} is not UTF-8", error.utf8_error().valid_up_to()))
+        })?;
+        Policy::parse(&text, path)
+    }
+
+    /// Reads a policy from text; `path` is for messages.
+    ///
+    /// ```
+    /// use mynah_masking::Policy;
+    ///
+    /// let policy = Policy::parse("[[rule]]\nwhere = \"json:$.customer.ref\"\nwhat = \"fpe\"\n", "masking.toml")?;
+    /// assert!(policy.explain().contains("json:$.customer.ref"));
+    /// let error = Policy::parse("[[rule]]\nwhere = \"jsno:$.a\"", "masking.toml").unwrap_err();
+    /// assert!(error.to_string().starts_with("masking.toml:2:9:"));
+    /// # Ok::<(), mynah_masking::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`Policy::load`].
+    pub fn parse(text: &str, path: impl AsRef<Path>) -> Result<Policy, Error> {
+        file::parse(text).map_err(|(place, message)| Error::Policy {
+            path: path.as_ref().to_path_buf(),
+            place,
+            message,
+        })
+    }
+
+    /// Says at how many bytes capture cut bodies. One that was cut may end within a secret, whose beginning looks like nothing that
+    /// is known; so in an exchange with [`Flag::BodyCut`] each body of at least so many bytes is withheld. Where nobody says
+    /// the limit, both are.
+    #[must_use]
+    pub fn with_max_body(self, bytes: u64) -> Policy {
+        Policy { max_body: Some(bytes), ..self }
+    }
+
+    /// Resource ids go as well: numbers, UUIDs, hashes and the like in paths, and the same under names such as `id`, each with
+    /// one pseudonym wherever it stands, so that a replay still finds what it asks for.
+    #[must_use]
+    pub fn with_strict(self) -> Policy {
+        Policy { strict: true, ..self }.indexed(|_| true)
+    }
+
+    /// A path segment or query value that fewer than so many clients share is masked as well. It needs a first pass, so a
+    /// [`Stream`](crate::Stream) has no use for it.
+    #[must_use]
+    pub fn with_k(self, clients: u32) -> Policy {
+        Policy { k: Some(clients).filter(|k| *k > 1), ..self }.indexed(|_| true)
+    }
+
+    /// How many clients must share a path segment or query value for it to stay; `None` where nobody counts.
+    pub fn k(&self) -> Option<u32> {
+        self.k
+    }
+
+    /// Every rule in words, for people.
+    pub fn explain(&self) -> String {
+        explain::explain(self)
+    }
+
+    /// SHA-256 of [`Policy::explain`]: tells in a recording's header under which rules it was made.
+    pub fn hash(&self) -> [u8; 32] {
+        Sha256::digest(self.explain()).into()
+    }
+
+    /// The same policy with those rules only, by number.
+    pub(crate) fn indexed(mut self, holds: impl Fn(&OwnRule) -> bool) -> Policy {
+        self.index = Index::of(&self.own, holds);
+        let base = if self.built_in { Detectors::DEFAULT } else { Detectors::NONE };
+        self.detectors = self.index.switched(base);
+        self.names.put_own(self.index.names.clone(), self.strict || self.k.is_some());
+        self
+    }
+
+    /// One of the user's rules.
+    pub(crate) fn rule(&self, number: u8) -> Option<&OwnRule> {
+        self.own.get(usize::from(number))
+    }
+
+    /// Whether the addresses of clients get pseudonyms: unless a rule keeps what is of that kind.
+    pub(crate) fn masks_clients(&self) -> bool {
+        let rule = self.index.kind(Kind::Ip).and_then(|number| self.rule(number));
+        rule.is_none_or(|rule| rule.action != Action::Keep)
+    }
+
+    /// What a value of that kind is called in reports and spans.
+    pub(crate) fn kind_name(&self, kind: Kind) -> &'static str {
+        match kind {
+            Kind::Custom(number) => self.rule(number).map_or(CUSTOM, OwnRule::kind_name),
+            kind => kind.name(),
+        }
+    }
+
+    /// What is done with values of that kind, in a word.
+    pub(crate) fn action_name(&self, kind: Kind) -> &'static str {
+        match kind {
+            Kind::Custom(number) => self.rule(number).map_or("token", |rule| match &rule.action {
+                Action::Reject => "token",
+                action => action.name(),
+            }),
+            kind => format_of(kind),
+        }
+    }
+
+    /// The exchange without bodies that were cut, and how many these are.
+    pub(crate) fn withhold_cut(&self, exchange: &mut Exchange) -> u32 {
+        if !exchange.flags.has(Flag::BodyCut) {
+            return 0;
+        }
+        let mut withheld = 0;
+        for message in [&mut exchange.request, &mut exchange.response].into_iter().flatten() {
+            if !message.body.is_empty() && message.body.len() as u64 >= self.max_body.unwrap_or(0) {
+                message.body.clear();
+                exchange.flags.set(Flag::BodyWithheld);
+                withheld += 1;
+            }
+        }
+        withheld
+    }
+}
+
+#[cfg(test)]
+mod tests;
