@@ -23,7 +23,7 @@ pub(super) fn within(text: &[u8], start: usize, end: usize) -> Option<Range<usiz
     let padding = text[end..].iter().take(2).take_while(|b| **b == b'=').count();
     let end = end + padding;
     let value = &text[start..end];
-    if !LENGTHS.contains(&value.len()) || value.starts_with(b"--") {
+    if !LENGTHS.contains(&value.len()) || value.starts_with(b"--") || !is_mixed(value) {
         return None;
     }
     // Part of something longer that has a meaning of its own: a file's name, an encoded image, a web token, a digest's name.
@@ -36,7 +36,7 @@ pub(super) fn within(text: &[u8], start: usize, end: usize) -> Option<Range<usiz
     {
         return None;
     }
-    (is_mixed(value) && !is_path(value) && entropy::random_bits(value) >= BITS && !is_readable(value))
+    (!is_path(value) && entropy::random_bits(value) >= BITS && !is_readable(value))
         .then_some(start..end)
 }
 
@@ -91,7 +91,21 @@ fn is_readable(value: &[u8]) -> bool {
 /// 8-4-4-4-12 hex digits, [RFC 9562](https://www.rfc-editor.org/rfc/rfc9562).
 pub(super) fn is_uuid(value: &[u8]) -> bool {
     value.len() == 36
+        && value[8] == b'-'
         && value.iter().enumerate().all(|(i, b)| {
             if matches!(i, 8 | 13 | 18 | 23) { *b == b'-' } else { b.is_ascii_hexdigit() }
+        })
+}
+
+/// Whether a value is a moment, as machines write it ([RFC 3339](https://www.rfc-editor.org/rfc/rfc3339)): digits, and nothing to be found
+/// in them.
+pub(super) fn is_moment(value: &[u8]) -> bool {
+    (16..=35).contains(&value.len())
+        && value[4] == b'-'
+        && value[7] == b'-'
+        && value[13] == b':'
+        && matches!(value[10], b'T' | b' ')
+        && value.iter().enumerate().all(|(i, b)| {
+            b.is_ascii_digit() || matches!(b, b'-' | b':' | b'.' | b'+' | b'Z') || i == 10
         })
 }
