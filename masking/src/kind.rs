@@ -154,7 +154,9 @@ impl Kind {
             Kind::Email => "email: one reserved address for each address, whatever its case",
             Kind::PrivateKey => "private-key: armour and lines kept, another body in base64",
             Kind::VendorKey => "vendor-key: prefix, length and alphabet kept, a checksum made right",
-            Kind::NationalId => "national-id: another number of the same scheme, days exist and check digits are right; otherwise a token",
+            Kind::NationalId => {
+                "national-id: another number of the same scheme, days exist and check digits are right; otherwise a token"
+            }
             Kind::Phone => "phone: calling code kept; without one a token",
             Kind::Ip => "ip: prefix-preserving, private stays private, what is no host's stays",
             Kind::Mac => "mac: another one, written alike, with the bits for group and local kept",

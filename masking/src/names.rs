@@ -108,7 +108,10 @@ const EXACT: &[(Rule, &str)] = &[
          street1 street2 housenumber shippingaddress billingaddress homeaddress postaladdress zip zipcode postcode \
          postalcode",
     ),
-    (Rule::Mask(Kind::Birthdate), "birthdate birthday dob dateofbirth bday birthdt dateofbirthday geburtsdatum datenaissance fechanacimiento"),
+    (
+        Rule::Mask(Kind::Birthdate),
+        "birthdate birthday dob dateofbirth bday birthdt dateofbirthday geburtsdatum datenaissance fechanacimiento",
+    ),
     (
         Rule::Mask(Kind::ApiKey),
         "xapikey appkey accesskey accesskeyid secretkey secretaccesskey signingkey encryptionkey \
@@ -171,7 +174,10 @@ const ENDINGS: &[(Rule, &str)] = &[
     (Rule::Mask(Kind::Ip), "ipaddress clientip remoteaddr"),
     (Rule::Mask(Kind::Mac), "macaddress"),
     (Rule::Without(Detectors::IP), "version"),
-    (Rule::Without(Detectors::RANDOM), "id ids uuid guid etag hash checksum digest sha256 cursor slug url uri"),
+    (
+        Rule::Without(Detectors::RANDOM),
+        "id ids uuid guid etag hash checksum digest sha256 cursor slug url uri",
+    ),
 ];
 
 /// Words in front of a name that say whose it is, or of what sort.
@@ -229,7 +235,8 @@ impl Names {
         if let Some(rule) = self.exact.get(folded) {
             return Some(*rule);
         }
-        let ending = || self.endings.iter().find(|(ending, _)| folded.ends_with(ending)).map(|(_, rule)| *rule);
+        let ending =
+            || self.endings.iter().find(|(ending, _)| folded.ends_with(ending)).map(|(_, rule)| *rule);
         match ending() {
             Some(rule @ (Rule::Mask(_) | Rule::Credentials | Rule::Challenge | Rule::Keep)) => Some(rule),
             weak => self.without_qualifiers(name).or(weak),
@@ -246,7 +253,8 @@ impl Names {
         let mut buffer = [0; 128];
         for first in 0..=qualified {
             for last in (words.len().saturating_sub(filled)..=words.len()).rev() {
-                let Some(rest) = words.get(first..last).filter(|r| !r.is_empty() && r.len() < words.len()) else {
+                let Some(rest) = words.get(first..last).filter(|r| !r.is_empty() && r.len() < words.len())
+                else {
                     continue;
                 };
                 let rest = fold(&rest.concat(), &mut buffer).to_owned();
@@ -446,7 +454,16 @@ mod tests {
         assert_eq!(names.rule("Authorization"), Some(Rule::Credentials));
         assert_eq!(names.rule("code_verifier"), Some(Rule::Keep));
         assert_eq!(names.rule("csrf-param"), Some(Rule::Keep));
-        for name in ["Host", ":authority", "X-Forwarded-Host", "Origin", "Referer", "User-Agent", "Via", "api_version"] {
+        for name in [
+            "Host",
+            ":authority",
+            "X-Forwarded-Host",
+            "Origin",
+            "Referer",
+            "User-Agent",
+            "Via",
+            "api_version",
+        ] {
             assert_eq!(names.rule(name), Some(Rule::Without(Detectors::IP)), "{name}");
         }
         for name in ["ETag", "Content-Type", "trace_id", "Sec-WebSocket-Key", "order-id", "sha256"] {
@@ -534,7 +551,9 @@ mod tests {
 
     #[test]
     fn goods_are_told_from_persons() {
-        assert!(Names::tells_thing("unit_price") && Names::tells_thing("SKU") && !Names::tells_thing("email"));
+        assert!(
+            Names::tells_thing("unit_price") && Names::tells_thing("SKU") && !Names::tells_thing("email")
+        );
     }
 
     #[test]

@@ -66,13 +66,17 @@ pub fn mask_value(key: &Key, kind: &str, value: &str) -> Result<String, Error> {
             return not("an IPv4 or IPv6 address, such as 203.0.113.7 or 2001:db8::7");
         }
         Kind::Mac if !detect::mac::is_mac(bytes) => {
-            return not("six pairs of hex digits with : or - between them, or three groups of four with dots");
+            return not(
+                "six pairs of hex digits with : or - between them, or three groups of four with dots",
+            );
         }
         Kind::PrivateKey if !detect::pem::is_private_key(bytes) => {
             return not("a private key from its BEGIN line to its END line");
         }
         Kind::VendorKey if !detect::vendor::is_key(bytes) => {
-            return not("a key with the prefix and length of its vendor, such as AKIA and 16 letters and digits");
+            return not(
+                "a key with the prefix and length of its vendor, such as AKIA and 16 letters and digits",
+            );
         }
         _ => {}
     }

@@ -64,7 +64,9 @@ fn stretch(text: &[u8], from: usize, to: usize, which: Detectors, found: &mut Ve
         let mut check = from.saturating_sub(12).max(2);
         while check + 11 < text.len() && check < to {
             let digit = |i: usize| text.get(i).is_some_and(u8::is_ascii_digit);
-            if digit(check) && digit(check + 1) && text[check - 1].is_ascii_alphabetic()
+            if digit(check)
+                && digit(check + 1)
+                && text[check - 1].is_ascii_alphabetic()
                 && let Some(iban) = iban::around(text, check)
             {
                 check = iban.range.end;
@@ -144,10 +146,7 @@ fn number(text: &[u8], groups: &[(usize, usize)], which: Detectors) -> Option<Fo
     let &(start, end) = groups.first()?;
     let lead = before(text, start);
     // Decimals are measurements; what comes behind two dashes divides the parts of a message.
-    if in_word(lead)
-        || lead == Some(&b'.')
-        || lead == Some(&b'-') && before(text, start - 1) == Some(&b'-')
-    {
+    if in_word(lead) || lead == Some(&b'.') || lead == Some(&b'-') && before(text, start - 1) == Some(&b'-') {
         return None;
     }
     let whole = |end: usize| {

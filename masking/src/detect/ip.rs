@@ -10,7 +10,9 @@ use crate::kind::Kind;
 /// Whether an address is some host's: not loopback, unspecified, multicast, broadcast.
 pub(crate) fn is_hosts(address: IpAddr) -> bool {
     match address {
-        IpAddr::V4(v4) => !(v4.is_loopback() || v4.is_multicast() || v4.is_broadcast() || v4.octets()[0] == 0),
+        IpAddr::V4(v4) => {
+            !(v4.is_loopback() || v4.is_multicast() || v4.is_broadcast() || v4.octets()[0] == 0)
+        }
         IpAddr::V6(v6) => match v6.to_ipv4_mapped() {
             Some(v4) => is_hosts(IpAddr::V4(v4)),
             None => !(v6.is_loopback() || v6.is_unspecified() || v6.is_multicast()),
@@ -56,7 +58,10 @@ pub(crate) fn addresses(text: &[u8]) -> Vec<Range<usize>> {
 
 /// Whether a value holds an address of any sort.
 pub(crate) fn holds_any(text: &[u8]) -> bool {
-    parse(text).is_some() || !v4(text).is_empty() || !v6(text).is_empty() || memchr::memmem::find(text, b"::1").is_some()
+    parse(text).is_some()
+        || !v4(text).is_empty()
+        || !v6(text).is_empty()
+        || memchr::memmem::find(text, b"::1").is_some()
 }
 
 /// How many bytes at the beginning of a text are digits and dots.

@@ -12,9 +12,10 @@ pub(crate) fn is_mac(value: &[u8]) -> bool {
     };
     let separator = value[step - 1];
     separators.contains(&separator)
-        && value.iter().enumerate().all(|(i, b)| {
-            if i % step == step - 1 { *b == separator } else { b.is_ascii_hexdigit() }
-        })
+        && value
+            .iter()
+            .enumerate()
+            .all(|(i, b)| if i % step == step - 1 { *b == separator } else { b.is_ascii_hexdigit() })
         && !value.iter().all(|b| *b == b'0' || *b == separator)
         && !value.iter().all(|b| matches!(b, b'f' | b'F') || *b == separator)
 }

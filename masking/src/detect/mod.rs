@@ -55,7 +55,11 @@ impl Detectors {
 
     /// All there are, with what each one looks for.
     pub(crate) const ALL: &'static [(Detectors, &'static str, &'static str)] = &[
-        (Detectors::EMAIL, "email", "local part, @, domain with a top-level domain that is no file extension"),
+        (
+            Detectors::EMAIL,
+            "email",
+            "local part, @, domain with a top-level domain that is no file extension",
+        ),
         (Detectors::JWT, "jwt", "base64url parts, the first one a JSON object with alg or enc"),
         (
             Detectors::CARD,
@@ -77,13 +81,21 @@ impl Detectors {
         ),
         (Detectors::MAC, "mac", "six hex pairs with : or -, or three groups of four with dots"),
         (Detectors::PRIVATE_KEY, "private-key", "PEM from BEGIN … PRIVATE KEY to its END"),
-        (Detectors::VENDOR_KEY, "vendor-key", "prefix and length of AWS, GitHub, Stripe, Slack, Google and others"),
+        (
+            Detectors::VENDOR_KEY,
+            "vendor-key",
+            "prefix and length of AWS, GitHub, Stripe, Slack, Google and others",
+        ),
         (
             Detectors::RANDOM,
             "random",
             "one run of 20 to 512 characters of mixed classes with 100 bits; no hex, no path, no text or image in base64",
         ),
-        (Detectors::UUID, "uuid", "8-4-4-4-12 hex digits; off unless a policy asks for it: most are resource ids"),
+        (
+            Detectors::UUID,
+            "uuid",
+            "8-4-4-4-12 hex digits; off unless a policy asks for it: most are resource ids",
+        ),
     ];
 
     /// Those of the built-in policy.

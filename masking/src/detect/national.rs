@@ -153,12 +153,7 @@ pub(crate) const SCHEMES: &[Scheme] = &[
         repair: check::luhn,
         forms: &["######-####", "######+####"],
     },
-    Scheme {
-        name: "NL BSN",
-        fields: &[Field::Digits(8), Field::Check(1)],
-        repair: check::dutch,
-        forms: &[],
-    },
+    Scheme { name: "NL BSN", fields: &[Field::Digits(8), Field::Check(1)], repair: check::dutch, forms: &[] },
     Scheme {
         name: "AU tax file number",
         fields: &[Field::Digits(8), Field::Check(1)],
@@ -346,7 +341,10 @@ pub(crate) fn is_bare(digits: &[u8]) -> bool {
     // One digit over and over fits many a scheme, and nobody has it.
     digits.iter().any(|d| Some(d) != digits.first())
         && SCHEMES.iter().any(|scheme| {
-            scheme.forms.iter().any(|f| f.len() == digits.len() && f.bytes().all(|b| matches!(b, b'#' | b'*')))
+            scheme
+                .forms
+                .iter()
+                .any(|f| f.len() == digits.len() && f.bytes().all(|b| matches!(b, b'#' | b'*')))
                 && scheme.is_valid(digits)
         })
 }

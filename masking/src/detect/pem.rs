@@ -38,7 +38,8 @@ pub(super) fn private_keys(text: &[u8], found: &mut Vec<Found>) {
 
 /// What stands between `BEGIN` and the dashes.
 pub(crate) fn label(rest: &[u8]) -> Option<&[u8]> {
-    let len = rest.iter().take(64).take_while(|b| b.is_ascii_uppercase() || b.is_ascii_digit() || **b == b' ');
+    let len =
+        rest.iter().take(64).take_while(|b| b.is_ascii_uppercase() || b.is_ascii_digit() || **b == b' ');
     let (label, dashes) = rest.split_at(len.count());
     dashes.starts_with(DASHES).then_some(label)
 }

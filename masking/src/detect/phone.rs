@@ -16,9 +16,7 @@ pub(crate) fn code_length(digits: &[u8]) -> Option<usize> {
     CODES
         .as_bytes()
         .split(|b| *b == b' ')
-        .find(|code| {
-            digits.len() >= code.len() && code.iter().zip(digits).all(|(c, d)| *c == b'x' || c == d)
-        })
+        .find(|code| digits.len() >= code.len() && code.iter().zip(digits).all(|(c, d)| *c == b'x' || c == d))
         .map(<[u8]>::len)
 }
 

@@ -42,9 +42,14 @@ impl Signs {
         let mut capitals = 0;
         for (bits, b) in bits.iter_mut().zip(chunk) {
             let sign = |is: u8, bit: u8| if *b == is { bit } else { 0 };
-            *bits =
-                sign(b'@', AT) | sign(b'%', PERCENT) | sign(b'=', EQUALS) | sign(b'.', DOT) | sign(b'y', Y)
-                    | sign(b'-', DASH) | sign(b':', COLON) | sign(b'+', PLUS);
+            *bits = sign(b'@', AT)
+                | sign(b'%', PERCENT)
+                | sign(b'=', EQUALS)
+                | sign(b'.', DOT)
+                | sign(b'y', Y)
+                | sign(b'-', DASH)
+                | sign(b':', COLON)
+                | sign(b'+', PLUS);
             digits += u8::from(b.wrapping_sub(b'0') < 10);
             capitals += u8::from(b.wrapping_sub(b'A') < 26);
         }

@@ -82,7 +82,15 @@ fn emails_in_text() {
         names("Write to <Ann.Lee+x@mail.shop.example>, or 'bob@x.io'."),
         [("Ann.Lee+x@mail.shop.example", Kind::Email), ("bob@x.io", Kind::Email)]
     );
-    are_none(&["logo@2x.png", "react@17.0.2", "git@github.com:a/b", "@media screen", "a@b", "x@y.css", "@a.com"]);
+    are_none(&[
+        "logo@2x.png",
+        "react@17.0.2",
+        "git@github.com:a/b",
+        "@media screen",
+        "a@b",
+        "x@y.css",
+        "@a.com",
+    ]);
     assert_eq!(shape(b"a@b.co"), Some(Kind::Email));
     assert_eq!(shape(b"a@b.co,"), None);
 }
@@ -146,7 +154,12 @@ fn ibans_in_text() {
             "BR1800360305000010009795493C1",
         ],
     );
-    are_none(&["DE89370400440532013001", "XX89370400440532013000", "DE8937040044053201300", "DE89-3704-0044-0532-0130-00"]);
+    are_none(&[
+        "DE89370400440532013001",
+        "XX89370400440532013000",
+        "DE8937040044053201300",
+        "DE89-3704-0044-0532-0130-00",
+    ]);
     assert!(is_iban(b"gb29NWBK60161331926819") && !is_iban(b"") && !is_iban(b"DE8"));
 }
 
@@ -211,7 +224,14 @@ fn national_ids_in_text() {
 fn phones_in_text() {
     are(
         Kind::Phone,
-        &["+14155552671", "+1 (415) 555-2671", "+49 30 901820", "+442079460958", "+33 1 42 68 53 00", "+3725551234"],
+        &[
+            "+14155552671",
+            "+1 (415) 555-2671",
+            "+49 30 901820",
+            "+442079460958",
+            "+33 1 42 68 53 00",
+            "+3725551234",
+        ],
     );
     are_none(&[
         "+0155552671",
@@ -229,7 +249,14 @@ fn phones_in_text() {
 fn addresses_of_hosts_in_text() {
     are(
         Kind::Ip,
-        &["203.0.113.7", "10.0.0.1", "192.168.1.20", "2001:db8::7", "fe80::1ff:fe23:4567:890a", "::ffff:203.0.113.7"],
+        &[
+            "203.0.113.7",
+            "10.0.0.1",
+            "192.168.1.20",
+            "2001:db8::7",
+            "fe80::1ff:fe23:4567:890a",
+            "::ffff:203.0.113.7",
+        ],
     );
     assert_eq!(names("from [2001:db8::7]:443."), [("2001:db8::7", Kind::Ip)]);
     assert_eq!(names("from 203.0.113.7:8080."), [("203.0.113.7", Kind::Ip)]);
@@ -289,7 +316,14 @@ fn keys_in_text() {
     are(Kind::VendorKey, &["AKIAIOSFODNN7EXAMPLE", &github, &live, &slack, &google, &mail]);
     are(Kind::VendorKey, &["AKIAZFRNURUMYIMDEDBS", &["sk_test_", "AbcDefGhiJklMnoPqrStuvWx"].concat()]);
     assert_eq!(names("credential=AKIAIOSFODNN7EXAMPLE/20130524/us")[0].0, "AKIAIOSFODNN7EXAMPLE");
-    are_none(&["AKIAIOSFODNN7EXAMPL", "AKIAIOSFODNN7EXAMPLEX", "sk_live_short", "AIzaSyDa", "SKILLS", "sk-learn-some-more-of-it-please"]);
+    are_none(&[
+        "AKIAIOSFODNN7EXAMPL",
+        "AKIAIOSFODNN7EXAMPLEX",
+        "sk_live_short",
+        "AIzaSyDa",
+        "SKILLS",
+        "sk-learn-some-more-of-it-please",
+    ]);
 }
 
 #[test]

@@ -119,7 +119,9 @@ pub(crate) fn segments(value: &[u8]) -> impl Iterator<Item = &[u8]> {
 
 /// Whether a token is made of several segments of which one is a secret by itself.
 pub(crate) fn is_composite(value: &[u8]) -> bool {
-    !value.starts_with(b"-----BEGIN ") && value.iter().any(|b| is_separator(*b)) && segments(value).any(is_long_segment)
+    !value.starts_with(b"-----BEGIN ")
+        && value.iter().any(|b| is_separator(*b))
+        && segments(value).any(is_long_segment)
 }
 
 /// Whether a segment is a secret by itself.

@@ -1,14 +1,15 @@
 //! Names of persons that can be spoken: a vowel for a vowel, a consonant for a consonant.
 
-use super::permute::permute;
 use super::Pseudonyms;
+use super::permute::permute;
 
 const VOWELS: &[u8] = b"aeiou";
 const CONSONANTS: &[u8] = b"bcdfghjklmnpqrstvwxyz";
 
 /// Another name of the same length, class and case. `None` for what is written in other letters than ASCII's, or has digits.
 pub(super) fn name(pseudonyms: &Pseudonyms, value: &[u8]) -> Option<Vec<u8>> {
-    let plain = |b: &u8| b.is_ascii_alphabetic() || matches!(b, b' ' | b'-' | b'\'' | b'.' | b',' | b'+' | b'_');
+    let plain =
+        |b: &u8| b.is_ascii_alphabetic() || matches!(b, b' ' | b'-' | b'\'' | b'.' | b',' | b'+' | b'_');
     if !value.iter().all(plain) || value.len() > 512 {
         return None;
     }
@@ -16,7 +17,8 @@ pub(super) fn name(pseudonyms: &Pseudonyms, value: &[u8]) -> Option<Vec<u8>> {
     let sets: Vec<&[u8]> = value.iter().filter_map(|b| set(*b)).collect();
     let mut masked = value.to_vec();
     let slots = masked.iter_mut().filter(|b| b.is_ascii_alphabetic());
-    let count = sets.iter().try_fold(1_u64, |n, set| n.checked_mul(set.len() as u64).filter(|n| *n < 1 << 62));
+    let count =
+        sets.iter().try_fold(1_u64, |n, set| n.checked_mul(set.len() as u64).filter(|n| *n < 1 << 62));
     if let Some(n) = count {
         let letters = value.iter().filter(|b| b.is_ascii_alphabetic());
         let rank = letters.zip(&sets).fold(0, |rank, (b, set)| {

@@ -42,7 +42,8 @@ fn walk(key: &SubKey, index: usize, scheme: &Scheme, compact: &[u8]) -> Option<V
     loop {
         x = permute(key, scheme.name.as_bytes(), n, x);
         let mut other = unrank(scheme, x);
-        if (scheme.repair)(&mut other) && alike(&other) && scheme_of(&other).is_some_and(|(i, _)| i == index) {
+        if (scheme.repair)(&mut other) && alike(&other) && scheme_of(&other).is_some_and(|(i, _)| i == index)
+        {
             return Some(other);
         }
     }

@@ -174,7 +174,8 @@ impl Persons {
 
     /// What a `name` in that object is.
     pub(super) fn rule(&self, parent: &str) -> Option<Rule> {
-        let person = self.persons.contains(parent) && !self.things.contains(parent) || Names::is_person(&split(parent).1);
+        let person = self.persons.contains(parent) && !self.things.contains(parent)
+            || Names::is_person(&split(parent).1);
         person.then_some(Rule::Mask(Kind::Name))
     }
 }

@@ -4,8 +4,8 @@ use mynah_message::{Encoding, percent};
 
 use super::layer::Layer;
 use super::{Context, DEPTH, Patch, Scanner, merge, shift};
-use crate::detect::{self, Detectors};
 use crate::detect::signs::Signs;
+use crate::detect::{self, Detectors};
 use crate::kind::Kind;
 use crate::names::{self, Rule};
 
@@ -78,7 +78,11 @@ impl Scanner<'_> {
         let found = detect::ip::addresses(value);
         if found.is_empty() && !detect::ip::holds_any(value) {
             // An address as one number, or hashed; but not `unknown`.
-            return if value.iter().any(u8::is_ascii_digit) { self.whole(Kind::Ip, value) } else { Vec::new() };
+            return if value.iter().any(u8::is_ascii_digit) {
+                self.whole(Kind::Ip, value)
+            } else {
+                Vec::new()
+            };
         }
         let mut patches = Vec::new();
         for range in found {

@@ -24,7 +24,9 @@ fn number_of(scheme: &Scheme, mut seed: u64) -> Vec<u8> {
                 Field::Digits(n) => out.extend((0..n).map(|_| b'0' + next(10) as u8)),
                 Field::Range(n, low, high) => {
                     let width = usize::from(n);
-                    out.extend(format!("{:0width$}", u64::from(low) + next(u64::from(high - low) + 1)).bytes());
+                    out.extend(
+                        format!("{:0width$}", u64::from(low) + next(u64::from(high - low) + 1)).bytes(),
+                    );
                 }
                 Field::Date(date) => {
                     let (first, last) = date.span();
@@ -131,7 +133,9 @@ fn private_addresses_are_a_world_of_their_own() {
 
 #[test]
 fn interface_addresses_keep_their_writing_and_two_bits() {
-    for mac in ["3c:a4:d8:01:aa:bb", "3C-A4-D8-01-AA-BB", "3ca4.d801.aabb", "02:00:00:00:00:01", "01:00:5e:00:00:fb"] {
+    for mac in
+        ["3c:a4:d8:01:aa:bb", "3C-A4-D8-01-AA-BB", "3ca4.d801.aabb", "02:00:00:00:00:01", "01:00:5e:00:00:fb"]
+    {
         let masked = made(Kind::Mac, mac);
         assert!(mac_form::is_mac(masked.as_bytes()) && masked != mac, "{mac} -> {masked}");
         let flags = |m: &str| u8::from_str_radix(&m[1..2], 16).unwrap() & 3;
@@ -191,8 +195,20 @@ fn names_can_be_spoken() {
         t.chars()
             .map(|c| match c {
                 c if !c.is_ascii_alphabetic() => c,
-                c if c.is_uppercase() => if vowel(c) { 'V' } else { 'C' },
-                c => if vowel(c) { 'v' } else { 'c' },
+                c if c.is_uppercase() => {
+                    if vowel(c) {
+                        'V'
+                    } else {
+                        'C'
+                    }
+                }
+                c => {
+                    if vowel(c) {
+                        'v'
+                    } else {
+                        'c'
+                    }
+                }
             })
             .collect()
     };
@@ -211,14 +227,17 @@ fn names_can_be_spoken() {
 
 #[test]
 fn numbers_of_telephones_keep_their_country() {
-    for phone in ["+14155552671", "+1 (415) 555-2671", "+49 30 901820", "+39 06 6982", "+3725551234", "+442079460958"] {
+    for phone in
+        ["+14155552671", "+1 (415) 555-2671", "+49 30 901820", "+39 06 6982", "+3725551234", "+442079460958"]
+    {
         let masked = made(Kind::Phone, phone);
         assert_eq!(detect::shape(masked.as_bytes()), Some(Kind::Phone), "{phone} -> {masked}");
         assert_eq!((masked.len(), &masked[..2]), (phone.len(), &phone[..2]));
         assert_ne!(masked, phone);
     }
     let plain = made(Kind::Phone, "+14155552671");
-    let grouped: String = made(Kind::Phone, "+1 (415) 555-2671").chars().filter(|c| *c == '+' || c.is_ascii_digit()).collect();
+    let grouped: String =
+        made(Kind::Phone, "+1 (415) 555-2671").chars().filter(|c| *c == '+' || c.is_ascii_digit()).collect();
     assert_eq!(plain, grouped);
     assert!(made(Kind::Phone, "+39 06 6982 0000").starts_with("+39 0"));
     assert_eq!(classes(&made(Kind::Phone, "(0170) 123 45 67")), classes("(0170) 123 45 67"));
