@@ -336,6 +336,13 @@ pub(crate) fn scheme_of(compact: &[u8]) -> Option<(usize, &'static Scheme)> {
     SCHEMES.iter().enumerate().find(|(_, s)| s.width() == compact.len() && s.is_valid(compact))
 }
 
+/// The first two schemes that such characters fit.
+pub(crate) fn schemes_of(compact: &[u8]) -> [Option<usize>; 2] {
+    let fits = |s: &Scheme| s.width() == compact.len() && s.is_valid(compact);
+    let mut all = SCHEMES.iter().enumerate().filter(|(_, s)| fits(s)).map(|(i, _)| i);
+    [all.next(), all.next()]
+}
+
 /// Whether a run of digits is such a number by its form alone.
 pub(crate) fn is_bare(digits: &[u8]) -> bool {
     // One digit over and over fits many a scheme, and nobody has it.

@@ -127,7 +127,7 @@ pub(crate) fn key(text: &[u8]) -> Option<(&'static Form, usize)> {
     let rest = &text[form.prefix.len()..];
     let mut len = rest.iter().take_while(|b| form.rest.has(**b)).count();
     // A full stop behind a key ends the sentence.
-    while len > 0 && matches!(rest[len - 1], b'.' | b'-') {
+    while len > 0 && rest[len - 1] == b'.' {
         len -= 1;
     }
     let fits = (usize::from(form.least)..=usize::from(form.most)).contains(&len)
