@@ -11,6 +11,7 @@ use proptest::prelude::*;
 
 use crate::{Auditor, Key, Learner, Masker, Policy};
 
+mod forms;
 mod nesting;
 mod odd;
 mod stream;

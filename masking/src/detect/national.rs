@@ -167,20 +167,7 @@ pub(crate) const SCHEMES: &[Scheme] = &[
         forms: &[],
     },
     SSN,
-    Scheme {
-        name: "IT codice fiscale",
-        fields: &[
-            Field::Letters(6),
-            Field::Digits(2),
-            Field::One(b"ABCDEHLMPRST"),
-            Field::Range(2, 1, 71),
-            Field::Letters(1),
-            Field::Digits(3),
-            Field::Check(1),
-        ],
-        repair: check::italian,
-        forms: &["AAAAAA##A##A###A"],
-    },
+    ITALIAN,
     Scheme {
         name: "ES DNI",
         fields: &[Field::Digits(8), Field::Check(1)],
@@ -219,6 +206,22 @@ pub(crate) const SSN: Scheme = Scheme {
     fields: &[Field::Range(3, 1, 899), Field::Range(2, 1, 99), Field::Range(4, 1, 9999)],
     repair: |number| !number.starts_with(b"666"),
     forms: &[],
+};
+
+/// Six letters of the names, year, month and day of birth, place, a check letter.
+const ITALIAN: Scheme = Scheme {
+    name: "IT codice fiscale",
+    fields: &[
+        Field::Letters(6),
+        Field::Digits(2),
+        Field::One(b"ABCDEHLMPRST"),
+        Field::Range(2, 1, 71),
+        Field::Letters(1),
+        Field::Digits(3),
+        Field::Check(1),
+    ],
+    repair: check::italian,
+    forms: &["AAAAAA##A##A###A"],
 };
 
 /// How social security numbers are written.
@@ -333,6 +336,13 @@ pub(crate) fn scheme_of(compact: &[u8]) -> Option<(usize, &'static Scheme)> {
     SCHEMES.iter().enumerate().find(|(_, s)| s.width() == compact.len() && s.is_valid(compact))
 }
 
+/// The first two schemes that such characters fit.
+pub(crate) fn schemes_of(compact: &[u8]) -> [Option<usize>; 2] {
+    let fits = |s: &Scheme| s.width() == compact.len() && s.is_valid(compact);
+    let mut all = SCHEMES.iter().enumerate().filter(|(_, s)| fits(s)).map(|(i, _)| i);
+    [all.next(), all.next()]
+}
+
 /// Whether a run of digits is such a number by its form alone.
 pub(crate) fn is_bare(digits: &[u8]) -> bool {
     // One digit over and over fits many a scheme, and nobody has it.
@@ -357,6 +367,13 @@ pub(crate) fn written(text: &[u8]) -> Option<usize> {
             (!bare && scheme.is_valid(&compact)).then_some(form.len())
         })
     })
+}
+
+/// Whether a word of sixteen letters and digits is an Italian's tax code.
+pub(crate) fn is_italian(word: &[u8]) -> bool {
+    // Most words differ here already.
+    word.get(6..8).is_some_and(|year| year.iter().all(u8::is_ascii_digit))
+        && ITALIAN.forms.iter().filter_map(|form| read(form, word)).any(|compact| ITALIAN.is_valid(&compact))
 }
 
 /// The length of a social security number at the beginning of `text`.

@@ -12,32 +12,23 @@ const BITS: f64 = 100.0;
 /// Shorter ones are names of things; longer ones are documents.
 const LENGTHS: std::ops::RangeInclusive<usize> = 20..=512;
 
-/// What file names end in.
-const FILES: &[&[u8]] = &[
-    b".js", b".css", b".png", b".jpg", b".jpeg", b".gif", b".svg", b".webp", b".avif", b".ico", b".woff",
-    b".woff2", b".ttf", b".map", b".mjs", b".json", b".html", b".mp4", b".webm", b".pdf", b".zip",
-];
-
 /// The random value in a word, whole.
 pub(super) fn within(text: &[u8], start: usize, end: usize) -> Option<Range<usize>> {
     let padding = text[end..].iter().take(2).take_while(|b| **b == b'=').count();
     let end = end + padding;
     let value = &text[start..end];
-    if !LENGTHS.contains(&value.len()) || value.starts_with(b"--") {
+    if !LENGTHS.contains(&value.len()) || value.starts_with(b"--") || !is_mixed(value) {
         return None;
     }
     // Part of something longer that has a meaning of its own: a file's name, an encoded image, a web token, a digest's name.
-    let stop = text.get(end) == Some(&b'.');
-    if stop && FILES.iter().any(|f| text[end..].starts_with(f))
-        || stop && text.get(end + 1).is_some_and(u8::is_ascii_alphanumeric)
+    if text.get(end) == Some(&b'.') && text.get(end + 1).is_some_and(u8::is_ascii_alphanumeric)
         || matches!(before(text, start), Some(b'.' | b'%' | b'@' | b'#'))
         || text[..start].ends_with(b"base64,")
         || [&b"sha256-"[..], b"sha384-", b"sha512-", b"sha1-", b"md5-"].iter().any(|p| value.starts_with(p))
     {
         return None;
     }
-    (is_mixed(value) && !is_path(value) && entropy::random_bits(value) >= BITS && !is_readable(value))
-        .then_some(start..end)
+    (!is_path(value) && entropy::random_bits(value) >= BITS && !is_readable(value)).then_some(start..end)
 }
 
 /// Letters in both cases and digits; or, without separators, letters that are no hex digits with digits among them.
@@ -99,9 +90,22 @@ fn is_readable(value: &[u8]) -> bool {
 
 /// 8-4-4-4-12 hex digits, [RFC 9562](https://www.rfc-editor.org/rfc/rfc9562).
 pub(super) fn is_uuid(value: &[u8]) -> bool {
+    // In the form that compilers make vector instructions of.
     value.len() == 36
+        && [8, 13, 18, 23].iter().all(|at| value[*at] == b'-')
+        && value.iter().map(|b| u8::from(b.is_ascii_hexdigit()) + u8::from(*b == b'-')).sum::<u8>() == 36
+}
+
+/// Whether a value is a moment, as machines write it ([RFC 3339](https://www.rfc-editor.org/rfc/rfc3339)): digits, and nothing to be found
+/// in them.
+pub(super) fn is_moment(value: &[u8]) -> bool {
+    (16..=35).contains(&value.len())
+        && value[4] == b'-'
+        && value[7] == b'-'
+        && value[13] == b':'
+        && matches!(value[10], b'T' | b' ')
         && value
             .iter()
             .enumerate()
-            .all(|(i, b)| if matches!(i, 8 | 13 | 18 | 23) { *b == b'-' } else { b.is_ascii_hexdigit() })
+            .all(|(i, b)| b.is_ascii_digit() || matches!(b, b'-' | b':' | b'.' | b'+' | b'Z') || i == 10)
 }

@@ -59,10 +59,11 @@ fn word(text: &[u8], start: usize, end: usize, which: Detectors, found: &mut Vec
         let mut at = start - dotted.map_or(0, <[u8]>::len);
         while at < end {
             // At the word's beginning, or behind a separator in it.
-            let begins = match before(text, at) {
-                Some(b) if at > start => class(*b) == 1,
-                b => !in_word(b),
-            };
+            let begins = vendor::may_begin(text[at])
+                && match before(text, at) {
+                    Some(b) if at > start => class(*b) == 1,
+                    b => !in_word(b),
+                };
             if begins && let Some((_, len)) = vendor::key(&text[at..]) {
                 found.push(Found { range: at..at + len, kind: Kind::VendorKey });
                 at += len;
@@ -74,7 +75,7 @@ fn word(text: &[u8], start: usize, end: usize, which: Detectors, found: &mut Vec
     if which.has(Detectors::NATIONAL)
         && end - start == SHORTEST
         && !in_word(before(text, start))
-        && national::written(&text[start..end]) == Some(SHORTEST)
+        && national::is_italian(&text[start..end])
     {
         found.push(Found { range: start..end, kind: Kind::NationalId });
     }

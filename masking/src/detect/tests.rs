@@ -311,7 +311,14 @@ fn keys_in_text() {
     let google = ["AIza", "SyDaGmWKa4JsXZ-HjGw7ISLn_3namBGewQe"].concat();
     let mail = ["SG.", "ngeVfQFYQlKU0ufo8x5d1A.TwL2iGABf9DHoTf-09kqeF8tAmbihYzrnopKc-1s5cr"].concat();
     are(Kind::VendorKey, &["AKIAIOSFODNN7EXAMPLE", &github, &live, &slack, &google, &mail]);
-    are(Kind::VendorKey, &["AKIAZFRNURUMYIMDEDBS", &["sk_test_", "AbcDefGhiJklMnoPqrStuvWx"].concat()]);
+    are(
+        Kind::VendorKey,
+        &[
+            "AKIAZFRNURUMYIMDEDBS",
+            &["AIza", "GTj4B734R3k5swzogML7CBXW-CWYA5fNgZ-"].concat(),
+            &["sk_test_", "AbcDefGhiJklMnoPqrStuvWx"].concat(),
+        ],
+    );
     assert_eq!(names("credential=AKIAIOSFODNN7EXAMPLE/20130524/us")[0].0, "AKIAIOSFODNN7EXAMPLE");
     are_none(&[
         "AKIAIOSFODNN7EXAMPL",

@@ -102,35 +102,32 @@ impl Alphabet {
     }
 }
 
+/// Whether some prefix begins with that byte.
+pub(super) fn may_begin(b: u8) -> bool {
+    const FIRST: [bool; 256] = {
+        let mut first = [false; 256];
+        let mut at = 0;
+        while at < FORMS.len() {
+            first[FORMS[at].prefix.as_bytes()[0] as usize] = true;
+            at += 1;
+        }
+        first
+    };
+    FIRST[usize::from(b)]
+}
+
 /// The form and length of the key at the beginning of `text`.
 pub(crate) fn key(text: &[u8]) -> Option<(&'static Form, usize)> {
-    // One look at the first byte spares most words the list.
-    if !matches!(
-        text.first(),
-        Some(
-            b'A' | b'G'
-                | b'N'
-                | b'S'
-                | b'd'
-                | b'g'
-                | b'h'
-                | b'l'
-                | b'n'
-                | b'p'
-                | b'r'
-                | b's'
-                | b'w'
-                | b'x'
-                | b'y'
-        )
-    ) {
-        return None;
-    }
-    let form = FORMS.iter().find(|f| text.starts_with(f.prefix.as_bytes()))?;
+    let [first, second, ..] = text else { return None };
+    // Two bytes spare nearly all words the rest of the list.
+    let form = FORMS.iter().find(|f| {
+        let prefix = f.prefix.as_bytes();
+        prefix[0] == *first && prefix[1] == *second && text.starts_with(prefix)
+    })?;
     let rest = &text[form.prefix.len()..];
     let mut len = rest.iter().take_while(|b| form.rest.has(**b)).count();
     // A full stop behind a key ends the sentence.
-    while len > 0 && matches!(rest[len - 1], b'.' | b'-') {
+    while len > 0 && rest[len - 1] == b'.' {
         len -= 1;
     }
     let fits = (usize::from(form.least)..=usize::from(form.most)).contains(&len)

@@ -1,7 +1,7 @@
 //! Numbers that states give to persons: another one of the same scheme, with a day that exists and check digits that are right.
 
 use super::permute::permute;
-use crate::detect::national::{Field, SSN, Scheme, scheme_of, value};
+use crate::detect::national::{Field, SSN, Scheme, scheme_of, schemes_of, value};
 use crate::key::SubKey;
 
 /// A permutation of all valid numbers of the scheme that the value fits. `None` when it fits none.
@@ -18,8 +18,8 @@ pub(super) fn national(key: &SubKey, text: &[u8]) -> Option<Vec<u8>> {
     if !text.iter().all(|b| b.is_ascii_alphanumeric() || separators(b)) {
         return None;
     }
-    let (index, scheme) = scheme_of(&compact)?;
-    let masked = walk(key, index, scheme, &compact)?;
+    let (_, scheme) = scheme_of(&compact)?;
+    let masked = walk(key, scheme, &compact)?;
     let mut masked = masked.into_iter();
     let written = |b: &u8| {
         if !all && separators(b) {
@@ -31,19 +31,21 @@ pub(super) fn national(key: &SubKey, text: &[u8]) -> Option<Vec<u8>> {
     Some(text.iter().map(written).collect())
 }
 
-/// Along the permutation's cycle to the next number that is valid, of no stricter scheme, and as good a number for others: with
-/// a leading zero or without, and a social security number's form or not.
-fn walk(key: &SubKey, index: usize, scheme: &Scheme, compact: &[u8]) -> Option<Vec<u8>> {
+/// Along the permutation's cycle to the next number that is valid, of no stricter scheme, and as good a number for others: of the
+/// same second scheme, with a leading zero or without, and of a social security number's form or not. Who made the numbers has no say in
+/// how long that takes: two schemes leave one number in some thousands, three could leave one in millions.
+fn walk(key: &SubKey, scheme: &Scheme, compact: &[u8]) -> Option<Vec<u8>> {
     let (n, mut x) = rank(scheme, compact)?;
+    let schemes = schemes_of(compact);
     let alike = |other: &[u8]| {
         (other.first() == Some(&b'0')) == (compact.first() == Some(&b'0'))
             && SSN.is_valid(other) == SSN.is_valid(compact)
+            && schemes_of(other) == schemes
     };
     loop {
         x = permute(key, scheme.name.as_bytes(), n, x);
         let mut other = unrank(scheme, x);
-        if (scheme.repair)(&mut other) && alike(&other) && scheme_of(&other).is_some_and(|(i, _)| i == index)
-        {
+        if (scheme.repair)(&mut other) && alike(&other) {
             return Some(other);
         }
     }

@@ -280,6 +280,7 @@ mod tests {
         assert_eq!(lifted("q&amp;a&#43;b", Encoding::HtmlAttr, 2..5, "c+d"), "q&amp;c&#43;d");
         assert_eq!(lifted(r"\x61bc", Encoding::ScriptString, 0..2, "zz"), "zzc");
         assert_eq!(lifted("ann@x.io", Encoding::FormPercent, 0..8, "bobby@y.example"), "bobby@y.example");
+        assert_eq!(lifted("2a::7", Encoding::FormPercent, 0..5, "2b:c:8"), "2b:c:8");
         assert_eq!(lifted("ann%40x.io", Encoding::FormPercent, 0..8, "bobby@y.example"), "bobby%40y.example");
     }
 

@@ -74,6 +74,11 @@ fn national_ids_are_one_however_they_are_written() {
     assert!(crate::detect::national::written(finn.as_bytes()) == Some(11), "{finn}");
     let social = made(Kind::NationalId, "219-09-9999");
     assert!(crate::detect::national::ssn(social.as_bytes()) == Some(11), "{social}");
+    // A number that fits two schemes goes on doing so: this one Turkey's and Poland's.
+    let both = "74082668647";
+    let fits = |n: &str| crate::detect::national::schemes_of(n.as_bytes());
+    assert!(fits(both)[1].is_some());
+    assert_eq!(fits(&made(Kind::NationalId, both)), fits(both));
     // What fits no scheme is a token.
     assert_eq!(classes(&made(Kind::NationalId, "L01X00T47")), classes("L01X00T47"));
 }
