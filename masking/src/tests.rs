@@ -12,6 +12,7 @@ use proptest::prelude::*;
 use crate::{Auditor, Key, Learner, Masker, Policy};
 
 mod odd;
+mod policy;
 mod stream;
 
 fn message(head: &str, body: impl AsRef<[u8]>) -> Message {
