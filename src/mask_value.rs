@@ -3,7 +3,7 @@
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use mynah_masking::{Key, Policy, VALUE_KINDS, mask_value_under};
+use mynah_masking::{Key, Policy, VALUE_KINDS, Values};
 
 use crate::exit::{Exit, Exits, Failure, Outcome, fail};
 
@@ -66,20 +66,20 @@ pub(crate) fn run(args: &Args) -> Outcome {
         Some(path) => Policy::load(path).exits(Exit::Usage)?,
         None => Policy::built_in(),
     };
-    let pseudonym =
-        |kind: &str, value: &str| mask_value_under(policy.clone(), &key, kind, value).exits(Exit::Usage);
+    let mut values = Values::new(policy, &key);
+    let mut pseudonym = |kind: &str, value: &str| values.mask(kind, value).exits(Exit::Usage);
     match (&args.csv, &args.kind) {
-        (Some(path), _) => csv(args, path, &pseudonym),
-        (None, Some(kind)) => values(args, kind, &pseudonym),
+        (Some(path), _) => csv(args, path, &mut pseudonym),
+        (None, Some(kind)) => lines(args, kind, &mut pseudonym),
         // clap has seen to it that one of them is there.
         (None, None) => Err(fail(Exit::Usage, "name the value's --type, or a --csv")),
     }
 }
 
 /// Makes the pseudonym of a value of a kind.
-type Pseudonym<'p> = &'p dyn Fn(&str, &str) -> Result<String, Failure>;
+type Pseudonym<'p> = &'p mut dyn FnMut(&str, &str) -> Result<String, Failure>;
 
-fn values(args: &Args, kind: &str, pseudonym: Pseudonym<'_>) -> Outcome {
+fn lines(args: &Args, kind: &str, pseudonym: Pseudonym<'_>) -> Outcome {
     let mut out = std::io::stdout().lock();
     let mut print = |text: String| writeln!(out, "{text}").map_err(|error| output_failure(&error));
     if let Some(value) = &args.value {

@@ -18,6 +18,7 @@ mod har;
 mod interrupt;
 #[cfg(unix)]
 mod live;
+mod masking_policy;
 mod middleware;
 mod pipeline;
 mod planted;

@@ -78,7 +78,7 @@ pub use learner::Learner;
 pub use masker::Masker;
 pub use policy::Policy;
 pub use report::{Report, SealedFile};
-pub use single::{VALUE_KINDS, mask_value, mask_value_under};
+pub use single::{VALUE_KINDS, Values, mask_value};
 pub use stream::{Sealer, Stream};
 
 #[cfg(test)]

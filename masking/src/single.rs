@@ -41,69 +41,86 @@ pub const VALUE_KINDS: &[&str] = &[
 
 /// The pseudonym that `value` gets under `key` when it is found to be a `kind`, one of [`VALUE_KINDS`].
 ///
-/// The built-in policy holds; [`mask_value_under`] takes another one.
+/// The built-in policy holds; [`Values`] takes another one, and makes many.
 ///
 /// # Errors
 /// [`Error::UnknownKind`]; [`Error::NotOfKind`] for what is no card number, web token, IBAN, e-mail address, day, IP or
 /// interface address, private key or vendor's key.
 pub fn mask_value(key: &Key, kind: &str, value: &str) -> Result<String, Error> {
-    mask_value_under(Policy::built_in(), key, kind, value)
+    Values::new(Policy::built_in(), key).mask(kind, value)
 }
 
-/// The same under a policy, whose rules about kinds count; and `kind` may be `rule:NAME`, for what that rule of the policy
-/// makes of a value.
-///
-/// # Errors
-/// As [`mask_value`].
-pub fn mask_value_under(policy: Policy, key: &Key, kind: &str, value: &str) -> Result<String, Error> {
-    let unknown = || Error::UnknownKind { kind: kind.to_owned() };
-    if let Some(label) = kind.strip_prefix("rule:") {
-        let number = policy.own.iter().position(|rule| rule.label == label).ok_or_else(unknown)?;
-        let number = u8::try_from(number).map_err(|_| unknown())?;
-        return Ok(masked(policy, key, Rule::Own(number), value));
-    }
-    let known = Kind::from_name(kind).ok_or_else(unknown)?;
-    let not = |expected| Err(Error::NotOfKind { kind: known.name(), expected });
-    let bytes = value.as_bytes();
-    match known {
-        Kind::Email if detect::shape(bytes) != Some(Kind::Email) => {
-            return not("an address such as ann@shop.com");
-        }
-        Kind::Jwt if !detect::is_jwt(bytes) => return not("three base64url parts, the first a JSON header"),
-        Kind::Card if !detect::is_card(bytes) => {
-            return not("13 to 19 digits of a known issuer with a valid check digit");
-        }
-        Kind::Iban if !detect::is_iban(bytes) => {
-            return not("a country, two check digits that hold, and an account");
-        }
-        Kind::Birthdate if !pseudonym::is_date(bytes) => {
-            return not("a day that exists, such as 1985-07-21 or 19850721");
-        }
-        Kind::Ip if detect::ip::parse(bytes).is_none() => {
-            return not("an IPv4 or IPv6 address, such as 203.0.113.7 or 2001:db8::7");
-        }
-        Kind::Mac if !detect::mac::is_mac(bytes) => {
-            return not(
-                "six pairs of hex digits with : or - between them, or three groups of four with dots",
-            );
-        }
-        Kind::PrivateKey if !detect::pem::is_private_key(bytes) => {
-            return not("a private key from its BEGIN line to its END line");
-        }
-        Kind::VendorKey if !detect::vendor::is_key(bytes) => {
-            return not(
-                "a key with the prefix and length of its vendor, such as AKIA and 16 letters and digits",
-            );
-        }
-        _ => {}
-    }
-    Ok(masked(policy, key, Rule::Mask(known), value))
-}
+/// Makes pseudonyms of many values.
+pub struct Values(Masker);
 
-fn masked(policy: Policy, key: &Key, rule: Rule, value: &str) -> String {
-    let mut masker = Masker::new(policy, key, Known::default());
-    let patches = masker.scanner().value(value.as_bytes(), Context::new(Some(rule)));
-    String::from_utf8_lossy(&splice(value.as_bytes(), &patches)).into_owned()
+impl Values {
+    /// Under this policy, whose rules about kinds count.
+    pub fn new(policy: Policy, key: &Key) -> Values {
+        Values(Masker::new(policy, key, Known::default()))
+    }
+
+    /// The pseudonym of a value of that kind; or, when `kind` is `rule:NAME`, what that rule of the policy makes of it.
+    ///
+    /// # Errors
+    /// As [`mask_value`].
+    pub fn mask(&mut self, kind: &str, value: &str) -> Result<String, Error> {
+        let unknown = || Error::UnknownKind { kind: kind.to_owned() };
+        if let Some(label) = kind.strip_prefix("rule:") {
+            let number = self
+                .0
+                .scopes()
+                .policy()
+                .own
+                .iter()
+                .position(|rule| rule.label == label)
+                .ok_or_else(unknown)?;
+            let number = u8::try_from(number).map_err(|_| unknown())?;
+            return Ok(self.made(Rule::Own(number), value));
+        }
+        let known = Kind::from_name(kind).ok_or_else(unknown)?;
+        let not = |expected| Err(Error::NotOfKind { kind: known.name(), expected });
+        let bytes = value.as_bytes();
+        match known {
+            Kind::Email if detect::shape(bytes) != Some(Kind::Email) => {
+                return not("an address such as ann@shop.com");
+            }
+            Kind::Jwt if !detect::is_jwt(bytes) => {
+                return not("three base64url parts, the first a JSON header");
+            }
+            Kind::Card if !detect::is_card(bytes) => {
+                return not("13 to 19 digits of a known issuer with a valid check digit");
+            }
+            Kind::Iban if !detect::is_iban(bytes) => {
+                return not("a country, two check digits that hold, and an account");
+            }
+            Kind::Birthdate if !pseudonym::is_date(bytes) => {
+                return not("a day that exists, such as 1985-07-21 or 19850721");
+            }
+            Kind::Ip if detect::ip::parse(bytes).is_none() => {
+                return not("an IPv4 or IPv6 address, such as 203.0.113.7 or 2001:db8::7");
+            }
+            Kind::Mac if !detect::mac::is_mac(bytes) => {
+                return not(
+                    "six pairs of hex digits with : or - between them, or three groups of four with dots",
+                );
+            }
+            Kind::PrivateKey if !detect::pem::is_private_key(bytes) => {
+                return not("a private key from its BEGIN line to its END line");
+            }
+            Kind::VendorKey if !detect::vendor::is_key(bytes) => {
+                return not(
+                    "a key with the prefix and length of its vendor, such as AKIA and 16 letters and digits",
+                );
+            }
+            _ => {}
+        }
+        Ok(self.made(Rule::Mask(known), value))
+    }
+
+    fn made(&mut self, rule: Rule, value: &str) -> String {
+        let patches = self.0.scanner().value(value.as_bytes(), Context::new(Some(rule)));
+        String::from_utf8_lossy(&splice(value.as_bytes(), &patches)).into_owned()
+    }
 }
 
 #[cfg(test)]

@@ -14,6 +14,7 @@ use crate::{Auditor, Key, Learner, Masker, Policy};
 mod forms;
 mod nesting;
 mod odd;
+mod policy;
 mod stream;
 
 fn message(head: &str, body: impl AsRef<[u8]>) -> Message {

@@ -43,7 +43,12 @@ impl Place {
 
     pub fn command(&self, args: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_mynah"));
-        command.args(args).current_dir(self.path()).env_remove("MYNAH_KEY_FILE").env_remove("MYNAH_TARGET");
+        command
+            .args(args)
+            .current_dir(self.path())
+            .env_remove("MYNAH_KEY_FILE")
+            .env_remove("MYNAH_POLICY")
+            .env_remove("MYNAH_TARGET");
         command
     }
 }

@@ -20,7 +20,12 @@ impl Scanner<'_> {
         if !context.searched
             && let Some(kind) = self.sink.known(value)
         {
-            return self.replaced(kind, value, context.why());
+            let why = match context.why() {
+                // Known or not, it would have been found.
+                Why::Known if detect::shape(value) == Some(kind) => Why::Detector,
+                why => why,
+            };
+            return self.replaced(kind, value, why);
         }
         match context.rule {
             Some(Rule::Own(number)) => self.own(number, value, context),
