@@ -1,14 +1,15 @@
 //! Finds any of very many byte strings in a text, without an automaton: one over a million patterns would take a gigabyte.
 //!
 //! A text is looked at in every fourth place only. So that no occurrence is missed, each pattern has four windows in the
-//! table, one beginning a byte behind the other: wherever the pattern stands, exactly one of them begins at such a place. A
-//! bitmap stands before the table; only a full comparison makes a match. Patterns may be added at any time, one costs
-//! about a microsecond; there is nothing to be built anew but, now and then, the bitmap and the table as they double.
+//! table, one beginning a byte behind the other: wherever the pattern stands, exactly one of them begins at such a place. Two
+//! bitmaps stand before the table; only a full comparison makes a match. Patterns may be added at any time, one costs
+//! about a microsecond; there is nothing to be built anew but, now and then, the bitmaps and the table as they double.
 //!
 //! Windows are of eight bytes; of the few patterns too short for four such windows (below eleven bytes), of five. The case of
-//! letters does not matter in windows. Memory: 12 bytes for each of the four entries, and half to all of that again for
-//! what is free in the table, and two bytes each in the bitmap: about 100 bytes a pattern, besides the pattern, which is
-//! not kept here.
+//! letters does not matter in windows. The first bitmap knows the first five bytes of every window by one bit: it is small
+//! enough for a processor's nearest memory, and asked about eight places at once without a branch in between.
+//! Memory: 12 bytes for each of the four entries, and half to all of that again for what is free in the table, and two to
+//! eight bytes each in the bitmaps: about 110 bytes a pattern, besides the pattern, which is not kept here.
 
 use hashbrown::HashTable;
 
@@ -23,6 +24,15 @@ const LONG: usize = 8;
 /// Bits in the bitmap for each window; doubled when there are fewer than half of that.
 const BITS: u64 = 32;
 
+/// Bits in the first bitmap for each that is set: when there are fewer, it is made anew.
+const SPARSE: u64 = 8;
+
+/// The first bitmap grows no further: 32 MiB.
+const MOST_WORDS: u64 = 1 << 22;
+
+/// Places that are asked about at once.
+const LANES: usize = 8;
+
 /// A place where a pattern may stand.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Candidate {
@@ -35,8 +45,18 @@ pub(crate) struct Candidate {
 /// The windows of a set of patterns.
 #[derive(Debug, Default)]
 pub(crate) struct Finder {
+    gate: Gate,
     long: Table<LONG>,
     short: Table<SHORT>,
+}
+
+/// One bit for each five bytes with which a window begins.
+#[derive(Debug, Default)]
+struct Gate {
+    bits: Vec<u64>,
+    shift: u32,
+    /// How many are set.
+    set: u64,
 }
 
 /// The windows of one length.
@@ -52,6 +72,8 @@ struct Table<const LENGTH: usize> {
 struct Entry {
     /// The window's hash. Unequal windows rarely share one.
     print: u32,
+    /// The same of its first five bytes.
+    gate: u32,
     tag: u32,
     /// Where in the pattern the window begins.
     offset: u16,
@@ -89,26 +111,40 @@ impl Finder {
     /// Adds a pattern. One that is shorter than [`SHORTEST`] is never found.
     pub(crate) fn add(&mut self, pattern: &[u8], tag: u32) {
         if pattern.len() >= LONG + STRIDE - 1 {
-            self.long.add(pattern, tag);
+            self.long.add(pattern, tag, &mut self.gate);
         } else if pattern.len() >= SHORTEST {
-            self.short.add(pattern, tag);
+            self.short.add(pattern, tag, &mut self.gate);
+        }
+        if self.gate.is_crowded() {
+            let mut gate = Gate::of((self.long.entries.len() + self.short.entries.len()) as u64);
+            self.long.entries.iter().chain(&self.short.entries).for_each(|entry| gate.open(entry.gate));
+            self.gate = gate;
         }
     }
 
     /// Every place in a text where a pattern may stand, each once, in no particular order. The caller must compare.
     pub(crate) fn each(&self, text: &[u8], visit: &mut dyn FnMut(Candidate)) {
-        if self.long.bitmap.is_empty() && self.short.bitmap.is_empty() {
+        if self.gate.bits.is_empty() {
             return;
         }
         let mut at = 0;
         let mut rest = text;
-        while let Some(bytes) = rest.first_chunk::<8>() {
-            let (long, short) = (print(window::<LONG>(*bytes)), print(window::<SHORT>(*bytes)));
-            if self.long.may_hold(long) {
-                self.long.candidates(long, at, visit);
+        // The last window of a block ends four bytes behind it.
+        while let Some(block) = rest.first_chunk::<{ LANES * STRIDE + 4 }>() {
+            let mut hits = self.gate.ask_all(block);
+            while hits != 0 {
+                let lane = hits.trailing_zeros() as usize * STRIDE;
+                if let Some(bytes) = block.get(lane..).and_then(|there| there.first_chunk::<8>()) {
+                    self.look(*bytes, at + lane, visit);
+                }
+                hits &= hits - 1;
             }
-            if self.short.may_hold(short) {
-                self.short.candidates(short, at, visit);
+            at += LANES * STRIDE;
+            rest = rest.get(LANES * STRIDE..).unwrap_or_default();
+        }
+        while let Some(bytes) = rest.first_chunk::<8>() {
+            if self.gate.ask(print(window::<SHORT>(*bytes))) != 0 {
+                self.look(*bytes, at, visit);
             }
             at += STRIDE;
             rest = rest.get(STRIDE..).unwrap_or_default();
@@ -123,15 +159,70 @@ impl Finder {
         }
     }
 
+    /// What the tables say about a place that the first bitmap let pass.
+    #[inline]
+    fn look(&self, bytes: [u8; 8], at: usize, visit: &mut dyn FnMut(Candidate)) {
+        let (long, short) = (print(window::<LONG>(bytes)), print(window::<SHORT>(bytes)));
+        if self.long.may_hold(long) {
+            self.long.candidates(long, at, visit);
+        }
+        if self.short.may_hold(short) {
+            self.short.candidates(short, at, visit);
+        }
+    }
+
     /// Bytes taken.
     #[cfg(test)]
     pub(crate) fn memory(&self) -> usize {
-        self.long.memory() + self.short.memory()
+        self.long.memory() + self.short.memory() + self.gate.bits.capacity() * size_of::<u64>()
+    }
+}
+
+impl Gate {
+    /// With room for so many windows, and as many again.
+    fn of(windows: u64) -> Gate {
+        let words = ((windows * SPARSE * 2).next_power_of_two() >> 6).clamp(1 << 9, MOST_WORDS) as usize;
+        Gate { bits: vec![0; words], shift: u32::BITS - 6 - words.trailing_zeros(), set: 0 }
+    }
+
+    fn is_crowded(&self) -> bool {
+        self.set * SPARSE > (self.bits.len() as u64) << 6 && (self.bits.len() as u64) < MOST_WORDS
+    }
+
+    fn open(&mut self, gate: u32) {
+        if self.bits.is_empty() {
+            *self = Gate::of(0);
+        }
+        let number = gate >> self.shift;
+        if let Some(word) = self.bits.get_mut(number as usize >> 6) {
+            let bit = 1 << (number & 63);
+            self.set += u64::from(*word & bit == 0);
+            *word |= bit;
+        }
+    }
+
+    /// 1 when a window may begin like that.
+    #[inline]
+    fn ask(&self, gate: u32) -> u64 {
+        let number = gate >> self.shift;
+        self.bits.get(number as usize >> 6).map_or(0, |word| word >> (number & 63) & 1)
+    }
+
+    /// One bit for each place of a block in which a window may begin.
+    #[inline]
+    fn ask_all(&self, block: &[u8; LANES * STRIDE + 4]) -> u64 {
+        let mut hits = 0;
+        for lane in 0..LANES {
+            if let Some(bytes) = block.get(lane * STRIDE..).and_then(|there| there.first_chunk::<8>()) {
+                hits |= self.ask(print(window::<SHORT>(*bytes))) << lane;
+            }
+        }
+        hits
     }
 }
 
 impl<const LENGTH: usize> Table<LENGTH> {
-    fn add(&mut self, pattern: &[u8], tag: u32) {
+    fn add(&mut self, pattern: &[u8], tag: u32, gate: &mut Gate) {
         // Where very many patterns are alike in one place, in another one they are not.
         const FEW: usize = 4;
         let last = (pattern.len() - (LENGTH + STRIDE - 1)).min(usize::from(u16::MAX) - STRIDE);
@@ -151,7 +242,9 @@ impl<const LENGTH: usize> Table<LENGTH> {
         }
         let (_, first, prints) = best;
         for (i, print) in prints.into_iter().enumerate() {
-            let entry = Entry { print, tag, offset: (first + i) as u16 };
+            let opens = pattern.get(first + i..).and_then(window_of::<SHORT>).map_or(0, self::print);
+            gate.open(opens);
+            let entry = Entry { print, gate: opens, tag, offset: (first + i) as u16 };
             self.entries.insert_unique(place(print), entry, |e| place(e.print));
             self.mark(print);
         }
