@@ -194,7 +194,7 @@ fn percent_tells(bytes: &[u8], telling: &Alphabet) -> bool {
     })
 }
 
-fn json_tells(bytes: &[u8], telling: &Alphabet) -> bool {
+pub(crate) fn json_tells(bytes: &[u8], telling: &Alphabet) -> bool {
     memchr::memchr_iter(b'\\', bytes).any(|at| match bytes.get(at + 1) {
         // A pair of surrogates takes two of them.
         Some(b'u') => telling.has_any(&json::unescape(&bytes[at..bytes.len().min(at + 12)])),

@@ -25,10 +25,10 @@ const LONG: usize = 8;
 const BITS: u64 = 32;
 
 /// Bits in the first bitmap for each that is set: when there are fewer, it is made anew.
-const SPARSE: u64 = 8;
+const SPARSE: usize = 16;
 
-/// The first bitmap grows no further: 32 MiB.
-const MOST_WORDS: u64 = 1 << 22;
+/// The first bitmap grows no further.
+const MOST_BYTES: usize = 16 << 20;
 
 /// Places that are asked about at once.
 const LANES: usize = 8;
@@ -50,13 +50,13 @@ pub(crate) struct Finder {
     short: Table<SHORT>,
 }
 
-/// One bit for each five bytes with which a window begins.
+/// One bit for the first five bytes of each window.
 #[derive(Debug, Default)]
 struct Gate {
-    bits: Vec<u64>,
-    shift: u32,
-    /// How many are set.
-    set: u64,
+    /// As many as a power of two.
+    bytes: Vec<u8>,
+    /// How many bits are set.
+    set: usize,
 }
 
 /// The windows of one length.
@@ -72,7 +72,7 @@ struct Table<const LENGTH: usize> {
 struct Entry {
     /// The window's hash. Unequal windows rarely share one.
     print: u32,
-    /// The same of its first five bytes.
+    /// What stands for its first five bytes in the first bitmap.
     gate: u32,
     tag: u32,
     /// Where in the pattern the window begins.
@@ -102,6 +102,13 @@ fn bits_of(print: u32) -> u64 {
     1 << (mixed >> 26) | 1 << (mixed >> 20 & 63) | 1 << (mixed >> 14 & 63)
 }
 
+/// What stands for five bytes in the first bitmap: the upper half of the product, which knows all of the five.
+#[inline]
+fn opening(bytes: [u8; 8]) -> u32 {
+    let five = u64::from_le_bytes(bytes) & 0xff_ffff_ffff | 0x20_2020_2020;
+    (five.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32) as u32
+}
+
 /// Where the table keeps an entry of that print.
 fn place(print: u32) -> u64 {
     u64::from(print).wrapping_mul(0xa076_1d64_78bd_642f)
@@ -116,7 +123,7 @@ impl Finder {
             self.short.add(pattern, tag, &mut self.gate);
         }
         if self.gate.is_crowded() {
-            let mut gate = Gate::of((self.long.entries.len() + self.short.entries.len()) as u64);
+            let mut gate = Gate::of(self.long.entries.len() + self.short.entries.len());
             self.long.entries.iter().chain(&self.short.entries).for_each(|entry| gate.open(entry.gate));
             self.gate = gate;
         }
@@ -124,7 +131,7 @@ impl Finder {
 
     /// Every place in a text where a pattern may stand, each once, in no particular order. The caller must compare.
     pub(crate) fn each(&self, text: &[u8], visit: &mut dyn FnMut(Candidate)) {
-        if self.gate.bits.is_empty() {
+        if self.gate.bytes.is_empty() {
             return;
         }
         let mut at = 0;
@@ -143,7 +150,7 @@ impl Finder {
             rest = rest.get(LANES * STRIDE..).unwrap_or_default();
         }
         while let Some(bytes) = rest.first_chunk::<8>() {
-            if self.gate.ask(print(window::<SHORT>(*bytes))) != 0 {
+            if self.gate.ask(opening(*bytes)) {
                 self.look(*bytes, at, visit);
             }
             at += STRIDE;
@@ -174,38 +181,41 @@ impl Finder {
     /// Bytes taken.
     #[cfg(test)]
     pub(crate) fn memory(&self) -> usize {
-        self.long.memory() + self.short.memory() + self.gate.bits.capacity() * size_of::<u64>()
+        self.long.memory() + self.short.memory() + self.gate.bytes.capacity()
     }
 }
 
 impl Gate {
     /// With room for so many windows, and as many again.
-    fn of(windows: u64) -> Gate {
-        let words = ((windows * SPARSE * 2).next_power_of_two() >> 6).clamp(1 << 9, MOST_WORDS) as usize;
-        Gate { bits: vec![0; words], shift: u32::BITS - 6 - words.trailing_zeros(), set: 0 }
+    fn of(windows: usize) -> Gate {
+        Gate { bytes: vec![0; (windows * SPARSE / 4).next_power_of_two().clamp(1 << 12, MOST_BYTES)], set: 0 }
     }
 
     fn is_crowded(&self) -> bool {
-        self.set * SPARSE > (self.bits.len() as u64) << 6 && (self.bits.len() as u64) < MOST_WORDS
+        self.set * SPARSE > self.bytes.len() * 8 && self.bytes.len() < MOST_BYTES
     }
 
-    fn open(&mut self, gate: u32) {
-        if self.bits.is_empty() {
+    fn open(&mut self, opening: u32) {
+        if self.bytes.is_empty() {
             *self = Gate::of(0);
         }
-        let number = gate >> self.shift;
-        if let Some(word) = self.bits.get_mut(number as usize >> 6) {
-            let bit = 1 << (number & 63);
-            self.set += u64::from(*word & bit == 0);
-            *word |= bit;
+        let place = self.place(opening);
+        if let Some(byte) = self.bytes.get_mut(place) {
+            let bit = bit_of(opening);
+            self.set += usize::from(*byte & bit == 0);
+            *byte |= bit;
         }
     }
 
-    /// 1 when a window may begin like that.
     #[inline]
-    fn ask(&self, gate: u32) -> u64 {
-        let number = gate >> self.shift;
-        self.bits.get(number as usize >> 6).map_or(0, |word| word >> (number & 63) & 1)
+    fn place(&self, opening: u32) -> usize {
+        opening as usize >> 8 & self.bytes.len().wrapping_sub(1)
+    }
+
+    /// Whether a window may begin like that.
+    #[inline]
+    fn ask(&self, opening: u32) -> bool {
+        self.bytes.get(self.place(opening)).is_some_and(|byte| byte & bit_of(opening) != 0)
     }
 
     /// One bit for each place of a block in which a window may begin.
@@ -214,11 +224,18 @@ impl Gate {
         let mut hits = 0;
         for lane in 0..LANES {
             if let Some(bytes) = block.get(lane * STRIDE..).and_then(|there| there.first_chunk::<8>()) {
-                hits |= self.ask(print(window::<SHORT>(*bytes))) << lane;
+                hits |= u64::from(self.ask(opening(*bytes))) << lane;
             }
         }
         hits
     }
+}
+
+/// Looking it up costs less than shifting by a number that is not known beforehand.
+#[inline]
+fn bit_of(opening: u32) -> u8 {
+    const BITS: [u8; 8] = [1, 2, 4, 8, 16, 32, 64, 128];
+    BITS[opening as usize >> 5 & 7]
 }
 
 impl<const LENGTH: usize> Table<LENGTH> {
@@ -242,7 +259,11 @@ impl<const LENGTH: usize> Table<LENGTH> {
         }
         let (_, first, prints) = best;
         for (i, print) in prints.into_iter().enumerate() {
-            let opens = pattern.get(first + i..).and_then(window_of::<SHORT>).map_or(0, self::print);
+            let mut bytes = [0; 8];
+            for (byte, there) in bytes.iter_mut().zip(pattern.get(first + i..).unwrap_or_default()) {
+                *byte = *there;
+            }
+            let opens = opening(bytes);
             gate.open(opens);
             let entry = Entry { print, gate: opens, tag, offset: (first + i) as u16 };
             self.entries.insert_unique(place(print), entry, |e| place(e.print));

@@ -317,6 +317,11 @@ impl Known {
         self.learned.read().alphabet.clone()
     }
 
+    /// Asks something about the bytes of which values are made.
+    pub(crate) fn with_alphabet<T>(&self, ask: impl FnOnce(&Alphabet) -> T) -> T {
+        ask(&self.learned.read().alphabet)
+    }
+
     /// Whether any value, seen or not, has a space in it.
     pub(crate) fn has_spaced(&self) -> bool {
         self.learned.read().spaced > 0

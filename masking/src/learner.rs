@@ -33,7 +33,9 @@ impl Learner {
 
     /// Ends the pass. From here on kinds are fixed, so that the order of exchanges has no say in what becomes of a value.
     pub fn finish(self) -> Masker {
-        Masker::new(self.policy, &self.key, self.learning.finish())
+        let mut masker = Masker::new(self.policy, &self.key, self.learning.finish());
+        *masker.plans() = self.memo.plans;
+        masker
     }
 }
 
@@ -58,6 +60,10 @@ pub(crate) fn learn(policy: &Policy, learning: &mut Learning, memo: &mut Memo, e
 }
 
 impl Sink for Learning {
+    fn learns(&self) -> bool {
+        true
+    }
+
     fn replace(&mut self, kind: Kind, value: &[u8]) -> Option<Vec<u8>> {
         if self.has(kind, value) && !kind.is_machine_made() {
             return None;

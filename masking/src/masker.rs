@@ -6,12 +6,13 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use mynah_traffic::{Exchange, Masked, Provenance, Side};
 
-use crate::audit::Auditor;
+use crate::audit::{self, Auditor};
 use crate::key::Key;
 use crate::kind::Kind;
 use crate::learned::{Known, Match};
 use crate::memo::Memo;
 use crate::message::{self, Outcome};
+use crate::plan::Plans;
 use crate::policy::Policy;
 use crate::pseudonym::Pseudonyms;
 use crate::report::Report;
@@ -137,6 +138,11 @@ impl Masker {
         &self.state
     }
 
+    /// What was found out about bodies when they were learnt from.
+    pub(crate) fn plans(&mut self) -> &mut Plans {
+        &mut self.memo.plans
+    }
+
     pub(crate) fn scanner(&mut self) -> Scanner<'_> {
         Scanner::new(&self.policy, &mut self.state, &mut self.memo)
     }
@@ -221,6 +227,10 @@ impl Sink for State {
 
     fn matches(&self, text: &[u8]) -> Vec<Match> {
         self.known.matches(text)
+    }
+
+    fn may_hide_in_json(&self, raw: &[u8]) -> bool {
+        self.known.with_alphabet(|alphabet| audit::json_tells(raw, alphabet))
     }
 
     fn sweep(&mut self, policy: &Policy, text: &[u8], matches: Vec<Match>, in_place: bool) -> Vec<Patch> {

@@ -7,6 +7,7 @@ use mynah_message::json;
 
 use crate::hash::Quick;
 use crate::names::{Names, Rule};
+use crate::plan::Plans;
 
 /// Slots of a table, a power of two.
 const SLOTS: usize = 4096;
@@ -21,6 +22,8 @@ pub(crate) struct Memo {
     lines: Table<u64>,
     /// Counts on when more is known than before: what held nothing then may hold something now.
     epoch: u64,
+    /// Of bodies.
+    pub(crate) plans: Plans,
 }
 
 /// Nothing is written in such a line that the search by value would not see.
@@ -60,6 +63,11 @@ impl NameInfo {
 }
 
 impl Memo {
+    /// For what is masked as soon as it has been learnt from.
+    pub(crate) fn of_stream() -> Memo {
+        Memo { plans: Plans::of_stream(), ..Memo::default() }
+    }
+
     /// What a JSON key, as written, says.
     pub(crate) fn json_key(&mut self, names: &Names, raw: &[u8]) -> NameInfo {
         if memchr::memchr(b'\\', raw).is_some() {

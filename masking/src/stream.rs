@@ -75,7 +75,7 @@ impl Stream {
             file: File { known: None, before: masker.report().clone() },
             masker,
             learning: Learning::beside(known),
-            memo: Memo::default(),
+            memo: Memo::of_stream(),
             policy: Arc::new(policy),
         }
     }
@@ -83,11 +83,15 @@ impl Stream {
     /// Learns from the exchange (both messages), then masks it with everything known so far, as [`Masker::mask`] does.
     pub fn mask(&mut self, exchange: Exchange) -> Masked<Exchange> {
         learner::learn(&self.policy, &mut self.learning, &mut self.memo, &exchange);
+        // Handed over to the second pass, and back.
+        std::mem::swap(&mut self.memo.plans, self.masker.plans());
         if self.learning.settle() {
             self.masker.knows_more();
         }
         self.file.known.get_or_insert_with(|| self.masker.state().known.len());
-        self.masker.mask(exchange)
+        let masked = self.masker.mask(exchange);
+        std::mem::swap(&mut self.memo.plans, self.masker.plans());
+        masked
     }
 
     /// What was done since the stream began.

@@ -11,6 +11,7 @@ use crate::kind::Kind;
 use crate::learned::Match;
 use crate::memo::NameInfo;
 use crate::names::Rule;
+use crate::plan::{Step, What};
 use mynah_message::Encoding;
 
 /// Where in the document the scan is.
@@ -44,13 +45,67 @@ struct Document<'d, 's> {
     /// Whether all keys since then are plain.
     plain: bool,
     plan: Vec<Planned>,
+    /// Where to look when the same body is met again; `None` when that cannot be said.
+    steps: Option<Vec<Step>>,
 }
 
 impl Scanner<'_> {
-    /// What is to be done in a JSON body, and how much of it could be read.
-    pub(super) fn document(&mut self, body: &[u8], matches: &[Match]) -> (Vec<Planned>, Coverage) {
-        let mut document = Document {
-            scanner: self,
+    /// What is to be done in a JSON body, and how much of it could be read; and where to look when the same body is met again.
+    pub(super) fn document(
+        &mut self,
+        body: &[u8],
+        matches: &[Match],
+    ) -> (Vec<Planned>, Option<Vec<Step>>, Coverage) {
+        let mut document = Document::new(self, body, matches);
+        let coverage = match json::walk(body, Limits::default().json_depth, &mut document) {
+            json::End::Garbage(at) => Coverage::Until(at),
+            json::End::Whole | json::End::Stopped => Coverage::Whole,
+        };
+        document.between(body.len());
+        for (object, kind, span) in std::mem::take(&mut document.waiting) {
+            let person = document.persons.contains(&object);
+            document.leaf(kind, &span, person.then_some(Rule::Mask(Kind::Name)));
+        }
+        (document.plan, document.steps, coverage)
+    }
+
+    /// The same of a body that was taken apart before, looking only where there was something. `None` when what has been learnt
+    /// since stands anywhere else.
+    pub(super) fn follow(&mut self, body: &[u8], matches: &[Match], steps: &[Step]) -> Option<Vec<Planned>> {
+        let mut rest = steps.iter().map(Step::span);
+        let mut span = rest.next();
+        for found in matches {
+            while span.as_ref().is_some_and(|span| span.end <= found.range.start) {
+                span = rest.next();
+            }
+            if span.as_ref().is_none_or(|span| span.start > found.range.start) {
+                return None;
+            }
+        }
+        let mut document = Document::new(self, body, matches);
+        for step in steps {
+            let span = step.span();
+            match step.what {
+                What::Leaf(kind) => {
+                    // Nothing was found in it, and the search of the whole would have seen what was learnt.
+                    let seen = step.only_escaped
+                        && !touches(matches, &span)
+                        && body.get(span.clone()).is_some_and(|raw| !document.scanner.sink.may_hide_in_json(raw));
+                    if !seen {
+                        document.leaf(kind, &span, step.rule);
+                    }
+                }
+                What::Between => document.free(&span),
+            }
+        }
+        Some(document.plan)
+    }
+}
+
+impl<'d, 's> Document<'d, 's> {
+    fn new(scanner: &'d mut Scanner<'s>, body: &'d [u8], matches: &'d [Match]) -> Document<'d, 's> {
+        Document {
+            scanner,
             body,
             matches,
             at: At::default(),
@@ -61,21 +116,10 @@ impl Scanner<'_> {
             end: 0,
             plain: true,
             plan: Vec::new(),
-        };
-        let coverage = match json::walk(body, Limits::default().json_depth, &mut document) {
-            json::End::Garbage(at) => Coverage::Until(at),
-            json::End::Whole | json::End::Stopped => Coverage::Whole,
-        };
-        document.between(body.len());
-        for (object, kind, span) in std::mem::take(&mut document.waiting) {
-            let person = document.persons.contains(&object);
-            document.leaf(kind, &span, person.then_some(Rule::Mask(Kind::Name)));
+            steps: Some(Vec::new()),
         }
-        (document.plan, coverage)
     }
-}
 
-impl Document<'_, '_> {
     /// What lies between the last value and this offset.
     fn between(&mut self, to: usize) {
         let span = self.end..to;
@@ -85,39 +129,73 @@ impl Document<'_, '_> {
         if span.len() < 6 || plain && !touches(self.matches, &span) {
             return;
         }
+        let met = self.begin();
+        self.free(&span);
+        self.note(met, &span, What::Between, None, false);
+    }
+
+    fn free(&mut self, span: &Range<usize>) {
         let Some(text) = self.body.get(span.clone()) else { return };
-        let context = Context { searched: !touches(self.matches, &span), ..Context::new(None) };
+        let context = Context { searched: !touches(self.matches, span), ..Context::new(None) };
         let patches = self.scanner.free(text, context);
         self.plan.extend(planned(shift(patches, span.start), "between"));
     }
 
-    fn leaf(&mut self, kind: json::Kind, span: &Range<usize>, rule: Option<Rule>) {
-        let Some(raw) = self.body.get(span.clone()) else { return };
-        if raw.is_empty() {
-            return;
+    /// Before a piece is looked at.
+    fn begin(&mut self) -> u64 {
+        self.scanner.within = false;
+        self.scanner.met
+    }
+
+    /// Takes note of a piece that was looked at, if it is to be looked at again.
+    fn note(&mut self, met: u64, span: &Range<usize>, what: What, rule: Option<Rule>, escaped: bool) {
+        let held = self.scanner.met != met || self.scanner.within;
+        if held || escaped {
+            let step = Step::new(span, what, rule, !held);
+            match (&mut self.steps, step) {
+                (Some(steps), Some(step)) => steps.push(step),
+                (steps, _) => *steps = None,
+            }
         }
+    }
+
+    fn leaf(&mut self, kind: json::Kind, span: &Range<usize>, rule: Option<Rule>) {
+        let met = self.begin();
+        let escaped = self.look(kind, span, rule);
+        self.note(met, span, What::Leaf(kind), rule, escaped);
+    }
+
+    /// Says whether the leaf has escapes.
+    fn look(&mut self, kind: json::Kind, span: &Range<usize>, rule: Option<Rule>) -> bool {
+        let Some(raw) = self.body.get(span.clone()) else { return false };
+        if raw.is_empty() {
+            return false;
+        }
+        let mut escaped = false;
         let context = Context { searched: !touches(self.matches, span), ..Context::new(rule) };
         let lifted = match kind {
-            json::Kind::Literal => return,
+            json::Kind::Literal => return false,
             json::Kind::Number => {
                 let patches = self.scanner.number(raw, context);
                 if patches.is_empty() {
-                    return;
+                    return false;
                 }
                 Layer::new(raw, raw, Encoding::JsonNumber).lift(patches)
             }
             json::Kind::String => {
                 let value = json::unescape(raw);
                 // The search saw the bytes as they are written.
-                let searched = context.searched && matches!(value, std::borrow::Cow::Borrowed(_));
+                escaped = matches!(value, std::borrow::Cow::Owned(_));
+                let searched = context.searched && !escaped;
                 let patches = self.scanner.value(&value, Context { searched, ..context });
                 if patches.is_empty() {
-                    return;
+                    return escaped;
                 }
                 Layer::new(raw, &value, Encoding::JsonString).lift(patches)
             }
         };
         self.plan.extend(planned(shift(lifted, span.start), "json"));
+        escaped
     }
 }
 

@@ -58,6 +58,17 @@ pub(crate) trait Sink {
     /// What became of this web token when it was met before, if that is still known.
     fn met_jwt(&mut self, value: &[u8]) -> Met;
 
+    /// Whether values are learnt, and nothing is replaced.
+    fn learns(&self) -> bool {
+        false
+    }
+
+    /// Whether learnt values may be written in a JSON string so that they are seen only when its escapes are undone.
+    fn may_hide_in_json(&self, raw: &[u8]) -> bool {
+        let _ = raw;
+        true
+    }
+
     /// Where learnt values are written in a text, overlapping ones too; nowhere while learning.
     fn matches(&self, text: &[u8]) -> Vec<Match>;
 
@@ -111,11 +122,19 @@ pub(crate) struct Scanner<'s> {
     pub(crate) memo: &'s mut Memo,
     /// Sensitive values met so far.
     pub(crate) met: u64,
+    /// A value within a value was come by, in which the search of the whole may not see what was learnt.
+    pub(crate) within: bool,
 }
 
 impl<'s> Scanner<'s> {
     pub(crate) fn new(policy: &'s Policy, sink: &'s mut dyn Sink, memo: &'s mut Memo) -> Scanner<'s> {
-        Scanner { policy, sink, memo, met: 0 }
+        Scanner { policy, sink, memo, met: 0, within: false }
+    }
+
+    /// Whether a value must be looked at for what was learnt. Takes note of it where the value is within another one.
+    fn is_unsearched(&mut self, context: Context) -> bool {
+        self.within |= context.depth > 0 && !context.searched;
+        !context.searched
     }
 }
 

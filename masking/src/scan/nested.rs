@@ -70,6 +70,7 @@ impl Scanner<'_> {
 
     /// The patches of a number: whole or not at all.
     pub(crate) fn number(&mut self, raw: &[u8], context: Context) -> Vec<Patch> {
+        self.is_unsearched(context);
         let patches = match context.rule {
             Some(_) => self.value(raw, context),
             None => match self.sink.known(raw) {

@@ -36,8 +36,22 @@ impl Scanner<'_> {
         // One search for all that was learnt; values in which it saw nothing need not be searched again.
         let matches = self.sink.matches(bytes);
         if part == Part::Body && *view.kind() == BodyKind::Json {
-            let (plan, coverage) = self.document(bytes, &matches);
-            readable(view, coverage, false)?;
+            let learns = self.sink.learns();
+            let print = self.memo.plans.print(view.side(), bytes, learns);
+            let known = print.and_then(|print| self.memo.plans.get(print));
+            if learns && known.is_some() {
+                return Ok(Vec::new());
+            }
+            let plan = if let Some(plan) = known.and_then(|known| self.follow(bytes, &matches, &known)) {
+                plan
+            } else {
+                let (plan, steps, coverage) = self.document(bytes, &matches);
+                readable(view, coverage, false)?;
+                if let (true, Some(print), Some(steps)) = (learns, print, steps) {
+                    self.memo.plans.put(print, steps);
+                }
+                plan
+            };
             let mut plan = settle(plan);
             plan.extend(planned(self.sink.sweep(self.policy, bytes, matches, false), "anywhere"));
             return Ok(settle(plan));

@@ -15,7 +15,7 @@ impl Scanner<'_> {
         if value.is_empty() {
             return Vec::new();
         }
-        if !context.searched
+        if self.is_unsearched(context)
             && let Some(kind) = self.sink.known(value)
         {
             return self.whole(kind, value);
@@ -112,7 +112,7 @@ impl Scanner<'_> {
                 merge(&mut patches, self.urls(value, context));
             }
         }
-        if !context.searched {
+        if self.is_unsearched(context) {
             let matches = self.sink.matches(value);
             merge(&mut patches, self.sink.sweep(self.policy, value, matches, false));
         }
