@@ -10,10 +10,12 @@ use super::layer::Layer;
 use super::nested::split;
 use super::{Context, Patch, Scanner};
 use crate::kind::Kind;
+use crate::learned::Match;
+use crate::memo::LineInfo;
 use crate::names::Rule;
 
 /// A range of a part and what is to stand there.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Planned {
     pub(crate) range: Range<usize>,
     pub(crate) bytes: Vec<u8>,
@@ -53,11 +55,11 @@ impl Scanner<'_> {
                 plan
             };
             let mut plan = settle(plan);
-            plan.extend(planned(self.sink.sweep(self.policy, bytes, matches, false), "anywhere"));
+            plan.extend(self.anywhere(bytes, matches, false, &plan));
             return Ok(settle(plan));
         }
-        let lines = if part == Part::Head { self.lines(view) } else { Lines::default() };
-        let mut plan = Vec::new();
+        let lines = if part == Part::Head { self.lines(view, &matches) } else { Lines::default() };
+        let mut plan = lines.planned();
         let mut leaves: Vec<Range<usize>> = Vec::new();
         let mut visit = |leaf: Leaf<'_>| {
             // The pieces of a composite come by themselves; of a chosen option only this leaf has the name.
@@ -75,7 +77,7 @@ impl Scanner<'_> {
             }
         };
         let coverage = if part == Part::Head {
-            view.head_leaves(&mut |field| !lines.is_clean(field.value_span.start), &mut visit);
+            view.head_leaves(&mut |field| !lines.is_known(field.value_span.start), &mut visit);
             leaves.extend(lines.known());
             Coverage::Whole
         } else {
@@ -89,7 +91,7 @@ impl Scanner<'_> {
         if !opaque {
             let gaps = gaps(leaves, bytes.len());
             let between = gaps.flat_map(|gap| {
-                if lines.is_clean_within(&gap) {
+                if lines.is_known_within(&gap) {
                     return Vec::new();
                 }
                 let context = Context { searched: !touches(&matches, &gap), ..Context::new(None) };
@@ -107,23 +109,42 @@ impl Scanner<'_> {
         for range in matches.iter().map(|m| &m.range).chain(plan.iter().map(|p| &p.range)) {
             lines.soil_all(range);
         }
-        lines.remember(self, bytes);
-        plan.extend(planned(self.sink.sweep(self.policy, bytes, matches, opaque), "anywhere"));
+        lines.remember(self, bytes, &plan, &matches);
+        plan.extend(self.anywhere(bytes, matches, opaque, &plan));
         Ok(settle(plan))
     }
 
-    /// The field lines of a head, and which of them are known to hold nothing.
-    fn lines(&self, view: &View<'_>) -> Lines {
+    /// What was learnt, wherever it stands, but for what the plan (in order) sees to.
+    fn anywhere(
+        &mut self,
+        bytes: &[u8],
+        matches: Vec<Match>,
+        in_place: bool,
+        plan: &[Planned],
+    ) -> Vec<Planned> {
+        let seen_to = |range: &Range<usize>| {
+            let first = plan.partition_point(|p| p.range.end <= range.start);
+            plan.get(first).is_some_and(|p| p.range.start < range.end)
+        };
+        if matches.iter().all(|m| seen_to(&m.range)) {
+            return Vec::new();
+        }
+        planned(self.sink.sweep(self.policy, bytes, matches, in_place), "anywhere")
+    }
+
+    /// The field lines of a head, and of which of them it is known what they hold.
+    fn lines(&self, view: &View<'_>, matches: &[Match]) -> Lines {
         let side = u8::from(view.side() == Side::Response);
         let mut start = 0;
         let lines = view
             .head()
-            .fields()
-            .map(|field| {
-                let span = start..field.value_span.end;
-                start = span.end;
-                let known =
-                    view.message().head.get(span.clone()).is_some_and(|l| self.memo.is_clean(side, l));
+            .field_ends()
+            .map(|end| {
+                let span = start..end;
+                start = end;
+                let known = view.message().head.get(span.clone()).and_then(|l| self.memo.line(side, l));
+                // What reaches over the end of the line is not known from the line.
+                let known = known.filter(|_| matches.iter().all(|m| !crosses(&m.range, &span))).cloned();
                 Line { span, known, soiled: Cell::new(false) }
             })
             .collect();
@@ -199,8 +220,8 @@ struct Lines {
 
 struct Line {
     span: Range<usize>,
-    /// Known to hold nothing.
-    known: bool,
+    /// What it is known to hold.
+    known: Option<LineInfo>,
     /// Something was found in it now.
     soiled: Cell<bool>,
 }
@@ -210,19 +231,30 @@ impl Lines {
         self.lines.get(self.lines.partition_point(|l| l.span.end < at))
     }
 
-    /// Whether the line at that offset is known to hold nothing.
-    fn is_clean(&self, at: usize) -> bool {
-        self.line(at).is_some_and(|l| l.known)
+    /// Whether it is known what the line at that offset holds.
+    fn is_known(&self, at: usize) -> bool {
+        self.line(at).is_some_and(|l| l.known.is_some())
+    }
+
+    /// What is to be done in the lines of which that is known.
+    fn planned(&self) -> Vec<Planned> {
+        let mut plan = Vec::new();
+        for Line { span, known, .. } in &self.lines {
+            if let Some(LineInfo::Planned(there)) = known {
+                plan.extend(there.iter().map(|planned| planned.clone().moved(|at| at + span.start)));
+            }
+        }
+        plan
     }
 
     /// The same of a range, which may begin in the line before: behind the pairs of a `Set-Cookie`, say.
-    fn is_clean_within(&self, range: &Range<usize>) -> bool {
-        self.line(range.end).is_some_and(|l| l.known && l.span.start <= range.start)
+    fn is_known_within(&self, range: &Range<usize>) -> bool {
+        self.line(range.end).is_some_and(|l| l.known.is_some() && l.span.start <= range.start)
     }
 
-    /// The lines that are known to hold nothing.
+    /// The lines of which it is known what they hold.
     fn known(&self) -> impl Iterator<Item = Range<usize>> {
-        self.lines.iter().filter(|l| l.known).map(|l| l.span.clone())
+        self.lines.iter().filter(|l| l.known.is_some()).map(|l| l.span.clone())
     }
 
     fn soil(&self, at: usize) {
@@ -238,14 +270,45 @@ impl Lines {
         }
     }
 
-    /// Notes the lines in which nothing was found.
-    fn remember(&self, scanner: &mut Scanner<'_>, head: &[u8]) {
-        for line in self.lines.iter().skip(1).filter(|l| !l.known && !l.soiled.get()) {
-            if let Some(text) = head.get(line.span.clone()) {
-                scanner.memo.clean(self.side, text);
+    /// Notes what was found in the lines: `plan` is all that is to be done, but for what was learnt.
+    fn remember(&self, scanner: &mut Scanner<'_>, head: &[u8], plan: &[Planned], matches: &[Match]) {
+        let learns = scanner.sink.learns();
+        for line in self.lines.iter().skip(1).filter(|l| l.known.is_none()) {
+            let Some(text) = head.get(line.span.clone()) else { continue };
+            if !scanner.memo.comes_again(self.side, text) {
+                continue;
             }
+            let span = &line.span;
+            let info = if learns || !line.soiled.get() {
+                LineInfo::Clean
+            } else {
+                let inside = |range: &Range<usize>| range.start < span.end && range.end > span.start;
+                let here = || plan.iter().filter(|p| inside(&p.range));
+                // What lies between leaves may begin in the line before.
+                if here().any(|p| p.place == "between" || crosses(&p.range, span))
+                    || matches.iter().any(|m| crosses(&m.range, span))
+                    || here().next().is_none()
+                {
+                    continue;
+                }
+                LineInfo::Planned(here().map(|p| p.clone().moved(|at| at - span.start)).collect())
+            };
+            scanner.memo.note_line(self.side, text, info);
         }
     }
+}
+
+impl Planned {
+    fn moved(mut self, to: impl Fn(usize) -> usize) -> Planned {
+        self.range = to(self.range.start)..to(self.range.end);
+        self
+    }
+}
+
+/// Whether a range reaches over an end of a span.
+fn crosses(range: &Range<usize>, span: &Range<usize>) -> bool {
+    let over = |at: usize| range.start < at && at < range.end;
+    over(span.start) || over(span.end)
 }
 
 /// `token` of `/reset?token={}`; `None` when the pattern's place is in the path.
@@ -278,21 +341,22 @@ pub(super) fn planned(patches: Vec<Patch>, place: &'static str) -> Vec<Planned> 
 
 /// In order; of those that overlap the earlier in the list stays.
 fn settle(plan: Vec<Planned>) -> Vec<Planned> {
-    let mut order: Vec<(usize, Planned)> = plan.into_iter().enumerate().collect();
-    if !order.windows(2).all(|w| w[0].1.range.end <= w[1].1.range.start) {
-        let mut taken = std::collections::BTreeMap::<usize, usize>::new();
-        order.retain(|(_, p)| {
-            let before =
-                taken.range(..=p.range.start).next_back().is_none_or(|(_, end)| *end <= p.range.start);
-            let after = taken.range(p.range.start..).next().is_none_or(|(start, _)| *start >= p.range.end);
-            if before && after {
-                taken.insert(p.range.start, p.range.end);
-            }
-            before && after
-        });
-        order.sort_by_key(|(_, p)| p.range.start);
+    let in_order = |plan: &[Planned]| plan.windows(2).all(|w| w[0].range.end <= w[1].range.start);
+    if in_order(&plan) {
+        return plan;
     }
-    order.into_iter().map(|(_, p)| p).collect()
+    let mut plan = plan;
+    let mut taken = std::collections::BTreeMap::<usize, usize>::new();
+    plan.retain(|p| {
+        let before = taken.range(..=p.range.start).next_back().is_none_or(|(_, end)| *end <= p.range.start);
+        let after = taken.range(p.range.start..).next().is_none_or(|(start, _)| *start >= p.range.end);
+        if before && after {
+            taken.insert(p.range.start, p.range.end);
+        }
+        before && after
+    });
+    plan.sort_by_key(|p| p.range.start);
+    plan
 }
 
 /// What lies between the leaves.
