@@ -186,7 +186,7 @@ pub(crate) fn may_hide(bytes: &[u8], plus: bool, telling: &Alphabet) -> bool {
 // before it from what stands behind it, undone or not. Most escapes are of that sort: quotes, line breaks, ampersands in
 // links. Only where one is not, the bytes are decoded and searched again. In doubt these say yes.
 
-fn percent_tells(bytes: &[u8], telling: &Alphabet) -> bool {
+pub(crate) fn percent_tells(bytes: &[u8], telling: &Alphabet) -> bool {
     memchr::memchr_iter(b'%', bytes).any(|at| {
         let there = &bytes[at..bytes.len().min(at + 3)];
         let meant = percent::decode(there, false);
@@ -208,7 +208,7 @@ pub(crate) fn json_tells(bytes: &[u8], telling: &Alphabet) -> bool {
     })
 }
 
-fn html_tells(bytes: &[u8], telling: &Alphabet) -> bool {
+pub(crate) fn html_tells(bytes: &[u8], telling: &Alphabet) -> bool {
     memchr::memchr_iter(b'&', bytes).any(|at| {
         let rest = &bytes[at + 1..];
         let len = rest.iter().take_while(|b| b.is_ascii_alphanumeric() || **b == b'#').count();

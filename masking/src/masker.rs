@@ -4,6 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::hash::{BuildHasher as _, RandomState};
 use std::sync::{Arc, PoisonError, RwLock};
 
+use mynah_message::Encoding;
 use mynah_traffic::{Exchange, Masked, Provenance, Side};
 
 use crate::audit::{self, Auditor};
@@ -229,8 +230,15 @@ impl Sink for State {
         self.known.matches(text)
     }
 
-    fn may_hide_in_json(&self, raw: &[u8]) -> bool {
-        self.known.with_alphabet(|alphabet| audit::json_tells(raw, alphabet))
+    fn may_hide(&self, raw: &[u8], encoding: Encoding) -> bool {
+        self.known.with_alphabet(|alphabet| match encoding {
+            Encoding::JsonString => audit::json_tells(raw, alphabet),
+            Encoding::HtmlAttr | Encoding::HtmlAttrUnquoted | Encoding::HtmlText => {
+                audit::html_tells(raw, alphabet)
+            }
+            Encoding::Percent => audit::percent_tells(raw, alphabet),
+            _ => true,
+        })
     }
 
     fn sweep(&mut self, policy: &Policy, text: &[u8], matches: Vec<Match>, in_place: bool) -> Vec<Patch> {

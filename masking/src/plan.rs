@@ -9,7 +9,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use hashbrown::HashTable;
-use mynah_message::{Side, json};
+use mynah_message::{Encoding, Side, json};
 
 use crate::hash::Strong;
 use crate::names::Rule;
@@ -34,7 +34,11 @@ pub(crate) struct Step {
 /// What a step is about.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum What {
+    /// Of a JSON body.
     Leaf(json::Kind),
+    /// Of any other body: how it is written, whether digits may be a card's, and what holds it.
+    Value { encoding: Encoding, cards: bool, place: &'static str },
+    /// What lies between leaves.
     Between,
 }
 
@@ -51,7 +55,7 @@ impl Step {
     }
 }
 
-/// The steps of a body, in the order in which they stand there.
+/// The steps of a body, in the order in which they are taken.
 pub(crate) type Plan = Arc<[Step]>;
 
 /// All plans at hand.
@@ -72,10 +76,10 @@ impl Plans {
         Plans { rolls: true, ..Plans::default() }
     }
 
-    /// Stands for a JSON body in messages of that side. `None` for one that is not worth it, and where there are no plans.
-    pub(crate) fn print(&self, side: Side, body: &[u8], learns: bool) -> Option<u128> {
+    /// Stands for a body of that sort in messages of that side. `None` for one that is not worth it, and where there are no plans.
+    pub(crate) fn print(&self, side: Side, sort: u64, body: &[u8], learns: bool) -> Option<u128> {
         let worth = body.len() >= 32 && (learns || !self.young.is_empty() || !self.old.is_empty());
-        worth.then(|| self.hasher.hash(u64::from(side == Side::Response), body))
+        worth.then(|| self.hasher.hash(sort << 1 | u64::from(side == Side::Response), body))
     }
 
     pub(crate) fn get(&self, print: u128) -> Option<Plan> {
@@ -85,7 +89,7 @@ impl Plans {
         find(&self.young).or_else(|| find(&self.old))
     }
 
-    pub(crate) fn put(&mut self, print: u128, mut steps: Vec<Step>) {
+    pub(crate) fn put(&mut self, print: u128, steps: Vec<Step>) {
         let room = if self.rolls { ROOM_OF_STREAM / 2 } else { ROOM };
         let size = 48 + if steps.is_empty() { 0 } else { 16 + steps.len() * size_of::<Step>() };
         if self.taken + size > room {
@@ -96,7 +100,6 @@ impl Plans {
             self.taken = 0;
         }
         self.taken += size;
-        steps.sort_by_key(|step| step.start);
         self.young.insert_unique(print as u64, (print, steps.into()), |(print, _)| *print as u64);
     }
 }
@@ -128,11 +131,12 @@ mod tests {
     fn other_bodies_have_other_prints() {
         let plans = Plans::default();
         let body = [b'x'; 64];
-        let print = plans.print(Side::Request, &body, true);
-        assert!(print.is_some() && print == plans.print(Side::Request, &body, true));
-        assert_ne!(print, plans.print(Side::Response, &body, true));
-        assert_ne!(print, Plans::default().print(Side::Request, &body, true));
-        assert_eq!(plans.print(Side::Request, &body, false), None);
-        assert_eq!(plans.print(Side::Request, b"{}", true), None);
+        let print = plans.print(Side::Request, 0, &body, true);
+        assert!(print.is_some() && print == plans.print(Side::Request, 0, &body, true));
+        assert_ne!(print, plans.print(Side::Response, 0, &body, true));
+        assert_ne!(print, Plans::default().print(Side::Request, 0, &body, true));
+        assert_ne!(print, plans.print(Side::Request, 1, &body, true));
+        assert_eq!(plans.print(Side::Request, 0, &body, false), None);
+        assert_eq!(plans.print(Side::Request, 0, b"{}", true), None);
     }
 }

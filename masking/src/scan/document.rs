@@ -66,6 +66,9 @@ impl Scanner<'_> {
             let person = document.persons.contains(&object);
             document.leaf(kind, &span, person.then_some(Rule::Mask(Kind::Name)));
         }
+        if let Some(steps) = &mut document.steps {
+            steps.sort_by_key(|step| step.span().start);
+        }
         (document.plan, document.steps, coverage)
     }
 
@@ -90,12 +93,13 @@ impl Scanner<'_> {
                     // Nothing was found in it, and the search of the whole would have seen what was learnt.
                     let seen = step.only_escaped
                         && !touches(matches, &span)
-                        && body.get(span.clone()).is_some_and(|raw| !document.scanner.sink.may_hide_in_json(raw));
+                        && body.get(span.clone()).is_some_and(|raw| !document.scanner.sink.may_hide(raw, Encoding::JsonString));
                     if !seen {
                         document.leaf(kind, &span, step.rule);
                     }
                 }
                 What::Between => document.free(&span),
+                What::Value { .. } => return None,
             }
         }
         Some(document.plan)

@@ -5,12 +5,14 @@
 //! |---|---|
 //! | [`part`] | a head or a body: its leaves, what lies between them, and the whole by learnt value |
 //! | [`document`] | a JSON body: keys, values and what lies between them in one go |
+//! | [`again`] | a body that was taken apart before |
 //! | [`value`] | one decoded value, under a name or not |
 //! | [`nested`] | JSON in strings, web tokens |
 //! | [`url`] | queries and user information of URLs within text |
 //! | [`credentials`] | `Authorization` and its like |
 //! | [`layer`] | back from decoded to written |
 
+mod again;
 mod credentials;
 mod document;
 pub(crate) mod layer;
@@ -20,6 +22,8 @@ mod url;
 mod value;
 
 use std::ops::Range;
+
+use mynah_message::Encoding;
 
 use crate::kind::Kind;
 use crate::learned::Match;
@@ -63,9 +67,9 @@ pub(crate) trait Sink {
         false
     }
 
-    /// Whether learnt values may be written in a JSON string so that they are seen only when its escapes are undone.
-    fn may_hide_in_json(&self, raw: &[u8]) -> bool {
-        let _ = raw;
+    /// Whether learnt values may be written so that they are seen only when escapes are undone.
+    fn may_hide(&self, raw: &[u8], encoding: Encoding) -> bool {
+        let _ = (raw, encoding);
         true
     }
 

@@ -5,6 +5,7 @@ use std::ops::Range;
 
 use mynah_message::{BodyKind, Coverage, Encoding, Leaf, Locator, Part, Side, View};
 
+use super::again::{Notes, sort};
 use super::document::touches;
 use super::layer::Layer;
 use super::nested::split;
@@ -37,23 +38,30 @@ impl Scanner<'_> {
         };
         // One search for all that was learnt; values in which it saw nothing need not be searched again.
         let matches = self.sink.matches(bytes);
-        if part == Part::Body && *view.kind() == BodyKind::Json {
-            let learns = self.sink.learns();
-            let print = self.memo.plans.print(view.side(), bytes, learns);
-            let known = print.and_then(|print| self.memo.plans.get(print));
-            if learns && known.is_some() {
+        let learns = self.sink.learns();
+        let sort = if part == Part::Body { sort(view.kind()) } else { None };
+        let print = sort.and_then(|sort| self.memo.plans.print(view.side(), sort, bytes, learns));
+        let is_json = sort.is_some() && *view.kind() == BodyKind::Json;
+        if let Some(known) = print.and_then(|print| self.memo.plans.get(print)) {
+            if learns {
                 return Ok(Vec::new());
             }
-            let plan = if let Some(plan) = known.and_then(|known| self.follow(bytes, &matches, &known)) {
-                plan
+            let followed = if is_json {
+                self.follow(bytes, &matches, &known).map(settle)
             } else {
-                let (plan, steps, coverage) = self.document(bytes, &matches);
-                readable(view, coverage, false)?;
-                if let (true, Some(print), Some(steps)) = (learns, print, steps) {
-                    self.memo.plans.put(print, steps);
-                }
-                plan
+                self.follow_leaves(bytes, &matches, &known)
             };
+            if let Some(mut plan) = followed {
+                plan.extend(self.anywhere(bytes, matches, false, &plan));
+                return Ok(settle(plan));
+            }
+        }
+        if is_json {
+            let (plan, steps, coverage) = self.document(bytes, &matches);
+            readable(view, coverage, false)?;
+            if let (true, Some(print), Some(steps)) = (learns, print, steps) {
+                self.memo.plans.put(print, steps);
+            }
             let mut plan = settle(plan);
             plan.extend(self.anywhere(bytes, matches, false, &plan));
             return Ok(settle(plan));
@@ -61,6 +69,7 @@ impl Scanner<'_> {
         let lines = if part == Part::Head { self.lines(view, &matches) } else { Lines::default() };
         let mut plan = lines.planned();
         let mut leaves: Vec<Range<usize>> = Vec::new();
+        let mut notes = Notes::new(learns && print.is_some());
         let mut visit = |leaf: Leaf<'_>| {
             // The pieces of a composite come by themselves; of a chosen option only this leaf has the name.
             if leaf.part != part || leaf.composite && !matches!(leaf.locator, Locator::Input { .. }) {
@@ -71,7 +80,9 @@ impl Scanner<'_> {
             let searched = raw == Some(&*leaf.value) && !touches(&matches, &leaf.span);
             let context = Context { searched, ..self.context(&leaf, view.side()) };
             let met = self.met;
+            notes.begin(self);
             self.leaf(bytes, &leaf, context, &mut plan);
+            notes.leaf(self, bytes, &leaf, context);
             if self.met > met {
                 lines.soil(leaf.span.start);
             }
@@ -96,14 +107,19 @@ impl Scanner<'_> {
                 }
                 let context = Context { searched: !touches(&matches, &gap), ..Context::new(None) };
                 let met = self.met;
+                notes.begin(self);
                 let patches = bytes.get(gap.clone()).map_or_else(Vec::new, |text| self.free(text, context));
                 if self.met > met {
                     lines.soil_all(&gap);
                 }
+                notes.gap(self, &gap);
                 planned(super::shift(patches, gap.start), "between")
             });
             plan.extend(between.collect::<Vec<_>>());
             plan = settle(plan);
+        }
+        if let (Some(print), Some(steps)) = (print, notes.finish()) {
+            self.memo.plans.put(print, steps);
         }
         // Longer than a leaf, across leaves, or in what nobody can read: what was learnt is found there too.
         for range in matches.iter().map(|m| &m.range).chain(plan.iter().map(|p| &p.range)) {
@@ -340,7 +356,7 @@ pub(super) fn planned(patches: Vec<Patch>, place: &'static str) -> Vec<Planned> 
 }
 
 /// In order; of those that overlap the earlier in the list stays.
-fn settle(plan: Vec<Planned>) -> Vec<Planned> {
+pub(super) fn settle(plan: Vec<Planned>) -> Vec<Planned> {
     let in_order = |plan: &[Planned]| plan.windows(2).all(|w| w[0].range.end <= w[1].range.start);
     if in_order(&plan) {
         return plan;
@@ -372,7 +388,7 @@ fn gaps(mut leaves: Vec<Range<usize>>, len: usize) -> impl Iterator<Item = Range
     })
 }
 
-fn place(locator: &Locator) -> &'static str {
+pub(super) fn place(locator: &Locator) -> &'static str {
     match locator {
         Locator::Header { .. } => "header",
         Locator::Cookie { .. } => "cookie",
