@@ -1,5 +1,6 @@
 //! A JSON body: keys, values and what lies between them in one go, without a path for each value.
 
+use std::borrow::Cow;
 use std::collections::HashSet;
 use std::ops::{ControlFlow, Range};
 
@@ -64,7 +65,7 @@ impl Scanner<'_> {
         document.between(body.len());
         for (object, kind, span) in std::mem::take(&mut document.waiting) {
             let person = document.persons.contains(&object);
-            document.leaf(kind, &span, person.then_some(Rule::Mask(Kind::Name)));
+            document.leaf(kind, &span, person.then_some(Rule::Mask(Kind::Name)), true);
         }
         if let Some(steps) = &mut document.steps {
             steps.sort_by_key(|step| step.span().start);
@@ -95,7 +96,7 @@ impl Scanner<'_> {
                         && !touches(matches, &span)
                         && body.get(span.clone()).is_some_and(|raw| !document.scanner.sink.may_hide(raw, Encoding::JsonString));
                     if !seen {
-                        document.leaf(kind, &span, step.rule);
+                        document.leaf(kind, &span, step.rule, true);
                     }
                 }
                 What::Between => document.free(&span),
@@ -163,14 +164,14 @@ impl<'d, 's> Document<'d, 's> {
         }
     }
 
-    fn leaf(&mut self, kind: json::Kind, span: &Range<usize>, rule: Option<Rule>) {
+    fn leaf(&mut self, kind: json::Kind, span: &Range<usize>, rule: Option<Rule>, may_escape: bool) {
         let met = self.begin();
-        let escaped = self.look(kind, span, rule);
+        let escaped = self.look(kind, span, rule, may_escape);
         self.note(met, span, What::Leaf(kind), rule, escaped);
     }
 
     /// Says whether the leaf has escapes.
-    fn look(&mut self, kind: json::Kind, span: &Range<usize>, rule: Option<Rule>) -> bool {
+    fn look(&mut self, kind: json::Kind, span: &Range<usize>, rule: Option<Rule>, may_escape: bool) -> bool {
         let Some(raw) = self.body.get(span.clone()) else { return false };
         if raw.is_empty() {
             return false;
@@ -187,9 +188,9 @@ impl<'d, 's> Document<'d, 's> {
                 Layer::new(raw, raw, Encoding::JsonNumber).lift(patches)
             }
             json::Kind::String => {
-                let value = json::unescape(raw);
+                let value = if may_escape { json::unescape(raw) } else { Cow::Borrowed(raw) };
                 // The search saw the bytes as they are written.
-                escaped = matches!(value, std::borrow::Cow::Owned(_));
+                escaped = matches!(value, Cow::Owned(_));
                 let searched = context.searched && !escaped;
                 let patches = self.scanner.value(&value, Context { searched, ..context });
                 if patches.is_empty() {
@@ -200,6 +201,24 @@ impl<'d, 's> Document<'d, 's> {
         };
         self.plan.extend(planned(shift(lifted, span.start), "json"));
         escaped
+    }
+}
+
+impl Document<'_, '_> {
+    /// A value in its place.
+    #[inline]
+    fn found(&mut self, kind: json::Kind, span: Range<usize>, may_escape: bool) {
+        self.between(span.start);
+        self.end = span.end;
+        let At { key, object, .. } = self.at;
+        if key.tells_person {
+            self.persons.insert(object);
+        }
+        if key.is_name {
+            self.waiting.push((object, kind, span));
+        } else {
+            self.leaf(kind, &span, key.rule, may_escape);
+        }
     }
 }
 
@@ -249,25 +268,25 @@ impl<'b> json::Events<'b> for Document<'_, '_> {
         self.at = self.stack.pop().unwrap_or_default();
     }
 
-    fn key(&mut self, raw: &'b [u8]) -> bool {
-        self.at.key = self.scanner.memo.json_key(&self.scanner.policy.names, raw);
+    fn written_key(&mut self, raw: &'b [u8], escaped: bool) -> bool {
+        let names = &self.scanner.policy.names;
+        self.at.key = if escaped {
+            self.scanner.memo.json_key(names, raw)
+        } else {
+            self.scanner.memo.name(names, raw)
+        };
         self.at.way = onward(self.at.base, self.at.key.number);
         self.plain &= self.at.key.is_plain;
         true
     }
 
     fn value(&mut self, kind: json::Kind, _raw: &'b [u8], span: Range<usize>) -> ControlFlow<()> {
-        self.between(span.start);
-        self.end = span.end;
-        let At { key, object, .. } = self.at;
-        if key.tells_person {
-            self.persons.insert(object);
-        }
-        if key.is_name {
-            self.waiting.push((object, kind, span));
-        } else {
-            self.leaf(kind, &span, key.rule);
-        }
+        self.found(kind, span, true);
+        ControlFlow::Continue(())
+    }
+
+    fn string(&mut self, _raw: &'b [u8], span: Range<usize>, escaped: bool) -> ControlFlow<()> {
+        self.found(json::Kind::String, span, escaped);
         ControlFlow::Continue(())
     }
 }
