@@ -216,6 +216,10 @@ pub(crate) fn html_tells(bytes: &[u8], telling: &Alphabet) -> bool {
         if len == 0 {
             return false;
         }
+        // No name of old begins with another letter, and none is shorter.
+        if !closed && rest[0] != b'#' && (len < 2 || !b"ACEGILNOQRTUYabcdefgilmnopqrstuy".contains(&rest[0])) {
+            return false;
+        }
         // The names of old need no semicolon. But for these four they stand for letters and signs of Latin-1.
         if !closed && rest[0] != b'#' && !telling.has(0xc2) && !telling.has(0xc3) {
             return [&b"amp"[..], b"lt", b"gt", b"quot"].iter().any(|name| {
