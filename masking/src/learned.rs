@@ -225,6 +225,14 @@ pub(crate) struct Match {
     way: Way,
 }
 
+impl Match {
+    /// The same in a text that begins so many bytes earlier.
+    pub(crate) fn behind(mut self, bytes: usize) -> Match {
+        self.range = self.range.start + bytes..self.range.end + bytes;
+        self
+    }
+}
+
 /// What was learnt, as far as its holder is to see it.
 #[derive(Clone)]
 pub(crate) struct Known {

@@ -101,6 +101,11 @@ impl Sink for Learning {
         if self.has(Kind::Jwt, value) { Met::Noted } else { Met::New }
     }
 
+    fn may_cross_lines(&self) -> bool {
+        // Nothing is searched for.
+        false
+    }
+
     fn matches(&self, _text: &[u8]) -> Vec<Match> {
         Vec::new()
     }

@@ -230,6 +230,10 @@ impl Sink for State {
         self.known.matches(text)
     }
 
+    fn may_cross_lines(&self) -> bool {
+        self.known.with_alphabet(|alphabet| alphabet.has(b'\n') || alphabet.has(b'\r'))
+    }
+
     fn may_hide(&self, raw: &[u8], encoding: Encoding) -> bool {
         self.known.with_alphabet(|alphabet| match encoding {
             Encoding::JsonString => audit::json_tells(raw, alphabet),

@@ -23,7 +23,7 @@ const LONGEST: usize = 512;
 pub(crate) struct Memo {
     names: Table<NameInfo, NAMES>,
     /// Field lines, what was found in them, and the epoch in which that was so.
-    lines: Table<(u64, LineInfo), LINES>,
+    lines: Table<Known, LINES>,
     /// Lines that were seen once: most never come again, and are not worth a place in the table.
     once: Vec<u32>,
     /// Counts on when more is known than before: what held nothing then may hold something now.
@@ -41,8 +41,17 @@ pub(crate) enum LineInfo {
     Planned(Arc<[Planned]>),
 }
 
-/// Nothing is written in such a line that the search by value would not see.
-const FOR_GOOD: u64 = u64::MAX;
+/// That, and for how long it holds.
+#[derive(Clone, Debug)]
+pub(crate) struct Known {
+    pub(crate) info: LineInfo,
+    /// Whether the search for all that is known now has no more to say about the line.
+    pub(crate) searched: bool,
+    /// What was known when it was looked at.
+    epoch: u64,
+    /// Nothing is written in it that the search by value would not see.
+    for_good: bool,
+}
 
 /// All that a name can say.
 #[derive(Clone, Copy, Debug, Default)]
@@ -103,9 +112,10 @@ impl Memo {
     }
 
     /// What was found in this line before.
-    pub(crate) fn line(&self, side: u8, line: &[u8]) -> Option<&LineInfo> {
-        let (epoch, info) = self.lines.get(side, line)?;
-        (*epoch == self.epoch || *epoch == FOR_GOOD).then_some(info)
+    pub(crate) fn line(&self, side: u8, line: &[u8]) -> Option<Known> {
+        let known = self.lines.get(side, line)?;
+        let searched = known.epoch == self.epoch;
+        (searched || known.for_good).then(|| Known { searched, ..known.clone() })
     }
 
     /// Whether what is found in this line is worth keeping: it has been asked about before.
@@ -123,7 +133,7 @@ impl Memo {
     pub(crate) fn note_line(&mut self, side: u8, line: &[u8], info: LineInfo) {
         let plain = matches!(info, LineInfo::Clean)
             && !line.iter().any(|b| matches!(b, b'%' | b'+' | b'&' | b'\\' | b'\n'));
-        self.lines.put(side, line, (if plain { FOR_GOOD } else { self.epoch }, info));
+        self.lines.put(side, line, Known { info, searched: true, epoch: self.epoch, for_good: plain });
     }
 
     /// More is known from now on.
@@ -172,6 +182,10 @@ impl<V, const SLOTS: usize> Table<V, SLOTS> {
         }
         let slot = self.slot(sort, bytes);
         if let Some(place) = self.slots.get_mut(slot) {
+            if let Some(entry) = place.as_mut().filter(|entry| entry.sort == sort && *entry.bytes == *bytes) {
+                entry.found = found;
+                return;
+            }
             *place = Some(Entry { sort, bytes: bytes.into(), found });
         }
     }

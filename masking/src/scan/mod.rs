@@ -73,6 +73,11 @@ pub(crate) trait Sink {
         true
     }
 
+    /// Whether a learnt value may have a line break in it.
+    fn may_cross_lines(&self) -> bool {
+        true
+    }
+
     /// Where learnt values are written in a text, overlapping ones too; nowhere while learning.
     fn matches(&self, text: &[u8]) -> Vec<Match>;
 

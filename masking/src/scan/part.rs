@@ -12,7 +12,7 @@ use super::nested::split;
 use super::{Context, Patch, Scanner};
 use crate::kind::Kind;
 use crate::learned::Match;
-use crate::memo::LineInfo;
+use crate::memo::{Known, LineInfo};
 use crate::names::Rule;
 
 /// A range of a part and what is to stand there.
@@ -36,8 +36,12 @@ impl Scanner<'_> {
             Part::Head => view.message().head.as_ref(),
             Part::Body => view.body(),
         };
+        let lines = if part == Part::Head { self.lines(view) } else { Lines::default() };
         // One search for all that was learnt; values in which it saw nothing need not be searched again.
-        let matches = self.sink.matches(bytes);
+        let matches = match part {
+            Part::Head => lines.search(self, bytes),
+            Part::Body => self.sink.matches(bytes),
+        };
         let learns = self.sink.learns();
         let sort = if part == Part::Body { sort(view.kind()) } else { None };
         let print = sort.and_then(|sort| self.memo.plans.print(view.side(), sort, bytes, learns));
@@ -66,7 +70,6 @@ impl Scanner<'_> {
             plan.extend(self.anywhere(bytes, matches, false, &plan));
             return Ok(settle(plan));
         }
-        let lines = if part == Part::Head { self.lines(view, &matches) } else { Lines::default() };
         let mut plan = lines.planned();
         let mut leaves: Vec<Range<usize>> = Vec::new();
         let mut notes = Notes::new(learns && print.is_some());
@@ -138,19 +141,19 @@ impl Scanner<'_> {
         in_place: bool,
         plan: &[Planned],
     ) -> Vec<Planned> {
-        let seen_to = |range: &Range<usize>| {
-            let first = plan.partition_point(|p| p.range.end <= range.start);
-            plan.get(first).is_some_and(|p| p.range.start < range.end)
-        };
-        if matches.iter().all(|m| seen_to(&m.range)) {
+        if matches.iter().all(|m| sees_to(plan, &m.range)) {
             return Vec::new();
         }
         planned(self.sink.sweep(self.policy, bytes, matches, in_place), "anywhere")
     }
 
     /// The field lines of a head, and of which of them it is known what they hold.
-    fn lines(&self, view: &View<'_>, matches: &[Match]) -> Lines {
+    fn lines(&self, view: &View<'_>) -> Lines {
         let side = u8::from(view.side() == Side::Response);
+        // Where a value may reach over the end of a line, a line does not say what is in it.
+        let apart = !self.sink.may_cross_lines();
+        let head = &*view.message().head;
+        let breaks = |at: usize| matches!(head.get(at), None | Some(b'\r' | b'\n'));
         let mut start = 0;
         let lines = view
             .head()
@@ -158,13 +161,13 @@ impl Scanner<'_> {
             .map(|end| {
                 let span = start..end;
                 start = end;
-                let known = view.message().head.get(span.clone()).and_then(|l| self.memo.line(side, l));
-                // What reaches over the end of the line is not known from the line.
-                let known = known.filter(|_| matches.iter().all(|m| !crosses(&m.range, &span))).cloned();
-                Line { span, known, soiled: Cell::new(false) }
+                let whole = apart && breaks(span.start) && breaks(span.end);
+                let text = head.get(span.clone()).filter(|_| whole);
+                let known = text.and_then(|text| self.memo.line(side, text));
+                Line { span, whole, known, soiled: Cell::new(false) }
             })
             .collect();
-        Lines { side, lines }
+        Lines { side, apart, lines }
     }
 
     fn leaf(&mut self, bytes: &[u8], leaf: &Leaf<'_>, context: Context, plan: &mut Vec<Planned>) {
@@ -231,13 +234,17 @@ impl Scanner<'_> {
 #[derive(Default)]
 struct Lines {
     side: u8,
+    /// No learnt value has a line break in it.
+    apart: bool,
     lines: Vec<Line>,
 }
 
 struct Line {
     span: Range<usize>,
+    /// A line break stands before and behind it, and no value reaches over one.
+    whole: bool,
     /// What it is known to hold.
-    known: Option<LineInfo>,
+    known: Option<Known>,
     /// Something was found in it now.
     soiled: Cell<bool>,
 }
@@ -256,7 +263,7 @@ impl Lines {
     fn planned(&self) -> Vec<Planned> {
         let mut plan = Vec::new();
         for Line { span, known, .. } in &self.lines {
-            if let Some(LineInfo::Planned(there)) = known {
+            if let Some(Known { info: LineInfo::Planned(there), .. }) = known {
                 plan.extend(there.iter().map(|planned| planned.clone().moved(|at| at + span.start)));
             }
         }
@@ -286,10 +293,32 @@ impl Lines {
         }
     }
 
+    /// Where learnt values are written, but for lines that were searched before.
+    fn search(&self, scanner: &Scanner<'_>, head: &[u8]) -> Vec<Match> {
+        if !self.apart {
+            return scanner.sink.matches(head);
+        }
+        let mut found = Vec::new();
+        let mut search = |range: Range<usize>| {
+            let text = head.get(range.clone()).unwrap_or_default();
+            found.extend(scanner.sink.matches(text).into_iter().map(|m| m.behind(range.start)));
+        };
+        let mut from = 0;
+        for line in &self.lines {
+            if line.known.as_ref().is_some_and(|known| known.searched) {
+                search(from..line.span.start);
+                from = line.span.end;
+            }
+        }
+        search(from..head.len());
+        found
+    }
+
     /// Notes what was found in the lines: `plan` is all that is to be done, but for what was learnt.
     fn remember(&self, scanner: &mut Scanner<'_>, head: &[u8], plan: &[Planned], matches: &[Match]) {
         let learns = scanner.sink.learns();
-        for line in self.lines.iter().skip(1).filter(|l| l.known.is_none()) {
+        let fresh = |l: &&Line| l.whole && l.known.as_ref().is_none_or(|known| !known.searched);
+        for line in self.lines.iter().skip(1).filter(fresh) {
             let Some(text) = head.get(line.span.clone()) else { continue };
             if !scanner.memo.comes_again(self.side, text) {
                 continue;
@@ -300,9 +329,9 @@ impl Lines {
             } else {
                 let inside = |range: &Range<usize>| range.start < span.end && range.end > span.start;
                 let here = || plan.iter().filter(|p| inside(&p.range));
-                // What lies between leaves may begin in the line before.
+                // What lies between leaves may begin in the line before; and the search must have no more to say.
                 if here().any(|p| p.place == "between" || crosses(&p.range, span))
-                    || matches.iter().any(|m| crosses(&m.range, span))
+                    || matches.iter().any(|m| inside(&m.range) && !sees_to(plan, &m.range))
                     || here().next().is_none()
                 {
                     continue;
@@ -312,6 +341,12 @@ impl Lines {
             scanner.memo.note_line(self.side, text, info);
         }
     }
+}
+
+/// Whether something is to be done with these bytes. The plan is in order.
+fn sees_to(plan: &[Planned], range: &Range<usize>) -> bool {
+    let first = plan.partition_point(|p| p.range.end <= range.start);
+    plan.get(first).is_some_and(|p| p.range.start < range.end)
 }
 
 impl Planned {
