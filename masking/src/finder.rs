@@ -77,6 +77,53 @@ struct Entry {
     tag: u32,
     /// Where in the pattern the window begins.
     offset: u16,
+    /// What the pattern has beside the window: numbers of one town, say, have all else in common.
+    beside: Beside,
+}
+
+/// The three bytes before a window, or behind it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+struct Beside(u16);
+
+impl Beside {
+    /// Of a pattern: behind its window, or before it. Zero where there is neither.
+    fn of(pattern: &[u8], window: usize, length: usize) -> Beside {
+        let three = |from: usize| pattern.get(from..from + 3)?.first_chunk::<3>().copied();
+        if let Some(behind) = three(window + length) {
+            return Beside::behind(behind);
+        }
+        window.checked_sub(3).and_then(three).map_or(Beside(0), Beside::before)
+    }
+
+    fn behind(bytes: [u8; 3]) -> Beside {
+        Beside(Beside::mixed(bytes) << 2 | 1)
+    }
+
+    fn before(bytes: [u8; 3]) -> Beside {
+        Beside(Beside::mixed(bytes) << 2 | 2)
+    }
+
+    /// Letters without their case.
+    fn mixed([a, b, c]: [u8; 3]) -> u16 {
+        let folded = u32::from_le_bytes([a, b, c, 0]) | 0x20_2020;
+        (folded.wrapping_mul(0x9e37_79b1) >> 16) as u16
+    }
+}
+
+/// What a text has on both sides of a place.
+#[derive(Clone, Copy)]
+struct Sides([Beside; 2]);
+
+impl Sides {
+    fn of(text: &[u8], at: usize, length: usize) -> Sides {
+        let three = |from: usize| text.get(from..from + 3)?.first_chunk::<3>().copied();
+        let behind = three(at + length).map_or(Beside(3), Beside::behind);
+        Sides([behind, at.checked_sub(3).and_then(three).map_or(Beside(3), Beside::before)])
+    }
+
+    fn fit(self, beside: Beside) -> bool {
+        beside == Beside(0) || self.0.contains(&beside)
+    }
 }
 
 /// The first bytes of these eight as a number, letters without their case.
@@ -142,7 +189,7 @@ impl Finder {
             while hits != 0 {
                 let lane = hits.trailing_zeros() as usize * STRIDE;
                 if let Some(bytes) = block.get(lane..).and_then(|there| there.first_chunk::<8>()) {
-                    self.look(*bytes, at + lane, visit);
+                    self.look(*bytes, text, at + lane, visit);
                 }
                 hits &= hits - 1;
             }
@@ -151,7 +198,7 @@ impl Finder {
         }
         while let Some(bytes) = rest.first_chunk::<8>() {
             if self.gate.ask(opening(*bytes)) {
-                self.look(*bytes, at, visit);
+                self.look(*bytes, text, at, visit);
             }
             at += STRIDE;
             rest = rest.get(STRIDE..).unwrap_or_default();
@@ -159,7 +206,7 @@ impl Finder {
         // At the end eight bytes can no longer be read at once.
         while let Some(window) = window_of::<SHORT>(rest) {
             if self.short.may_hold(print(window)) {
-                self.short.candidates(print(window), at, visit);
+                self.short.candidates(print(window), text, at, visit);
             }
             at += STRIDE;
             rest = rest.get(STRIDE..).unwrap_or_default();
@@ -168,13 +215,13 @@ impl Finder {
 
     /// What the tables say about a place that the first bitmap let pass.
     #[inline]
-    fn look(&self, bytes: [u8; 8], at: usize, visit: &mut dyn FnMut(Candidate)) {
+    fn look(&self, bytes: [u8; 8], text: &[u8], at: usize, visit: &mut dyn FnMut(Candidate)) {
         let (long, short) = (print(window::<LONG>(bytes)), print(window::<SHORT>(bytes)));
         if self.long.may_hold(long) {
-            self.long.candidates(long, at, visit);
+            self.long.candidates(long, text, at, visit);
         }
         if self.short.may_hold(short) {
-            self.short.candidates(short, at, visit);
+            self.short.candidates(short, text, at, visit);
         }
     }
 
@@ -265,7 +312,8 @@ impl<const LENGTH: usize> Table<LENGTH> {
             }
             let opens = opening(bytes);
             gate.open(opens);
-            let entry = Entry { print, gate: opens, tag, offset: (first + i) as u16 };
+            let beside = Beside::of(pattern, first + i, LENGTH);
+            let entry = Entry { print, gate: opens, tag, offset: (first + i) as u16, beside };
             self.entries.insert_unique(place(print), entry, |e| place(e.print));
             self.mark(print);
         }
@@ -297,8 +345,9 @@ impl<const LENGTH: usize> Table<LENGTH> {
     }
 
     #[cold]
-    fn candidates(&self, print: u32, at: usize, visit: &mut dyn FnMut(Candidate)) {
-        for entry in self.like(print) {
+    fn candidates(&self, print: u32, text: &[u8], at: usize, visit: &mut dyn FnMut(Candidate)) {
+        let sides = Sides::of(text, at, LENGTH);
+        for entry in self.like(print).filter(|entry| sides.fit(entry.beside)) {
             if let Some(start) = at.checked_sub(usize::from(entry.offset)) {
                 visit(Candidate { start, tag: entry.tag });
             }
