@@ -36,18 +36,19 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut masker = None;
     let index = timed(|| masker = Some(learner.finish()));
     let Some(mut masker) = masker else { return Ok(()) };
-    // Cloning a message counts references: the bytes are shared.
-    let copies = exchanges.clone();
-    let mut masked = Vec::with_capacity(copies.len());
-    let mask = timed(|| masked.extend(copies.into_iter().filter_map(|exchange| masker.mask(exchange))));
-    let mut findings = None;
-    let audit = timed(|| {
-        let mut auditor = masker.auditor();
-        for exchange in &masked {
-            auditor.check(exchange.get());
-        }
-        findings = auditor.finish().err();
-    });
+    // A few at a time, as they would be written: what was masked is checked and forgotten.
+    let (mut mask, mut audit) = (Duration::ZERO, Duration::ZERO);
+    let mut digest = Digest::default();
+    let mut auditor = masker.auditor();
+    for some in exchanges.chunks(256) {
+        // Cloning a message counts references: the bytes are shared.
+        let copies = some.to_vec();
+        let mut masked = Vec::with_capacity(copies.len());
+        mask += timed(|| masked.extend(copies.into_iter().filter_map(|exchange| masker.mask(exchange))));
+        audit += timed(|| masked.iter().for_each(|exchange| auditor.check(exchange.get())));
+        masked.iter().for_each(|exchange| digest.add(exchange.get()));
+    }
+    let findings = auditor.finish().err();
     let (stream, remask) = streamed(&exchanges);
     for (name, time) in [
         ("stream", stream),
@@ -67,7 +68,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         report.masked_total(),
         report.quarantined_total()
     );
-    println!("digest    {:016x}", digest(masked.iter().map(mynah_traffic::Masked::get)));
+    println!("digest    {:016x}", digest.0);
     findings.map_or(Ok(()), |findings| Err(findings.into()))
 }
 
@@ -87,10 +88,9 @@ fn streamed(exchanges: &[Exchange]) -> (Duration, Duration) {
             }
         }
     });
-    println!(
-        "stream: {changed} exchanges remasked, digest {:016x}",
-        digest(written.iter().map(mynah_traffic::Masked::get))
-    );
+    let mut digest = Digest::default();
+    written.iter().for_each(|exchange| digest.add(exchange.get()));
+    println!("stream: {changed} exchanges remasked, digest {:016x}", digest.0);
     (mask, remask)
 }
 
@@ -145,14 +145,22 @@ fn size(exchange: &Exchange) -> u64 {
 }
 
 /// FNV-1a over what came out: two builds that mask alike print the same.
-fn digest<'e>(exchanges: impl Iterator<Item = &'e Exchange>) -> u64 {
-    let mut hash = 0xcbf2_9ce4_8422_2325_u64;
-    for message in exchanges.flat_map(|e| [&e.request, &e.response]).flatten() {
-        for byte in message.head.iter().chain(&message.body) {
-            hash = (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3);
+struct Digest(u64);
+
+impl Default for Digest {
+    fn default() -> Self {
+        Digest(0xcbf2_9ce4_8422_2325)
+    }
+}
+
+impl Digest {
+    fn add(&mut self, exchange: &Exchange) {
+        for message in [&exchange.request, &exchange.response].into_iter().flatten() {
+            for byte in message.head.iter().chain(&message.body) {
+                self.0 = (self.0 ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3);
+            }
         }
     }
-    hash
 }
 
 /// Splitmix64: enough to make traffic with.

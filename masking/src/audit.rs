@@ -186,7 +186,7 @@ pub(crate) fn may_hide(bytes: &[u8], plus: bool, telling: &Alphabet) -> bool {
 // before it from what stands behind it, undone or not. Most escapes are of that sort: quotes, line breaks, ampersands in
 // links. Only where one is not, the bytes are decoded and searched again. In doubt these say yes.
 
-fn percent_tells(bytes: &[u8], telling: &Alphabet) -> bool {
+pub(crate) fn percent_tells(bytes: &[u8], telling: &Alphabet) -> bool {
     memchr::memchr_iter(b'%', bytes).any(|at| {
         let there = &bytes[at..bytes.len().min(at + 3)];
         let meant = percent::decode(there, false);
@@ -194,7 +194,7 @@ fn percent_tells(bytes: &[u8], telling: &Alphabet) -> bool {
     })
 }
 
-fn json_tells(bytes: &[u8], telling: &Alphabet) -> bool {
+pub(crate) fn json_tells(bytes: &[u8], telling: &Alphabet) -> bool {
     memchr::memchr_iter(b'\\', bytes).any(|at| match bytes.get(at + 1) {
         // A pair of surrogates takes two of them.
         Some(b'u') => telling.has_any(&json::unescape(&bytes[at..bytes.len().min(at + 12)])),
@@ -208,12 +208,17 @@ fn json_tells(bytes: &[u8], telling: &Alphabet) -> bool {
     })
 }
 
-fn html_tells(bytes: &[u8], telling: &Alphabet) -> bool {
+pub(crate) fn html_tells(bytes: &[u8], telling: &Alphabet) -> bool {
     memchr::memchr_iter(b'&', bytes).any(|at| {
         let rest = &bytes[at + 1..];
         let len = rest.iter().take_while(|b| b.is_ascii_alphanumeric() || **b == b'#').count();
         let closed = rest.get(len) == Some(&b';');
         if len == 0 {
+            return false;
+        }
+        // No name of old begins with another letter, and none is shorter.
+        if !closed && rest[0] != b'#' && (len < 2 || !b"ACEGILNOQRTUYabcdefgilmnopqrstuy".contains(&rest[0]))
+        {
             return false;
         }
         // The names of old need no semicolon. But for these four they stand for letters and signs of Latin-1.

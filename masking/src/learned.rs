@@ -245,6 +245,14 @@ pub(crate) struct Match {
     way: Way,
 }
 
+impl Match {
+    /// The same in a text that begins so many bytes earlier.
+    pub(crate) fn behind(mut self, bytes: usize) -> Match {
+        self.range = self.range.start + bytes..self.range.end + bytes;
+        self
+    }
+}
+
 /// What was learnt, as far as its holder is to see it.
 #[derive(Clone)]
 pub(crate) struct Known {
@@ -335,6 +343,11 @@ impl Known {
     /// The bytes of which values are made.
     pub(crate) fn alphabet(&self) -> Alphabet {
         self.learned.read().alphabet.clone()
+    }
+
+    /// Asks something about the bytes of which values are made.
+    pub(crate) fn with_alphabet<T>(&self, ask: impl FnOnce(&Alphabet) -> T) -> T {
+        ask(&self.learned.read().alphabet)
     }
 
     /// Whether any value, seen or not, has a space in it.

@@ -44,7 +44,9 @@ impl Learner {
     pub fn finish(mut self) -> Masker {
         let mut policy = self.scopes.policy().clone();
         policy.rare = self.sharing.map(|sharing| Arc::new(sharing.finish(&mut self.learning)));
-        Masker::new(policy, &self.key, self.learning.finish())
+        let mut masker = Masker::new(policy, &self.key, self.learning.finish());
+        *masker.plans() = std::mem::take(&mut self.scopes.whole().1.plans);
+        masker
     }
 }
 
@@ -71,6 +73,10 @@ pub(crate) fn learn(scopes: &mut Scopes, learning: &mut Learning, exchange: &Exc
 }
 
 impl Sink for Learning {
+    fn learns(&self) -> bool {
+        true
+    }
+
     fn replace(&mut self, kind: Kind, value: &[u8]) -> Option<Vec<u8>> {
         if self.has(kind, value) && !kind.is_machine_made() {
             return None;
@@ -106,6 +112,11 @@ impl Sink for Learning {
     fn met_jwt(&mut self, value: &[u8]) -> Met {
         // It is noted last, when its claims have been.
         if self.has(Kind::Jwt, value) { Met::Noted } else { Met::New }
+    }
+
+    fn may_cross_lines(&self) -> bool {
+        // Nothing is searched for.
+        false
     }
 
     fn matches(&self, _text: &[u8]) -> Vec<Match> {

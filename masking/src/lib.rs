@@ -41,7 +41,7 @@
 //! | [`learner`], [`masker`] | the two passes over what can be read twice |
 //! | [`stream`], `remask` | one pass over what cannot, and what is made good before its file is sealed |
 //! | `learned`, `variant`, `finder` | search for many known values in every way of writing them |
-//! | `memo`, `hash` | what need not be found out twice |
+//! | `memo`, `plan`, `hash` | what need not be found out twice |
 //! | [`audit`] | the proof |
 //! | [`report`] | the counts |
 //! | [`single`] | one value, for `mynah mask-value` |
@@ -61,6 +61,7 @@ pub mod masker;
 mod memo;
 mod message;
 mod names;
+mod plan;
 pub mod policy;
 mod pseudonym;
 mod remask;

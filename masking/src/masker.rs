@@ -4,14 +4,16 @@ use std::collections::{HashMap, HashSet};
 use std::hash::{BuildHasher as _, RandomState};
 use std::sync::{Arc, PoisonError, RwLock};
 
+use mynah_message::Encoding;
 use mynah_traffic::{Exchange, Flag, Masked, Provenance, Side};
 
-use crate::audit::Auditor;
+use crate::audit::{self, Auditor};
 use crate::key::Key;
 use crate::kind::Kind;
 use crate::learned::{Known, Match};
 use crate::memo::Memo;
 use crate::message::{self, Outcome};
+use crate::plan::Plans;
 use crate::policy::Policy;
 use crate::policy::rule::OwnRule;
 use crate::policy::scope::{Scope, Scopes};
@@ -165,6 +167,11 @@ impl Masker {
         &self.state
     }
 
+    /// What was found out about bodies when they were learnt from.
+    pub(crate) fn plans(&mut self) -> &mut Plans {
+        &mut self.scopes.whole().1.plans
+    }
+
     pub(crate) fn scanner(&mut self) -> Scanner<'_> {
         let (policy, memo) = self.scopes.whole();
         Scanner::new(policy, &mut self.state, memo)
@@ -274,6 +281,21 @@ impl Sink for State {
 
     fn matches(&self, text: &[u8]) -> Vec<Match> {
         self.known.matches(text)
+    }
+
+    fn may_cross_lines(&self) -> bool {
+        self.known.with_alphabet(|alphabet| alphabet.has(b'\n') || alphabet.has(b'\r'))
+    }
+
+    fn may_hide(&self, raw: &[u8], encoding: Encoding) -> bool {
+        self.known.with_alphabet(|alphabet| match encoding {
+            Encoding::JsonString => audit::json_tells(raw, alphabet),
+            Encoding::HtmlAttr | Encoding::HtmlAttrUnquoted | Encoding::HtmlText => {
+                audit::html_tells(raw, alphabet)
+            }
+            Encoding::Percent => audit::percent_tells(raw, alphabet),
+            _ => true,
+        })
     }
 
     fn sweep(&mut self, policy: &Policy, text: &[u8], matches: Vec<Match>, in_place: bool) -> Vec<Patch> {

@@ -1,30 +1,57 @@
-//! What need not be found out twice: what names say, and which header lines hold nothing. Tables of a fixed size in which the
+//! What need not be found out twice: what names say, and what header lines hold. Tables of a fixed size in which the
 //! newest entry of a slot stays; entries are compared in full.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use mynah_message::json;
 
 use crate::hash::Quick;
 use crate::names::{Names, Rule};
+use crate::plan::Plans;
+use crate::scan::part::Planned;
 
-/// Slots of a table, a power of two.
-const SLOTS: usize = 4096;
+/// Slots of a table of names, a power of two.
+const NAMES: usize = 4096;
+/// Slots of the table of lines.
+const LINES: usize = 1 << 15;
 /// Nothing longer is kept.
 const LONGEST: usize = 512;
 
 /// Everything that is remembered.
 #[derive(Default)]
 pub(crate) struct Memo {
-    names: Table<NameInfo>,
-    /// Field lines in which nothing was found, and the epoch in which that was so.
-    lines: Table<u64>,
+    names: Table<NameInfo, NAMES>,
+    /// Field lines, what was found in them, and the epoch in which that was so.
+    lines: Table<Known, LINES>,
+    /// Lines that were seen once: most never come again, and are not worth a place in the table.
+    once: Vec<u32>,
     /// Counts on when more is known than before: what held nothing then may hold something now.
     epoch: u64,
+    /// Of bodies.
+    pub(crate) plans: Plans,
 }
 
-/// Nothing is written in such a line that the search by value would not see.
-const FOR_GOOD: u64 = u64::MAX;
+/// What was found in a field line.
+#[derive(Clone, Debug)]
+pub(crate) enum LineInfo {
+    /// Nothing; or what is learnt from it has been.
+    Clean,
+    /// What is to be done, counted from the line's beginning.
+    Planned(Arc<[Planned]>),
+}
+
+/// That, and for how long it holds.
+#[derive(Clone, Debug)]
+pub(crate) struct Known {
+    pub(crate) info: LineInfo,
+    /// Whether the search for all that is known now has no more to say about the line.
+    pub(crate) searched: bool,
+    /// What was known when it was looked at.
+    epoch: u64,
+    /// Nothing is written in it that the search by value would not see.
+    for_good: bool,
+}
 
 /// All that a name can say.
 #[derive(Clone, Copy, Debug, Default)]
@@ -63,6 +90,11 @@ impl NameInfo {
 }
 
 impl Memo {
+    /// For what is masked as soon as it has been learnt from.
+    pub(crate) fn of_stream() -> Memo {
+        Memo { plans: Plans::of_stream(), ..Memo::default() }
+    }
+
     /// What a JSON key, as written, says.
     pub(crate) fn json_key(&mut self, names: &Names, raw: &[u8]) -> NameInfo {
         if memchr::memchr(b'\\', raw).is_some() {
@@ -82,15 +114,29 @@ impl Memo {
         info
     }
 
-    /// Whether nothing was found in this line before.
-    pub(crate) fn is_clean(&self, side: u8, line: &[u8]) -> bool {
-        self.lines.get(side, line).is_some_and(|epoch| *epoch == self.epoch || *epoch == FOR_GOOD)
+    /// What was found in this line before.
+    pub(crate) fn line(&self, side: u8, line: &[u8]) -> Option<Known> {
+        let known = self.lines.get(side, line)?;
+        let searched = known.epoch == self.epoch;
+        (searched || known.for_good).then(|| Known { searched, ..known.clone() })
     }
 
-    /// Notes that nothing was found in a line.
-    pub(crate) fn clean(&mut self, side: u8, line: &[u8]) {
-        let encoded = line.iter().any(|b| matches!(b, b'%' | b'+' | b'&' | b'\\' | b'\n'));
-        self.lines.put(side, line, if encoded { self.epoch } else { FOR_GOOD });
+    /// Whether what is found in this line is worth keeping: it has been asked about before.
+    pub(crate) fn comes_again(&mut self, side: u8, line: &[u8]) -> bool {
+        if line.len() > LONGEST {
+            return false;
+        }
+        self.once.resize(LINES, 0);
+        let hash = self.lines.hasher.hash(side, line);
+        let print = (hash >> 32) as u32;
+        self.once.get_mut(hash as usize % LINES).is_some_and(|once| std::mem::replace(once, print) == print)
+    }
+
+    /// Notes what was found in a line.
+    pub(crate) fn note_line(&mut self, side: u8, line: &[u8], info: LineInfo) {
+        let plain = matches!(info, LineInfo::Clean)
+            && !line.iter().any(|b| matches!(b, b'%' | b'+' | b'&' | b'\\' | b'\n'));
+        self.lines.put(side, line, Known { info, searched: true, epoch: self.epoch, for_good: plain });
     }
 
     /// More is known from now on.
@@ -106,18 +152,18 @@ struct Entry<V> {
     found: V,
 }
 
-struct Table<V> {
+struct Table<V, const SLOTS: usize> {
     hasher: Quick,
     slots: Vec<Option<Entry<V>>>,
 }
 
-impl<V> Default for Table<V> {
+impl<V, const SLOTS: usize> Default for Table<V, SLOTS> {
     fn default() -> Self {
         Table { hasher: Quick::default(), slots: Vec::new() }
     }
 }
 
-impl<V> Table<V> {
+impl<V, const SLOTS: usize> Table<V, SLOTS> {
     fn slot(&self, sort: u8, bytes: &[u8]) -> usize {
         self.hasher.hash(sort, bytes) as usize % SLOTS
     }
@@ -139,6 +185,10 @@ impl<V> Table<V> {
         }
         let slot = self.slot(sort, bytes);
         if let Some(place) = self.slots.get_mut(slot) {
+            if let Some(entry) = place.as_mut().filter(|entry| entry.sort == sort && *entry.bytes == *bytes) {
+                entry.found = found;
+                return;
+            }
             *place = Some(Entry { sort, bytes: bytes.into(), found });
         }
     }
@@ -165,20 +215,22 @@ mod tests {
     #[test]
     fn lines_are_clean_on_their_side_only() {
         let mut memo = Memo::default();
-        assert!(!memo.is_clean(0, b"Host: a"));
-        memo.clean(0, b"Host: a");
+        assert!(!memo.line(0, b"Host: a").is_some());
+        memo.note_line(0, b"Host: a", LineInfo::Clean);
         assert!(
-            memo.is_clean(0, b"Host: a") && !memo.is_clean(1, b"Host: a") && !memo.is_clean(0, b"Host: b")
+            memo.line(0, b"Host: a").is_some()
+                && !memo.line(1, b"Host: a").is_some()
+                && !memo.line(0, b"Host: b").is_some()
         );
     }
 
     #[test]
     fn what_the_search_cannot_see_is_looked_at_again_when_more_is_known() {
         let mut memo = Memo::default();
-        memo.clean(0, b"A: plain");
-        memo.clean(0, b"A: enc%6fded");
-        assert!(memo.is_clean(0, b"A: plain") && memo.is_clean(0, b"A: enc%6fded"));
+        memo.note_line(0, b"A: plain", LineInfo::Clean);
+        memo.note_line(0, b"A: enc%6fded", LineInfo::Clean);
+        assert!(memo.line(0, b"A: plain").is_some() && memo.line(0, b"A: enc%6fded").is_some());
         memo.begin_epoch();
-        assert!(memo.is_clean(0, b"A: plain") && !memo.is_clean(0, b"A: enc%6fded"));
+        assert!(memo.line(0, b"A: plain").is_some() && !memo.line(0, b"A: enc%6fded").is_some());
     }
 }

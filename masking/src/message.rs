@@ -69,7 +69,9 @@ pub(crate) fn learn(scanner: &mut Scanner<'_>, message: &Message, side: Side) {
 pub(crate) fn mask(scanner: &mut Scanner<'_>, message: &Message, side: Side) -> Outcome {
     let mut outcome = Outcome { message: None, places: Vec::new(), withheld: Vec::new(), signed: None };
     outcome.signed = Head::parse(&message.head).ok().and_then(|head| signature::scheme(&head));
-    let with_body = match body(scanner, message) {
+    let with_body =
+        if message.body.is_empty() { Ok((message.clone(), Vec::new())) } else { body(scanner, message) };
+    let with_body = match with_body {
         Ok((masked, places)) => {
             outcome.places = places;
             masked

@@ -77,7 +77,7 @@ impl Stream {
             file: File { known: None, before: masker.report().clone() },
             masker,
             learning: Learning::beside(known),
-            scopes: Scopes::new(Arc::clone(&policy)),
+            scopes: Scopes::of_stream(Arc::clone(&policy)),
             policy,
         }
     }
@@ -86,11 +86,15 @@ impl Stream {
     /// What a rule leaves out, `None`, teaches all the same.
     pub fn mask(&mut self, exchange: Exchange) -> Option<Masked<Exchange>> {
         learner::learn(&mut self.scopes, &mut self.learning, &exchange);
+        // Handed over to the second pass, and back.
+        std::mem::swap(&mut self.scopes.whole().1.plans, self.masker.plans());
         if self.learning.settle() {
             self.masker.knows_more();
         }
         self.file.known.get_or_insert_with(|| self.masker.state().known.len());
-        self.masker.mask(exchange)
+        let masked = self.masker.mask(exchange);
+        std::mem::swap(&mut self.scopes.whole().1.plans, self.masker.plans());
+        masked
     }
 
     /// What was done since the stream began.

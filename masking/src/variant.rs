@@ -11,6 +11,25 @@ use crate::kind::Kind;
 use crate::scan::Patch;
 use crate::scan::layer::{Layer, splice};
 
+/// Whether a text may begin with a value, as far as its first letters and digits tell: in all but base64 and hex they are written
+/// as they are. Most places that share a window with a value are told apart by that.
+fn begins_alike(text: &[u8], value: &[u8], variant: Variant) -> bool {
+    if matches!(variant, Variant::Base64 { .. } | Variant::Hex) {
+        return true;
+    }
+    let plain = value.iter().take_while(|b| b.is_ascii_alphanumeric()).count();
+    let percent = matches!(variant, Variant::Form | Variant::Percent);
+    let (Some(there), Some(wanted)) = (text.get(..plain), value.get(..plain)) else { return false };
+    // What follows is an escape, if it is anything that needs one.
+    let next = !percent
+        || match (value.get(plain), text.get(plain)) {
+            (Some(b'-' | b'.' | b'_' | b'~'), _) | (None, _) => true,
+            (Some(wanted), Some(there)) => matches!(there, b'%' | b'+') || wanted == there,
+            (Some(_), None) => false,
+        };
+    next && there.eq_ignore_ascii_case(wanted)
+}
+
 /// How a value is written.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub(crate) enum Variant {
@@ -109,6 +128,8 @@ impl Way {
         let written;
         let wanted = if self.variant() == Variant::Raw {
             value
+        } else if !begins_alike(text, value, self.variant()) {
+            return None;
         } else {
             written = self.write(value);
             &written

@@ -21,41 +21,29 @@ const PLUS: u8 = 1 << 7;
 
 impl Signs {
     pub(crate) fn of(text: &[u8]) -> Signs {
-        let mut signs = Signs { bits: 0, digits: 0, capitals: 0 };
         let (chunks, rest) = text.as_chunks::<16>();
-        for chunk in chunks {
-            signs.add(chunk);
+        let mut signs = Signs { bits: 0, digits: 0, capitals: 0 };
+        // A lane's count must not overflow.
+        for chunks in chunks.chunks(255) {
+            let mut lanes = Lanes::default();
+            chunks.iter().for_each(|chunk| lanes.add(chunk));
+            signs.take(&lanes);
         }
         if !rest.is_empty() {
             let mut last = [0; 16];
             last[..rest.len()].copy_from_slice(rest);
-            signs.add(&last);
+            let mut lanes = Lanes::default();
+            lanes.add(&last);
+            signs.take(&lanes);
         }
         signs
     }
 
-    /// In the form that compilers make vector instructions of.
     #[inline]
-    fn add(&mut self, chunk: &[u8; 16]) {
-        let mut bits = [0; 16];
-        let mut digits = 0;
-        let mut capitals = 0;
-        for (bits, b) in bits.iter_mut().zip(chunk) {
-            let sign = |is: u8, bit: u8| if *b == is { bit } else { 0 };
-            *bits = sign(b'@', AT)
-                | sign(b'%', PERCENT)
-                | sign(b'=', EQUALS)
-                | sign(b'.', DOT)
-                | sign(b'y', Y)
-                | sign(b'-', DASH)
-                | sign(b':', COLON)
-                | sign(b'+', PLUS);
-            digits += u8::from(b.wrapping_sub(b'0') < 10);
-            capitals += u8::from(b.wrapping_sub(b'A') < 26);
-        }
-        self.bits |= bits.iter().fold(0, |all, bits| all | bits);
-        self.digits += usize::from(digits);
-        self.capitals += usize::from(capitals);
+    fn take(&mut self, lanes: &Lanes) {
+        self.bits |= lanes.bits.iter().fold(0, |all, bits| all | bits);
+        self.capitals += lanes.capitals.iter().map(|n| usize::from(*n)).sum::<usize>();
+        self.digits += lanes.digits.iter().map(|n| usize::from(*n)).sum::<usize>();
     }
 
     fn has(self, bits: u8) -> bool {
@@ -96,6 +84,34 @@ impl Signs {
 
     pub(crate) fn has_percent(self) -> bool {
         self.has(PERCENT)
+    }
+}
+
+/// What sixteen bytes at a time show, each in its own lane: summed up once.
+#[derive(Default)]
+struct Lanes {
+    bits: [u8; 16],
+    digits: [u8; 16],
+    capitals: [u8; 16],
+}
+
+impl Lanes {
+    /// In the form that compilers make vector instructions of.
+    #[inline]
+    fn add(&mut self, chunk: &[u8; 16]) {
+        for (i, b) in chunk.iter().enumerate() {
+            let sign = |is: u8, bit: u8| if *b == is { bit } else { 0 };
+            self.bits[i] |= sign(b'@', AT)
+                | sign(b'%', PERCENT)
+                | sign(b'=', EQUALS)
+                | sign(b'.', DOT)
+                | sign(b'y', Y)
+                | sign(b'-', DASH)
+                | sign(b':', COLON)
+                | sign(b'+', PLUS);
+            self.digits[i] += u8::from(b.wrapping_sub(b'0') < 10);
+            self.capitals[i] += u8::from(b.wrapping_sub(b'A') < 26);
+        }
     }
 }
 

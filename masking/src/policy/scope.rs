@@ -35,6 +35,11 @@ impl Scopes {
         Scopes { policy, memo: Memo::default(), is_conditional, narrowed: HashMap::new() }
     }
 
+    /// For what is masked as soon as it has been learnt from.
+    pub(crate) fn of_stream(policy: Arc<Policy>) -> Scopes {
+        Scopes { memo: Memo::of_stream(), ..Scopes::new(policy) }
+    }
+
     /// The policy with all of its rules.
     pub(crate) fn policy(&self) -> &Policy {
         &self.policy

@@ -1,5 +1,6 @@
 //! A JSON body: keys, values and what lies between them in one go, without a path for each value.
 
+use std::borrow::Cow;
 use std::collections::HashSet;
 use std::ops::{ControlFlow, Range};
 
@@ -11,6 +12,7 @@ use crate::kind::Kind;
 use crate::learned::Match;
 use crate::memo::NameInfo;
 use crate::names::Rule;
+use crate::plan::{Step, What};
 use mynah_message::Encoding;
 
 /// Where in the document the scan is.
@@ -48,14 +50,76 @@ struct Document<'d, 's> {
     plan: Vec<Planned>,
     /// Where values begin that rules of the user's are about, and the rules.
     own: Vec<(usize, u8)>,
+    /// Where to look when the same body is met again; `None` when that cannot be said.
+    steps: Option<Vec<Step>>,
 }
 
 impl Scanner<'_> {
-    /// What is to be done in a JSON body, and how much of it could be read.
-    pub(super) fn document(&mut self, body: &[u8], matches: &[Match]) -> (Vec<Planned>, Coverage) {
-        let mut document = Document {
-            own: self.policy.index.json(body, self.policy.limits.json_depth),
-            scanner: self,
+    /// What is to be done in a JSON body, and how much of it could be read; and where to look when the same body is met again.
+    pub(super) fn document(
+        &mut self,
+        body: &[u8],
+        matches: &[Match],
+    ) -> (Vec<Planned>, Option<Vec<Step>>, Coverage) {
+        let mut document = Document::new(self, body, matches);
+        let depth = document.scanner.policy.limits.json_depth;
+        let coverage = match json::walk(body, depth, &mut document) {
+            json::End::Garbage(at) => Coverage::Until(at),
+            json::End::Whole | json::End::Stopped => Coverage::Whole,
+        };
+        document.between(body.len());
+        for (object, kind, span) in std::mem::take(&mut document.waiting) {
+            let person = document.persons.contains(&object)
+                || document.persons_within.contains(&object) && !document.things.contains(&object);
+            document.leaf(kind, &span, person.then_some(Rule::Mask(Kind::Name)), true);
+        }
+        if let Some(steps) = &mut document.steps {
+            steps.sort_by_key(|step| step.span().start);
+        }
+        (document.plan, document.steps, coverage)
+    }
+
+    /// The same of a body that was taken apart before, looking only where there was something. `None` when what has been learnt
+    /// since stands anywhere else.
+    pub(super) fn follow(&mut self, body: &[u8], matches: &[Match], steps: &[Step]) -> Option<Vec<Planned>> {
+        let mut rest = steps.iter().map(Step::span);
+        let mut span = rest.next();
+        for found in matches {
+            while span.as_ref().is_some_and(|span| span.end <= found.range.start) {
+                span = rest.next();
+            }
+            if span.as_ref().is_none_or(|span| span.start > found.range.start) {
+                return None;
+            }
+        }
+        let mut document = Document::new(self, body, matches);
+        for step in steps {
+            let span = step.span();
+            match step.what {
+                What::Leaf(kind) => {
+                    // Nothing was found in it, and the search of the whole would have seen what was learnt.
+                    let seen = step.only_escaped
+                        && !touches(matches, &span)
+                        && body
+                            .get(span.clone())
+                            .is_some_and(|raw| !document.scanner.sink.may_hide(raw, Encoding::JsonString));
+                    if !seen {
+                        document.leaf(kind, &span, step.rule, true);
+                    }
+                }
+                What::Between => document.free(&span),
+                What::Value { .. } => return None,
+            }
+        }
+        Some(document.plan)
+    }
+}
+
+impl<'d, 's> Document<'d, 's> {
+    fn new(scanner: &'d mut Scanner<'s>, body: &'d [u8], matches: &'d [Match]) -> Document<'d, 's> {
+        Document {
+            own: scanner.policy.index.json(body, scanner.policy.limits.json_depth),
+            scanner,
             body,
             matches,
             at: At::default(),
@@ -68,23 +132,10 @@ impl Scanner<'_> {
             end: 0,
             plain: true,
             plan: Vec::new(),
-        };
-        let depth = document.scanner.policy.limits.json_depth;
-        let coverage = match json::walk(body, depth, &mut document) {
-            json::End::Garbage(at) => Coverage::Until(at),
-            json::End::Whole | json::End::Stopped => Coverage::Whole,
-        };
-        document.between(body.len());
-        for (object, kind, span) in std::mem::take(&mut document.waiting) {
-            let person = document.persons.contains(&object)
-                || document.persons_within.contains(&object) && !document.things.contains(&object);
-            document.leaf(kind, &span, person.then_some(Rule::Mask(Kind::Name)));
+            steps: Some(Vec::new()),
         }
-        (document.plan, coverage)
     }
-}
 
-impl Document<'_, '_> {
     /// What lies between the last value and this offset.
     fn between(&mut self, to: usize) {
         let span = self.end..to;
@@ -94,8 +145,14 @@ impl Document<'_, '_> {
         if span.len() < 6 || plain && !touches(self.matches, &span) {
             return;
         }
+        let met = self.begin();
+        self.free(&span);
+        self.note(met, &span, What::Between, None, false);
+    }
+
+    fn free(&mut self, span: &Range<usize>) {
         let Some(text) = self.body.get(span.clone()) else { return };
-        let context = Context { searched: !touches(self.matches, &span), ..Context::new(None) };
+        let context = Context { searched: !touches(self.matches, span), ..Context::new(None) };
         let patches = self.scanner.free(text, context);
         self.plan.extend(planned(shift(patches, span.start), "between"));
     }
@@ -110,10 +167,35 @@ impl Document<'_, '_> {
         [by_place, by_name, by_body].into_iter().flatten().min().map(Rule::Own).or(named)
     }
 
-    fn leaf(&mut self, kind: json::Kind, span: &Range<usize>, rule: Option<Rule>) {
-        let Some(raw) = self.body.get(span.clone()) else { return };
+    /// Before a piece is looked at.
+    fn begin(&mut self) -> u64 {
+        self.scanner.within = false;
+        self.scanner.met
+    }
+
+    /// Takes note of a piece that was looked at, if it is to be looked at again.
+    fn note(&mut self, met: u64, span: &Range<usize>, what: What, rule: Option<Rule>, escaped: bool) {
+        let held = self.scanner.met != met || self.scanner.within;
+        if held || escaped {
+            let step = Step::new(span, what, rule, !held);
+            match (&mut self.steps, step) {
+                (Some(steps), Some(step)) => steps.push(step),
+                (steps, _) => *steps = None,
+            }
+        }
+    }
+
+    fn leaf(&mut self, kind: json::Kind, span: &Range<usize>, rule: Option<Rule>, may_escape: bool) {
+        let met = self.begin();
+        let escaped = self.look(kind, span, rule, may_escape);
+        self.note(met, span, What::Leaf(kind), rule, escaped);
+    }
+
+    /// Says whether the leaf has escapes.
+    fn look(&mut self, kind: json::Kind, span: &Range<usize>, rule: Option<Rule>, may_escape: bool) -> bool {
+        let Some(raw) = self.body.get(span.clone()) else { return false };
         if raw.is_empty() {
-            return;
+            return false;
         }
         let rule = self.rule(span.start, rule);
         if let Some(Rule::Own(number)) = rule
@@ -121,30 +203,54 @@ impl Document<'_, '_> {
             && let Some(patches) = self.scanner.bare(number, raw, kind == json::Kind::Literal)
         {
             self.plan.extend(planned(shift(patches, span.start), "json"));
-            return;
+            return false;
         }
+        let mut escaped = false;
         let context = Context { searched: !touches(self.matches, span), ..Context::new(rule) };
         let lifted = match kind {
-            json::Kind::Literal => return,
+            json::Kind::Literal => return false,
             json::Kind::Number => {
                 let patches = self.scanner.number(raw, context);
                 if patches.is_empty() {
-                    return;
+                    return false;
                 }
                 Layer::new(raw, raw, Encoding::JsonNumber).lift(patches)
             }
             json::Kind::String => {
-                let value = json::unescape(raw);
+                let value = if may_escape { json::unescape(raw) } else { Cow::Borrowed(raw) };
                 // The search saw the bytes as they are written.
-                let searched = context.searched && matches!(value, std::borrow::Cow::Borrowed(_));
+                escaped = matches!(value, Cow::Owned(_));
+                let searched = context.searched && !escaped;
                 let patches = self.scanner.value(&value, Context { searched, ..context });
                 if patches.is_empty() {
-                    return;
+                    return escaped;
                 }
                 Layer::new(raw, &value, Encoding::JsonString).lift(patches)
             }
         };
         self.plan.extend(planned(shift(lifted, span.start), "json"));
+        escaped
+    }
+}
+
+impl Document<'_, '_> {
+    /// A value in its place.
+    #[inline]
+    fn found(&mut self, kind: json::Kind, span: Range<usize>, may_escape: bool) {
+        self.between(span.start);
+        self.end = span.end;
+        let At { key, object, .. } = self.at;
+        if key.tells_person {
+            self.persons_within.insert(object);
+        }
+        if key.tells_thing {
+            self.things.insert(object);
+        }
+        if key.is_name && key.rule.is_none() {
+            self.waiting.push((object, kind, span));
+        } else {
+            self.leaf(kind, &span, key.rule, may_escape);
+        }
     }
 }
 
@@ -194,28 +300,22 @@ impl<'b> json::Events<'b> for Document<'_, '_> {
         self.at = self.stack.pop().unwrap_or_default();
     }
 
-    fn key(&mut self, raw: &'b [u8]) -> bool {
-        self.at.key = self.scanner.memo.json_key(&self.scanner.policy.names, raw);
+    fn written_key(&mut self, raw: &'b [u8], escaped: bool) -> bool {
+        let names = &self.scanner.policy.names;
+        self.at.key =
+            if escaped { self.scanner.memo.json_key(names, raw) } else { self.scanner.memo.name(names, raw) };
         self.at.way = onward(self.at.base, self.at.key.number);
         self.plain &= self.at.key.is_plain;
         true
     }
 
     fn value(&mut self, kind: json::Kind, _raw: &'b [u8], span: Range<usize>) -> ControlFlow<()> {
-        self.between(span.start);
-        self.end = span.end;
-        let At { key, object, .. } = self.at;
-        if key.tells_person {
-            self.persons_within.insert(object);
-        }
-        if key.tells_thing {
-            self.things.insert(object);
-        }
-        if key.is_name && key.rule.is_none() {
-            self.waiting.push((object, kind, span));
-        } else {
-            self.leaf(kind, &span, key.rule);
-        }
+        self.found(kind, span, true);
+        ControlFlow::Continue(())
+    }
+
+    fn string(&mut self, _raw: &'b [u8], span: Range<usize>, escaped: bool) -> ControlFlow<()> {
+        self.found(json::Kind::String, span, escaped);
         ControlFlow::Continue(())
     }
 }

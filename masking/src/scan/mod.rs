@@ -5,6 +5,7 @@
 //! |---|---|
 //! | [`part`] | a head or a body: its leaves, what lies between them, and the whole by learnt value |
 //! | [`document`] | a JSON body: keys, values and what lies between them in one go |
+//! | [`again`] | a body that was taken apart before |
 //! | [`value`] | one decoded value, under a name or not |
 //! | [`nested`] | JSON in strings, web tokens, queries of GraphQL |
 //! | [`opened`] | base64 and hex, compressed or not |
@@ -15,6 +16,7 @@
 //! | [`credentials`] | `Authorization` and its like |
 //! | [`layer`] | back from decoded to written |
 
+mod again;
 mod credentials;
 mod document;
 mod ids;
@@ -28,6 +30,8 @@ mod url;
 mod value;
 
 use std::ops::Range;
+
+use mynah_message::Encoding;
 
 use crate::detect::Detectors;
 use crate::kind::Kind;
@@ -84,6 +88,22 @@ pub(crate) trait Sink {
 
     /// What became of this web token when it was met before, if that is still known.
     fn met_jwt(&mut self, value: &[u8]) -> Met;
+
+    /// Whether values are learnt, and nothing is replaced.
+    fn learns(&self) -> bool {
+        false
+    }
+
+    /// Whether learnt values may be written so that they are seen only when escapes are undone.
+    fn may_hide(&self, raw: &[u8], encoding: Encoding) -> bool {
+        let _ = (raw, encoding);
+        true
+    }
+
+    /// Whether a learnt value may have a line break in it.
+    fn may_cross_lines(&self) -> bool {
+        true
+    }
 
     /// Where learnt values are written in a text, overlapping ones too; nowhere while learning.
     fn matches(&self, text: &[u8]) -> Vec<Match>;
@@ -156,6 +176,8 @@ pub(crate) struct Scanner<'s> {
     pub(crate) rejected: Option<u8>,
     /// Whether values are a web token's claims, whose names always count.
     in_claims: bool,
+    /// A value within a value was come by, in which the search of the whole may not see what was learnt.
+    pub(crate) within: bool,
 }
 
 impl<'s> Scanner<'s> {
@@ -169,6 +191,7 @@ impl<'s> Scanner<'s> {
             inherited: Vec::new(),
             rejected: None,
             in_claims: false,
+            within: false,
         }
     }
 
@@ -189,6 +212,12 @@ impl<'s> Scanner<'s> {
             self.over = Some(Unreadable("nested-too-deep"));
         }
         may
+    }
+
+    /// Whether a value must be looked at for what was learnt. Takes note of it where the value is within another one.
+    fn is_unsearched(&mut self, context: Context) -> bool {
+        self.within |= context.depth > 0 && !context.searched;
+        !context.searched
     }
 }
 

@@ -102,6 +102,7 @@ impl Scanner<'_> {
 
     /// The patches of a number: whole or not at all.
     pub(crate) fn number(&mut self, raw: &[u8], context: Context) -> Vec<Patch> {
+        self.is_unsearched(context);
         let patches = match context.rule {
             Some(rule) if !matches!(rule, Rule::Without(_)) => self.value(raw, context),
             _ => match self.sink.known(raw) {

@@ -7,6 +7,7 @@ use mynah_message::{
     BodyKind, Coverage, Encoding, Error, Leaf, Locator, Part, Side, View, content, digest, head,
 };
 
+use super::again::{Notes, sort};
 use super::document::touches;
 use super::layer::{Layer, splice};
 use super::nested::split;
@@ -14,10 +15,12 @@ use super::opened::compressed;
 use super::signature;
 use super::{Context, Patch, Scanner, Unreadable, Why};
 use crate::kind::Kind;
+use crate::learned::Match;
+use crate::memo::{Known, LineInfo};
 use crate::names::{Names, Rule};
 
 /// A range of a part and what is to stand there.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Planned {
     pub(crate) range: Range<usize>,
     pub(crate) bytes: Vec<u8>,
@@ -50,19 +53,45 @@ impl Scanner<'_> {
         if part == Part::Body {
             legible(view)?;
         }
+        let lines = if part == Part::Head { self.lines(view) } else { Lines::default() };
         // One search for all that was learnt; values in which it saw nothing need not be searched again.
-        let matches = self.sink.matches(bytes);
-        if part == Part::Body && *view.kind() == BodyKind::Json {
-            let (plan, coverage) = self.document(bytes, &matches);
+        let matches = match part {
+            Part::Head => lines.search(self, bytes),
+            Part::Body => self.sink.matches(bytes),
+        };
+        let learns = self.sink.learns();
+        let sort = if part == Part::Body && self.policy.is_steady() { sort(view.kind()) } else { None };
+        let print = sort.and_then(|sort| self.memo.plans.print(view.side(), sort, bytes, learns));
+        let is_json = part == Part::Body && *view.kind() == BodyKind::Json;
+        if let Some(known) = print.and_then(|print| self.memo.plans.get(print)) {
+            if learns {
+                return Ok(Vec::new());
+            }
+            let followed = if is_json {
+                self.follow(bytes, &matches, &known).map(settle)
+            } else {
+                self.follow_leaves(bytes, &matches, &known)
+            };
+            self.within_limits()?;
+            if let Some(mut plan) = followed {
+                plan.extend(self.anywhere(bytes, matches, false, &plan));
+                return Ok(settle(plan));
+            }
+        }
+        if is_json {
+            let (plan, steps, coverage) = self.document(bytes, &matches);
             readable(view, coverage, false)?;
             self.within_limits()?;
+            if let (true, Some(print), Some(steps)) = (learns, print, steps) {
+                self.memo.plans.put(print, steps);
+            }
             let mut plan = settle(plan);
-            plan.extend(planned(self.sink.sweep(self.policy, bytes, matches, false), "anywhere"));
+            plan.extend(self.anywhere(bytes, matches, false, &plan));
             return Ok(settle(plan));
         }
-        let lines = if part == Part::Head { self.lines(view) } else { Lines::default() };
-        let mut plan = Vec::new();
+        let mut plan = lines.planned();
         let mut leaves: Vec<Range<usize>> = Vec::new();
+        let mut notes = Notes::new(learns && print.is_some());
         let mut visit = |leaf: Leaf<'_>| {
             // The pieces of a composite come by themselves; of a chosen option only this leaf has the name.
             if leaf.part != part {
@@ -81,13 +110,15 @@ impl Scanner<'_> {
             let searched = raw == Some(&*leaf.value) && !touches(&matches, &leaf.span);
             let context = Context { searched, ..self.context(&leaf, view.side()) };
             let met = self.met;
+            notes.begin(self);
             self.leaf(bytes, &leaf, context, &mut plan);
+            notes.leaf(self, bytes, &leaf, context);
             if self.met > met {
                 lines.soil(leaf.span.start);
             }
         };
         let coverage = if part == Part::Head {
-            view.head_leaves(&mut |field| !lines.is_clean(field.value_span.start), &mut visit);
+            view.head_leaves(&mut |field| !lines.is_known(field.value_span.start), &mut visit);
             leaves.extend(lines.known());
             Coverage::Whole
         } else {
@@ -104,27 +135,32 @@ impl Scanner<'_> {
         if !opaque {
             let gaps = gaps(leaves, bytes.len());
             let between = gaps.flat_map(|gap| {
-                if lines.is_clean_within(&gap) {
+                if lines.is_known_within(&gap) {
                     return Vec::new();
                 }
                 let context = Context { searched: !touches(&matches, &gap), ..Context::new(None) };
                 let met = self.met;
+                notes.begin(self);
                 let patches = bytes.get(gap.clone()).map_or_else(Vec::new, |text| self.free(text, context));
                 if self.met > met {
                     lines.soil_all(&gap);
                 }
+                notes.gap(self, &gap);
                 planned(super::shift(patches, gap.start), "between")
             });
             plan.extend(between.collect::<Vec<_>>());
             plan = settle(plan);
         }
+        self.within_limits()?;
+        if let (Some(print), Some(steps)) = (print, notes.finish()) {
+            self.memo.plans.put(print, steps);
+        }
         // Longer than a leaf, across leaves, or in what nobody can read: what was learnt is found there too.
         for range in matches.iter().map(|m| &m.range).chain(plan.iter().map(|p| &p.range)) {
             lines.soil_all(range);
         }
-        lines.remember(self, bytes);
-        self.within_limits()?;
-        plan.extend(planned(self.sink.sweep(self.policy, bytes, matches, opaque), "anywhere"));
+        lines.remember(self, bytes, &plan, &matches);
+        plan.extend(self.anywhere(bytes, matches, opaque, &plan));
         Ok(settle(plan))
     }
 
@@ -150,22 +186,41 @@ impl Scanner<'_> {
         }
     }
 
-    /// The field lines of a head, and which of them are known to hold nothing.
+    /// What was learnt, wherever it stands, but for what the plan (in order) sees to.
+    fn anywhere(
+        &mut self,
+        bytes: &[u8],
+        matches: Vec<Match>,
+        in_place: bool,
+        plan: &[Planned],
+    ) -> Vec<Planned> {
+        if matches.iter().all(|m| sees_to(plan, &m.range)) {
+            return Vec::new();
+        }
+        planned(self.sink.sweep(self.policy, bytes, matches, in_place), "anywhere")
+    }
+
+    /// The field lines of a head, and of which of them it is known what they hold.
     fn lines(&self, view: &View<'_>) -> Lines {
         let side = u8::from(view.side() == Side::Response);
+        // Where a value may reach over the end of a line, a line does not say what is in it.
+        let apart = !self.sink.may_cross_lines();
+        let head = &*view.message().head;
+        let breaks = |at: usize| matches!(head.get(at), None | Some(b'\r' | b'\n'));
         let mut start = 0;
         let lines = view
             .head()
-            .fields()
-            .map(|field| {
-                let span = start..field.value_span.end;
-                start = span.end;
-                let known =
-                    view.message().head.get(span.clone()).is_some_and(|l| self.memo.is_clean(side, l));
-                Line { span, known, soiled: Cell::new(false) }
+            .field_ends()
+            .map(|end| {
+                let span = start..end;
+                start = end;
+                let whole = apart && breaks(span.start) && breaks(span.end);
+                let text = head.get(span.clone()).filter(|_| whole);
+                let known = text.and_then(|text| self.memo.line(side, text));
+                Line { span, whole, known, soiled: Cell::new(false) }
             })
             .collect();
-        Lines { side, lines }
+        Lines { side, apart, lines }
     }
 
     pub(super) fn leaf(&mut self, bytes: &[u8], leaf: &Leaf<'_>, context: Context, plan: &mut Vec<Planned>) {
@@ -255,13 +310,17 @@ impl Scanner<'_> {
 #[derive(Default)]
 struct Lines {
     side: u8,
+    /// No learnt value has a line break in it.
+    apart: bool,
     lines: Vec<Line>,
 }
 
 struct Line {
     span: Range<usize>,
-    /// Known to hold nothing.
-    known: bool,
+    /// A line break stands before and behind it, and no value reaches over one.
+    whole: bool,
+    /// What it is known to hold.
+    known: Option<Known>,
     /// Something was found in it now.
     soiled: Cell<bool>,
 }
@@ -271,19 +330,30 @@ impl Lines {
         self.lines.get(self.lines.partition_point(|l| l.span.end < at))
     }
 
-    /// Whether the line at that offset is known to hold nothing.
-    fn is_clean(&self, at: usize) -> bool {
-        self.line(at).is_some_and(|l| l.known)
+    /// Whether it is known what the line at that offset holds.
+    fn is_known(&self, at: usize) -> bool {
+        self.line(at).is_some_and(|l| l.known.is_some())
+    }
+
+    /// What is to be done in the lines of which that is known.
+    fn planned(&self) -> Vec<Planned> {
+        let mut plan = Vec::new();
+        for Line { span, known, .. } in &self.lines {
+            if let Some(Known { info: LineInfo::Planned(there), .. }) = known {
+                plan.extend(there.iter().map(|planned| planned.clone().moved(|at| at + span.start)));
+            }
+        }
+        plan
     }
 
     /// The same of a range, which may begin in the line before: behind the pairs of a `Set-Cookie`, say.
-    fn is_clean_within(&self, range: &Range<usize>) -> bool {
-        self.line(range.end).is_some_and(|l| l.known && l.span.start <= range.start)
+    fn is_known_within(&self, range: &Range<usize>) -> bool {
+        self.line(range.end).is_some_and(|l| l.known.is_some() && l.span.start <= range.start)
     }
 
-    /// The lines that are known to hold nothing.
+    /// The lines of which it is known what they hold.
     fn known(&self) -> impl Iterator<Item = Range<usize>> {
-        self.lines.iter().filter(|l| l.known).map(|l| l.span.clone())
+        self.lines.iter().filter(|l| l.known.is_some()).map(|l| l.span.clone())
     }
 
     fn soil(&self, at: usize) {
@@ -299,14 +369,73 @@ impl Lines {
         }
     }
 
-    /// Notes the lines in which nothing was found.
-    fn remember(&self, scanner: &mut Scanner<'_>, head: &[u8]) {
-        for line in self.lines.iter().skip(1).filter(|l| !l.known && !l.soiled.get()) {
-            if let Some(text) = head.get(line.span.clone()) {
-                scanner.memo.clean(self.side, text);
+    /// Where learnt values are written, but for lines that were searched before.
+    fn search(&self, scanner: &Scanner<'_>, head: &[u8]) -> Vec<Match> {
+        if !self.apart {
+            return scanner.sink.matches(head);
+        }
+        let mut found = Vec::new();
+        let mut search = |range: Range<usize>| {
+            let text = head.get(range.clone()).unwrap_or_default();
+            found.extend(scanner.sink.matches(text).into_iter().map(|m| m.behind(range.start)));
+        };
+        let mut from = 0;
+        for line in &self.lines {
+            if line.known.as_ref().is_some_and(|known| known.searched) {
+                search(from..line.span.start);
+                from = line.span.end;
             }
         }
+        search(from..head.len());
+        found
     }
+
+    /// Notes what was found in the lines: `plan` is all that is to be done, but for what was learnt.
+    fn remember(&self, scanner: &mut Scanner<'_>, head: &[u8], plan: &[Planned], matches: &[Match]) {
+        let learns = scanner.sink.learns();
+        let fresh = |l: &&Line| l.whole && l.known.as_ref().is_none_or(|known| !known.searched);
+        for line in self.lines.iter().skip(1).filter(fresh) {
+            let Some(text) = head.get(line.span.clone()) else { continue };
+            if !scanner.memo.comes_again(self.side, text) {
+                continue;
+            }
+            let span = &line.span;
+            let info = if learns || !line.soiled.get() {
+                LineInfo::Clean
+            } else {
+                let inside = |range: &Range<usize>| range.start < span.end && range.end > span.start;
+                let here = || plan.iter().filter(|p| inside(&p.range));
+                // What lies between leaves may begin in the line before; and the search must have no more to say.
+                if here().any(|p| p.place == "between" || crosses(&p.range, span))
+                    || matches.iter().any(|m| inside(&m.range) && !sees_to(plan, &m.range))
+                    || here().next().is_none()
+                {
+                    continue;
+                }
+                LineInfo::Planned(here().map(|p| p.clone().moved(|at| at - span.start)).collect())
+            };
+            scanner.memo.note_line(self.side, text, info);
+        }
+    }
+}
+
+/// Whether something is to be done with these bytes. The plan is in order.
+fn sees_to(plan: &[Planned], range: &Range<usize>) -> bool {
+    let first = plan.partition_point(|p| p.range.end <= range.start);
+    plan.get(first).is_some_and(|p| p.range.start < range.end)
+}
+
+impl Planned {
+    fn moved(mut self, to: impl Fn(usize) -> usize) -> Planned {
+        self.range = to(self.range.start)..to(self.range.end);
+        self
+    }
+}
+
+/// Whether a range reaches over an end of a span.
+fn crosses(range: &Range<usize>, span: &Range<usize>) -> bool {
+    let over = |at: usize| range.start < at && at < range.end;
+    over(span.start) || over(span.end)
 }
 
 /// `token` of `/reset?token={}`; `None` when the pattern's place is in the path.
@@ -362,22 +491,23 @@ pub(super) fn planned(patches: Vec<Patch>, place: &'static str) -> Vec<Planned> 
 }
 
 /// In order; of those that overlap the earlier in the list stays.
-fn settle(plan: Vec<Planned>) -> Vec<Planned> {
-    let mut order: Vec<(usize, Planned)> = plan.into_iter().enumerate().collect();
-    if !order.windows(2).all(|w| w[0].1.range.end <= w[1].1.range.start) {
-        let mut taken = std::collections::BTreeMap::<usize, usize>::new();
-        order.retain(|(_, p)| {
-            let before =
-                taken.range(..=p.range.start).next_back().is_none_or(|(_, end)| *end <= p.range.start);
-            let after = taken.range(p.range.start..).next().is_none_or(|(start, _)| *start >= p.range.end);
-            if before && after {
-                taken.insert(p.range.start, p.range.end);
-            }
-            before && after
-        });
-        order.sort_by_key(|(_, p)| p.range.start);
+pub(super) fn settle(plan: Vec<Planned>) -> Vec<Planned> {
+    let in_order = |plan: &[Planned]| plan.windows(2).all(|w| w[0].range.end <= w[1].range.start);
+    if in_order(&plan) {
+        return plan;
     }
-    order.into_iter().map(|(_, p)| p).collect()
+    let mut plan = plan;
+    let mut taken = std::collections::BTreeMap::<usize, usize>::new();
+    plan.retain(|p| {
+        let before = taken.range(..=p.range.start).next_back().is_none_or(|(_, end)| *end <= p.range.start);
+        let after = taken.range(p.range.start..).next().is_none_or(|(start, _)| *start >= p.range.end);
+        if before && after {
+            taken.insert(p.range.start, p.range.end);
+        }
+        before && after
+    });
+    plan.sort_by_key(|p| p.range.start);
+    plan
 }
 
 /// What lies between the leaves.
@@ -393,7 +523,7 @@ fn gaps(mut leaves: Vec<Range<usize>>, len: usize) -> impl Iterator<Item = Range
     })
 }
 
-fn place(locator: &Locator) -> &'static str {
+pub(super) fn place(locator: &Locator) -> &'static str {
     match locator {
         Locator::Header { .. } => "header",
         Locator::Cookie { .. } => "cookie",

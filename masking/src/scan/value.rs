@@ -17,7 +17,7 @@ impl Scanner<'_> {
         if value.is_empty() {
             return Vec::new();
         }
-        if !context.searched
+        if self.is_unsearched(context)
             && let Some(kind) = self.sink.known(value)
         {
             let why = match context.why() {
@@ -199,7 +199,7 @@ impl Scanner<'_> {
             merge(&mut patches, self.urls(value, context));
             merge(&mut patches, self.assignments(value, context));
         }
-        if !context.searched {
+        if self.is_unsearched(context) {
             let matches = self.sink.matches(value);
             merge(&mut patches, self.sink.sweep(self.policy, value, matches, false));
         }

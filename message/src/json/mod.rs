@@ -5,12 +5,14 @@
 //! surrogates, raw control characters, invalid UTF-8, trailing commas, and several documents one after the other. At the
 //! first byte that cannot be part of JSON it stops and says where.
 
+mod marks;
 pub mod path;
 
 use std::borrow::Cow;
 use std::ops::{ControlFlow, Range};
 
 use crate::percent::hex;
+use marks::{Marks, Text};
 use path::{push_index, push_key, push_number};
 
 /// What kind of value a scan came by.
@@ -68,11 +70,23 @@ pub trait Events<'a> {
         true
     }
 
+    /// The same of a key of which it is known whether it has escapes.
+    fn written_key(&mut self, raw: &'a [u8], escaped: bool) -> bool {
+        let _ = escaped;
+        self.key(raw)
+    }
+
     /// Another element of the array in hand follows.
     fn element(&mut self) {}
 
     /// A string, number or literal: as written, without quotes, and where.
     fn value(&mut self, kind: Kind, raw: &'a [u8], span: Range<usize>) -> ControlFlow<()>;
+
+    /// The same of a string of which it is known whether it has escapes.
+    fn string(&mut self, raw: &'a [u8], span: Range<usize>, escaped: bool) -> ControlFlow<()> {
+        let _ = escaped;
+        self.value(Kind::String, raw, span)
+    }
 }
 
 struct Frame {
@@ -147,6 +161,7 @@ pub fn scan<'a>(
 pub fn walk<'a>(body: &'a [u8], depth: usize, events: &mut impl Events<'a>) -> End {
     let mut at = skip_prefix(body);
     let mut stack: Vec<bool> = Vec::new();
+    let mut marks = Marks::new(body);
     loop {
         at = skip_space(body, at);
         if at >= body.len() {
@@ -154,7 +169,7 @@ pub fn walk<'a>(body: &'a [u8], depth: usize, events: &mut impl Events<'a>) -> E
         }
         stack.clear();
         events.document();
-        match walk_document(body, at, depth, &mut stack, events) {
+        match walk_document(body, at, depth, &mut stack, &mut marks, events) {
             Ok(next) => at = next,
             Err(end) => return end,
         }
@@ -167,6 +182,7 @@ fn walk_document<'a>(
     mut at: usize,
     depth: usize,
     stack: &mut Vec<bool>,
+    marks: &mut Marks<'a>,
     events: &mut impl Events<'a>,
 ) -> Result<usize, End> {
     loop {
@@ -191,15 +207,15 @@ fn walk_document<'a>(
                 events.element();
             } else {
                 let start = at;
-                let (raw, next) = read_key(body, at)?;
+                let (raw, escaped, next) = read_key(body, at, marks)?;
                 at = next;
-                if !events.key(raw) {
+                if !events.written_key(raw, escaped) {
                     return Err(End::Garbage(start));
                 }
             }
         }
         let start = at;
-        let mut value = |kind: Kind, span: Range<usize>| match events.value(kind, &body[span.clone()], span) {
+        let go_on = |flow: ControlFlow<()>| match flow {
             ControlFlow::Continue(()) => Ok(()),
             ControlFlow::Break(()) => Err(End::Stopped),
         };
@@ -215,8 +231,8 @@ fn walk_document<'a>(
                 continue;
             }
             Some(b'"') => {
-                let (end, closed) = string_end(body, at + 1);
-                value(Kind::String, at + 1..end)?;
+                let Text { end, closed, escaped } = marks.string(at + 1);
+                go_on(events.string(&body[at + 1..end], at + 1..end, escaped))?;
                 if !closed {
                     return Err(End::Garbage(start));
                 }
@@ -227,14 +243,14 @@ fn walk_document<'a>(
                     .iter()
                     .take_while(|b| matches!(b, b'0'..=b'9' | b'-' | b'+' | b'.' | b'e' | b'E'))
                     .count();
-                value(Kind::Number, at..at + len)?;
+                go_on(events.value(Kind::Number, &body[at..at + len], at..at + len))?;
                 at += len;
             }
             Some(b't' | b'f' | b'n') => {
                 let word =
                     [b"true".as_slice(), b"false", b"null"].into_iter().find(|w| body[at..].starts_with(w));
                 let Some(word) = word else { return Err(End::Garbage(at)) };
-                value(Kind::Literal, at..at + word.len())?;
+                go_on(events.value(Kind::Literal, &body[at..at + word.len()], at..at + word.len()))?;
                 at += word.len();
             }
             _ => return Err(End::Garbage(at)),
@@ -258,12 +274,12 @@ fn after_value(body: &[u8], at: usize, stack: &[bool]) -> Result<usize, End> {
     }
 }
 
-/// Reads `"key" :`: the key as written, and where the value begins.
-fn read_key(body: &[u8], at: usize) -> Result<(&[u8], usize), End> {
+/// Reads `"key" :`: the key as written, whether it has escapes, and where the value begins.
+fn read_key<'a>(body: &'a [u8], at: usize, marks: &mut Marks<'a>) -> Result<(&'a [u8], bool, usize), End> {
     if body.get(at) != Some(&b'"') {
         return Err(End::Garbage(at));
     }
-    let (end, closed) = string_end(body, at + 1);
+    let Text { end, closed, escaped } = marks.string(at + 1);
     if !closed {
         return Err(End::Garbage(at));
     }
@@ -272,42 +288,10 @@ fn read_key(body: &[u8], at: usize) -> Result<(&[u8], usize), End> {
     if body.get(colon) != Some(&b':') {
         return Err(End::Garbage(colon));
     }
-    Ok((raw, skip_space(body, colon + 1)))
+    Ok((raw, escaped, skip_space(body, colon + 1)))
 }
 
-/// Where the closing quote is; at the end of the body, and false, when there is none.
-fn string_end(body: &[u8], mut at: usize) -> (usize, bool) {
-    while let Some(found) = body.get(at..).and_then(quote_or_escape) {
-        at += found;
-        if body[at] == b'"' {
-            return (at, true);
-        }
-        at += 2;
-    }
-    (body.len(), false)
-}
-
-/// The first quote or backslash. Most strings are short: sixteen bytes are looked at before a search is begun that is made for
-/// long ones.
 #[inline]
-fn quote_or_escape(text: &[u8]) -> Option<usize> {
-    const LOW: u64 = 0x0101_0101_0101_0101;
-    // The lowest zero byte is found for certain; above it the borrow may lie.
-    let zeros = |word: u64| word.wrapping_sub(LOW) & !word & LOW << 7;
-    let mut at = 0;
-    while at < 16
-        && let Some(bytes) = text.get(at..).and_then(|rest| rest.first_chunk::<8>())
-    {
-        let word = u64::from_le_bytes(*bytes);
-        let found = zeros(word ^ (LOW * 0x22)) | zeros(word ^ (LOW * 0x5c));
-        if found != 0 {
-            return Some(at + found.trailing_zeros() as usize / 8);
-        }
-        at += 8;
-    }
-    memchr::memchr2(b'"', b'\\', text.get(at..)?).map(|found| at + found)
-}
-
 fn skip_space(body: &[u8], at: usize) -> usize {
     // A record separator (RFC 7464) counts as space between documents.
     let len = body.get(at..).map_or(0, |rest| {

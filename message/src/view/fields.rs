@@ -39,7 +39,8 @@ pub(super) fn walk<'v>(
         let location = field.is("location") || field.is("content-location");
         if want.has(Want::HEADER) {
             if few {
-                nth = head.fields().take(number).filter(|f| f.is(field.name)).count();
+                let named = |(name, _): &(&[u8], &[u8])| name.eq_ignore_ascii_case(field.name.as_bytes());
+                nth = head.raw_fields().take(number).filter(named).count();
             }
             emit(Leaf {
                 locator: Locator::Header { name: field.name.to_owned(), nth: Nth::Index(nth) },

@@ -1,0 +1,145 @@
+//! A body that is no JSON, taken apart before: only the leaves that held something are looked at again.
+
+use std::borrow::Cow;
+use std::ops::Range;
+
+use mynah_message::{BodyKind, Encoding, Leaf, html, json, percent, script};
+
+use super::document::touches;
+use super::layer::Layer;
+use super::part::{Planned, place, planned, settle};
+use super::{Context, Scanner, shift};
+use crate::learned::Match;
+use crate::plan::{Step, What};
+
+/// Takes note of where to look again, while a body is taken apart.
+pub(super) struct Notes {
+    /// `None` when that cannot be said.
+    steps: Option<Vec<Step>>,
+    met: u64,
+}
+
+impl Notes {
+    /// For bodies of which plans are made.
+    pub(super) fn new(wanted: bool) -> Notes {
+        Notes { steps: wanted.then(Vec::new), met: 0 }
+    }
+
+    /// Before a piece is looked at.
+    pub(super) fn begin(&mut self, scanner: &mut Scanner<'_>) {
+        self.met = scanner.met;
+        scanner.within = false;
+    }
+
+    /// A leaf was looked at.
+    pub(super) fn leaf(&mut self, scanner: &Scanner<'_>, bytes: &[u8], leaf: &Leaf<'_>, context: Context) {
+        // Such a leaf has its bytes in common with another one: which of them has its way is not for us to say.
+        if leaf.composite {
+            self.steps = None;
+        }
+        let Some(steps) = &mut self.steps else { return };
+        let held = scanner.met != self.met || scanner.within;
+        let Some(raw) = bytes.get(leaf.span.clone()) else { return };
+        let escaped = *raw != *leaf.value;
+        if !held && !escaped {
+            return;
+        }
+        let what = What::Value { encoding: leaf.encoding, cards: context.cards, place: place(&leaf.locator) };
+        // It must be possible to read it again without what stands around it.
+        let step = decode(raw, leaf.encoding)
+            .filter(|value| *value == leaf.value)
+            .and_then(|_| Step::new(&leaf.span, what, context.rule, !held));
+        match step {
+            Some(step) => steps.push(step),
+            None => self.steps = None,
+        }
+    }
+
+    /// What lies between two leaves was looked at.
+    pub(super) fn gap(&mut self, scanner: &Scanner<'_>, gap: &Range<usize>) {
+        if scanner.met == self.met && !scanner.within {
+            return;
+        }
+        match (&mut self.steps, Step::new(gap, What::Between, None, false)) {
+            (Some(steps), Some(step)) => steps.push(step),
+            (steps, _) => *steps = None,
+        }
+    }
+
+    pub(super) fn finish(self) -> Option<Vec<Step>> {
+        self.steps
+    }
+}
+
+impl Scanner<'_> {
+    /// What is to be done in the leaves of a body. `None` when what has been learnt since stands where nothing was.
+    pub(super) fn follow_leaves(
+        &mut self,
+        body: &[u8],
+        matches: &[Match],
+        steps: &[Step],
+    ) -> Option<Vec<Planned>> {
+        let noted = |at: usize| steps.iter().any(|step| step.span().contains(&at));
+        if !matches.iter().all(|m| noted(m.range.start)) {
+            return None;
+        }
+        let mut plan = Vec::new();
+        for step in steps {
+            let span = step.span();
+            let What::Value { encoding, cards, place } = step.what else { continue };
+            let raw = body.get(span.clone())?;
+            let touched = touches(matches, &span);
+            if step.only_escaped && !touched && !self.sink.may_hide(raw, encoding) {
+                continue;
+            }
+            let value = decode(raw, encoding)?;
+            let searched = !touched && *raw == *value;
+            let context = Context { cards, searched, ..Context::new(step.rule) };
+            let patches = match encoding {
+                Encoding::JsonNumber | Encoding::ScriptNumber => self.number(&value, context),
+                _ => self.value(&value, context),
+            };
+            let lifted = Layer::new(raw, &value, encoding).lift(patches);
+            plan.extend(planned(shift(lifted, span.start), place));
+        }
+        let mut plan = settle(plan);
+        for step in steps.iter().filter(|step| step.what == What::Between) {
+            let span = step.span();
+            let context = Context { searched: !touches(matches, &span), ..Context::new(None) };
+            let patches = self.free(body.get(span.clone())?, context);
+            plan.extend(planned(shift(patches, span.start), "between"));
+        }
+        Some(settle(plan))
+    }
+}
+
+/// What a leaf's bytes mean; `None` where it takes more than these to say.
+fn decode(raw: &[u8], encoding: Encoding) -> Option<Cow<'_, [u8]>> {
+    Some(match encoding {
+        Encoding::Raw
+        | Encoding::CData
+        | Encoding::JsonNumber
+        | Encoding::JsonLiteral
+        | Encoding::ScriptNumber => Cow::Borrowed(raw),
+        Encoding::Percent => percent::decode(raw, false),
+        Encoding::FormPercent => percent::decode(raw, true),
+        Encoding::JsonString => json::unescape(raw),
+        Encoding::ScriptString => script::unescape(raw),
+        Encoding::HtmlText => html::entity::decode(raw, false),
+        Encoding::HtmlAttr | Encoding::HtmlAttrUnquoted => html::entity::decode(raw, true),
+        _ => return None,
+    })
+}
+
+/// Tells bodies apart by what they are read as; `None` where that takes more than the kind.
+pub(super) fn sort(kind: &BodyKind) -> Option<u64> {
+    Some(match kind {
+        BodyKind::Json => 0,
+        BodyKind::Form => 1,
+        BodyKind::Html => 2,
+        BodyKind::Xml => 3,
+        BodyKind::Script => 4,
+        BodyKind::Text => 5,
+        BodyKind::Multipart { .. } | BodyKind::Binary => return None,
+    })
+}
