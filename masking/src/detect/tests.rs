@@ -306,6 +306,8 @@ fn interface_addresses_in_text() {
 fn keys_in_text() {
     are(Kind::PrivateKey, &[PEM]);
     assert_eq!(names("-----BEGIN PUBLIC KEY-----\nMIGE\n-----END PUBLIC KEY-----"), []);
+    let code = r#"return "-----BEGIN PRIVATE KEY-----\n" + body + "\n-----END PRIVATE KEY-----";"#;
+    assert_eq!(names(code), []);
     let cut = &PEM[..60];
     assert_eq!(names(cut), [(cut, Kind::PrivateKey)]);
     let github = format!("ghp_{0}{1}", "zz7aBcDeFgHiJkLmNoPqRsTuVwXyZ1", "4Nk0Ab");
