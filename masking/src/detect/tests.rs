@@ -349,6 +349,7 @@ fn random_values_in_text() {
             "wJa7rXUtnF3MIK7mDKNGbPxRf1CYz",
             "Zk3J9xQ2mLp0Zq81aaWc77Tt0VbNm4",
             "k3j9xq2mlp0zq81bbwc77tt0vbnm4xz",
+            "WwQA6ad5KCLUULW1BJMiNxojs7duHGDcZeySvMiv",
             "7Fq1/kP0z+Xw93LmVtYc5BnRj2Hd8sGa",
         ],
     );
@@ -356,6 +357,7 @@ fn random_values_in_text() {
         "3f2504e0-4f89-11d3-9a0c-0305e82c3301",
         "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
         "getElementsByClassNameAndThenSome2",
+        "XMLHttpRequestUploadEventTargetUTF8BOM16",
         "/assets/images/2026/wireless-headphones",
         "wireless-headphones-black-leather-case-2026",
         "sha384-oqVuAfXRKap7fdgcCY5uykM6R9GqQ8Kuxy9rx7HNQlGYl1kPzQho1wx4JwY8wC",
