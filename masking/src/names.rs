@@ -75,7 +75,7 @@ const EXACT: &[(Rule, &str)] = &[
          pesel cpf cnpj cpfcnpj aadhaar aadhar dni nie nif nifnumber documentonacional nir insee numerosecu numsecu securitesociale bsn \
          burgerservicenummer rijksregisternummer numeronational niss sin socialinsurancenumber tfn taxfilenumber steuerid steuernummer \
          steueridentifikationsnummer idnr sozialversicherungsnummer svnr ahv ahvnummer avs hetu henkilotunnus fodselsnummer fnr \
-         cprnummer cprnumber tckimlik tckimlikno kimlikno tckn curp rfc rut cedula idnumber said rsaid saidnumber jmbg oib egn cnp rodnecislo \
+         cprnummer cprnumber tckimlik tckimlikno kimlikno tckn curp rfc rut cedula idnumber rsaid saidnumber jmbg oib egn cnp rodnecislo \
          mynumber residentid residentidnumber shenfenzheng nricnumber nric nhsnumber medicare medicarenumber",
     ),
     (
@@ -156,7 +156,7 @@ const EXACT: &[(Rule, &str)] = &[
          tracestate b3 xb3traceid xcache xservedby servertiming reportto nel link vary baggage accept acceptencoding acceptlanguage \
          cachecontrol hash sha sha1 sha256 sha384 sha512 md5 checksum crc32 integrity sri commit commitsha revision rev build buildhash \
          cursor after before nextcursor prevcursor endcursor startcursor slug href src srcset url uri path file filename image icon \
-         thumbnail avatar picture photo logo sourcemap version blurhash class classname style d points viewbox",
+         thumbnail avatar picture photo logo sourcemap blurhash class classname style d points viewbox",
     ),
 ];
 
@@ -197,7 +197,7 @@ const QUALIFIERS: &str = "x http data user customer client my new old current pr
 const FILLERS: &str = "number no num nr value text string str field input";
 
 /// Names that are no longer what they were with a word before them: `data-cell`, `home-page`.
-const WHOLE_ONLY: &str = "cell pw auth login rfc sin nie said mail session sess ein pass rut ua";
+const WHOLE_ONLY: &str = "cell pw auth login rfc sin nie mail session sess ein pass rut ua";
 
 /// Cookies that hold a preference, when their value is short.
 const PREFERENCES: &str = "theme lang language locale currency country region tz timezone darkmode colormode view layout \
@@ -563,6 +563,13 @@ mod tests {
         assert_eq!(names.cookie_rule("visitor_id", b"s3cr3t!"), Some(Rule::Mask(Kind::Cookie)));
         assert_eq!(names.cookie_rule("sid", b"abc"), Some(Rule::Mask(Kind::Session)));
         assert_eq!(names.cookie_rule("theme", b"9f86d081884c7d659a2f"), Some(Rule::Mask(Kind::Cookie)));
+    }
+
+    #[test]
+    fn no_name_is_in_two_lists() {
+        let all: Vec<&str> = EXACT.iter().flat_map(|(_, names)| names.split_whitespace()).collect();
+        let twice: Vec<_> = all.iter().enumerate().filter(|(i, name)| all[..*i].contains(name)).collect();
+        assert!(twice.is_empty(), "{twice:?}");
     }
 
     #[test]

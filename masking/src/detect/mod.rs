@@ -89,7 +89,7 @@ impl Detectors {
         (
             Detectors::RANDOM,
             "random",
-            "one run of 20 to 512 characters of mixed classes with 100 bits; no hex, no path, no text or image in base64",
+            "one run of 20 to 512 characters of mixed classes with 100 bits (80 from 32 characters on); no hex, no path, no text or image in base64",
         ),
         (
             Detectors::UUID,

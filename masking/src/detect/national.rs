@@ -26,11 +26,11 @@ pub(crate) enum Field {
 /// How a day is written.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Date {
-    /// Two digits of the year, 1930 to 2029.
+    /// Two digits of the year, 1926 to 2025: nobody is born in the future.
     Ymd,
     /// The same from the day on.
     Dmy,
-    /// Four digits of the year, 1900 to 2029.
+    /// Four digits of the year, 1900 to 2025.
     FullYmd,
     /// Poland's: from 2000 on twenty is added to the month.
     Pesel,
@@ -236,15 +236,15 @@ impl Date {
     /// First day and last, in days since 1970-01-01.
     pub(crate) fn span(self) -> (i64, i64) {
         use crate::pseudonym::days_from_civil;
-        let first = if matches!(self, Date::Ymd | Date::Dmy) { 1930 } else { 1900 };
-        (days_from_civil(first, 1, 1), days_from_civil(2030, 1, 1) - 1)
+        let first = if matches!(self, Date::Ymd | Date::Dmy) { 1926 } else { 1900 };
+        (days_from_civil(first, 1, 1), days_from_civil(2026, 1, 1) - 1)
     }
 
     /// The day that is written there; `None` when there is none.
     pub(crate) fn read(self, text: &[u8]) -> Option<i64> {
         use crate::pseudonym::{civil_from_days, days_from_civil};
         let number = |from: usize, to: usize| text.get(from..to).and_then(value).map(i64::from);
-        let century = |year: i64| if year < 30 { 2000 + year } else { 1900 + year };
+        let century = |year: i64| if year < 26 { 2000 + year } else { 1900 + year };
         let (year, month, day) = match self {
             Date::Ymd => (century(number(0, 2)?), number(2, 4)?, number(4, 6)?),
             Date::Dmy => (century(number(4, 6)?), number(2, 4)?, number(0, 2)?),

@@ -14,24 +14,38 @@ pub(crate) fn begins(value: &[u8]) -> bool {
     value.starts_with(BEGIN)
 }
 
-/// Those in a text, each from its BEGIN to the last dash of its END; to the end of the text where that is missing.
+/// A body of fewer characters is an example, or the armour alone in a program that makes keys.
+const SHORTEST: usize = 16;
+
+/// What may stand between the armour's lines: base64, white space, `\n` where nobody undid the escape, headers (RFC 1421).
+fn may_stand(b: u8) -> bool {
+    b.is_ascii_alphanumeric() || b.is_ascii_whitespace() || b"+/=\\:,.-".contains(&b)
+}
+
+/// Those in a text, each from its BEGIN to the last dash of its END; where that is missing, as far as a key can go on.
 pub(super) fn private_keys(text: &[u8], found: &mut Vec<Found>) {
-    let mut after = 0;
     static FINDER: LazyLock<memchr::memmem::Finder<'static>> =
         LazyLock::new(|| memchr::memmem::Finder::new(BEGIN));
+    let mut after = 0;
     for at in FINDER.find_iter(text) {
         if at < after {
             continue;
         }
-        let rest = &text[at + BEGIN.len()..];
-        let Some(label) = label(rest) else { continue };
+        let Some(label) = label(&text[at + BEGIN.len()..]) else { continue };
         if memchr::memmem::find(label, b"PRIVATE KEY").is_none() {
             continue;
         }
-        let end = memchr::memmem::find(rest, END)
-            .filter(|end| rest[end + END.len()..].starts_with(label))
-            .map_or(text.len(), |end| at + BEGIN.len() + end + END.len() + label.len() + DASHES.len());
-        after = end.min(text.len());
+        let body = at + BEGIN.len() + label.len() + DASHES.len();
+        let len = text[body..].iter().take_while(|b| may_stand(**b)).count();
+        let closed = memchr::memmem::find(&text[body..body + len], END);
+        let len = closed.unwrap_or(len);
+        let symbols = text[body..body + len].iter().filter(|b| b.is_ascii_alphanumeric()).take(SHORTEST);
+        if symbols.count() < SHORTEST {
+            continue;
+        }
+        let tail = [END, label, DASHES].concat();
+        let whole = text[body + len..].starts_with(&tail);
+        after = body + len + if whole { tail.len() } else { 0 };
         found.push(Found { range: at..after, kind: Kind::PrivateKey });
     }
 }

@@ -7,8 +7,10 @@ use base64::Engine as _;
 use super::before;
 use crate::entropy;
 
-/// Bits that a value has at least to be taken for random.
+/// Bits that a value has at least to be taken for random; of a long one, in which some letters look like words by chance, less.
 const BITS: f64 = 100.0;
+const BITS_OF_LONG: f64 = 80.0;
+const LONG: usize = 32;
 /// Shorter ones are names of things; longer ones are documents.
 const LENGTHS: std::ops::RangeInclusive<usize> = 20..=512;
 
@@ -28,7 +30,8 @@ pub(super) fn within(text: &[u8], start: usize, end: usize) -> Option<Range<usiz
     {
         return None;
     }
-    (!is_path(value) && entropy::random_bits(value) >= BITS && !is_readable(value)).then_some(start..end)
+    let wanted = if value.len() < LONG { BITS } else { BITS_OF_LONG };
+    (!is_path(value) && entropy::random_bits(value) >= wanted && !is_readable(value)).then_some(start..end)
 }
 
 /// Letters in both cases and digits; or, without separators, letters that are no hex digits with digits among them.

@@ -303,6 +303,8 @@ fn interface_addresses_in_text() {
 fn keys_in_text() {
     are(Kind::PrivateKey, &[PEM]);
     assert_eq!(names("-----BEGIN PUBLIC KEY-----\nMIGE\n-----END PUBLIC KEY-----"), []);
+    let code = r#"return "-----BEGIN PRIVATE KEY-----\n" + body + "\n-----END PRIVATE KEY-----";"#;
+    assert_eq!(names(code), []);
     let cut = &PEM[..60];
     assert_eq!(names(cut), [(cut, Kind::PrivateKey)]);
     let github = format!("ghp_{0}{1}", "zz7aBcDeFgHiJkLmNoPqRsTuVwXyZ1", "4Nk0Ab");
@@ -344,6 +346,7 @@ fn random_values_in_text() {
             "wJa7rXUtnF3MIK7mDKNGbPxRf1CYz",
             "Zk3J9xQ2mLp0Zq81aaWc77Tt0VbNm4",
             "k3j9xq2mlp0zq81bbwc77tt0vbnm4xz",
+            "WwQA6ad5KCLUULW1BJMiNxojs7duHGDcZeySvMiv",
             "7Fq1/kP0z+Xw93LmVtYc5BnRj2Hd8sGa",
         ],
     );
@@ -351,6 +354,7 @@ fn random_values_in_text() {
         "3f2504e0-4f89-11d3-9a0c-0305e82c3301",
         "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
         "getElementsByClassNameAndThenSome2",
+        "XMLHttpRequestUploadEventTargetUTF8BOM16",
         "/assets/images/2026/wireless-headphones",
         "wireless-headphones-black-leather-case-2026",
         "sha384-oqVuAfXRKap7fdgcCY5uykM6R9GqQ8Kuxy9rx7HNQlGYl1kPzQho1wx4JwY8wC",

@@ -121,7 +121,7 @@ impl Scanner<'_> {
         if kind == Kind::Cookie && (value.starts_with(b"/") || value.starts_with(b"http")) {
             return Some(self.free(value, context.inner(None)));
         }
-        if has_percent(value) {
+        if is_percent_encoded(value) {
             let decoded = percent::decode(value, false);
             if std::str::from_utf8(&decoded).is_ok() {
                 let patches = self.value(&decoded, context.inner(rule));
@@ -259,4 +259,28 @@ fn is_graphql(value: &[u8]) -> bool {
 fn has_percent(value: &[u8]) -> bool {
     memchr::memchr_iter(b'%', value)
         .any(|at| value.get(at + 1..at + 3).is_some_and(|d| d.iter().all(u8::is_ascii_hexdigit)))
+}
+
+/// Whether all there is behind percent signs are bytes that somebody would encode: `a%62c` is a password with a percent sign in it.
+fn is_percent_encoded(value: &[u8]) -> bool {
+    let needless = |at: usize| {
+        let digits = value.get(at + 1..at + 3).and_then(|d| std::str::from_utf8(d).ok());
+        digits.and_then(|d| u8::from_str_radix(d, 16).ok()).is_some_and(|b| b.is_ascii_alphanumeric())
+    };
+    has_percent(value) && !memchr::memchr_iter(b'%', value).any(needless)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn letters_and_digits_are_not_percent_encoded() {
+        assert!(is_percent_encoded(b"a%40b%2Bc") && is_percent_encoded(b"100% a%20b"));
+        assert!(
+            !is_percent_encoded(b"Quojor%628kVj")
+                && !is_percent_encoded(b"100%")
+                && !is_percent_encoded(b"a%4")
+        );
+    }
 }

@@ -88,9 +88,17 @@ pub(super) fn cnpj(number: &mut [u8]) -> bool {
 }
 
 /// [Skatteetaten](https://www.skatteetaten.no/en/person/national-registry/identitetsnummer/): where a check would be ten the
-/// number is not given out.
+/// number is not given out. The three digits in between tell the century.
 pub(super) fn norwegian(number: &mut [u8]) -> bool {
     if number.len() != 11 {
+        return false;
+    }
+    let century = match &number[4..6] {
+        year if year < b"26".as_slice() => true,
+        year if year < b"40".as_slice() => number[6] < b'5',
+        _ => number[6] < b'5' || number[6] == b'9',
+    };
+    if !century {
         return false;
     }
     for (at, weights) in [(9, &[3, 7, 6, 1, 8, 9, 4, 5, 2][..]), (10, &[5, 4, 3, 2, 7, 6, 5, 4, 3, 2][..])] {
@@ -109,7 +117,7 @@ pub(super) fn belgian(number: &mut [u8]) -> bool {
         return false;
     }
     let mut digits = number[..9].to_vec();
-    if digits[0] < b'3' {
+    if digits[..2] < b"26"[..] {
         digits.insert(0, b'2');
     }
     last_two(number, 97 - modulo(&digits, 97))
@@ -192,7 +200,13 @@ pub(super) fn italian(number: &mut [u8]) -> bool {
     const ODD: [u32; 26] =
         [1, 0, 5, 7, 9, 13, 15, 17, 19, 21, 2, 4, 18, 20, 11, 3, 6, 8, 12, 14, 16, 10, 22, 25, 24, 23];
     let day = number.get(9..11).and_then(super::value).unwrap_or(0);
-    if !matches!(day, 1..=31 | 41..=71) {
+    let year = number.get(6..8).and_then(super::value).unwrap_or(0);
+    let last_day = match number.get(8) {
+        Some(b'B') => 28 + u32::from(year % 4 == 0),
+        Some(b'D' | b'H' | b'P' | b'S') => 30,
+        _ => 31,
+    };
+    if !(1..=last_day).contains(&day) && !(41..=40 + last_day).contains(&day) {
         return false;
     }
     let sum: u32 = number
