@@ -78,7 +78,7 @@ impl Masker {
     }
 
     /// Masks one exchange. What cannot be read is withheld in the smallest part and counted; the exchange then has
-    /// [`Flag::BodyWithheld`](mynah_traffic::Flag::BodyWithheld). A withheld body is empty, and the head keeps the length that
+    /// [`Flag::BodyWithheld`]. A withheld body is empty, and the head keeps the length that
     /// it had; a head that cannot be read takes its whole message with it.
     ///
     /// `None` when a rule of the policy leaves the whole exchange out.

@@ -208,7 +208,9 @@ impl Names {
         for (name, rule) in &self.exact {
             groups.entry(describe(*rule)).or_default().push((*name).to_owned());
         }
-        groups.values_mut().for_each(|names| names.sort());
+        for names in groups.values_mut() {
+            names.sort();
+        }
         for (ending, rule) in &self.endings {
             groups.entry(describe(*rule)).or_default().push(format!("*{ending}"));
         }
