@@ -9,7 +9,9 @@ fn under(policy: &str, exchanges: &[Exchange]) -> (Vec<Exchange>, Masker) {
 
 fn masked(policy: Policy, exchanges: &[Exchange]) -> (Vec<Exchange>, Masker) {
     let mut learner = Learner::new(policy, Key::from([3; 32]));
-    exchanges.iter().for_each(|e| learner.learn(e));
+    for e in exchanges {
+        learner.learn(e);
+    }
     let mut masker = learner.finish();
     let masked: Vec<_> = exchanges
         .iter()
@@ -330,7 +332,7 @@ fn what_few_clients_share_goes() {
 
 #[test]
 fn limits_are_the_policys() {
-    let big = encode_content(&[mynah_message::Coding::Gzip], &[b'a'; 70_000]).unwrap();
+    let big = encode_content(&[mynah_message::Coding::Gzip], &vec![b'a'; 70_000]).unwrap();
     let all = [exchange(
         message("GET / HTTP/1.1\n", ""),
         message("HTTP/1.1 200 OK\nContent-Encoding: gzip\nContent-Type: text/plain\n", big),
