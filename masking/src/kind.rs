@@ -156,6 +156,15 @@ impl Kind {
             Kind::Card => "card: issuer kept, FF1 on the rest, check digit repaired",
             Kind::Iban => "iban: country and length kept, check digits repaired",
             Kind::Email => "email: one reserved address for each address, whatever its case",
+            Kind::PrivateKey => "private-key: armour and lines kept, another body in base64",
+            Kind::VendorKey => "vendor-key: prefix, length and alphabet kept, a checksum made right",
+            Kind::NationalId => {
+                "national-id: another number of the same scheme, days exist and check digits are right; otherwise a token"
+            }
+            Kind::Phone => "phone: calling code kept; without one a token",
+            Kind::Ip => "ip: prefix-preserving, private stays private, what is no host's stays",
+            Kind::Mac => "mac: another one, written alike, with the bits for group and local kept",
+            Kind::Name => "name: a vowel for a vowel, a consonant for a consonant",
             Kind::Birthdate => "date: another day between 1920 and 2019, written alike",
             _ => "token: same length, same class of each character",
         }

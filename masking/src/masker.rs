@@ -104,6 +104,10 @@ impl Masker {
             return None;
         }
         self.report.exchanges += 1;
+        let keeps = self.scopes.policy().keeps_addresses();
+        if let Some(client) = exchange.connection.client.as_mut().filter(|_| !keeps) {
+            client.set_ip(self.state.pseudonyms.ip(&client.ip()));
+        }
         for _ in 0..cut {
             self.report.quarantine("body-cut");
         }

@@ -33,6 +33,8 @@ pub(crate) struct NameInfo {
     pub(crate) rule: Option<Rule>,
     /// That its value is a person's, and so is a `name` beside it.
     pub(crate) tells_person: bool,
+    /// That a `name` beside it is no person's.
+    pub(crate) tells_thing: bool,
     /// That a `name` below it is a person's.
     pub(crate) is_person: bool,
     /// That it is `name` itself.
@@ -48,6 +50,7 @@ impl NameInfo {
         NameInfo {
             rule: names.rule(name),
             tells_person: names.tells_person(name),
+            tells_thing: Names::tells_thing(name),
             is_person: Names::is_person(name),
             is_name: name == "name",
             is_plain: name.bytes().all(|b| b.is_ascii_alphabetic() || matches!(b, b'_' | b'-' | b'$')),

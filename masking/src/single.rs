@@ -44,7 +44,8 @@ pub const VALUE_KINDS: &[&str] = &[
 /// The built-in policy holds; [`Values`] takes another one, and makes many.
 ///
 /// # Errors
-/// [`Error::UnknownKind`]; [`Error::NotOfKind`] for what is no card number, web token, IBAN, e-mail address or day.
+/// [`Error::UnknownKind`]; [`Error::NotOfKind`] for what is no card number, web token, IBAN, e-mail address, day, IP or
+/// interface address, private key or vendor's key.
 pub fn mask_value(key: &Key, kind: &str, value: &str) -> Result<String, Error> {
     Values::new(Policy::built_in(), key).mask(kind, value)
 }
@@ -95,6 +96,22 @@ impl Values {
             Kind::Birthdate if !pseudonym::is_date(bytes) => {
                 return not("a day that exists, such as 1985-07-21 or 19850721");
             }
+            Kind::Ip if detect::ip::parse(bytes).is_none() => {
+                return not("an IPv4 or IPv6 address, such as 203.0.113.7 or 2001:db8::7");
+            }
+            Kind::Mac if !detect::mac::is_mac(bytes) => {
+                return not(
+                    "six pairs of hex digits with : or - between them, or three groups of four with dots",
+                );
+            }
+            Kind::PrivateKey if !detect::pem::is_private_key(bytes) => {
+                return not("a private key from its BEGIN line to its END line");
+            }
+            Kind::VendorKey if !detect::vendor::is_key(bytes) => {
+                return not(
+                    "a key with the prefix and length of its vendor, such as AKIA and 16 letters and digits",
+                );
+            }
             _ => {}
         }
         Ok(self.made(Rule::Mask(known), value))
@@ -121,6 +138,10 @@ mod tests {
                 "iban" => "DE89370400440532013000",
                 "jwt" => "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJhbm4tMTIzIn0.c2lnbmF0dXJl",
                 "birthdate" => "1985-07-21",
+                "ip" => "203.0.113.7",
+                "mac" => "3c:a4:d8:01:aa:bb",
+                "private-key" => "-----BEGIN PRIVATE KEY-----\nMIGEAgEAMBAGByqG\n-----END PRIVATE KEY-----",
+                "vendor-key" => "AKIAIOSFODNN7EXAMPLE",
                 _ => "k3J9xQ2mLp0Z",
             };
             let masked = mask_value(&key, kind, value).unwrap();
@@ -132,6 +153,18 @@ mod tests {
             assert!(matches!(mask_value(&key, "birthdate", day), Err(Error::NotOfKind { .. })), "{day}");
         }
         assert!(mask_value(&key, "birthdate", "1885-07-21T00:00:00Z").is_ok());
+        for (kind, none) in [
+            ("ip", "203.0.113"),
+            ("mac", "3c:a4:d8:01:aa"),
+            ("private-key", "MIGEAgEAMBAGByqG"),
+            ("vendor-key", "AKIAIOSFODNN7"),
+            ("iban", "DE89370400440532013001"),
+            ("email", "ann"),
+        ] {
+            assert!(matches!(mask_value(&key, kind, none), Err(Error::NotOfKind { .. })), "{kind}");
+        }
+        assert_eq!(mask_value(&key, "ip", "127.0.0.1").unwrap(), "127.0.0.1");
+        assert!(mask_value(&key, "national-id", "anything 17").is_ok());
         let error = mask_value(&key, "card", "4111111111111112").unwrap_err().to_string();
         assert!(!error.contains("4111"), "{error}");
     }

@@ -1,10 +1,13 @@
 //! One look at a text for the bytes without which no detector can find anything in it.
 
+use super::Detectors;
+
 /// Which telling bytes a text has.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Signs {
     bits: u8,
     digits: usize,
+    capitals: usize,
 }
 
 const AT: u8 = 1;
@@ -12,10 +15,13 @@ const PERCENT: u8 = 1 << 1;
 const EQUALS: u8 = 1 << 2;
 const DOT: u8 = 1 << 3;
 const Y: u8 = 1 << 4;
+const DASH: u8 = 1 << 5;
+const COLON: u8 = 1 << 6;
+const PLUS: u8 = 1 << 7;
 
 impl Signs {
     pub(crate) fn of(text: &[u8]) -> Signs {
-        let mut signs = Signs { bits: 0, digits: 0 };
+        let mut signs = Signs { bits: 0, digits: 0, capitals: 0 };
         let (chunks, rest) = text.as_chunks::<16>();
         for chunk in chunks {
             signs.add(chunk);
@@ -33,14 +39,23 @@ impl Signs {
     fn add(&mut self, chunk: &[u8; 16]) {
         let mut bits = [0; 16];
         let mut digits = 0;
+        let mut capitals = 0;
         for (bits, b) in bits.iter_mut().zip(chunk) {
             let sign = |is: u8, bit: u8| if *b == is { bit } else { 0 };
-            *bits =
-                sign(b'@', AT) | sign(b'%', PERCENT) | sign(b'=', EQUALS) | sign(b'.', DOT) | sign(b'y', Y);
+            *bits = sign(b'@', AT)
+                | sign(b'%', PERCENT)
+                | sign(b'=', EQUALS)
+                | sign(b'.', DOT)
+                | sign(b'y', Y)
+                | sign(b'-', DASH)
+                | sign(b':', COLON)
+                | sign(b'+', PLUS);
             digits += u8::from(b.wrapping_sub(b'0') < 10);
+            capitals += u8::from(b.wrapping_sub(b'A') < 26);
         }
         self.bits |= bits.iter().fold(0, |all, bits| all | bits);
         self.digits += usize::from(digits);
+        self.capitals += usize::from(capitals);
     }
 
     fn has(self, bits: u8) -> bool {
@@ -52,9 +67,31 @@ impl Signs {
         self.has(EQUALS) || self.has(AT)
     }
 
-    /// Whether an address, a web token or a card number can be in a text of that length.
-    pub(crate) fn may_tell(self, len: usize) -> bool {
-        self.has(AT) || self.digits >= 13 || len >= 20 && self.has(DOT | Y)
+    /// Those of the detectors that can find anything in a text of that length.
+    pub(crate) fn possible(self, len: usize, which: Detectors) -> Detectors {
+        let some = |can: bool, detectors: Detectors| if can { detectors } else { Detectors::NONE };
+        let (digits, capitals) = (self.digits, self.capitals);
+        let possible = some(self.has(AT), Detectors::EMAIL)
+            .with(some(len >= 20 && self.has(DOT | Y), Detectors::JWT))
+            // As long as one armour's words.
+            .with(some(len >= 32 && capitals >= 10 && self.has(DASH), Detectors::PRIVATE_KEY))
+            // Of keys without digits the few that there are have capital letters.
+            .with(some(len >= 20 && (digits > 0 || capitals >= 4), Detectors::VENDOR_KEY))
+            .with(some(len >= 20 && digits > 0, Detectors::RANDOM))
+            .with(some(len >= 36 && self.has(DASH), Detectors::UUID))
+            .with(some(len >= 14 && self.bits & (COLON | DASH | DOT) != 0, Detectors::MAC))
+            .with(some(digits >= 4 && self.has(DOT) || digits > 0 && self.has(COLON), Detectors::IP));
+        if digits < 7 {
+            return possible.only(which);
+        }
+        possible
+            .with(some(digits >= 13, Detectors::CARD))
+            // Malta's have five digits besides the check digits.
+            .with(some(len >= 15, Detectors::IBAN))
+            .with(some(digits >= 9 && self.has(DASH), Detectors::SSN))
+            .with(some(len >= 9, Detectors::NATIONAL))
+            .with(some(digits >= 8 && self.has(PLUS), Detectors::PHONE))
+            .only(which)
     }
 
     pub(crate) fn has_percent(self) -> bool {
@@ -69,12 +106,30 @@ mod tests {
     use super::*;
     use crate::detect::detect;
 
+    #[test]
+    fn nothing_is_ruled_out_that_is_there() {
+        for (which, name, text) in crate::detect::tests::ONE_OF_EACH {
+            let signs = Signs::of(text.as_bytes());
+            assert!(signs.possible(text.len(), *which).has(*which), "{name}: {text}");
+            assert!(!detect(text.as_bytes(), *which).is_empty(), "{name}: {text}");
+        }
+        assert_eq!(Signs::of(b"a plain word").possible(12, Detectors::DEFAULT), Detectors::NONE);
+    }
+
     proptest! {
         #[test]
-        fn what_shows_no_signs_holds_nothing(text in "[ey@.0-9 a-c=%-]{0,60}|[0-9 -]{10,40}|ey[a-zA-Z0-9]{10,30}\\.ey[a-z]{4,8}\\.[a-z]{0,9}") {
-            if !Signs::of(text.as_bytes()).may_tell(text.len()) {
-                prop_assert!(detect(text.as_bytes(), true).is_empty());
+        fn what_shows_no_signs_holds_nothing(text in "[ey@.0-9 a-c=%:+-]{0,60}|[0-9 -]{10,40}|ey[a-zA-Z0-9]{10,30}\\.ey[a-z]{4,8}\\.[a-z]{0,9}|[0-9a-f:.]{7,40}") {
+            let bytes = text.as_bytes();
+            let (all, mut found) = (Signs::of(bytes).possible(bytes.len(), ALL), Vec::new());
+            // Each detector by itself, whatever the signs say.
+            crate::detect::run(bytes, ALL, &mut found);
+            for f in found {
+                let mut again = Vec::new();
+                crate::detect::run(bytes, all, &mut again);
+                prop_assert!(again.contains(&f), "{:?}", f);
             }
         }
     }
+
+    const ALL: Detectors = Detectors::DEFAULT.with(Detectors::UUID);
 }

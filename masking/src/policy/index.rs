@@ -10,7 +10,8 @@ use regex::bytes::Regex;
 use super::glob::Glob;
 use super::path::{self, PathPattern};
 use super::place::{Place, Where};
-use super::rule::OwnRule;
+use super::rule::{Action, OwnRule};
+use crate::detect::Detectors;
 use crate::kind::Kind;
 
 /// The rules that hold, each by its number in the file.
@@ -24,11 +25,14 @@ pub(crate) struct Index {
     detectors: HashMap<Kind, u8>,
     expressions: Vec<(Arc<Regex>, u8)>,
     body: Option<u8>,
+    /// The detectors that look for something.
+    pub(crate) switched: Detectors,
 }
 
 impl Index {
     pub(crate) fn of(rules: &[OwnRule], holds: impl Fn(&OwnRule) -> bool) -> Index {
         let mut index = Index::default();
+        let mut asked = Detectors::NONE;
         for (number, rule) in (0_u8..).zip(rules).filter(|(_, rule)| holds(rule)) {
             for place in &rule.places {
                 match place {
@@ -39,8 +43,17 @@ impl Index {
                     Where::Kind(kind) => {
                         index.kinds.entry(*kind).or_insert(number);
                     }
-                    Where::Detector(kind) => {
-                        index.detectors.entry(*kind).or_insert(number);
+                    Where::Detector(detector) => {
+                        if asked.has(*detector) {
+                            continue;
+                        }
+                        asked = asked.with(*detector);
+                        if rule.action == Action::Keep {
+                            index.switched = index.switched.without(*detector);
+                        } else {
+                            index.switched = index.switched.with(*detector);
+                            index.detectors.entry(detector.kind()).or_insert(number);
+                        }
                     }
                     Where::Matches(expression) => index.expressions.push((Arc::clone(expression), number)),
                     Where::Body => {

@@ -28,6 +28,7 @@ use mynah_traffic::{Exchange, Flag};
 use sha2::{Digest as _, Sha256};
 
 use crate::Error;
+use crate::detect::Detectors;
 use crate::kind::Kind;
 use crate::names::Names;
 pub(crate) use glob::Glob;
@@ -43,6 +44,8 @@ pub struct Policy {
     pub(crate) own: Arc<Vec<OwnRule>>,
     /// Those of them that hold, ready to be asked.
     pub(crate) index: Index,
+    /// The detectors that look for something.
+    pub(crate) detectors: Detectors,
     /// Whether the built-in names and detectors hold.
     pub(crate) built_in: bool,
     /// Whether resource ids go, too.
@@ -69,6 +72,7 @@ impl Policy {
             names: Names::built_in(),
             own: Arc::default(),
             index: Index::default(),
+            detectors: Detectors::DEFAULT,
             built_in: true,
             strict: false,
             k: None,
@@ -156,6 +160,7 @@ impl Policy {
     /// The same policy with those rules only, by number.
     pub(crate) fn indexed(mut self, holds: impl Fn(&OwnRule) -> bool) -> Policy {
         self.index = Index::of(&self.own, holds);
+        self.detectors = self.index.switched;
         self.names.put_own(self.index.names.clone(), self.strict || self.k.is_some());
         self
     }
@@ -171,6 +176,12 @@ impl Policy {
             Kind::Custom(number) => self.rule(number).map_or(CUSTOM, OwnRule::kind_name),
             kind => kind.name(),
         }
+    }
+
+    /// Whether clients' addresses stay: a rule keeps all that are found.
+    pub(crate) fn keeps_addresses(&self) -> bool {
+        let rule = self.index.kind(Kind::Ip).and_then(|number| self.rule(number));
+        rule.is_some_and(|rule| rule.action == Action::Keep)
     }
 
     /// What is done with values of that kind, in a word.

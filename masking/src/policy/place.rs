@@ -8,6 +8,7 @@ use regex::bytes::Regex;
 
 use super::glob::Glob;
 use super::path::PathPattern;
+use crate::detect::Detectors;
 use crate::kind::Kind;
 use crate::names;
 
@@ -20,8 +21,8 @@ pub(crate) enum Where {
     Name(Glob),
     /// What the built-in policy finds to be of that kind.
     Kind(Kind),
-    /// What gives itself away as that kind by its form.
-    Detector(Kind),
+    /// What one detector finds.
+    Detector(Detectors),
     /// What the expression matches in any decoded value or text: its first group, or all of it.
     Matches(Arc<Regex>),
     /// A variable of GraphQL requests.
@@ -188,7 +189,10 @@ impl Where {
                 Ok(Where::Name(Glob::exact(&folded)))
             }
             "kind" => kind(rest).map(Where::Kind),
-            "detector" => kind(rest).map(Where::Detector),
+            "detector" => Detectors::from_name(rest).map(Where::Detector).ok_or_else(|| {
+                let names: Vec<_> = Detectors::ALL.iter().map(|(_, name, _)| *name).collect();
+                format!("where = \"{text}\": '{rest}' is no detector{}", meant(rest, names))
+            }),
             "matches" => {
                 let expression = Regex::new(rest).map_err(|error| {
                     let why = error.to_string();

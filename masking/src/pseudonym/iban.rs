@@ -14,7 +14,7 @@ pub(super) fn iban(pseudonyms: &Pseudonyms, value: &[u8]) -> Option<Vec<u8>> {
     let account = token::token(pseudonyms, compact.get(4..)?);
     compact.splice(4.., account);
     compact[2..4].copy_from_slice(b"00");
-    let check = 98 - detect::iban_remainder(&compact);
+    let check = 98 - detect::iban::iban_remainder(&compact);
     compact[2] = b'0' + (check / 10) as u8;
     compact[3] = b'0' + (check % 10) as u8;
     let mut masked = compact.into_iter();

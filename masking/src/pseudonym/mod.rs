@@ -5,13 +5,21 @@ mod card;
 mod email;
 mod fpe;
 mod iban;
+mod ip;
+mod keys;
+mod mac;
+mod name;
+mod national;
 mod permute;
+mod phone;
 mod token;
+
+use std::net::IpAddr;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
-pub(crate) use token::is_date;
+pub(crate) use token::{civil_from_days, days_from_civil, is_date};
 
 use crate::key::{Key, SubKey};
 use crate::kind::Kind;
@@ -26,6 +34,11 @@ pub(crate) struct Pseudonyms {
     signature: SubKey,
     date: SubKey,
     fpe: SubKey,
+    national: SubKey,
+    phone: SubKey,
+    ip: SubKey,
+    mac: SubKey,
+    name: SubKey,
 }
 
 impl Pseudonyms {
@@ -38,6 +51,11 @@ impl Pseudonyms {
             signature: key.sub("signature"),
             date: key.sub("date"),
             fpe: key.sub("fpe"),
+            national: key.sub("national id"),
+            phone: key.sub("phone"),
+            ip: key.sub("ip"),
+            mac: key.sub("mac"),
+            name: key.sub("name"),
         }
     }
 
@@ -49,6 +67,13 @@ impl Pseudonyms {
             Kind::Email => email::email(&self.email, value),
             Kind::Iban => iban::iban(self, value),
             Kind::Birthdate => token::date(&self.date, value),
+            Kind::PrivateKey => keys::private_key(self, value),
+            Kind::VendorKey => keys::vendor(self, value),
+            Kind::NationalId => national::national(&self.national, value),
+            Kind::Phone => phone::phone(&self.phone, value),
+            Kind::Ip => ip::ip(&self.ip, value),
+            Kind::Mac => mac::mac(&self.mac, value),
+            Kind::Name => name::name(self, value),
             _ => None,
         };
         formatted.unwrap_or_else(|| self.token(value, kind.is_machine_made()))
@@ -75,6 +100,12 @@ impl Pseudonyms {
         fpe::fpe(self, value)
     }
 
+    /// The pseudonym of an address, wherever it was seen: prefix-preserving, one-to-one; private addresses stay private, and what is no
+    /// host's address stays as it is.
+    pub(crate) fn ip(&self, address: &IpAddr) -> IpAddr {
+        ip::address(&self.ip, *address)
+    }
+
     /// A signature of the same form for a web token whose claims have changed, or that nobody may replay.
     pub(crate) fn jwt_signature(&self, token: &[u8], signature: &[u8]) -> Vec<u8> {
         let bytes: Vec<u8> =
@@ -95,7 +126,9 @@ pub(crate) fn segments(value: &[u8]) -> impl Iterator<Item = &[u8]> {
 
 /// Whether a token is made of several segments of which one is a secret by itself.
 pub(crate) fn is_composite(value: &[u8]) -> bool {
-    value.iter().any(|b| is_separator(*b)) && segments(value).any(is_long_segment)
+    !value.starts_with(b"-----BEGIN ")
+        && value.iter().any(|b| is_separator(*b))
+        && segments(value).any(is_long_segment)
 }
 
 /// Whether a segment is a secret by itself.

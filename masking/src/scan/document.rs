@@ -34,8 +34,10 @@ struct Document<'d, 's> {
     matches: &'d [Match],
     at: At,
     stack: Vec<At>,
-    /// Objects that are persons.
+    /// Objects that are persons by their name, those that seem to be by what is in them, and those that are goods.
     persons: HashSet<u64>,
+    persons_within: HashSet<u64>,
+    things: HashSet<u64>,
     documents: u64,
     /// Values under `name`: whose name it is shows when all siblings are known.
     waiting: Vec<(u64, json::Kind, Range<usize>)>,
@@ -59,6 +61,8 @@ impl Scanner<'_> {
             at: At::default(),
             stack: Vec::new(),
             persons: HashSet::new(),
+            persons_within: HashSet::new(),
+            things: HashSet::new(),
             documents: 0,
             waiting: Vec::new(),
             end: 0,
@@ -72,7 +76,8 @@ impl Scanner<'_> {
         };
         document.between(body.len());
         for (object, kind, span) in std::mem::take(&mut document.waiting) {
-            let person = document.persons.contains(&object);
+            let person = document.persons.contains(&object)
+                || document.persons_within.contains(&object) && !document.things.contains(&object);
             document.leaf(kind, &span, person.then_some(Rule::Mask(Kind::Name)));
         }
         (document.plan, coverage)
@@ -201,7 +206,10 @@ impl<'b> json::Events<'b> for Document<'_, '_> {
         self.end = span.end;
         let At { key, object, .. } = self.at;
         if key.tells_person {
-            self.persons.insert(object);
+            self.persons_within.insert(object);
+        }
+        if key.tells_thing {
+            self.things.insert(object);
         }
         if key.is_name && key.rule.is_none() {
             self.waiting.push((object, kind, span));

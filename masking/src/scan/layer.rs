@@ -126,12 +126,19 @@ impl<'v> Layer<'v> {
             return Vec::new();
         }
         let percent = matches!(self.encoding, Encoding::Percent | Encoding::FormPercent);
-        if percent && raw.contains(&b'@') {
-            return value
-                .split(|b| *b == b'@')
-                .map(|v| self.encoding.encode(v))
-                .collect::<Vec<_>>()
-                .join(&b'@');
+        // Of an e-mail address, and of IPv6.
+        let stood = |b: &u8| matches!(b, b'@' | b':') && raw.contains(b);
+        if percent && value.iter().any(stood) {
+            let mut out = Vec::with_capacity(value.len() + 8);
+            for piece in value.split_inclusive(stood) {
+                let (text, mark) = match piece {
+                    [text @ .., mark] if stood(mark) => (text, Some(*mark)),
+                    text => (text, None),
+                };
+                out.extend(self.encoding.encode(text));
+                out.extend(mark);
+            }
+            return out;
         }
         self.encoding.encode(value)
     }
@@ -280,6 +287,7 @@ mod tests {
         assert_eq!(lifted("q&amp;a&#43;b", Encoding::HtmlAttr, 2..5, "c+d"), "q&amp;c&#43;d");
         assert_eq!(lifted(r"\x61bc", Encoding::ScriptString, 0..2, "zz"), "zzc");
         assert_eq!(lifted("ann@x.io", Encoding::FormPercent, 0..8, "bobby@y.example"), "bobby@y.example");
+        assert_eq!(lifted("2a::7", Encoding::FormPercent, 0..5, "2b:c:8"), "2b:c:8");
         assert_eq!(lifted("ann%40x.io", Encoding::FormPercent, 0..8, "bobby@y.example"), "bobby%40y.example");
     }
 

@@ -25,6 +25,7 @@ mod value;
 
 use std::ops::Range;
 
+use crate::detect::Detectors;
 use crate::kind::Kind;
 use crate::learned::Match;
 use crate::memo::Memo;
@@ -103,7 +104,7 @@ pub(crate) enum Met {
 pub(crate) struct Context {
     /// What its name says.
     pub(crate) rule: Option<Rule>,
-    /// Whether digits may be a card's: not in path segments, where resource ids stand.
+    /// False in path segments, where resource ids stand that are as random as secrets: these stay there.
     pub(crate) cards: bool,
     /// How many values it is in.
     pub(crate) depth: u8,
@@ -120,8 +121,17 @@ impl Context {
     fn why(self) -> Why {
         match self.rule {
             Some(Rule::Own(number)) => Why::Rule(number),
-            Some(Rule::Id) | None => Why::Known,
+            Some(Rule::Id | Rule::Without(_)) | None => Why::Known,
             Some(_) => Why::Name,
+        }
+    }
+
+    /// Those of these detectors that look at it.
+    pub(crate) fn detectors(self, all: Detectors) -> Detectors {
+        let which = if self.cards { all } else { all.in_path() };
+        match self.rule {
+            Some(Rule::Without(detectors)) => which.without(detectors),
+            _ => which,
         }
     }
 

@@ -38,7 +38,7 @@ impl Scanner<'_> {
             let (parent, key) = split(found.path);
             persons.note(&self.policy.names, parent, &key);
             if found.kind != json::Kind::Literal {
-                let rule = self.policy.names.rule(&key).or(context.rule);
+                let rule = Rule::stronger(self.policy.names.rule(&key), context.rule);
                 // Whose name it is shows when all siblings are known.
                 let parent = (rule.is_none() && key == "name").then(|| parent.to_owned());
                 leaves.push((rule, parent, found.kind, found.span));
@@ -71,14 +71,14 @@ impl Scanner<'_> {
     /// The patches of a number: whole or not at all.
     pub(crate) fn number(&mut self, raw: &[u8], context: Context) -> Vec<Patch> {
         let patches = match context.rule {
-            Some(_) => self.value(raw, context),
-            None => match self.sink.known(raw) {
+            Some(rule) if !matches!(rule, Rule::Without(_)) => self.value(raw, context),
+            _ => match self.sink.known(raw) {
                 Some(kind) => self.replaced(kind, raw, Why::Known),
-                None if context.cards && detect::is_card(raw) => {
-                    self.whole_because(Kind::Card, raw, Why::Detector)
-                }
                 None if self.policy.index.whole_match(raw).is_some() => self.free(raw, context),
-                None => Vec::new(),
+                None => match detect::number_shape(raw, context.detectors(self.policy.detectors)) {
+                    Some(kind) => self.whole_because(kind, raw, Why::Detector),
+                    None => Vec::new(),
+                },
             },
         };
         patches.into_iter().filter(|p| p.range == (0..raw.len())).collect()
@@ -157,19 +157,26 @@ impl Scanner<'_> {
 
 /// Objects in a JSON document that are about a person.
 #[derive(Default)]
-pub(super) struct Persons(HashSet<String>);
+pub(super) struct Persons {
+    persons: HashSet<String>,
+    things: HashSet<String>,
+}
 
 impl Persons {
     /// Takes note of a key and the object that it stands in.
     pub(super) fn note(&mut self, names: &Names, parent: &str, key: &str) {
-        if names.tells_person(key) && !self.0.contains(parent) {
-            self.0.insert(parent.to_owned());
+        if names.tells_person(key) && !self.persons.contains(parent) {
+            self.persons.insert(parent.to_owned());
+        }
+        if Names::tells_thing(key) && !self.things.contains(parent) {
+            self.things.insert(parent.to_owned());
         }
     }
 
     /// What a `name` in that object is.
     pub(super) fn rule(&self, parent: &str) -> Option<Rule> {
-        let person = self.0.contains(parent) || Names::is_person(&split(parent).1);
+        let person = self.persons.contains(parent) && !self.things.contains(parent)
+            || Names::is_person(&split(parent).1);
         person.then_some(Rule::Mask(Kind::Name))
     }
 }

@@ -10,7 +10,7 @@ use super::layer::Layer;
 use super::nested::split;
 use super::{Context, Patch, Scanner, Why};
 use crate::kind::Kind;
-use crate::names::Rule;
+use crate::names::{Names, Rule};
 
 /// A range of a part and what is to stand there.
 #[derive(Debug)]
@@ -168,7 +168,7 @@ impl Scanner<'_> {
         let memo = &mut *self.memo;
         let mut named = |name: &str| memo.name(names, name.as_bytes()).rule;
         let rule = match &leaf.locator {
-            Locator::Cookie { name } => names.cookie_rule(name, &leaf.value),
+            Locator::Cookie { name } => Names::cookie(named(name), name, &leaf.value),
             // On the wrong side these are not taken apart, so all of them goes.
             Locator::Header { name, .. } if name.eq_ignore_ascii_case("cookie") && side == Side::Response => {
                 Some(Rule::Mask(Kind::Cookie))

@@ -4,8 +4,8 @@ use mynah_message::{Encoding, percent};
 
 use super::layer::Layer;
 use super::{Context, Patch, Scanner, Why, merge, shift};
-use crate::detect;
 use crate::detect::signs::Signs;
+use crate::detect::{self, Detectors};
 use crate::kind::Kind;
 use crate::names::{self, Rule};
 
@@ -33,7 +33,7 @@ impl Scanner<'_> {
             Some(Rule::Mask(kind)) => self.named(kind, value, context),
             Some(Rule::Credentials) => self.credentials(value, context, false),
             Some(Rule::Challenge) => self.credentials(value, context, true),
-            None => self.free(value, context),
+            Some(Rule::Without(_)) | None => self.free(value, context),
         }
     }
 
@@ -61,14 +61,38 @@ impl Scanner<'_> {
         if kind.is_machine_made() && names::is_no_secret(value) {
             return Vec::new();
         }
+        // A message's code goes by the name of an interface's address.
+        let kind = if kind == Kind::Mac && !detect::mac::is_mac(value) { Kind::Signature } else { kind };
         if context.depth < self.policy.depth
             && let Some(patches) = self.named_nested(kind, value, context)
         {
             return patches;
         }
+        if kind == Kind::Ip {
+            return self.addresses(value);
+        }
         // What was noted under that kind already has no other form.
         let shape = if self.sink.noted(kind, value) { None } else { detect::shape(value) };
         self.whole(shape.unwrap_or(kind), value)
+    }
+
+    /// Under the name of addresses there may stand a list of them, with ports, words and the servers' own: each is one value.
+    fn addresses(&mut self, value: &[u8]) -> Vec<Patch> {
+        let found = detect::ip::addresses(value);
+        if found.is_empty() && !detect::ip::holds_any(value) {
+            // An address as one number, or hashed; but not `unknown`.
+            return if value.iter().any(u8::is_ascii_digit) {
+                self.whole(Kind::Ip, value)
+            } else {
+                Vec::new()
+            };
+        }
+        let mut patches = Vec::new();
+        for range in found {
+            let text = &value[range.clone()];
+            patches.extend(shift(self.whole(Kind::Ip, text), range.start));
+        }
+        patches
     }
 
     /// Under the name of a secret there may stand something that holds the secret.
@@ -119,8 +143,9 @@ impl Scanner<'_> {
             let matches = self.sink.matches(value);
             merge(&mut patches, self.sink.sweep(self.policy, value, matches, false));
         }
-        if signs.may_tell(value.len()) {
-            for found in detect::detect(value, context.cards) {
+        let possible = signs.possible(value.len(), context.detectors(self.policy.detectors));
+        if possible != Detectors::NONE {
+            for found in detect::detect_possible(value, possible) {
                 let range = found.range;
                 let text = &value[range.clone()];
                 // Known or not, it would have been found.

@@ -1,0 +1,111 @@
+//! Values of which nothing is known but that no one made them up: long, of mixed characters, without words.
+
+use std::ops::Range;
+
+use base64::Engine as _;
+
+use super::before;
+use crate::entropy;
+
+/// Bits that a value has at least to be taken for random.
+const BITS: f64 = 100.0;
+/// Shorter ones are names of things; longer ones are documents.
+const LENGTHS: std::ops::RangeInclusive<usize> = 20..=512;
+
+/// The random value in a word, whole.
+pub(super) fn within(text: &[u8], start: usize, end: usize) -> Option<Range<usize>> {
+    let padding = text[end..].iter().take(2).take_while(|b| **b == b'=').count();
+    let end = end + padding;
+    let value = &text[start..end];
+    if !LENGTHS.contains(&value.len()) || value.starts_with(b"--") || !is_mixed(value) {
+        return None;
+    }
+    // Part of something longer that has a meaning of its own: a file's name, an encoded image, a web token, a digest's name.
+    if text.get(end) == Some(&b'.') && text.get(end + 1).is_some_and(u8::is_ascii_alphanumeric)
+        || matches!(before(text, start), Some(b'.' | b'%' | b'@' | b'#'))
+        || text[..start].ends_with(b"base64,")
+        || [&b"sha256-"[..], b"sha384-", b"sha512-", b"sha1-", b"md5-"].iter().any(|p| value.starts_with(p))
+    {
+        return None;
+    }
+    (!is_path(value) && entropy::random_bits(value) >= BITS && !is_readable(value)).then_some(start..end)
+}
+
+/// Letters in both cases and digits; or, without separators, letters that are no hex digits with digits among them.
+fn is_mixed(value: &[u8]) -> bool {
+    let (mut digits, mut upper, mut lower) = (0, 0, 0);
+    for b in value {
+        digits += usize::from(b.is_ascii_digit());
+        upper += usize::from(b.is_ascii_uppercase());
+        lower += usize::from(b.is_ascii_lowercase());
+    }
+    if digits == 0 {
+        return false;
+    }
+    if upper > 0 && lower > 0 {
+        // A UUID with a word before it is mixed too.
+        return memchr::memchr(b'-', value).is_none() || !value.windows(36).any(is_uuid);
+    }
+    let plain = digits + upper + lower == value.len();
+    plain && value.len() >= 24 && digits >= 3 && value.iter().any(|b| matches!(b | 0x20, b'g'..=b'z'))
+}
+
+/// Whether slashes divide names rather than stand by chance: base64 has one in thirty characters or so.
+fn is_path(value: &[u8]) -> bool {
+    let slashes = memchr::memchr_iter(b'/', value).count();
+    slashes > 0
+        && (value.starts_with(b"/")
+            || slashes * 12 > value.len()
+            || value.split(|b| *b == b'/').any(|piece| piece.len() >= 3 && entropy::random_bits(piece) < 5.0))
+}
+
+/// Whether it is base64 of a text or an image: that is for others to look into.
+fn is_readable(value: &[u8]) -> bool {
+    use base64::alphabet;
+    use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
+    const CONFIG: GeneralPurposeConfig = GeneralPurposeConfig::new()
+        .with_decode_allow_trailing_bits(true)
+        .with_decode_padding_mode(DecodePaddingMode::Indifferent);
+    const STANDARD: GeneralPurpose = GeneralPurpose::new(&alphabet::STANDARD, CONFIG);
+    const URL_SAFE: GeneralPurpose = GeneralPurpose::new(&alphabet::URL_SAFE, CONFIG);
+    const FILES: &[&[u8]] = &[
+        b"\x89PNG",
+        b"\xff\xd8\xff",
+        b"GIF8",
+        b"RIFF",
+        b"%PDF",
+        b"PK\x03\x04",
+        b"\x1f\x8b",
+        b"wOF",
+        b"\0\x01\0\0",
+        b"\x28\xb5\x2f\xfd",
+        b"<svg",
+    ];
+    let Ok(decoded) = STANDARD.decode(value).or_else(|_| URL_SAFE.decode(value)) else { return false };
+    let printable = decoded.iter().filter(|b| matches!(b, b' '..=b'~' | b'\n' | b'\r' | b'\t')).count();
+    FILES.iter().any(|f| decoded.starts_with(f))
+        || printable * 10 >= decoded.len() * 9
+        || std::str::from_utf8(&decoded).is_ok()
+}
+
+/// 8-4-4-4-12 hex digits, [RFC 9562](https://www.rfc-editor.org/rfc/rfc9562).
+pub(super) fn is_uuid(value: &[u8]) -> bool {
+    // In the form that compilers make vector instructions of.
+    value.len() == 36
+        && [8, 13, 18, 23].iter().all(|at| value[*at] == b'-')
+        && value.iter().map(|b| u8::from(b.is_ascii_hexdigit()) + u8::from(*b == b'-')).sum::<u8>() == 36
+}
+
+/// Whether a value is a moment, as machines write it ([RFC 3339](https://www.rfc-editor.org/rfc/rfc3339)): digits, and nothing to be found
+/// in them.
+pub(super) fn is_moment(value: &[u8]) -> bool {
+    (16..=35).contains(&value.len())
+        && value[4] == b'-'
+        && value[7] == b'-'
+        && value[13] == b':'
+        && matches!(value[10], b'T' | b' ')
+        && value
+            .iter()
+            .enumerate()
+            .all(|(i, b)| b.is_ascii_digit() || matches!(b, b'-' | b':' | b'.' | b'+' | b'Z') || i == 10)
+}
