@@ -143,6 +143,7 @@ impl Masker {
     /// Who checks the exchanges that were masked so far.
     pub fn auditor(&self) -> Auditor {
         Auditor::new(self.state.known.clone(), self.state.issued.clone())
+            .with_limits(self.scopes.policy().limits)
     }
 
     /// For a recording's header: the key's name and the policy's hash.

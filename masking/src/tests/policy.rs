@@ -378,6 +378,16 @@ fn limits_are_the_policys() {
     assert_eq!(masker.report().quarantined["too-large"], 1);
     let (_, masker) = under("[limits]\ndecoded = '1MiB'\n", &all);
     assert_eq!(masker.report().quarantined_total(), 0);
+    // The audit opens as far: it would find what is beyond the usual limit unreadable.
+    let big = encode_content(&[mynah_message::Coding::Gzip], &vec![b'a'; 2 << 20]).unwrap();
+    let all = [exchange(
+        message("GET / HTTP/1.1\n", ""),
+        message("HTTP/1.1 200 OK\nContent-Encoding: gzip\nContent-Type: text/plain\n", big),
+    )];
+    let (_, masker) = under("", &all);
+    assert_eq!(masker.report().quarantined["too-large"], 1);
+    let (_, masker) = under("[limits]\nratio = 10000\n", &all);
+    assert_eq!(masker.report().quarantined_total(), 0);
 }
 
 #[test]
