@@ -1,5 +1,6 @@
 //! `mynah capture`: inputs → a masked, sealed recording.
 
+use std::fmt::Write as _;
 use std::path::PathBuf;
 
 use mynah_capture::Feed;
@@ -249,7 +250,10 @@ fn sealed(made: &Made) -> Option<Result<Report, Failure>> {
         let mut hasher = HashWriter(sha2::Sha256::new());
         let bytes = std::io::copy(&mut std::fs::File::open(&made.path)?, &mut hasher)?;
         let name = made.path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        let sha256 = hasher.0.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
+        let mut sha256 = String::with_capacity(64);
+        for byte in hasher.0.finalize() {
+            let _ = write!(sha256, "{byte:02x}");
+        }
         Ok(SealedFile { name, bytes, sha256 })
     };
     Some(describe().map_err(|error| mynah_traffic::Error::io(&made.path, error)).exits(Exit::Usage).map(

@@ -1,5 +1,7 @@
 //! The masking policy: a file of the user's, what the command line says about it, gates and reports.
 
+use std::fmt::Write as _;
+
 use serde_json::{Value, json};
 
 use crate::common::{Place, fixture, run_json, shop_for};
@@ -317,8 +319,9 @@ fn what_few_share_goes_from_files() {
     let place = Place::new();
     let mut log = String::new();
     for client in 1..=6 {
-        log += &format!(
-            "192.0.2.{client} - - [01/Jan/2026:00:00:0{client} +0000] \"GET /guides/winter?ref=news HTTP/1.1\" 200 5 \"-\" \"x\"\n"
+        let _ = writeln!(
+            log,
+            "192.0.2.{client} - - [01/Jan/2026:00:00:0{client} +0000] \"GET /guides/winter?ref=news HTTP/1.1\" 200 5 \"-\" \"x\""
         );
     }
     log += "192.0.2.9 - - [01/Jan/2026:00:00:09 +0000] \"GET /guides/annsmith?ref=private HTTP/1.1\" 200 5 \"-\" \"x\"\n";

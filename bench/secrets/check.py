@@ -319,9 +319,9 @@ def measure(args, folder):
     known = {r.field.value for r in survived}
     for name, found in others.items():
         print(f"found in {name}: {len(found)} values, {len(found - known)} of them nowhere else")
-    clients = {session.client[8:] for session, *_ in exchanges}
-    kept = len(clients & {head.split()[1][8:16] for head in heads(at("out.gor"))})
-    print(f"client addresses of connections that stand in the export: {kept} of {len(clients)}")
+    told = {int(words[2]): words[1][8:16] for words in map(str.split, heads(at("out.gor"))) if words[0] == "1"}
+    kept = sum(told.get(when) == session.client[8:16] for session, when, *_ in exchanges)
+    print(f"client addresses that stand in the export as they were: {kept} of {len(exchanges)}")
 
     invalid = formats(results, args.examples)
     unequal = equalities(results, args.examples)

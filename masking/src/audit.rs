@@ -23,6 +23,8 @@ const ROUNDS: usize = 2;
 pub struct Auditor {
     known: Known,
     issued: Issued,
+    /// How far bodies are opened: as far as when they were masked.
+    limits: Limits,
     exchange: u64,
     findings: Findings,
 }
@@ -67,7 +69,12 @@ impl std::error::Error for Findings {}
 
 impl Auditor {
     pub(crate) fn new(known: Known, issued: Issued) -> Auditor {
-        Auditor { known, issued, exchange: 0, findings: Findings::default() }
+        Auditor { known, issued, limits: Limits::default(), exchange: 0, findings: Findings::default() }
+    }
+
+    /// Opens bodies as far as that.
+    pub(crate) fn with_limits(self, limits: Limits) -> Auditor {
+        Auditor { limits, ..self }
     }
 
     /// Looks at one exchange.
@@ -91,7 +98,7 @@ impl Auditor {
     fn message(&mut self, side: Side, message: &Message, exchange: &Exchange) {
         self.search(side, "head", &message.head);
         self.search(side, "trailers", &message.trailers);
-        let opened = View::open(message, &Limits::default());
+        let opened = View::open(message, &self.limits);
         if opened.is_err() {
             self.report(side, "body", "unreadable");
         }

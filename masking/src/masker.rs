@@ -80,7 +80,7 @@ impl Masker {
     }
 
     /// Masks one exchange. What cannot be read is withheld in the smallest part and counted; the exchange then has
-    /// [`Flag::BodyWithheld`](mynah_traffic::Flag::BodyWithheld). A withheld body is empty, and the head keeps the length that
+    /// [`Flag::BodyWithheld`]. A withheld body is empty, and the head keeps the length that
     /// it had; a head that cannot be read takes its whole message with it.
     ///
     /// `None` when a rule of the policy leaves the whole exchange out.
@@ -106,9 +106,8 @@ impl Masker {
             return None;
         }
         self.report.exchanges += 1;
-        if let Some(client) = &mut exchange.connection.client
-            && self.scopes.policy().masks_clients()
-        {
+        let keeps = self.scopes.policy().keeps_addresses();
+        if let Some(client) = exchange.connection.client.as_mut().filter(|_| !keeps) {
             client.set_ip(self.state.pseudonyms.ip(&client.ip()));
         }
         for _ in 0..cut {
@@ -149,6 +148,7 @@ impl Masker {
     /// Who checks the exchanges that were masked so far.
     pub fn auditor(&self) -> Auditor {
         Auditor::new(self.state.known.clone(), self.state.issued.clone())
+            .with_limits(self.scopes.policy().limits)
     }
 
     /// For a recording's header: the key's name and the policy's hash.

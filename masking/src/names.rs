@@ -212,12 +212,12 @@ const WORDS: &str = "true false null none undefined nil yes no on off 0 1 -1 nan
 pub(crate) struct Names {
     exact: HashMap<&'static str, Rule>,
     endings: Vec<(&'static str, Rule)>,
-    qualifiers: HashSet<&'static str>,
-    fillers: HashSet<&'static str>,
     /// The user's names, folded, which come first, and the numbers of their rules.
     own: Vec<(Glob, u8)>,
     /// Whether names of identifiers say something.
     ids: bool,
+    qualifiers: HashSet<&'static str>,
+    fillers: HashSet<&'static str>,
 }
 
 impl Names {
@@ -235,10 +235,10 @@ impl Names {
         Names {
             exact,
             endings,
-            qualifiers: QUALIFIERS.split_whitespace().collect(),
-            fillers: FILLERS.split_whitespace().collect(),
             own: Vec::new(),
             ids: false,
+            qualifiers: QUALIFIERS.split_whitespace().collect(),
+            fillers: FILLERS.split_whitespace().collect(),
         }
     }
 
@@ -259,10 +259,15 @@ impl Names {
         }
         let ending =
             || self.endings.iter().find(|(ending, _)| folded.ends_with(ending)).map(|(_, rule)| *rule);
-        let id = || (self.ids && is_id_name(folded)).then_some(Rule::Id);
-        match ending() {
-            Some(rule @ (Rule::Mask(_) | Rule::Credentials | Rule::Challenge | Rule::Keep)) => Some(rule),
-            weak => self.without_qualifiers(name).or_else(id).or(weak),
+        let weak = match ending() {
+            Some(rule @ (Rule::Mask(_) | Rule::Credentials | Rule::Challenge | Rule::Keep)) => {
+                return Some(rule);
+            }
+            weak => self.without_qualifiers(name).or(weak),
+        };
+        match weak {
+            None | Some(Rule::Without(_)) if self.ids && is_id_name(folded) => Some(Rule::Id),
+            weak => weak,
         }
     }
 
@@ -351,11 +356,18 @@ impl Names {
         for (name, rule) in &self.exact {
             groups.entry(describe(*rule)).or_default().push((*name).to_owned());
         }
-        groups.values_mut().for_each(|names| names.sort());
+        for names in groups.values_mut() {
+            names.sort();
+        }
         for (ending, rule) in &self.endings {
             groups.entry(describe(*rule)).or_default().push(format!("*{ending}"));
         }
         groups
+    }
+
+    /// Words that change nothing before a name, and behind it; and names that they do change.
+    pub(crate) fn qualifiers() -> [(&'static str, &'static str); 3] {
+        [("before", QUALIFIERS), ("behind", FILLERS), ("never before", WHOLE_ONLY)]
     }
 
     /// Cookies that hold a preference; and values that no machine-made secret has.

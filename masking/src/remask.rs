@@ -77,7 +77,8 @@ pub(crate) fn remask(
     side: Side,
     old: &[SensitiveSpan],
 ) -> Option<Remasked> {
-    let (body_is_quiet, head_is_quiet) = quiet(late, message);
+    let limits = scanner.policy.limits;
+    let (body_is_quiet, head_is_quiet) = quiet(late, message, &limits);
     if body_is_quiet && head_is_quiet && message.trailers.is_empty() {
         return None;
     }
@@ -119,7 +120,7 @@ pub(crate) fn remask(
     if places.is_empty() && withheld.is_empty() {
         return None;
     }
-    let body = View::open(&now, &Limits::default());
+    let body = View::open(&now, &limits);
     let spans = spans
         .into_iter()
         .filter_map(|span| {
@@ -136,7 +137,7 @@ pub(crate) fn remask(
 
 /// Of body and head whether it is certain that no value is in them: none is written there, and there is nothing in which one
 /// could be written that the search does not see through. So it is with most.
-fn quiet(late: &Known, message: &Message) -> (bool, bool) {
+fn quiet(late: &Known, message: &Message, limits: &Limits) -> (bool, bool) {
     let alphabet = late.alphabet();
     let quiet = |bytes: &[u8]| {
         // Claims of web tokens may have escapes of their own; a field may be folded within a value.
@@ -145,7 +146,7 @@ fn quiet(late: &Known, message: &Message) -> (bool, bool) {
             && nested.iter().all(|sign| memchr::memmem::find(bytes, sign).is_none())
             && late.count(bytes, false) == 0
     };
-    let Ok(view) = View::open(message, &Limits::default()) else { return (false, false) };
+    let Ok(view) = View::open(message, limits) else { return (false, false) };
     (quiet(view.body()), quiet(&message.head))
 }
 

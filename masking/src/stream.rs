@@ -198,6 +198,7 @@ impl Sealer {
     /// Who checks the exchanges of this file.
     pub fn auditor(&self) -> Auditor {
         Auditor::new(self.state.known.clone(), self.state.issued.clone())
+            .with_limits(self.scopes.policy().limits)
     }
 
     /// What was done in this file: when it was masked, and by [`Sealer::remask`].

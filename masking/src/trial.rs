@@ -63,7 +63,7 @@ pub fn attempt(text: &[u8], policy: Policy, key: &Key) -> Result<Trial, Error> {
         let Some(message) = message else { continue };
         let word = if side == Side::Request { "request" } else { "response" };
         let mut scanner = masker.parts(&scope, side);
-        let limits = scanner.policy.limits.clone();
+        let limits = scanner.policy.limits;
         let mut found: Vec<(Place, String, Vec<u8>)> = Vec::new();
         let with_body = match message::body(&mut scanner, &message) {
             Ok((masked, places)) => {

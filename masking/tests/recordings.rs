@@ -68,7 +68,7 @@ fn mask(original: &[Exchange]) -> (Vec<Exchange>, Masker) {
         learner.learn(exchange);
     }
     let mut masker = learner.finish();
-    let masked: Vec<_> = original.iter().map(|e| masker.mask(e.clone()).unwrap().into_inner()).collect();
+    let masked: Vec<_> = original.iter().filter_map(|e| Some(masker.mask(e.clone())?.into_inner())).collect();
     let mut auditor = masker.auditor();
     for exchange in &masked {
         auditor.check(exchange);

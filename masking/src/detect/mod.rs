@@ -34,10 +34,27 @@ use crate::kind::Kind;
 use signs::Signs;
 
 /// A set of detectors.
-#[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Detectors(u16);
 
+impl Default for Detectors {
+    fn default() -> Self {
+        Detectors::DEFAULT
+    }
+}
+
 impl Detectors {
+    /// What this one detector finds its values to be.
+    pub(crate) fn kind(self) -> Kind {
+        let name =
+            Detectors::ALL.iter().find(|(detector, ..)| *detector == self).map_or("", |(_, name, _)| name);
+        match name {
+            "ssn" => Kind::NationalId,
+            "uuid" => Kind::Id,
+            name => Kind::from_name(name).unwrap_or(Kind::Random),
+        }
+    }
+
     pub(crate) const NONE: Detectors = Detectors(0);
     pub(crate) const EMAIL: Detectors = Detectors(1);
     pub(crate) const JWT: Detectors = Detectors(1 << 1);
@@ -52,6 +69,8 @@ impl Detectors {
     pub(crate) const VENDOR_KEY: Detectors = Detectors(1 << 10);
     pub(crate) const RANDOM: Detectors = Detectors(1 << 11);
     pub(crate) const UUID: Detectors = Detectors(1 << 12);
+    /// Of what [`Detectors::RANDOM`] finds only what is far longer than a resource's identifier.
+    pub(crate) const LONG_RANDOM: Detectors = Detectors(1 << 13);
 
     /// All there are, with what each one looks for.
     pub(crate) const ALL: &'static [(Detectors, &'static str, &'static str)] = &[
@@ -119,10 +138,12 @@ impl Detectors {
         Detectors(self.0 & other.0)
     }
 
-    /// As they apply to path segments, where resource ids stand that are as random as a secret.
+    /// As they apply to path segments, where resource ids stand that are as random as a secret; but not as long as the key of a
+    /// link that is one.
     #[must_use]
     pub(crate) const fn in_path(self) -> Detectors {
-        self.without(Detectors::RANDOM).without(Detectors::UUID)
+        let less = self.without(Detectors::RANDOM).without(Detectors::UUID);
+        if self.has(Detectors::RANDOM) { less.with(Detectors::LONG_RANDOM) } else { less }
     }
 
     /// Whether any of these is in it.
@@ -133,29 +154,6 @@ impl Detectors {
     /// The detector of that name in policy files.
     pub(crate) fn from_name(name: &str) -> Option<Detectors> {
         Detectors::ALL.iter().find(|(_, n, _)| *n == name).map(|(d, _, _)| *d)
-    }
-
-    /// All names.
-    pub(crate) fn names() -> impl Iterator<Item = &'static str> + Clone {
-        Detectors::ALL.iter().map(|(_, name, _)| *name)
-    }
-
-    /// What this one detector finds.
-    pub(crate) fn kind(self) -> Kind {
-        match self {
-            Detectors::EMAIL => Kind::Email,
-            Detectors::JWT => Kind::Jwt,
-            Detectors::CARD => Kind::Card,
-            Detectors::IBAN => Kind::Iban,
-            Detectors::SSN | Detectors::NATIONAL => Kind::NationalId,
-            Detectors::PHONE => Kind::Phone,
-            Detectors::IP => Kind::Ip,
-            Detectors::MAC => Kind::Mac,
-            Detectors::PRIVATE_KEY => Kind::PrivateKey,
-            Detectors::VENDOR_KEY => Kind::VendorKey,
-            Detectors::UUID => Kind::Id,
-            _ => Kind::Random,
-        }
     }
 }
 

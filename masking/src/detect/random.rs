@@ -34,6 +34,11 @@ pub(super) fn within(text: &[u8], start: usize, end: usize) -> Option<Range<usiz
     (!is_path(value) && entropy::random_bits(value) >= wanted && !is_readable(value)).then_some(start..end)
 }
 
+/// Whether capital and small letters stand side by side, as in base64: most identifiers in paths are of one case.
+pub(super) fn has_both_cases(value: &[u8]) -> bool {
+    value.iter().any(u8::is_ascii_uppercase) && value.iter().any(u8::is_ascii_lowercase)
+}
+
 /// Letters in both cases and digits; or, without separators, letters that are no hex digits with digits among them.
 fn is_mixed(value: &[u8]) -> bool {
     let (mut digits, mut upper, mut lower) = (0, 0, 0);

@@ -5,7 +5,11 @@ use crate::kind::Kind;
 
 /// The detectors that look at long words.
 pub(super) const FAMILIES: Detectors =
-    Detectors::VENDOR_KEY.with(Detectors::RANDOM).with(Detectors::UUID).with(Detectors::NATIONAL);
+    Detectors::VENDOR_KEY.with(RANDOM).with(Detectors::UUID).with(Detectors::NATIONAL);
+const RANDOM: Detectors = Detectors::RANDOM.with(Detectors::LONG_RANDOM);
+
+/// The shortest key of a link: 32 random bytes take 43 characters, 24 take 32.
+const LONG: usize = 36;
 
 /// An Italian's tax code is the shortest of them.
 const SHORTEST: usize = 16;
@@ -79,8 +83,10 @@ fn word(text: &[u8], start: usize, end: usize, which: Detectors, found: &mut Vec
     {
         found.push(Found { range: start..end, kind: Kind::NationalId });
     }
-    if which.has(Detectors::RANDOM)
+    if which.has(RANDOM)
         && let Some(range) = random::within(text, start, end)
+        && (which.has(Detectors::RANDOM)
+            || range.len() >= LONG && random::has_both_cases(&text[range.clone()]))
     {
         found.push(Found { range, kind: Kind::Random });
     }

@@ -65,7 +65,7 @@ impl Signs {
             .with(some(len >= 32 && capitals >= 10 && self.has(DASH), Detectors::PRIVATE_KEY))
             // Of keys without digits the few that there are have capital letters.
             .with(some(len >= 20 && (digits > 0 || capitals >= 4), Detectors::VENDOR_KEY))
-            .with(some(len >= 20 && digits > 0, Detectors::RANDOM))
+            .with(some(len >= 20 && digits > 0, Detectors::RANDOM.with(Detectors::LONG_RANDOM)))
             .with(some(len >= 36 && self.has(DASH), Detectors::UUID))
             .with(some(len >= 14 && self.bits & (COLON | DASH | DOT) != 0, Detectors::MAC))
             .with(some(digits >= 4 && self.has(DOT) || digits > 0 && self.has(COLON), Detectors::IP));

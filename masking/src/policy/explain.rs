@@ -87,8 +87,17 @@ fn built_in(policy: &Policy, out: &mut String) {
         out,
         2,
         "name",
-        "name, under user, customer and the like, or beside an e-mail address, phone or login",
+        "name, under user, customer and the like, or beside an e-mail address, phone or login, but not a price or SKU",
     );
+    for (what, list) in Names::qualifiers() {
+        let words = list.split_whitespace().collect::<Vec<_>>().join(", ");
+        row(out, 2, "words", &format!("that change nothing {what} a name: {words}"));
+    }
+    for term in ["no ip", "nothing random"] {
+        if let Some(names) = groups.get(term) {
+            row(out, 2, "weak", &format!("{}: {term} is looked for under these", names.join(", ")));
+        }
+    }
     let (preferences, words) = Names::harmless();
     out.push_str("\nCookies\n");
     row(
@@ -175,6 +184,7 @@ fn actions(out: &mut String) {
         let text = words.split_once(": ").map_or(words, |(_, text)| text);
         row(out, 2, name, &format!("{text}. For {}", kinds.join(", ")));
     }
+    row(out, 2, "connections", "clients' addresses as ip, unless a rule keeps kind:ip");
     row(
         out,
         2,

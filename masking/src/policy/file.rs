@@ -67,7 +67,7 @@ fn policy(table: &DeTable<'_>) -> Result<Policy, At> {
                 let array = value.get_ref().as_array().ok_or_else(|| {
                     (value.span(), "expected [[rule]] with two brackets: there may be several".to_owned())
                 })?;
-                for each in array.iter() {
+                for each in array {
                     rules.push(rule(each)?);
                     if rules.len() > MOST {
                         return Err((

@@ -23,16 +23,16 @@ pub(crate) struct Index {
     pub(crate) names: Vec<(Glob, u8)>,
     kinds: HashMap<Kind, u8>,
     detectors: HashMap<Kind, u8>,
-    /// Detectors that rules of their own ask for, and those that must not look.
-    on: Detectors,
-    off: Detectors,
     expressions: Vec<(Arc<Regex>, u8)>,
     body: Option<u8>,
+    /// The detectors that look for something.
+    pub(crate) switched: Detectors,
 }
 
 impl Index {
     pub(crate) fn of(rules: &[OwnRule], holds: impl Fn(&OwnRule) -> bool) -> Index {
         let mut index = Index::default();
+        let mut asked = Detectors::NONE;
         for (number, rule) in (0_u8..).zip(rules).filter(|(_, rule)| holds(rule)) {
             for place in &rule.places {
                 match place {
@@ -43,14 +43,17 @@ impl Index {
                     Where::Kind(kind) => {
                         index.kinds.entry(*kind).or_insert(number);
                     }
-                    // The first rule about a detector decides.
-                    Where::Detector(detector) if index.on.with(index.off).has(*detector) => {}
-                    Where::Detector(detector) if rule.action == Action::Keep => {
-                        index.off = index.off.with(*detector);
-                    }
                     Where::Detector(detector) => {
-                        index.on = index.on.with(*detector);
-                        index.detectors.entry(detector.kind()).or_insert(number);
+                        if asked.has(*detector) {
+                            continue;
+                        }
+                        asked = asked.with(*detector);
+                        if rule.action == Action::Keep {
+                            index.switched = index.switched.without(*detector);
+                        } else {
+                            index.switched = index.switched.with(*detector);
+                            index.detectors.entry(detector.kind()).or_insert(number);
+                        }
                     }
                     Where::Matches(expression) => index.expressions.push((Arc::clone(expression), number)),
                     Where::Body => {
@@ -118,11 +121,6 @@ impl Index {
             ControlFlow::Continue(())
         });
         found
-    }
-
-    /// These detectors, with those that rules switch on and without those that they switch off.
-    pub(crate) fn switched(&self, base: Detectors) -> Detectors {
-        base.with(self.on).without(self.off)
     }
 
     /// The rule for what a name says to be of that kind.

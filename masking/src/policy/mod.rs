@@ -44,10 +44,10 @@ pub struct Policy {
     pub(crate) own: Arc<Vec<OwnRule>>,
     /// Those of them that hold, ready to be asked.
     pub(crate) index: Index,
+    /// The detectors that look for something.
+    pub(crate) detectors: Detectors,
     /// Whether the built-in names and detectors hold.
     pub(crate) built_in: bool,
-    /// The detectors that look at values.
-    pub(crate) detectors: Detectors,
     /// Whether resource ids go, too.
     pub(crate) strict: bool,
     /// Path segments and query values that fewer clients share go.
@@ -72,8 +72,8 @@ impl Policy {
             names: Names::built_in(),
             own: Arc::default(),
             index: Index::default(),
-            built_in: true,
             detectors: Detectors::DEFAULT,
+            built_in: true,
             strict: false,
             k: None,
             rare: None,
@@ -160,8 +160,7 @@ impl Policy {
     /// The same policy with those rules only, by number.
     pub(crate) fn indexed(mut self, holds: impl Fn(&OwnRule) -> bool) -> Policy {
         self.index = Index::of(&self.own, holds);
-        let base = if self.built_in { Detectors::DEFAULT } else { Detectors::NONE };
-        self.detectors = self.index.switched(base);
+        self.detectors = self.index.switched;
         self.names.put_own(self.index.names.clone(), self.strict || self.k.is_some());
         self
     }
@@ -177,18 +176,18 @@ impl Policy {
         self.own.is_empty() && self.k.is_none()
     }
 
-    /// Whether the addresses of clients get pseudonyms: unless a rule keeps what is of that kind.
-    pub(crate) fn masks_clients(&self) -> bool {
-        let rule = self.index.kind(Kind::Ip).and_then(|number| self.rule(number));
-        rule.is_none_or(|rule| rule.action != Action::Keep)
-    }
-
     /// What a value of that kind is called in reports and spans.
     pub(crate) fn kind_name(&self, kind: Kind) -> &'static str {
         match kind {
             Kind::Custom(number) => self.rule(number).map_or(CUSTOM, OwnRule::kind_name),
             kind => kind.name(),
         }
+    }
+
+    /// Whether clients' addresses stay: a rule keeps all that are found.
+    pub(crate) fn keeps_addresses(&self) -> bool {
+        let rule = self.index.kind(Kind::Ip).and_then(|number| self.rule(number));
+        rule.is_some_and(|rule| rule.action == Action::Keep)
     }
 
     /// What is done with values of that kind, in a word.

@@ -21,7 +21,7 @@ pub(crate) enum Where {
     Name(Glob),
     /// What the built-in policy finds to be of that kind.
     Kind(Kind),
-    /// What gives itself away as that kind by its form.
+    /// What one detector finds.
     Detector(Detectors),
     /// What the expression matches in any decoded value or text: its first group, or all of it.
     Matches(Arc<Regex>),
@@ -189,9 +189,10 @@ impl Where {
                 Ok(Where::Name(Glob::exact(&folded)))
             }
             "kind" => kind(rest).map(Where::Kind),
-            "detector" => Detectors::from_name(rest)
-                .map(Where::Detector)
-                .ok_or_else(|| format!("'{rest}' is no detector{}", meant(rest, Detectors::names()))),
+            "detector" => Detectors::from_name(rest).map(Where::Detector).ok_or_else(|| {
+                let names: Vec<_> = Detectors::ALL.iter().map(|(_, name, _)| *name).collect();
+                format!("where = \"{text}\": '{rest}' is no detector{}", meant(rest, names))
+            }),
             "matches" => {
                 let expression = Regex::new(rest).map_err(|error| {
                     let why = error.to_string();

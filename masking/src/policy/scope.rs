@@ -56,7 +56,7 @@ impl Scopes {
             return Scope::default();
         }
         let head = exchange.request_head();
-        let target = head.as_ref().and_then(|head| head.target()).unwrap_or_default();
+        let target = head.as_ref().and_then(mynah_message::Head::target).unwrap_or_default();
         // An absolute form names the host before the path.
         let target = match target.split_once("://") {
             Some((_, rest)) => rest.find('/').and_then(|at| rest.get(at..)).unwrap_or("/"),

@@ -33,12 +33,12 @@ pub(crate) struct Pseudonyms {
     card: SubKey,
     signature: SubKey,
     date: SubKey,
+    fpe: SubKey,
     national: SubKey,
     phone: SubKey,
     ip: SubKey,
     mac: SubKey,
     name: SubKey,
-    fpe: SubKey,
 }
 
 impl Pseudonyms {
@@ -50,12 +50,12 @@ impl Pseudonyms {
             card: key.sub("card"),
             signature: key.sub("signature"),
             date: key.sub("date"),
+            fpe: key.sub("fpe"),
             national: key.sub("national id"),
             phone: key.sub("phone"),
             ip: key.sub("ip"),
             mac: key.sub("mac"),
             name: key.sub("name"),
-            fpe: key.sub("fpe"),
         }
     }
 
@@ -95,15 +95,15 @@ impl Pseudonyms {
         out
     }
 
+    /// Another value of the same form, such that no two become one.
+    pub(crate) fn fpe(&self, value: &[u8]) -> Vec<u8> {
+        fpe::fpe(self, value)
+    }
+
     /// The pseudonym of an address, wherever it was seen: prefix-preserving, one-to-one; private addresses stay private, and what is no
     /// host's address stays as it is.
     pub(crate) fn ip(&self, address: &IpAddr) -> IpAddr {
         ip::address(&self.ip, *address)
-    }
-
-    /// Another value of the same form, such that no two become one.
-    pub(crate) fn fpe(&self, value: &[u8]) -> Vec<u8> {
-        fpe::fpe(self, value)
     }
 
     /// A signature of the same form for a web token whose claims have changed, or that nobody may replay.

@@ -149,8 +149,17 @@ impl Context {
     fn why(self) -> Why {
         match self.rule {
             Some(Rule::Own(number)) => Why::Rule(number),
-            Some(Rule::Id) | None => Why::Known,
+            Some(Rule::Id | Rule::Without(_)) | None => Why::Known,
             Some(_) => Why::Name,
+        }
+    }
+
+    /// Those of these detectors that look at it.
+    pub(crate) fn detectors(self, all: Detectors) -> Detectors {
+        let which = if self.cards { all } else { all.in_path() };
+        match self.rule {
+            Some(Rule::Without(detectors)) => which.without(detectors),
+            _ => which,
         }
     }
 
@@ -192,16 +201,6 @@ impl<'s> Scanner<'s> {
             rejected: None,
             in_claims: false,
             within: false,
-        }
-    }
-
-    /// The detectors that look at a value.
-    fn detectors(&self, context: Context) -> Detectors {
-        let which = self.policy.detectors;
-        let which = if context.cards { which } else { which.in_path() };
-        match context.rule {
-            Some(Rule::Without(detectors)) => which.without(detectors),
-            _ => which,
         }
     }
 

@@ -107,9 +107,9 @@ impl Scanner<'_> {
             Some(rule) if !matches!(rule, Rule::Without(_)) => self.value(raw, context),
             _ => match self.sink.known(raw) {
                 Some(kind) => self.replaced(kind, raw, Why::Known),
-                None => match detect::number_shape(raw, self.detectors(context)) {
+                None if self.policy.index.whole_match(raw).is_some() => self.free(raw, context),
+                None => match detect::number_shape(raw, context.detectors(self.policy.detectors)) {
                     Some(kind) => self.whole_because(kind, raw, Why::Detector),
-                    None if self.policy.index.whole_match(raw).is_some() => self.free(raw, context),
                     None => Vec::new(),
                 },
             },

@@ -203,7 +203,7 @@ impl Scanner<'_> {
             let matches = self.sink.matches(value);
             merge(&mut patches, self.sink.sweep(self.policy, value, matches, false));
         }
-        let possible = signs.possible(value.len(), self.detectors(context));
+        let possible = signs.possible(value.len(), context.detectors(self.policy.detectors));
         if possible != Detectors::NONE {
             for found in detect::detect_possible(value, possible) {
                 let range = found.range;
