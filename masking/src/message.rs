@@ -61,11 +61,8 @@ pub(crate) fn learn(scanner: &mut Scanner<'_>, message: &Message, side: Side) {
 /// Masks a message.
 pub(crate) fn mask(scanner: &mut Scanner<'_>, message: &Message, side: Side) -> Outcome {
     let mut outcome = Outcome { message: None, places: Vec::new(), withheld: Vec::new() };
-    let with_body = if message.body.is_empty() {
-        Ok((message.clone(), Vec::new()))
-    } else {
-        body(scanner, message)
-    };
+    let with_body =
+        if message.body.is_empty() { Ok((message.clone(), Vec::new())) } else { body(scanner, message) };
     let with_body = match with_body {
         Ok((masked, places)) => {
             outcome.places = places;

@@ -44,7 +44,12 @@ pub(crate) enum What {
 
 impl Step {
     /// `None` beyond the first 4 GiB.
-    pub(crate) fn new(span: &Range<usize>, what: What, rule: Option<Rule>, only_escaped: bool) -> Option<Step> {
+    pub(crate) fn new(
+        span: &Range<usize>,
+        what: What,
+        rule: Option<Rule>,
+        only_escaped: bool,
+    ) -> Option<Step> {
         let start = u32::try_from(span.start).ok()?;
         let len = u32::try_from(span.len()).ok()?;
         Some(Step { start, len, what, rule, only_escaped })

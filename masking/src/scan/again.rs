@@ -44,8 +44,7 @@ impl Notes {
         if !held && !escaped {
             return;
         }
-        let what =
-            What::Value { encoding: leaf.encoding, cards: context.cards, place: place(&leaf.locator) };
+        let what = What::Value { encoding: leaf.encoding, cards: context.cards, place: place(&leaf.locator) };
         // It must be possible to read it again without what stands around it.
         let step = decode(raw, leaf.encoding)
             .filter(|value| *value == leaf.value)

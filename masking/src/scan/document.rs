@@ -94,7 +94,9 @@ impl Scanner<'_> {
                     // Nothing was found in it, and the search of the whole would have seen what was learnt.
                     let seen = step.only_escaped
                         && !touches(matches, &span)
-                        && body.get(span.clone()).is_some_and(|raw| !document.scanner.sink.may_hide(raw, Encoding::JsonString));
+                        && body
+                            .get(span.clone())
+                            .is_some_and(|raw| !document.scanner.sink.may_hide(raw, Encoding::JsonString));
                     if !seen {
                         document.leaf(kind, &span, step.rule, true);
                     }
@@ -270,11 +272,8 @@ impl<'b> json::Events<'b> for Document<'_, '_> {
 
     fn written_key(&mut self, raw: &'b [u8], escaped: bool) -> bool {
         let names = &self.scanner.policy.names;
-        self.at.key = if escaped {
-            self.scanner.memo.json_key(names, raw)
-        } else {
-            self.scanner.memo.name(names, raw)
-        };
+        self.at.key =
+            if escaped { self.scanner.memo.json_key(names, raw) } else { self.scanner.memo.name(names, raw) };
         self.at.way = onward(self.at.base, self.at.key.number);
         self.plain &= self.at.key.is_plain;
         true

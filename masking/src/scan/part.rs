@@ -155,7 +155,7 @@ impl Scanner<'_> {
         let head = &*view.message().head;
         let breaks = |at: usize| matches!(head.get(at), None | Some(b'\r' | b'\n'));
         let mut start = 0;
-        let lines = view
+        let each = view
             .head()
             .field_ends()
             .map(|end| {
@@ -167,7 +167,7 @@ impl Scanner<'_> {
                 Line { span, whole, known, soiled: Cell::new(false) }
             })
             .collect();
-        Lines { side, apart, lines }
+        Lines { side, apart, each }
     }
 
     fn leaf(&mut self, bytes: &[u8], leaf: &Leaf<'_>, context: Context, plan: &mut Vec<Planned>) {
@@ -236,7 +236,7 @@ struct Lines {
     side: u8,
     /// No learnt value has a line break in it.
     apart: bool,
-    lines: Vec<Line>,
+    each: Vec<Line>,
 }
 
 struct Line {
@@ -251,7 +251,7 @@ struct Line {
 
 impl Lines {
     fn line(&self, at: usize) -> Option<&Line> {
-        self.lines.get(self.lines.partition_point(|l| l.span.end < at))
+        self.each.get(self.each.partition_point(|l| l.span.end < at))
     }
 
     /// Whether it is known what the line at that offset holds.
@@ -262,7 +262,7 @@ impl Lines {
     /// What is to be done in the lines of which that is known.
     fn planned(&self) -> Vec<Planned> {
         let mut plan = Vec::new();
-        for Line { span, known, .. } in &self.lines {
+        for Line { span, known, .. } in &self.each {
             if let Some(Known { info: LineInfo::Planned(there), .. }) = known {
                 plan.extend(there.iter().map(|planned| planned.clone().moved(|at| at + span.start)));
             }
@@ -277,7 +277,7 @@ impl Lines {
 
     /// The lines of which it is known what they hold.
     fn known(&self) -> impl Iterator<Item = Range<usize>> {
-        self.lines.iter().filter(|l| l.known.is_some()).map(|l| l.span.clone())
+        self.each.iter().filter(|l| l.known.is_some()).map(|l| l.span.clone())
     }
 
     fn soil(&self, at: usize) {
@@ -287,8 +287,8 @@ impl Lines {
     }
 
     fn soil_all(&self, range: &Range<usize>) {
-        let first = self.lines.partition_point(|l| l.span.end < range.start);
-        for line in self.lines.iter().skip(first).take_while(|l| l.span.start <= range.end) {
+        let first = self.each.partition_point(|l| l.span.end < range.start);
+        for line in self.each.iter().skip(first).take_while(|l| l.span.start <= range.end) {
             line.soiled.set(true);
         }
     }
@@ -304,7 +304,7 @@ impl Lines {
             found.extend(scanner.sink.matches(text).into_iter().map(|m| m.behind(range.start)));
         };
         let mut from = 0;
-        for line in &self.lines {
+        for line in &self.each {
             if line.known.as_ref().is_some_and(|known| known.searched) {
                 search(from..line.span.start);
                 from = line.span.end;
@@ -318,7 +318,7 @@ impl Lines {
     fn remember(&self, scanner: &mut Scanner<'_>, head: &[u8], plan: &[Planned], matches: &[Match]) {
         let learns = scanner.sink.learns();
         let fresh = |l: &&Line| l.whole && l.known.as_ref().is_none_or(|known| !known.searched);
-        for line in self.lines.iter().skip(1).filter(fresh) {
+        for line in self.each.iter().skip(1).filter(fresh) {
             let Some(text) = head.get(line.span.clone()) else { continue };
             if !scanner.memo.comes_again(self.side, text) {
                 continue;

@@ -88,10 +88,17 @@ fn html_body(items: &[Item]) -> String {
         let value = html_text(&text, each.3);
         let _ = match number % 5 {
             0 => write!(page, "<input name=\"{name}\" value=\"{value}\">"),
-            1 => write!(page, "<a href=\"/a/{}?{name}={}&amp;b=2\">{value}</a>", percent(text.as_bytes()), percent(text.as_bytes())),
+            1 => write!(
+                page,
+                "<a href=\"/a/{}?{name}={}&amp;b=2\">{value}</a>",
+                percent(text.as_bytes()),
+                percent(text.as_bytes())
+            ),
             2 => write!(page, "<script>var o = {{{name}: {}}};</script>", json_string(&text, each.3)),
             3 => write!(page, "<select name={name}><option value=\"{value}\">1<option>2</select>"),
-            _ => write!(page, "<p data-{name}='{}'>{value}</p><!-- {value} -->", value.replace('\'', "&#39;")),
+            _ => {
+                write!(page, "<p data-{name}='{}'>{value}</p><!-- {value} -->", value.replace('\'', "&#39;"))
+            }
         };
     }
     page
@@ -131,7 +138,10 @@ fn field(each: &Item) -> String {
 fn made(kind: usize, items: &[Item]) -> Exchange {
     let (media, body) = body(kind, items);
     let fields: Vec<_> = items.iter().map(field).collect();
-    let head = format!("POST /a?b={kind} HTTP/1.1\nHost: shop.example\n{}\nContent-Type: {media}\n", fields.join("\n"));
+    let head = format!(
+        "POST /a?b={kind} HTTP/1.1\nHost: shop.example\n{}\nContent-Type: {media}\n",
+        fields.join("\n")
+    );
     let answer = format!("HTTP/1.1 200 OK\n{}\nContent-Type: {media}\n", fields.join("\n"));
     exchange(message(&head, &body), message(&answer, body))
 }
