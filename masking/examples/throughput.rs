@@ -1,9 +1,12 @@
 //! How fast masking is by processor time, one core: learn, mask, audit, each by itself and together.
 //!
 //! Makes its own traffic (seeded, so that two runs see the same bytes): requests of signed-in users against a JSON API, some of
-//! them for HTML pages. Or reads the exchanges of an unmasked recording. Counts heads and decoded bodies.
-//! Usage: `throughput [--megabytes N] [--gzip PERCENT] [--html PERCENT] [--seed N] [--recording FILE]`
+//! them for HTML pages. Or reads the exchanges of an unmasked recording. Counts heads and decoded bodies, and says what share of
+//! the bodies' bytes had been there before: every response is another one unless `--repeat` says how many of them show one
+//! of a hundred catalogue pages that are the same for all visitors.
+//! Usage: `throughput [--megabytes N] [--gzip PERCENT] [--html PERCENT] [--repeat PERCENT] [--seed N] [--recording FILE]`
 
+use std::collections::HashSet;
 use std::fmt::Write as _;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -18,6 +21,7 @@ struct Options {
     megabytes: u64,
     gzip: u64,
     html: u64,
+    repeat: u64,
     seed: u64,
     recording: Option<PathBuf>,
 }
@@ -29,7 +33,11 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         None => Traffic::new(&options).exchanges(options.megabytes << 20),
     };
     let megabytes = exchanges.iter().map(size).sum::<u64>() as f64 / 1e6;
-    println!("{} exchanges, {megabytes:.1} MB of heads and decoded bodies", exchanges.len());
+    println!(
+        "{} exchanges, {megabytes:.1} MB of heads and decoded bodies, {:.1} % of the bodies' bytes a repetition",
+        exchanges.len(),
+        repetition(&exchanges)
+    );
 
     let mut learner = Learner::new(Policy::built_in(), Key::from([7; 32]));
     let learn = timed(|| exchanges.iter().for_each(|exchange| learner.learn(exchange)));
@@ -46,7 +54,9 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         let mut masked = Vec::with_capacity(copies.len());
         mask += timed(|| masked.extend(copies.into_iter().filter_map(|exchange| masker.mask(exchange))));
         audit += timed(|| masked.iter().for_each(|exchange| auditor.check(exchange.get())));
-        masked.iter().for_each(|exchange| digest.add(exchange.get()));
+        for exchange in &masked {
+            digest.add(exchange.get());
+        }
     }
     let findings = auditor.finish().err();
     let (stream, remask) = streamed(&exchanges);
@@ -89,13 +99,15 @@ fn streamed(exchanges: &[Exchange]) -> (Duration, Duration) {
         }
     });
     let mut digest = Digest::default();
-    written.iter().for_each(|exchange| digest.add(exchange.get()));
+    for exchange in &written {
+        digest.add(exchange.get());
+    }
     println!("stream: {changed} exchanges remasked, digest {:016x}", digest.0);
     (mask, remask)
 }
 
 fn options() -> Result<Options, Box<dyn std::error::Error>> {
-    let mut options = Options { megabytes: 200, gzip: 0, html: 5, seed: 1, recording: None };
+    let mut options = Options { megabytes: 200, gzip: 0, html: 5, repeat: 0, seed: 1, recording: None };
     let mut args = std::env::args().skip(1);
     while let Some(name) = args.next() {
         let value = args.next().ok_or_else(|| format!("{name}: expected a value behind it"))?;
@@ -103,6 +115,7 @@ fn options() -> Result<Options, Box<dyn std::error::Error>> {
             "--megabytes" => options.megabytes = value.parse()?,
             "--gzip" => options.gzip = value.parse()?,
             "--html" => options.html = value.parse()?,
+            "--repeat" => options.repeat = value.parse()?,
             "--seed" => options.seed = value.parse()?,
             "--recording" => options.recording = Some(value.into()),
             _ => return Err(format!("unknown option {name}").into()),
@@ -142,6 +155,19 @@ fn size(exchange: &Exchange) -> u64 {
         (message.head.len() + body) as u64
     };
     [&exchange.request, &exchange.response].into_iter().flatten().map(message).sum()
+}
+
+/// How much of the bodies has been there before, in percent.
+fn repetition(exchanges: &[Exchange]) -> f64 {
+    let mut seen = HashSet::new();
+    let (mut all, mut again) = (0, 0);
+    for message in exchanges.iter().flat_map(|e| [&e.request, &e.response]).flatten() {
+        all += message.body.len();
+        if !seen.insert(&message.body[..]) {
+            again += message.body.len();
+        }
+    }
+    100.0 * again as f64 / all.max(1) as f64
 }
 
 /// FNV-1a over what came out: two builds that mask alike print the same.
@@ -243,16 +269,29 @@ struct User {
 struct Traffic {
     random: Random,
     users: Vec<User>,
+    /// Pages without a visitor's name in them.
+    catalogue: Vec<String>,
     gzip: u64,
     html: u64,
+    repeat: u64,
 }
 
 impl Traffic {
     fn new(options: &Options) -> Traffic {
         let mut random = Random(options.seed);
         // A session of some forty requests for each user.
-        let users = (0..options.megabytes * 5).map(|id| user(&mut random, id + 1000)).collect();
-        Traffic { random, users, gzip: options.gzip, html: options.html }
+        let users: Vec<User> = (0..options.megabytes * 5).map(|id| user(&mut random, id + 1000)).collect();
+        let mut pages = Random(options.seed ^ 0x5eed);
+        let catalogue = (0..100)
+            .map(|_| {
+                let wanted = 500 + (pages.below(140) * pages.below(140)) as usize;
+                let own = json(&mut pages, &users[0], wanted);
+                // What is the viewer's own stands before the items.
+                own.find("\"items\":").map_or_else(String::new, |at| format!("{{\"data\":{{{}", &own[at..]))
+            })
+            .collect();
+        let &Options { gzip, html, repeat, .. } = options;
+        Traffic { random, users, catalogue, gzip, html, repeat }
     }
 
     fn exchanges(&mut self, bytes: u64) -> Vec<Exchange> {
@@ -325,7 +364,13 @@ impl Traffic {
         let random = &mut self.random;
         // 0.5 to 20 KB, most of them small.
         let wanted = 500 + (random.below(140) * random.below(140)) as usize;
-        let text = if page { html(random, user, wanted) } else { json(random, user, wanted) };
+        let text = if page {
+            html(random, user, wanted)
+        } else if self.repeat > 0 && random.below(100) < self.repeat {
+            self.catalogue[random.below(self.catalogue.len() as u64) as usize].clone()
+        } else {
+            json(random, user, wanted)
+        };
         let mut body = text.into_bytes();
         let mut coding = "";
         if random.below(100) < self.gzip

@@ -5,12 +5,14 @@
 //! searched for (`123` is everywhere), so each sensitive span must hold something that was issued as a pseudonym.
 
 use std::borrow::Cow;
+use std::collections::HashSet;
 use std::fmt;
 
 use mynah_message::{Limits, Message, View, html, json, percent};
 use mynah_traffic::{Exchange, Side};
 use serde::Serialize;
 
+use crate::hash::Strong;
 use crate::learned::{Alphabet, Known};
 use crate::masker::Issued;
 
@@ -27,6 +29,44 @@ pub struct Auditor {
     limits: Limits,
     exchange: u64,
     findings: Findings,
+    clean: Clean,
+}
+
+/// Bodies in which the search found nothing: production sends the same ones again and again. Known by keyed fingerprints of
+/// 128 bits over all of their bytes.
+#[derive(Default)]
+struct Clean {
+    hasher: Strong,
+    prints: HashSet<u128>,
+    /// How many values were searched for.
+    values: usize,
+}
+
+/// Shorter ones are searched in less time than it takes to look them up.
+const WORTH_KNOWING: usize = 512;
+/// Fingerprints kept, some 32 MiB; then they are collected anew.
+const PRINTS: usize = 1 << 20;
+
+impl Clean {
+    /// The body's fingerprint, and whether nothing was found in the same body when the same was searched for.
+    fn print(&mut self, body: &[u8], values: usize) -> Option<(u128, bool)> {
+        if body.len() < WORTH_KNOWING {
+            return None;
+        }
+        if self.values != values {
+            self.values = values;
+            self.prints.clear();
+        }
+        let print = self.hasher.hash(0, body);
+        Some((print, self.prints.contains(&print)))
+    }
+
+    fn note(&mut self, print: u128) {
+        if self.prints.len() >= PRINTS {
+            self.prints.clear();
+        }
+        self.prints.insert(print);
+    }
 }
 
 /// Where the audit found what should not be there.
@@ -69,7 +109,14 @@ impl std::error::Error for Findings {}
 
 impl Auditor {
     pub(crate) fn new(known: Known, issued: Issued) -> Auditor {
-        Auditor { known, issued, limits: Limits::default(), exchange: 0, findings: Findings::default() }
+        Auditor {
+            known,
+            issued,
+            limits: Limits::default(),
+            exchange: 0,
+            findings: Findings::default(),
+            clean: Clean::default(),
+        }
     }
 
     /// Opens bodies as far as that.
@@ -103,7 +150,17 @@ impl Auditor {
             self.report(side, "body", "unreadable");
         }
         let body: &[u8] = opened.as_ref().map_or(&message.body, View::body);
-        self.search(side, "body", body);
+        match self.clean.print(body, self.known.len()) {
+            Some((_, true)) => {}
+            Some((print, false)) => {
+                let before = self.findings.count;
+                self.search(side, "body", body);
+                if self.findings.count == before {
+                    self.clean.note(print);
+                }
+            }
+            None => self.search(side, "body", body),
+        }
         for span in exchange.sensitive.iter().filter(|s| s.side == side) {
             let (part, bytes) = if span.in_body { ("body", body) } else { ("head", &*message.head) };
             let start = span.start as usize;
@@ -302,6 +359,30 @@ mod tests {
             let mut auditor = Auditor::new(known, Issued::default());
             auditor.search(Side::Request, "body", text.as_bytes());
             prop_assert!(auditor.finish().is_err() || !naive, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_clean_body_is_searched_again_when_more_is_known() {
+        let body = format!("{{\"note\":\"{} k3J9xQ2mLp0Z\"}}", "x".repeat(WORTH_KNOWING));
+        let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n", body.len());
+        let message = Message { head: head.into(), body: body.into(), ..Message::default() };
+        let exchange = Exchange { response: Some(message), ..Exchange::default() };
+        let known = Known::default();
+        let mut auditor = Auditor::new(known.clone(), Issued::default());
+        let mut learning = Learning::beside(known);
+        learning.note(Kind::Token, b"m3J9xQ2mLp0Z");
+        learning.settle();
+        for _ in 0..2 {
+            auditor.check(&exchange);
+            assert_eq!(auditor.findings.count, 0);
+        }
+        assert_eq!(auditor.clean.prints.len(), 1);
+        learning.note(Kind::Token, b"k3J9xQ2mLp0Z");
+        learning.settle();
+        for found in 1..3 {
+            auditor.check(&exchange);
+            assert_eq!(auditor.findings.count, found);
         }
     }
 

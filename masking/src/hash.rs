@@ -43,13 +43,13 @@ impl Default for Strong {
 impl Strong {
     /// The fingerprint of some bytes of a sort.
     pub(crate) fn hash(&self, sort: u64, bytes: &[u8]) -> u128 {
-        let [a, b, c, d, e, f, g, h] = self.0;
-        let mut first = (a ^ sort, b);
-        let mut second = (c ^ sort, d);
+        let [key0, key1, key2, key3, of0, of1, of2, of3] = self.0;
+        let mut first = (key0 ^ sort, key1);
+        let mut second = (key2 ^ sort, key3);
         let mut add = |words: [u64; 4]| {
             let [w0, w1, w2, w3] = words;
-            first = (fold(w0 ^ e, w1 ^ first.0), fold(w2 ^ f, w3 ^ first.1));
-            second = (fold(w0 ^ second.0, w2 ^ g), fold(w1 ^ second.1, w3 ^ h));
+            first = (fold(w0 ^ of0, w1 ^ first.0), fold(w2 ^ of1, w3 ^ first.1));
+            second = (fold(w0 ^ second.0, w2 ^ of2), fold(w1 ^ second.1, w3 ^ of3));
         };
         let words = |chunk: &[u8; 32]| -> [u64; 4] {
             let (words, _) = chunk.as_chunks::<8>();
@@ -63,8 +63,8 @@ impl Strong {
         last[..rest.len()].copy_from_slice(rest);
         add(words(&last));
         let len = bytes.len() as u64;
-        let high = fold(first.0 ^ c, first.1 ^ len ^ d);
-        let low = fold(second.0 ^ a, second.1 ^ len ^ b);
+        let high = fold(first.0 ^ key2, first.1 ^ len ^ key3);
+        let low = fold(second.0 ^ key0, second.1 ^ len ^ key1);
         u128::from(high) << 64 | u128::from(low)
     }
 }

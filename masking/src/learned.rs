@@ -375,6 +375,12 @@ impl Known {
             .collect()
     }
 
+    /// Every value with its kind.
+    #[cfg(test)]
+    pub(crate) fn listed(&self) -> Vec<(Vec<u8>, Kind)> {
+        self.learned.read().values.iter().map(|v| (v.bytes.to_vec(), v.kind)).collect()
+    }
+
     /// Bytes taken by all that was learnt.
     #[cfg(test)]
     fn memory(&self) -> usize {

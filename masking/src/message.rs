@@ -3,13 +3,13 @@
 use std::ops::Range;
 
 use bytes::Bytes;
-use mynah_message::{Edit, Error, Head, Message, Part, View, patch, without_digests};
+use mynah_message::{Edit, Error, Message, Part, View, patch, without_digests};
 use mynah_traffic::{SensitiveSpan, Side};
 
 use crate::kind::Kind;
 use crate::policy::Policy;
 use crate::scan::part::Planned;
-use crate::scan::{Scanner, Unreadable, Why, signature};
+use crate::scan::{Scanner, Unreadable, Why};
 
 /// What became of a message.
 pub(crate) struct Outcome {
@@ -68,7 +68,6 @@ pub(crate) fn learn(scanner: &mut Scanner<'_>, message: &Message, side: Side) {
 /// Masks a message.
 pub(crate) fn mask(scanner: &mut Scanner<'_>, message: &Message, side: Side) -> Outcome {
     let mut outcome = Outcome { message: None, places: Vec::new(), withheld: Vec::new(), signed: None };
-    outcome.signed = Head::parse(&message.head).ok().and_then(|head| signature::scheme(&head));
     let with_body =
         if message.body.is_empty() { Ok((message.clone(), Vec::new())) } else { body(scanner, message) };
     let with_body = match with_body {
@@ -81,7 +80,9 @@ pub(crate) fn mask(scanner: &mut Scanner<'_>, message: &Message, side: Side) -> 
             withheld(message)
         }
     };
-    let Ok((mut masked, places)) = head(scanner, &with_body) else {
+    let with_head = head(scanner, &with_body);
+    outcome.signed = scanner.signed.take();
+    let Ok((mut masked, places)) = with_head else {
         // Without a head nothing can be said about the body either.
         outcome.places.clear();
         outcome.withheld = vec!["head-unreadable"];

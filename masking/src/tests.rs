@@ -11,6 +11,7 @@ use proptest::prelude::*;
 
 use crate::{Auditor, Key, Learner, Masker, Policy};
 
+mod again;
 mod forms;
 mod nesting;
 mod odd;

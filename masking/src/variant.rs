@@ -23,7 +23,7 @@ fn begins_alike(text: &[u8], value: &[u8], variant: Variant) -> bool {
     // What follows is an escape, if it is anything that needs one.
     let next = !percent
         || match (value.get(plain), text.get(plain)) {
-            (Some(b'-' | b'.' | b'_' | b'~'), _) | (None, _) => true,
+            (Some(b'-' | b'.' | b'_' | b'~') | None, _) => true,
             (Some(wanted), Some(there)) => matches!(there, b'%' | b'+') || wanted == there,
             (Some(_), None) => false,
         };

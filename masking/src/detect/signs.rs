@@ -26,7 +26,9 @@ impl Signs {
         // A lane's count must not overflow.
         for chunks in chunks.chunks(255) {
             let mut lanes = Lanes::default();
-            chunks.iter().for_each(|chunk| lanes.add(chunk));
+            for chunk in chunks {
+                lanes.add(chunk);
+            }
             signs.take(&lanes);
         }
         if !rest.is_empty() {

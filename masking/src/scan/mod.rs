@@ -25,7 +25,7 @@ mod nested;
 mod opened;
 mod own;
 pub(crate) mod part;
-pub(crate) mod signature;
+mod signature;
 mod url;
 mod value;
 
@@ -179,6 +179,8 @@ pub(crate) struct Scanner<'s> {
     pub(crate) met: u64,
     /// Set when a value could be opened and was not, because of a limit: it may hold anything.
     over: Option<Unreadable>,
+    /// Under which scheme the request is signed whose head was looked at last, if it is.
+    pub(crate) signed: Option<&'static str>,
     /// Rules about more than one value of the part at hand: over which bytes, and which rule.
     inherited: Vec<(Range<usize>, u8)>,
     /// The rule under which the exchange is to be left out.
@@ -197,6 +199,7 @@ impl<'s> Scanner<'s> {
             memo,
             met: 0,
             over: None,
+            signed: None,
             inherited: Vec::new(),
             rejected: None,
             in_claims: false,

@@ -50,8 +50,10 @@ impl Scanner<'_> {
             Part::Body => view.body(),
         };
         self.over = None;
-        if part == Part::Body {
-            legible(view)?;
+        match part {
+            Part::Body => legible(view)?,
+            Part::Head if view.side() == Side::Request => self.signed = signature::scheme(view.head()),
+            Part::Head => {}
         }
         let lines = if part == Part::Head { self.lines(view) } else { Lines::default() };
         // One search for all that was learnt; values in which it saw nothing need not be searched again.
@@ -208,7 +210,7 @@ impl Scanner<'_> {
         let head = &*view.message().head;
         let breaks = |at: usize| matches!(head.get(at), None | Some(b'\r' | b'\n'));
         let mut start = 0;
-        let lines = view
+        let each = view
             .head()
             .field_ends()
             .map(|end| {
@@ -220,7 +222,7 @@ impl Scanner<'_> {
                 Line { span, whole, known, soiled: Cell::new(false) }
             })
             .collect();
-        Lines { side, apart, lines }
+        Lines { side, apart, each }
     }
 
     pub(super) fn leaf(&mut self, bytes: &[u8], leaf: &Leaf<'_>, context: Context, plan: &mut Vec<Planned>) {
@@ -312,7 +314,7 @@ struct Lines {
     side: u8,
     /// No learnt value has a line break in it.
     apart: bool,
-    lines: Vec<Line>,
+    each: Vec<Line>,
 }
 
 struct Line {
@@ -327,7 +329,7 @@ struct Line {
 
 impl Lines {
     fn line(&self, at: usize) -> Option<&Line> {
-        self.lines.get(self.lines.partition_point(|l| l.span.end < at))
+        self.each.get(self.each.partition_point(|l| l.span.end < at))
     }
 
     /// Whether it is known what the line at that offset holds.
@@ -338,7 +340,7 @@ impl Lines {
     /// What is to be done in the lines of which that is known.
     fn planned(&self) -> Vec<Planned> {
         let mut plan = Vec::new();
-        for Line { span, known, .. } in &self.lines {
+        for Line { span, known, .. } in &self.each {
             if let Some(Known { info: LineInfo::Planned(there), .. }) = known {
                 plan.extend(there.iter().map(|planned| planned.clone().moved(|at| at + span.start)));
             }
@@ -353,7 +355,7 @@ impl Lines {
 
     /// The lines of which it is known what they hold.
     fn known(&self) -> impl Iterator<Item = Range<usize>> {
-        self.lines.iter().filter(|l| l.known.is_some()).map(|l| l.span.clone())
+        self.each.iter().filter(|l| l.known.is_some()).map(|l| l.span.clone())
     }
 
     fn soil(&self, at: usize) {
@@ -363,8 +365,8 @@ impl Lines {
     }
 
     fn soil_all(&self, range: &Range<usize>) {
-        let first = self.lines.partition_point(|l| l.span.end < range.start);
-        for line in self.lines.iter().skip(first).take_while(|l| l.span.start <= range.end) {
+        let first = self.each.partition_point(|l| l.span.end < range.start);
+        for line in self.each.iter().skip(first).take_while(|l| l.span.start <= range.end) {
             line.soiled.set(true);
         }
     }
@@ -380,7 +382,7 @@ impl Lines {
             found.extend(scanner.sink.matches(text).into_iter().map(|m| m.behind(range.start)));
         };
         let mut from = 0;
-        for line in &self.lines {
+        for line in &self.each {
             if line.known.as_ref().is_some_and(|known| known.searched) {
                 search(from..line.span.start);
                 from = line.span.end;
@@ -394,7 +396,7 @@ impl Lines {
     fn remember(&self, scanner: &mut Scanner<'_>, head: &[u8], plan: &[Planned], matches: &[Match]) {
         let learns = scanner.sink.learns();
         let fresh = |l: &&Line| l.whole && l.known.as_ref().is_none_or(|known| !known.searched);
-        for line in self.lines.iter().skip(1).filter(fresh) {
+        for line in self.each.iter().skip(1).filter(fresh) {
             let Some(text) = head.get(line.span.clone()) else { continue };
             if !scanner.memo.comes_again(self.side, text) {
                 continue;

@@ -30,7 +30,7 @@ pub(super) fn is_field(name: &str) -> bool {
 }
 
 /// Under which scheme the message is signed, if it is.
-pub(crate) fn scheme(head: &Head<'_>) -> Option<&'static str> {
+pub(super) fn scheme(head: &Head<'_>) -> Option<&'static str> {
     for field in head.fields() {
         if let Some((_, scheme)) = FIELDS.iter().find(|(name, _)| field.is(name)) {
             return Some(scheme);

@@ -12,7 +12,7 @@ pub(super) struct Marks<'a> {
     /// Number of the block in hand.
     block: usize,
     /// One bit for each of its bytes.
-    marks: u64,
+    found: u64,
 }
 
 /// A string's end.
@@ -26,7 +26,7 @@ pub(super) struct Text {
 
 impl<'a> Marks<'a> {
     pub(super) fn new(text: &'a [u8]) -> Marks<'a> {
-        Marks { text, block: 0, marks: marks_of(text, 0) }
+        Marks { text, block: 0, found: marks_of(text, 0) }
     }
 
     /// The end of the string whose first byte is at that offset.
@@ -51,7 +51,7 @@ impl<'a> Marks<'a> {
         if block != self.block {
             self.turn_to(block);
         }
-        let marks = self.marks >> (at % BLOCK);
+        let marks = self.found >> (at % BLOCK);
         if marks != 0 {
             return Some(at + marks.trailing_zeros() as usize);
         }
@@ -62,8 +62,8 @@ impl<'a> Marks<'a> {
     fn next_block(&mut self) -> Option<usize> {
         while (self.block + 1) * BLOCK < self.text.len() {
             self.turn_to(self.block + 1);
-            if self.marks != 0 {
-                return Some(self.block * BLOCK + self.marks.trailing_zeros() as usize);
+            if self.found != 0 {
+                return Some(self.block * BLOCK + self.found.trailing_zeros() as usize);
             }
         }
         None
@@ -71,7 +71,7 @@ impl<'a> Marks<'a> {
 
     fn turn_to(&mut self, block: usize) {
         self.block = block;
-        self.marks = marks_of(self.text, block);
+        self.found = marks_of(self.text, block);
     }
 }
 
