@@ -8,6 +8,7 @@ Exit code: 0 nothing survived, 1 something did (or a format or an equality is br
 
 import argparse
 import collections
+import ipaddress
 import os
 import re
 import subprocess
@@ -320,7 +321,8 @@ def measure(args, folder):
     for name, found in others.items():
         print(f"found in {name}: {len(found)} values, {len(found - known)} of them nowhere else")
     told = {int(words[2]): words[1][8:16] for words in map(str.split, heads(at("out.gor"))) if words[0] == "1"}
-    kept = sum(told.get(when) == session.client[8:16] for session, when, *_ in exchanges)
+    public = lambda address: ipaddress.ip_address(int(address, 16)).is_global
+    kept = sum(told.get(when) == session.client[8:16] and public(session.client[8:16]) for session, when, *_ in exchanges)
     print(f"client addresses that stand in the export as they were: {kept} of {len(exchanges)}")
 
     invalid = formats(results, args.examples)

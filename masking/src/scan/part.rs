@@ -462,8 +462,8 @@ fn legible(view: &View<'_>) -> Result<(), Unreadable> {
         .any(|begin| charset.starts_with(begin))
     });
     // Many say so of what is UTF-8 all the same.
-    let plain = std::str::from_utf8(view.body()).is_ok_and(|text| !text.contains(['\0', '\u{1b}']));
-    if foreign && !plain { Err(Unreadable("charset")) } else { Ok(()) }
+    let plain = || std::str::from_utf8(view.body()).is_ok_and(|text| !text.contains(['\0', '\u{1b}']));
+    if foreign && !plain() { Err(Unreadable("charset")) } else { Ok(()) }
 }
 
 /// A body that is not what it says, or only in part, may hold names that were not seen.

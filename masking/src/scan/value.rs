@@ -265,7 +265,8 @@ fn has_percent(value: &[u8]) -> bool {
 fn is_percent_encoded(value: &[u8]) -> bool {
     let needless = |at: usize| {
         let digits = value.get(at + 1..at + 3).and_then(|d| std::str::from_utf8(d).ok());
-        digits.and_then(|d| u8::from_str_radix(d, 16).ok()).is_some_and(|b| b.is_ascii_alphanumeric())
+        let needless = |b: u8| b.is_ascii_alphanumeric() || b < b' ' && !matches!(b, b'\t' | b'\r' | b'\n');
+        digits.and_then(|d| u8::from_str_radix(d, 16).ok()).is_some_and(needless)
     };
     has_percent(value) && !memchr::memchr_iter(b'%', value).any(needless)
 }
@@ -278,7 +279,8 @@ mod tests {
     fn letters_and_digits_are_not_percent_encoded() {
         assert!(is_percent_encoded(b"a%40b%2Bc") && is_percent_encoded(b"100% a%20b"));
         assert!(
-            !is_percent_encoded(b"Quojor%628kVj")
+            !is_percent_encoded(b"Sedcho%001xXl")
+                && !is_percent_encoded(b"Quojor%628kVj")
                 && !is_percent_encoded(b"100%")
                 && !is_percent_encoded(b"a%4")
         );
