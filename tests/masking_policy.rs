@@ -346,3 +346,33 @@ fn what_few_share_goes_from_files() {
         serde_json::from_str(&std::fs::read_to_string(place.file("r.json")).unwrap()).unwrap();
     assert_eq!(report["by_rule"]["shared by fewer than 5"], 2);
 }
+
+#[test]
+fn a_broken_rule_is_found_by_the_audit_and_nothing_is_sealed() {
+    let place = Place::new();
+    let secret = "k3J9xQ2mLp0Z-correct-horse";
+    let login = json!({"email": "ann@mail.example", "password": secret}).to_string();
+    let note = json!({"note": "hello"}).to_string();
+    let entries = [
+        entry("POST", "/login", &[], Some(("application/json", &login)), ("application/json", "{}")),
+        entry("POST", "/notes", &[], Some(("application/json", &note)), ("application/json", "{}")),
+    ];
+    place.write("in.har", har(&entries));
+    // It puts an original back where there was none.
+    place.write(
+        "broken.toml",
+        format!("[[rule]]\nwhere = \"json:$.note\"\nwhat = \"constant\"\nvalue = \"{secret}\"\n"),
+    );
+    let run = place.mynah(&["capture", "in.har", "-o", "out.mynah", "--policy", "broken.toml"]).exits(12);
+    let said = run.stderr();
+    assert!(said.contains("masking is not proven") && said.contains("exchange 1, request body"), "{said}");
+    assert!(!said.contains(secret), "{said}");
+    let left: Vec<_> = std::fs::read_dir(place.path()).unwrap().flatten().map(|f| f.file_name()).collect();
+    assert!(left.iter().all(|name| !name.to_string_lossy().contains("out.mynah")), "{left:?}");
+    // Mended, it passes.
+    place.write("mended.toml", "[[rule]]\nwhere = \"json:$.note\"\nwhat = \"constant\"\nvalue = \"-\"\n");
+    place
+        .mynah(&["capture", "in.har", "-o", "out.mynah", "--policy", "mended.toml"])
+        .ok()
+        .says("audit     passed");
+}
