@@ -8,8 +8,8 @@
 //! Windows are of eight bytes; of the few patterns too short for four such windows (below eleven bytes), of five. The case of
 //! letters does not matter in windows. The first bitmap knows the first five bytes of every window by one bit: it is small
 //! enough for a processor's nearest memory, and asked about eight places at once without a branch in between.
-//! Memory: 12 bytes for each of the four entries, and half to all of that again for what is free in the table, and two to
-//! eight bytes each in the bitmaps: about 110 bytes a pattern, besides the pattern, which is not kept here.
+//! Memory: 16 bytes for each of the four entries, and half to all of that again for what is free in the table, and two to
+//! eight bytes each in the bitmaps: about 130 bytes a pattern, besides the pattern, which is not kept here.
 
 use hashbrown::HashTable;
 
