@@ -8,8 +8,8 @@
 //! Windows are of eight bytes; of the few patterns too short for four such windows (below eleven bytes), of five. The case of
 //! letters does not matter in windows. The first bitmap knows the first five bytes of every window by one bit: it is small
 //! enough for a processor's nearest memory, and asked about eight places at once without a branch in between.
-//! Memory: 12 bytes for each of the four entries, and half to all of that again for what is free in the table, and two to
-//! eight bytes each in the bitmaps: about 110 bytes a pattern, besides the pattern, which is not kept here.
+//! Memory: 16 bytes for each of the four entries, and half to all of that again for what is free in the table, and two to
+//! eight bytes each in the bitmaps: about 130 bytes a pattern, besides the pattern, which is not kept here.
 
 use hashbrown::HashTable;
 
@@ -121,8 +121,10 @@ impl Sides {
         Sides([behind, at.checked_sub(3).and_then(three).map_or(Beside(3), Beside::before)])
     }
 
-    fn fit(self, beside: Beside) -> bool {
-        beside == Beside(0) || self.0.contains(&beside)
+    /// All that a pattern may have there.
+    fn all(self) -> [Beside; 3] {
+        let [behind, before] = self.0;
+        [behind, before, Beside(0)]
     }
 }
 
@@ -157,8 +159,8 @@ fn opening(bytes: [u8; 8]) -> u32 {
 }
 
 /// Where the table keeps an entry of that print.
-fn place(print: u32) -> u64 {
-    u64::from(print).wrapping_mul(0xa076_1d64_78bd_642f)
+fn place(print: u32, beside: Beside) -> u64 {
+    (u64::from(beside.0) << 32 | u64::from(print)).wrapping_mul(0xa076_1d64_78bd_642f).rotate_left(29)
 }
 
 impl Finder {
@@ -296,7 +298,12 @@ impl<const LENGTH: usize> Table<LENGTH> {
         let mut best = (usize::MAX, 0, [0; STRIDE]);
         for first in [last / 2, 0, last, last / 4, last / 4 * 3] {
             let prints = prints(first);
-            let crowd = prints.iter().map(|p| self.like(*p).take(64).count()).max().unwrap_or(0);
+            let crowd = prints
+                .iter()
+                .enumerate()
+                .map(|(i, p)| self.like(*p, Beside::of(pattern, first + i, LENGTH)).take(64).count())
+                .max()
+                .unwrap_or(0);
             if crowd < best.0 {
                 best = (crowd, first, prints);
             }
@@ -314,13 +321,14 @@ impl<const LENGTH: usize> Table<LENGTH> {
             gate.open(opens);
             let beside = Beside::of(pattern, first + i, LENGTH);
             let entry = Entry { print, gate: opens, tag, offset: (first + i) as u16, beside };
-            self.entries.insert_unique(place(print), entry, |e| place(e.print));
+            self.entries.insert_unique(place(print, beside), entry, |e| place(e.print, e.beside));
             self.mark(print);
         }
     }
 
-    fn like(&self, print: u32) -> impl Iterator<Item = &Entry> {
-        self.entries.iter_hash(place(print)).filter(move |e| e.print == print)
+    fn like(&self, print: u32, beside: Beside) -> impl Iterator<Item = &Entry> {
+        let same = move |e: &&Entry| e.print == print && e.beside == beside;
+        self.entries.iter_hash(place(print, beside)).filter(same)
     }
 
     fn mark(&mut self, print: u32) {
@@ -346,8 +354,8 @@ impl<const LENGTH: usize> Table<LENGTH> {
 
     #[cold]
     fn candidates(&self, print: u32, text: &[u8], at: usize, visit: &mut dyn FnMut(Candidate)) {
-        let sides = Sides::of(text, at, LENGTH);
-        for entry in self.like(print).filter(|entry| sides.fit(entry.beside)) {
+        for entry in Sides::of(text, at, LENGTH).all().into_iter().flat_map(|beside| self.like(print, beside))
+        {
             if let Some(start) = at.checked_sub(usize::from(entry.offset)) {
                 visit(Candidate { start, tag: entry.tag });
             }

@@ -125,7 +125,7 @@ fn is_full_name(value: &[u8]) -> bool {
 /// All that was learnt. Values are only ever added, and what is there never changes: so one who looks at no more than the
 /// first so many sees what was known at some time, whatever is added meanwhile.
 ///
-/// A value takes its bytes twice or so, for its own copy and those of its writings' windows: some 700 bytes for a session of
+/// A value takes its bytes twice or so, for its own copy and those of its writings' windows: some 900 bytes for a session of
 /// 32 characters (see the test, which measures it).
 #[derive(Default)]
 pub(crate) struct Learned {

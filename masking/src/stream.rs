@@ -23,7 +23,7 @@ use crate::scan::Scanner;
 
 /// Learns from and masks exchanges as they come.
 ///
-/// What was learnt is kept as long as the stream lives, so that a value has one pseudonym in all of its files: some 700 bytes
+/// What was learnt is kept as long as the stream lives, so that a value has one pseudonym in all of its files: some 900 bytes
 /// for each value hard enough to guess to be replaced everywhere (a session's identifier, a token, an address).
 ///
 /// ```
