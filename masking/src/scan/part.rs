@@ -205,8 +205,8 @@ impl Scanner<'_> {
     /// The field lines of a head, and of which of them it is known what they hold.
     fn lines(&self, view: &View<'_>) -> Lines {
         let side = u8::from(view.side() == Side::Response);
-        // Where a value may reach over the end of a line, a line does not say what is in it.
-        let apart = !self.sink.may_cross_lines();
+        // Where a value may reach over the end of a line, or a rule counts lines, a line does not say what is in it.
+        let apart = !self.sink.may_cross_lines() && self.policy.is_steady();
         let head = &*view.message().head;
         let breaks = |at: usize| matches!(head.get(at), None | Some(b'\r' | b'\n'));
         let mut start = 0;
