@@ -8,6 +8,7 @@ use mynah_masking::{Policy, Report, SealedFile};
 use mynah_traffic::recording::Reader;
 use mynah_traffic::units::parse_size;
 use sha2::Digest as _;
+use zeroize::Zeroizing;
 
 use crate::exit::{Exit, Exits, Failure, Outcome, fail};
 use crate::input::{FilterArgs, Inputs, LogArgs, Reading};
@@ -43,7 +44,7 @@ pub(crate) struct Args {
     masking: MaskingArgs,
 
     /// Keep secrets and personal data as they are; the recording says so for ever.
-    #[arg(long, conflicts_with_all = ["key_file", "report", "policy", "strict", "k", "fail_on_quarantine"])]
+    #[arg(long, conflicts_with_all = ["key_file", "report", "policy", "jwt_key", "strict", "k", "fail_on_quarantine"])]
     unmasked: bool,
 
     /// Bytes kept of a body; longer ones are flagged, and withheld (with --unmasked: cut).
@@ -110,6 +111,11 @@ pub(crate) struct MaskingArgs {
     #[arg(long, value_name = "F.toml", env = "MYNAH_POLICY")]
     pub(crate) policy: Option<PathBuf>,
 
+    /// Sign masked web tokens (HS256, HS384, HS512) with the secret in this file, so that a staging system which is given the
+    /// same secret takes them.
+    #[arg(long, value_name = "F")]
+    pub(crate) jwt_key: Option<PathBuf>,
+
     /// Take resource ids as well: numbers, UUIDs, slugs with digits and hashes in paths, and the same under names such as id.
     /// Each has one pseudonym everywhere, so that replays still find what they ask for.
     #[arg(long)]
@@ -136,6 +142,18 @@ impl MaskingArgs {
             Some(path) => Policy::load(path).exits(Exit::Usage)?,
             None => Policy::built_in(),
         };
+        if let Some(path) = &self.jwt_key {
+            let secret = Zeroizing::new(
+                std::fs::read(path)
+                    .map_err(|error| anyhow::anyhow!("--jwt-key {}: {error}", path.display()))
+                    .exits(Exit::Usage)?,
+            );
+            let secret = secret.strip_suffix(b"\n").unwrap_or(&secret);
+            if secret.is_empty() {
+                return Err(fail(Exit::Usage, format!("--jwt-key {}: it is empty", path.display())));
+            }
+            policy = policy.with_jwt_key(secret);
+        }
         if self.strict {
             policy = policy.with_strict();
         }

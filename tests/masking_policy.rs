@@ -376,3 +376,26 @@ fn a_broken_rule_is_found_by_the_audit_and_nothing_is_sealed() {
         .ok()
         .says("audit     passed");
 }
+
+#[test]
+fn masked_web_tokens_can_be_signed_for_staging() {
+    let place = Place::new();
+    place.write("staging.secret", "staging-secret\n");
+    let token = "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.eyJzdWIiOiJhbm4iLCJlbWFpbCI6ImFubkBtYWlsLmNvbSJ9.c2lnbmF0dXJlLXVuZGVyLWFub3RoZXIta2V5LSE";
+    place.write("request.http", format!("GET / HTTP/1.1\nAuthorization: Bearer {token}\n\n"));
+    let tried = place.mynah(&["mask", "--try", "request.http", "--jwt-key", "staging.secret"]).ok().stdout();
+    let masked = tried.rsplit("Bearer ").next().unwrap().split_whitespace().next().unwrap();
+    // What PyJWT and the like do to check it.
+    let check = r#"
+import base64, hashlib, hmac, sys
+signed, _, signature = sys.argv[1].rpartition(".")
+right = hmac.new(b"staging-secret", signed.encode(), hashlib.sha256).digest()
+sys.exit(base64.urlsafe_b64encode(right).rstrip(b"=").decode() != signature)
+"#;
+    assert_ne!(masked, token);
+    match std::process::Command::new("python3").args(["-c", check, masked]).status() {
+        Ok(status) => assert!(status.success(), "{masked}"),
+        Err(_) => println!("skipped: there is no python3"),
+    }
+    place.mynah(&["mask", "--try", "request.http", "--jwt-key", "nothing"]).exits(2).says("nothing");
+}

@@ -26,6 +26,9 @@ pub(super) fn explain(policy: &Policy) -> String {
     }
     ids(policy, &mut out);
     actions(&mut out);
+    if policy.jwt_key.is_some() {
+        row(&mut out, 2, "test key", "web tokens of HS256, HS384 and HS512 are signed with it");
+    }
     limits(policy, &mut out);
     out
 }

@@ -5,7 +5,7 @@ use std::ops::{ControlFlow, Range};
 use std::sync::Arc;
 
 use mynah_message::{Locator, json};
-use regex::bytes::Regex;
+use regex::bytes::{Regex, RegexSet};
 
 use super::glob::Glob;
 use super::path::{self, PathPattern};
@@ -24,6 +24,8 @@ pub(crate) struct Index {
     kinds: HashMap<Kind, u8>,
     detectors: HashMap<Kind, u8>,
     expressions: Vec<(Arc<Regex>, u8)>,
+    /// All expressions at once: most texts match none of them.
+    any: Option<RegexSet>,
     body: Option<u8>,
     /// The detectors that look for something.
     pub(crate) switched: Detectors,
@@ -62,7 +64,22 @@ impl Index {
                 }
             }
         }
+        if index.expressions.len() > 1 {
+            let patterns = index.expressions.iter().map(|(expression, _)| expression.as_str());
+            index.any = RegexSet::new(patterns).ok();
+        }
         index
+    }
+
+    /// The expressions that match in a text, in their order: found together, where they fit in one automaton.
+    fn matching<'i>(&'i self, text: &[u8]) -> Box<dyn Iterator<Item = &'i (Arc<Regex>, u8)> + 'i> {
+        match &self.any {
+            Some(any) => {
+                let found: Vec<usize> = any.matches(text).into_iter().collect();
+                Box::new(found.into_iter().filter_map(|at| self.expressions.get(at)))
+            }
+            None => Box::new(self.expressions.iter()),
+        }
     }
 
     /// The rule for a value with that concrete locator.
@@ -140,7 +157,7 @@ impl Index {
     /// What expressions match in a text, the first rule's first.
     pub(crate) fn matches(&self, text: &[u8]) -> Vec<(Range<usize>, u8)> {
         let mut found = Vec::new();
-        for (expression, number) in &self.expressions {
+        for (expression, number) in self.matching(text) {
             for captures in expression.captures_iter(text) {
                 let Some(matched) = captures.get(1).or_else(|| captures.get(0)) else { continue };
                 if !matched.is_empty() {
@@ -158,6 +175,6 @@ impl Index {
             let matched = captures.get(1).or_else(|| captures.get(0))?;
             (matched.range() == (0..value.len())).then_some(*number)
         };
-        self.expressions.iter().find_map(whole)
+        self.matching(value).find_map(whole)
     }
 }

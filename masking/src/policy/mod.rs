@@ -6,6 +6,7 @@
 //! | `rule` | one rule: where, when, what |
 //! | `place`, `path`, `glob` | the `where` |
 //! | `index` | the rules, ready to be asked |
+//! | `jwt` | the key under which masked web tokens are signed |
 //! | `scope` | the rules that hold for one message |
 //! | `shared` | what few clients share: `--k` |
 //! | `explain` | every rule in words |
@@ -14,6 +15,7 @@ mod explain;
 mod file;
 mod glob;
 mod index;
+mod jwt;
 mod path;
 mod place;
 pub(crate) mod rule;
@@ -33,6 +35,7 @@ use crate::kind::Kind;
 use crate::names::Names;
 pub(crate) use glob::Glob;
 use index::Index;
+use jwt::JwtKey;
 use rule::{Action, CUSTOM, OwnRule, format_of};
 use shared::Rare;
 
@@ -54,6 +57,8 @@ pub struct Policy {
     pub(crate) k: Option<u32>,
     /// What few share, once it has been counted.
     pub(crate) rare: Option<Arc<Rare>>,
+    /// Under which masked web tokens are signed.
+    pub(crate) jwt_key: Option<Arc<JwtKey>>,
     /// How far bodies are opened.
     pub(crate) limits: Limits,
     /// How far values may be nested in values.
@@ -77,6 +82,7 @@ impl Policy {
             strict: false,
             k: None,
             rare: None,
+            jwt_key: None,
             limits: Limits::default(),
             depth: DEPTH,
             max_body: None,
@@ -140,6 +146,13 @@ impl Policy {
     #[must_use]
     pub fn with_k(self, clients: u32) -> Policy {
         Policy { k: Some(clients).filter(|k| *k > 1), ..self }.indexed(|_| true)
+    }
+
+    /// Masked web tokens of HS256, HS384 and HS512 are signed with this secret, so that a system under test which is given the
+    /// same takes them. Without, and for all others, the signature is a pseudonym that is right under no key.
+    #[must_use]
+    pub fn with_jwt_key(self, secret: &[u8]) -> Policy {
+        Policy { jwt_key: Some(Arc::new(JwtKey::new(secret))), ..self }
     }
 
     /// How many clients must share a path segment or query value for it to stay; `None` where nobody counts.

@@ -148,7 +148,8 @@ impl Scanner<'_> {
         let masked = out.join(&b'.');
         let matches = self.sink.matches(&masked);
         let patches = self.sink.sweep(self.policy, &masked, matches, true);
-        Some(splice(&masked, &patches))
+        let masked = splice(&masked, &patches);
+        Some(self.policy.jwt_key.as_ref().and_then(|key| key.sign(&masked)).unwrap_or(masked))
     }
 
     fn payload(&mut self, payload: &[u8]) -> Option<Vec<u8>> {
