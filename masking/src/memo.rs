@@ -66,6 +66,10 @@ pub(crate) struct NameInfo {
     pub(crate) is_person: bool,
     /// That it is `name` itself.
     pub(crate) is_name: bool,
+    /// That its value may be the name of what stands under `value` beside it.
+    pub(crate) is_label: bool,
+    /// That it is `value`, whose name may stand beside it.
+    pub(crate) is_value: bool,
     /// That nothing in the name itself gives itself away.
     pub(crate) is_plain: bool,
     /// Stands for the name: equal names, equal numbers.
@@ -80,6 +84,8 @@ impl NameInfo {
             tells_thing: Names::tells_thing(name),
             is_person: Names::is_person(name),
             is_name: name == "name",
+            is_label: Names::is_label(name),
+            is_value: Names::is_value(name),
             is_plain: name.bytes().all(|b| b.is_ascii_alphabetic() || matches!(b, b'_' | b'-' | b'$')),
             number: name.as_bytes().chunks(8).fold(name.len() as u64, |number, bytes| {
                 let word = bytes.iter().fold(0, |word, b| word << 8 | u64::from(*b));

@@ -295,6 +295,32 @@ impl Names {
         None
     }
 
+    /// Whether the value of that name may itself be the name of what stands beside it: `{"name": "password", "value": "…"}`.
+    pub(crate) fn is_label(name: &str) -> bool {
+        [
+            "name",
+            "key",
+            "field",
+            "fieldname",
+            "property",
+            "param",
+            "parameter",
+            "attribute",
+            "header",
+            "label",
+            "question",
+        ]
+        .iter()
+        .any(|label| name.eq_ignore_ascii_case(label))
+    }
+
+    /// Whether a value under that name may have its name beside it.
+    pub(crate) fn is_value(name: &str) -> bool {
+        ["value", "val", "values", "answer", "stringvalue"]
+            .iter()
+            .any(|value| name.eq_ignore_ascii_case(value))
+    }
+
     /// Whether a `name` under this parent is a person's: products, files and countries have names too.
     pub(crate) fn is_person(parent: &str) -> bool {
         const PERSONS: &str = "user customer person contact member patient employee owner recipient buyer guest \

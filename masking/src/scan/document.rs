@@ -1,7 +1,7 @@
 //! A JSON body: keys, values and what lies between them in one go, without a path for each value.
 
 use std::borrow::Cow;
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::ops::{ControlFlow, Range};
 
 use mynah_message::{Coverage, json};
@@ -43,6 +43,9 @@ struct Document<'d, 's> {
     documents: u64,
     /// Values under `name`: whose name it is shows when all siblings are known.
     waiting: Vec<(u64, json::Kind, Range<usize>)>,
+    /// Values whose names are values beside them, and what these say: `{"name": "password", "value": "…"}`.
+    labelled: Vec<(u64, json::Kind, Range<usize>)>,
+    labels: HashMap<u64, Rule>,
     /// Where the last value ended.
     end: usize,
     /// Whether all keys since then are plain.
@@ -72,6 +75,10 @@ impl Scanner<'_> {
             let person = document.persons.contains(&object)
                 || document.persons_within.contains(&object) && !document.things.contains(&object);
             document.leaf(kind, &span, person.then_some(Rule::Mask(Kind::Name)), true);
+        }
+        for (object, kind, span) in std::mem::take(&mut document.labelled) {
+            let rule = document.labels.get(&object).copied();
+            document.leaf(kind, &span, rule, true);
         }
         if let Some(steps) = &mut document.steps {
             steps.sort_by_key(|step| step.span().start);
@@ -129,6 +136,8 @@ impl<'d, 's> Document<'d, 's> {
             things: HashSet::new(),
             documents: 0,
             waiting: Vec::new(),
+            labelled: Vec::new(),
+            labels: HashMap::new(),
             end: 0,
             plain: true,
             plan: Vec::new(),
@@ -246,8 +255,18 @@ impl Document<'_, '_> {
         if key.tells_thing {
             self.things.insert(object);
         }
+        if key.is_label
+            && kind == json::Kind::String
+            && let Some(label) = self.body.get(span.clone())
+            && let Some(rule @ (Rule::Mask(_) | Rule::Own(_))) =
+                self.scanner.memo.json_key(&self.scanner.policy.names, label).rule
+        {
+            self.labels.insert(object, rule);
+        }
         if key.is_name && key.rule.is_none() {
             self.waiting.push((object, kind, span));
+        } else if key.is_value && key.rule.is_none() {
+            self.labelled.push((object, kind, span));
         } else {
             self.leaf(kind, &span, key.rule, may_escape);
         }

@@ -1,7 +1,7 @@
 //! JSON within strings, and web tokens.
 
 use std::borrow::Cow;
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::ops::ControlFlow;
 
 use base64::Engine as _;
@@ -37,9 +37,17 @@ impl Scanner<'_> {
     pub(super) fn json(&mut self, text: &[u8], context: Context) -> Option<Vec<Patch>> {
         let mut leaves = Vec::new();
         let mut persons = Persons::default();
+        let mut labels = HashMap::new();
         let end = json::scan(text, JSON_DEPTH, &mut |found| {
             let (parent, key) = split(found.path);
             persons.note(&self.policy.names, parent, &key);
+            if found.kind == json::Kind::String
+                && Names::is_label(&key)
+                && let Some(rule @ (Rule::Mask(_) | Rule::Own(_))) =
+                    self.policy.names.rule(&String::from_utf8_lossy(&json::unescape(found.raw)))
+            {
+                labels.insert(parent.to_owned(), rule);
+            }
             if found.kind != json::Kind::Literal {
                 let outer = match context.rule {
                     // Of a cookie of unknown meaning that is JSON, the names in it say what is what.
@@ -50,7 +58,8 @@ impl Scanner<'_> {
                 };
                 let rule = Rule::stronger(self.policy.names.rule(&key), outer);
                 // Whose name it is shows when all siblings are known.
-                let parent = (rule.is_none() && key == "name").then(|| parent.to_owned());
+                let waits = rule.is_none() && (key == "name" || Names::is_value(&key));
+                let parent = waits.then(|| (parent.to_owned(), key == "name"));
                 leaves.push((rule, parent, found.kind, found.span));
             }
             ControlFlow::Continue(())
@@ -61,7 +70,10 @@ impl Scanner<'_> {
         let mut patches = Vec::new();
         for (rule, parent, kind, span) in leaves {
             let raw = text.get(span.clone())?;
-            let rule = rule.or_else(|| parent.and_then(|p| persons.rule(&p)));
+            let rule = rule.or_else(|| match parent? {
+                (object, true) => persons.rule(&object),
+                (object, false) => labels.get(&object).copied(),
+            });
             let inner = Context { rule, ..context };
             merge(&mut patches, shift(self.json_leaf(raw, kind, inner), span.start));
         }

@@ -130,6 +130,19 @@ fn files_within_messages_are_opened() {
 }
 
 #[test]
+fn names_may_stand_beside_their_values() {
+    let pairs = r#"[{"name":"DB_PASSWORD","value":"hunter2!"},{"value":"hunter3!","key":"api_key"},{"name":"colour","value":"red-ish"},{"Field":"pin","Value":4821}]"#;
+    let nested = serde_json::json!({ "form": pairs }).to_string();
+    for body in [pairs, &nested] {
+        let masked = body_of("application/json", body);
+        for secret in ["hunter2!", "hunter3!", "4821"] {
+            assert!(!masked.contains(secret), "{masked}");
+        }
+        assert!(masked.contains("red-ish") && masked.contains("DB_PASSWORD"), "{masked}");
+    }
+}
+
+#[test]
 fn arguments_of_graphql_go_by_their_names() {
     let query = format!(
         r#"mutation {{ login(email: "{EMAIL}", password: "hunter2!", remember: true) {{ token user {{ name }} }} }}"#
