@@ -163,6 +163,10 @@ fn number(text: &[u8], groups: &[(usize, usize)], which: Detectors) -> Option<Fo
     {
         return is(Kind::Card, end);
     }
+    // A telephone number, whatever else it could be without its plus.
+    if lead == Some(&b'+') {
+        return None;
+    }
     let run = &text[start..end];
     if which.has(Detectors::NATIONAL) && run.len() >= 11 && whole(end) && alone && national::is_bare(run) {
         return is(Kind::NationalId, end);

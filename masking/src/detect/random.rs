@@ -9,7 +9,7 @@ use crate::entropy;
 
 /// Bits that a value has at least to be taken for random; of a long one, in which some letters look like words by chance, less.
 const BITS: f64 = 100.0;
-const BITS_OF_LONG: f64 = 80.0;
+const BITS_OF_LONG: f64 = 64.0;
 const LONG: usize = 32;
 /// Shorter ones are names of things; longer ones are documents.
 const LENGTHS: std::ops::RangeInclusive<usize> = 20..=512;

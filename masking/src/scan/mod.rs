@@ -177,6 +177,9 @@ pub(crate) struct Scanner<'s> {
     pub(crate) memo: &'s mut Memo,
     /// Sensitive values met so far.
     pub(crate) met: u64,
+    /// Bytes of the part at hand that were within others, and how many may be.
+    opened: usize,
+    openable: usize,
     /// Set when a value could be opened and was not, because of a limit: it may hold anything.
     over: Option<Unreadable>,
     /// Under which scheme the request is signed whose head was looked at last, if it is.
@@ -199,6 +202,8 @@ impl<'s> Scanner<'s> {
             memo,
             met: 0,
             over: None,
+            opened: 0,
+            openable: OPENABLE,
             signed: None,
             inherited: Vec::new(),
             rejected: None,
@@ -207,9 +212,11 @@ impl<'s> Scanner<'s> {
         }
     }
 
-    /// Whether a value that can be opened may be: below the limit on depth.
-    fn may_open(&mut self, context: Context) -> bool {
-        let may = context.depth < self.policy.depth;
+    /// Whether so much that can be opened may be: below the limit on depth, and on work, which layers of different encodings on top of
+    /// each other multiply.
+    fn may_open(&mut self, context: Context, bytes: usize) -> bool {
+        self.opened += bytes;
+        let may = context.depth < self.policy.depth && self.opened <= self.openable;
         if !may {
             self.over = Some(Unreadable("nested-too-deep"));
         }
@@ -222,6 +229,10 @@ impl<'s> Scanner<'s> {
         !context.searched
     }
 }
+
+/// Bytes that may be opened in any part, and for each byte of a larger one.
+const OPENABLE: usize = 1 << 20;
+const OPENABLE_EACH: usize = 24;
 
 /// Adds the patches that overlap none so far. Both lists are in order, and so is what comes out.
 fn merge(first: &mut Vec<Patch>, second: Vec<Patch>) {

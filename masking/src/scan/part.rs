@@ -13,7 +13,7 @@ use super::layer::{Layer, splice};
 use super::nested::split;
 use super::opened::compressed;
 use super::signature;
-use super::{Context, Patch, Scanner, Unreadable, Why};
+use super::{Context, OPENABLE, OPENABLE_EACH, Patch, Scanner, Unreadable, Why};
 use crate::kind::Kind;
 use crate::learned::Match;
 use crate::memo::{Known, LineInfo};
@@ -50,6 +50,8 @@ impl Scanner<'_> {
             Part::Body => view.body(),
         };
         self.over = None;
+        self.opened = 0;
+        self.openable = OPENABLE.max(bytes.len().saturating_mul(OPENABLE_EACH));
         match part {
             Part::Body => legible(view)?,
             Part::Head if view.side() == Side::Request => self.signed = signature::scheme(view.head()),

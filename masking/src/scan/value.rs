@@ -1,6 +1,6 @@
 //! One decoded value: under a name that says what it is, or free.
 
-use mynah_message::{Encoding, percent};
+use mynah_message::{Encoding, html, json, percent};
 
 use super::layer::{Layer, splice};
 use super::opened::Opened;
@@ -158,7 +158,7 @@ impl Scanner<'_> {
             return None;
         };
         let opened = opened?;
-        if !self.may_open(context) {
+        if !self.may_open(context, opened.text.len()) {
             return None;
         }
         let found = self.free(&opened.text, context.inner(None));
@@ -178,7 +178,7 @@ impl Scanner<'_> {
                 if context.depth < self.policy.depth {
                     patches = self.json(value, context.inner(None)).unwrap_or_default();
                 } else if nested::is_json(value) {
-                    self.may_open(context);
+                    self.may_open(context, value.len());
                 }
             }
             // A scheme and credentials; but `token of thanks` is a text.
@@ -189,7 +189,7 @@ impl Scanner<'_> {
             }
             _ => {}
         }
-        if is_graphql(value) && self.may_open(context) {
+        if is_graphql(value) && self.may_open(context, value.len()) {
             merge(&mut patches, self.code(value, context.inner(None)));
         }
         if let Some(found) = self.enclosed(value, context) {
@@ -216,10 +216,32 @@ impl Scanner<'_> {
                 merge(&mut patches, shift(self.whole_because(found.kind, text, Why::Detector), range.start));
             }
         }
-        if signs.has_percent() && has_percent(value) && self.may_open(context) {
+        if signs.has_percent() && has_percent(value) && self.may_open(context, value.len()) {
             let decoded = percent::decode(value, false);
             let found = self.free(&decoded, context.inner(None));
             merge(&mut patches, Layer::new(value, &decoded, Encoding::Percent).lift(found));
+        }
+        // Written for a page or a JSON text, and put into something else as it was.
+        if memchr::memchr2(b'&', b'\\', value).is_some() {
+            merge(&mut patches, self.escaped(value, context));
+        }
+        patches
+    }
+
+    /// The patches of what shows in a text when character references or backslashes are undone.
+    fn escaped(&mut self, value: &[u8], context: Context) -> Vec<Patch> {
+        let mut patches = Vec::new();
+        for encoding in [Encoding::HtmlText, Encoding::JsonString] {
+            let decoded = match encoding {
+                Encoding::HtmlText => html::entity::decode(value, false),
+                _ => json::unescape(value),
+            };
+            if *decoded != *value && self.may_open(context, decoded.len()) {
+                let found = self.free(&decoded, context.inner(None));
+                if !found.is_empty() {
+                    merge(&mut patches, Layer::new(value, &decoded, encoding).lift(found));
+                }
+            }
         }
         patches
     }

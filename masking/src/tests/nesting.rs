@@ -264,3 +264,36 @@ fn clients_have_pseudonyms_that_are_theirs_in_fields_too() {
     let kept = masker.mask(from("93.184.216.34:4711")).unwrap().into_inner();
     assert_eq!(kept.connection.client.unwrap().to_string(), "93.184.216.34:4711");
 }
+
+#[test]
+fn texts_that_were_escaped_for_something_else_are_seen() {
+    for text in [
+        "Dear nalfel&period;wesdwe&commat;fynwesgwi&period;com,",
+        r"log: \u006e\u0061lfel.wesdwe@fynwesgwi.com",
+        "twice &amp;#110;alfel.wesdwe@fynwesgwi.com",
+        "both %26%23110%3balfel.wesdwe@fynwesgwi.com",
+    ] {
+        let e = exchange(
+            message(
+                "POST / HTTP/1.1\nContent-Type: application/json\n",
+                r#"{"email":"nalfel.wesdwe@fynwesgwi.com"}"#,
+            ),
+            message("HTTP/1.1 200 OK\n", text),
+        );
+        let masked = proven(&[e]);
+        let body = String::from_utf8(masked[0].response.as_ref().unwrap().body.to_vec()).unwrap();
+        assert!(!body.contains("fynwesgwi"), "{body}");
+    }
+}
+
+#[test]
+fn layers_of_many_encodings_do_not_multiply_the_work() {
+    let mut text = "&amp;\\\\%25".repeat(2000);
+    for _ in 0..3 {
+        text = text.replace('&', "&amp;").replace('\\', "\\\\").replace('%', "%25");
+    }
+    let e = exchange(message("GET / HTTP/1.1\n", ""), message("HTTP/1.1 200 OK\n", &text));
+    let (masked, masker) = run(&[e]);
+    assert_eq!(masker.report().quarantined["nested-too-deep"], 1);
+    assert!(masked[0].response.as_ref().unwrap().body.is_empty());
+}
