@@ -91,7 +91,11 @@ fn is_learnable(kind: Kind, value: &[u8]) -> bool {
         return false;
     }
     // Punctuation is kept: what is made of little else would be its own pseudonym.
-    if value.iter().filter(|b| b.is_ascii_alphanumeric() || **b >= 0x80).take(4).count() < 4 {
+    let changes = match std::str::from_utf8(value) {
+        Ok(text) => text.chars().filter(|c| c.is_alphanumeric()).take(4).count(),
+        Err(_) => value.iter().filter(|b| b.is_ascii_alphanumeric() || **b >= 0x80).take(4).count(),
+    };
+    if changes < 4 {
         return false;
     }
     if kind == Kind::Password && is_mixed(value) {

@@ -56,12 +56,12 @@ const EXACT: &[(Rule, &str)] = &[
     ),
     (
         Rule::Mask(Kind::Password),
-        "pass pwd passwd passphrase passcode txtpwd txtpass motdepasse securityanswer secretanswer userpass userpwd newpwd oldpwd currentpwd loginpass pw",
+        "passwords pswd usrpwd contrasena senha wachtwoord haslo kennwort mdp parola pass pwd passwd passphrase passcode txtpwd txtpass motdepasse securityanswer secretanswer userpass userpwd newpwd oldpwd currentpwd loginpass pw",
     ),
     (Rule::Mask(Kind::Cvc), "cvc cvv cvc2 cvv2 csc securitycode cardsecuritycode verificationvalue"),
     (
         Rule::Mask(Kind::Otp),
-        "otp otpcode totp totpcode mfacode twofactorcode 2facode smscode onetimecode onetimepassword \
+        "usercode authcode verificationcode resetcode recoverycode recoverycodes backupcode backupcodes otp otpcode totp totpcode mfacode twofactorcode 2facode smscode onetimecode onetimepassword \
          pin pincode",
     ),
     (Rule::Mask(Kind::Card), "cardno cardnum ccnum ccno creditcard debitcard pan primaryaccountnumber"),
@@ -95,17 +95,17 @@ const EXACT: &[(Rule, &str)] = &[
     ),
     (
         Rule::Mask(Kind::Account),
-        "accountnumber accountno bankaccount bankaccountnumber routingnumber sortcode",
+        "acctnumber acctno accountnumber accountno bankaccount bankaccountnumber routingnumber sortcode",
     ),
     (Rule::Mask(Kind::Email), "mail emailaddress mailaddress useremail upn preferredusername"),
     (
         Rule::Mask(Kind::Phone),
-        "phone homephone workphone userphone contactphone customerphone tel telephone telephonenumber phoneno phonenr mobile mobileno mobilenumber mobilephone cell \
+        "telefon telefono telefone handy celular contactnumber phone homephone workphone userphone contactphone customerphone tel telephone telephonenumber phoneno phonenr mobile mobileno mobilenumber mobilephone cell \
          cellphone fax faxnumber msisdn",
     ),
     (
         Rule::Mask(Kind::Name),
-        "fname lname givenname familyname middlename surname holder holdername cardholder cardholdername nameoncard \
+        "vorname nachname prenom apellido apellidos displayname nickname ownername nomdefamille fname lname givenname familyname middlename surname holder holdername cardholder cardholdername nameoncard \
          cardname accountholder recipientname customername personname contactname patientname passengername guestname \
          beneficiaryname payername payeename maidenname mothersmaidenname realname legalname",
     ),
@@ -152,7 +152,7 @@ const EXACT: &[(Rule, &str)] = &[
     (
         Rule::Without(Detectors::RANDOM),
         "etag ifmatch ifnonematch ifrange contentmd5 digest contentdigest reprdigest wantdigest contenttype contentdisposition contentsecuritypolicy \
-         contentsecuritypolicyreportonly secwebsocketkey secwebsocketaccept secwebsocketprotocol xamzid2 xamzcontentsha256 cfray traceparent \
+         contentsecuritypolicyreportonly secwebsocketkey secwebsocketaccept xamzid2 xamzcontentsha256 cfray traceparent \
          tracestate b3 xb3traceid xcache xservedby servertiming reportto nel link vary baggage accept acceptencoding acceptlanguage \
          cachecontrol hash sha sha1 sha256 sha384 sha512 md5 checksum crc32 integrity sri commit commitsha revision rev build buildhash \
          cursor after before nextcursor prevcursor endcursor startcursor slug href src srcset url uri path file filename image icon \
@@ -191,10 +191,10 @@ const ENDINGS: &[(Rule, &str)] = &[
 const QUALIFIERS: &str = "x http data user customer client my new old current primary secondary default main billing shipping delivery home work private \
      business contact account owner holder buyer seller payer payee recipient sender member patient employee guest person profile \
      cardholder emergency creditor debtor debitor beneficiary applicant insured student subscriber visitor spouse partner parent child \
-     device account encrypted raw plain original";
+     device account encrypted raw plain original j";
 
 /// Words behind one that say no more than that it is a value.
-const FILLERS: &str = "number no num nr value text string str field input";
+const FILLERS: &str = "number no num nr value text string str field input again repeat repeated retype confirm confirmation verify hash";
 
 /// Names that are no longer what they were with a word before them: `data-cell`, `home-page`.
 const WHOLE_ONLY: &str = "cell pw auth login rfc sin nie mail session sess ein pass rut ua";
@@ -265,6 +265,16 @@ impl Names {
             }
             weak => self.without_qualifiers(name).or(weak),
         };
+        // The second of two: `password2`, `email1`, `token[0]`.
+        let one = folded.trim_end_matches(|c: char| c.is_ascii_digit());
+        if weak.is_none()
+            && one.len() < folded.len()
+            && one.len() >= 3
+            && let Some(rule @ Rule::Mask(_)) =
+                self.rule(name.trim_end_matches(|c: char| !c.is_ascii_alphabetic()))
+        {
+            return Some(rule);
+        }
         match weak {
             None | Some(Rule::Without(_)) if self.ids && is_id_name(folded) => Some(Rule::Id),
             weak => weak,
@@ -286,7 +296,10 @@ impl Names {
                     continue;
                 };
                 let rest = fold(&rest.concat(), &mut buffer).to_owned();
-                let rule = self.exact.get(&*rest).filter(|_| !WHOLE_ONLY.split(' ').any(|w| w == rest));
+                let whole_only = WHOLE_ONLY.split(' ').any(|w| w == rest);
+                let ending =
+                    || self.endings.iter().find(|(ending, _)| rest.ends_with(ending)).map(|(_, rule)| rule);
+                let rule = self.exact.get(&*rest).or_else(ending).filter(|_| !whole_only);
                 if let Some(rule @ Rule::Mask(_)) = rule {
                     return Some(*rule);
                 }
@@ -436,6 +449,37 @@ pub(crate) fn is_no_secret(value: &[u8]) -> bool {
 pub(crate) fn fold_pattern(pattern: &str) -> String {
     let letter = |c: &char| c.is_ascii_alphanumeric() || *c == '*';
     pattern.chars().filter(letter).map(|c| c.to_ascii_lowercase()).collect()
+}
+
+/// Whether an answer does not hold a secret under its name but speaks of it: `Password must have at least 8 characters`,
+/// `required`. People's names and addresses are no such secrets.
+pub(crate) fn is_about(kind: Kind, value: &[u8]) -> bool {
+    const STATES: &str = "enabled disabled optional required missing valid invalid verified unverified changed unchanged sent unsent set unset \
+         weak strong active inactive text email tel hidden password";
+    if !(kind.is_machine_made() || matches!(kind, Kind::Password | Kind::Otp | Kind::Cvc)) {
+        return false;
+    }
+    if value.len() <= 12 && STATES.split_whitespace().any(|word| value.eq_ignore_ascii_case(word.as_bytes()))
+    {
+        return true;
+    }
+    let word = |w: &[u8]| {
+        let w = w
+            .strip_suffix(b",")
+            .or(w.strip_suffix(b"."))
+            .or(w.strip_suffix(b"!"))
+            .or(w.strip_suffix(b":"))
+            .unwrap_or(w);
+        !w.is_empty()
+            && w.len() < 16
+            && w.iter().all(|b| b.is_ascii_alphabetic() || matches!(b, b'\'' | b'-') || *b >= 0x80)
+    };
+    let words: Vec<&[u8]> = value.split(|b| *b == b' ').collect();
+    let wordlike = words.iter().filter(|w| word(w)).count();
+    // Three in four are words, and the first of them begins a sentence.
+    words.len() >= 4
+        && wordlike * 4 >= words.len() * 3
+        && value.first().is_some_and(|b| b.is_ascii_uppercase() || *b >= 0x80)
 }
 
 /// `password` of `user[password]`, `items` of `items[]`.

@@ -23,6 +23,7 @@ pub(crate) use token::{civil_from_days, days_from_civil, is_date};
 
 use crate::key::{Key, SubKey};
 use crate::kind::Kind;
+use crate::names::is_no_secret;
 
 /// The functions, each with its own sub-key.
 #[derive(Clone)]
@@ -76,7 +77,13 @@ impl Pseudonyms {
             Kind::Name => name::name(self, value),
             _ => None,
         };
-        formatted.unwrap_or_else(|| self.token(value, kind.is_machine_made()))
+        let machine_made = kind.is_machine_made();
+        let mut made = formatted.unwrap_or_else(|| self.token(value, machine_made));
+        // Words that stand for no secret stay as they are, so none may become one of them.
+        while machine_made && is_no_secret(&made) && !is_no_secret(value) {
+            made = self.token(&made, machine_made);
+        }
+        made
     }
 
     /// Same length, same class of each character. With `composite`, the long segments of a token made of several

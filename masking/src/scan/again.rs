@@ -105,7 +105,7 @@ impl Scanner<'_> {
         let mut plan = settle(plan);
         for step in steps.iter().filter(|step| step.what == What::Between) {
             let span = step.span();
-            let context = Context { searched: !touches(matches, &span), ..Context::new(None) };
+            let context = Context { searched: !touches(matches, &span), between: true, ..Context::new(None) };
             let patches = self.free(body.get(span.clone())?, context);
             plan.extend(planned(shift(patches, span.start), "between"));
         }

@@ -12,6 +12,7 @@
 //! | [`signature`] | what is signed, and by which scheme |
 //! | [`own`] | the user's rules |
 //! | [`ids`] | resource ids, where they are to go |
+//! | [`table`] | CSV: columns with names |
 //! | [`url`] | queries and user information of URLs within text |
 //! | [`credentials`] | `Authorization` and its like |
 //! | [`layer`] | back from decoded to written |
@@ -26,6 +27,7 @@ mod opened;
 mod own;
 pub(crate) mod part;
 mod signature;
+mod table;
 mod url;
 mod value;
 
@@ -136,13 +138,15 @@ pub(crate) struct Context {
     pub(crate) cards: bool,
     /// How many values it is in.
     pub(crate) depth: u8,
+    /// Whether tags in it are those of the page around it, which has been taken apart.
+    pub(crate) between: bool,
     /// Whether it is known that no learnt value is written in it: all of the part was searched before.
     pub(crate) searched: bool,
 }
 
 impl Context {
     pub(crate) fn new(rule: Option<Rule>) -> Context {
-        Context { rule, cards: true, depth: 0, searched: false }
+        Context { rule, cards: true, depth: 0, between: false, searched: false }
     }
 
     /// Who is to be named when a value is replaced that was known before it was looked at.
@@ -166,7 +170,7 @@ impl Context {
     /// For a value within this one.
     fn inner(self, rule: Option<Rule>) -> Context {
         // It may have been decoded, so that the search did not see it.
-        Context { rule, depth: self.depth + 1, searched: false, ..self }
+        Context { rule, depth: self.depth + 1, between: false, searched: false, ..self }
     }
 }
 
@@ -184,6 +188,8 @@ pub(crate) struct Scanner<'s> {
     over: Option<Unreadable>,
     /// Under which scheme the request is signed whose head was looked at last, if it is.
     pub(crate) signed: Option<&'static str>,
+    /// Whether the part at hand is a response's: what it says under the name of a secret may be about it.
+    pub(crate) answers: bool,
     /// Rules about more than one value of the part at hand: over which bytes, and which rule.
     inherited: Vec<(Range<usize>, u8)>,
     /// The rule under which the exchange is to be left out.
@@ -205,6 +211,7 @@ impl<'s> Scanner<'s> {
             opened: 0,
             openable: OPENABLE,
             signed: None,
+            answers: false,
             inherited: Vec::new(),
             rejected: None,
             in_claims: false,

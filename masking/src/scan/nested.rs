@@ -6,9 +6,10 @@ use std::ops::ControlFlow;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use mynah_message::{Encoding, json, script};
+use mynah_message::{Encoding, Locator, Message, Side, View, json, script};
 
 use super::layer::{Layer, splice};
+use super::part::{Planned, settle};
 use super::{Context, Met, Patch, Scanner, Why, merge, shift};
 use crate::detect;
 use crate::entropy;
@@ -80,6 +81,54 @@ impl Scanner<'_> {
         Some(patches)
     }
 
+    /// The patches of JSON objects in the midst of a text: in a line of a log, behind `data:` of an event, in a call of JSONP.
+    pub(super) fn json_within(&mut self, text: &[u8], context: Context) -> Vec<Patch> {
+        let mut patches = Vec::new();
+        let mut from = 0;
+        for at in memchr::memmem::find_iter(text, b"{\"") {
+            if at < from {
+                continue;
+            }
+            let rest = &text[at..];
+            let end = match json::scan(rest, JSON_DEPTH, &mut |_| ControlFlow::Continue(())) {
+                json::End::Garbage(end) => end,
+                json::End::Whole | json::End::Stopped => rest.len(),
+            };
+            let object = rest[..end].trim_ascii_end();
+            from = at + end.max(1);
+            if object.ends_with(b"}") && self.may_open(context, object.len()) {
+                let found = self.json(object, context.inner(None)).unwrap_or_default();
+                merge(&mut patches, shift(found, at));
+            }
+        }
+        patches
+    }
+
+    /// The patches of HTML or XML within a value: of a fragment of a page in JSON, of XML in an element's text.
+    pub(super) fn markup(&mut self, text: &[u8], context: Context) -> Vec<Patch> {
+        const PAGE: [&[u8]; 8] =
+            [b"<input", b"<meta", b"<script", b"<form", b"<div", b"<span", b"<a ", b"<html"];
+        let lower = text.to_ascii_lowercase();
+        let page = PAGE.iter().any(|tag| memchr::memmem::find(&lower, tag).is_some());
+        let media = if page { "text/html" } else { "text/xml" };
+        let message = Message {
+            head: format!("HTTP/1.1 200 OK\r\nContent-Type: {media}\r\n\r\n").into(),
+            body: text.to_vec().into(),
+            ..Message::default()
+        };
+        let Ok(view) = View::open(&message, &self.policy.limits) else { return Vec::new() };
+        let mut plan = Vec::new();
+        view.body_leaves(&mut |leaf| {
+            if leaf.composite && !matches!(leaf.locator, Locator::Input { .. }) {
+                return;
+            }
+            let here = self.context(&leaf, Side::Response);
+            self.leaf(text, &leaf, Context { depth: context.depth + 1, ..here }, &mut plan);
+        });
+        let patch = |p: Planned| Patch { range: p.range, bytes: p.bytes, kind: p.kind, why: p.why };
+        settle(plan).into_iter().map(patch).collect()
+    }
+
     /// The patches of the strings and numbers in code, each under the name that it is bound to.
     pub(super) fn code(&mut self, text: &[u8], context: Context) -> Vec<Patch> {
         let mut found = Vec::new();
@@ -141,6 +190,9 @@ impl Scanner<'_> {
     }
 
     fn masked_jwt(&mut self, token: &[u8]) -> Option<Vec<u8>> {
+        if !detect::is_jwt(token) {
+            return None;
+        }
         let parts: Vec<&[u8]> = token.split(|b| *b == b'.').collect();
         let mut out = vec![parts.first()?.to_vec()];
         match parts.as_slice() {

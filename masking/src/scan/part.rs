@@ -51,6 +51,7 @@ impl Scanner<'_> {
         };
         self.over = None;
         self.opened = 0;
+        self.answers = view.side() == Side::Response;
         self.openable = OPENABLE.max(bytes.len().saturating_mul(OPENABLE_EACH));
         match part {
             Part::Body => legible(view)?,
@@ -142,7 +143,8 @@ impl Scanner<'_> {
                 if lines.is_known_within(&gap) {
                     return Vec::new();
                 }
-                let context = Context { searched: !touches(&matches, &gap), ..Context::new(None) };
+                let context =
+                    Context { searched: !touches(&matches, &gap), between: true, ..Context::new(None) };
                 let met = self.met;
                 notes.begin(self);
                 let patches = bytes.get(gap.clone()).map_or_else(Vec::new, |text| self.free(text, context));
@@ -261,7 +263,7 @@ impl Scanner<'_> {
     }
 
     /// What the leaf's place says.
-    fn context(&mut self, leaf: &Leaf<'_>, side: Side) -> Context {
+    pub(super) fn context(&mut self, leaf: &Leaf<'_>, side: Side) -> Context {
         let names = &self.policy.names;
         let memo = &mut *self.memo;
         let mut named = |name: &str| memo.name(names, name.as_bytes()).rule;

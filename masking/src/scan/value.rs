@@ -71,6 +71,9 @@ impl Scanner<'_> {
         if kind.is_machine_made() && names::is_no_secret(value) {
             return Vec::new();
         }
+        if self.answers && names::is_about(kind, value) {
+            return self.free(value, context.inner(None));
+        }
         if let Some(patches) = self.named_nested(kind, value, context) {
             return patches;
         }
@@ -189,6 +192,21 @@ impl Scanner<'_> {
             }
             _ => {}
         }
+        if context.depth < self.policy.depth {
+            if patches.is_empty() && memchr::memmem::find(value, b"{\"").is_some() {
+                patches = self.json_within(value, context);
+            }
+            if patches.is_empty()
+                && memchr::memchr(b'\n', value).is_some()
+                && let Some(found) = self.table(value, context)
+            {
+                patches = found;
+            }
+            // In a page or an XML body these are leaves already; here they are written in something else.
+            if !context.between && is_markup(value) && self.may_open(context, value.len()) {
+                merge(&mut patches, self.markup(value, context));
+            }
+        }
         if is_graphql(value) && self.may_open(context, value.len()) {
             merge(&mut patches, self.code(value, context.inner(None)));
         }
@@ -205,16 +223,22 @@ impl Scanner<'_> {
         }
         let possible = signs.possible(value.len(), context.detectors(self.policy.detectors));
         if possible != Detectors::NONE {
+            let mut detected = Vec::new();
             for found in detect::detect_possible(value, possible) {
                 let range = found.range;
                 let text = &value[range.clone()];
                 // Known or not, it would have been found.
-                if let Some(known) = patches.iter_mut().find(|p| p.range == range && p.why == Why::Known) {
+                let there = patches.partition_point(|p| p.range.start < range.start);
+                if let Some(known) = patches.get_mut(there)
+                    && known.range == range
+                    && known.why == Why::Known
+                {
                     known.why = Why::Detector;
                     continue;
                 }
-                merge(&mut patches, shift(self.whole_because(found.kind, text, Why::Detector), range.start));
+                detected.extend(shift(self.whole_because(found.kind, text, Why::Detector), range.start));
             }
+            merge(&mut patches, detected);
         }
         if signs.has_percent() && has_percent(value) && self.may_open(context, value.len()) {
             let decoded = percent::decode(value, false);
@@ -263,6 +287,12 @@ fn is_schemed(value: &[u8]) -> bool {
         let token = &value[scheme.len()..];
         token.len() >= 8 && token.iter().all(|b| b.is_ascii_alphanumeric() || b"-._~+/=".contains(b))
     })
+}
+
+/// Whether there are tags in a text.
+fn is_markup(value: &[u8]) -> bool {
+    memchr::memchr_iter(b'<', value).any(|at| value.get(at + 1).is_some_and(u8::is_ascii_alphabetic))
+        && memchr::memchr(b'>', value).is_some()
 }
 
 /// Whether a text is a document in GraphQL, whose arguments have names.

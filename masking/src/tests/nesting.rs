@@ -297,3 +297,69 @@ fn layers_of_many_encodings_do_not_multiply_the_work() {
     assert_eq!(masker.report().quarantined["nested-too-deep"], 1);
     assert!(masked[0].response.as_ref().unwrap().body.is_empty());
 }
+
+#[test]
+fn documents_within_texts_are_opened() {
+    for (what, media, body) in [
+        ("events", "text/event-stream", "event: x\ndata: {\"password\":\"hunter22x\"}\n\n"),
+        ("jsonp", "application/json", "cb({\"password\":\"hunter22x\"})"),
+        ("a comment", "application/json", "/* c */ {\"password\":\"hunter22x\"}"),
+        ("a log", "text/plain", "INFO user={\"password\":\"hunter22x\"} done"),
+        (
+            "a page in JSON",
+            "application/json",
+            r#"{"html":"<p>Hi</p><input name=\"password\" value=\"hunter22x\">"}"#,
+        ),
+        ("XML in XML", "text/xml", "<a><b>&lt;password&gt;hunter22x&lt;/password&gt;</b></a>"),
+        ("XML in JSON", "application/json", r#"{"xml":"<u><password>hunter22x</password></u>"}"#),
+        ("CDATA", "text/xml", "<a><![CDATA[<password>hunter22x</password>]]></a>"),
+        ("a table", "text/csv", "id,first_name,password\n1,Annabella,hunter22x\n2,\"Bo, b\",\"hunter22x\"\n"),
+        ("JSON as an image", "image/png", "{\"password\":\"hunter22x\"}"),
+        ("numbered", "application/x-www-form-urlencoded", "new_password1=hunter22x&password_again=hunter22x"),
+    ] {
+        let head = format!("HTTP/1.1 200 OK\nContent-Type: {media}\n");
+        let masked = proven(&[exchange(message("GET / HTTP/1.1\n", ""), message(&head, body))]);
+        let masked = String::from_utf8(masked[0].response.as_ref().unwrap().body.to_vec()).unwrap();
+        assert!(!masked.contains("hunter22x") && !masked.contains("Annabella"), "{what}: {masked}");
+        assert_eq!(masked.len(), body.len(), "{what}: {masked}");
+    }
+}
+
+#[test]
+fn what_speaks_of_a_secret_is_none() {
+    let body = r#"{"errors":{"password":"Password must be at least 8 characters","token":"Your session has expired, please log in again"},"otp":"required"}"#;
+    assert_eq!(body_of("application/json", body), body);
+    let passphrase = r#"{"password":"correct horse battery staple"}"#;
+    assert_ne!(body_of("application/json", passphrase), passphrase);
+}
+
+#[test]
+fn signs_without_letters_cost_nothing() {
+    for secret in ["••••••••", "•••••••• ••••", "★★★★★★", "🔑🔑🔑🔑🔑", "—————————"]
+    {
+        let body = format!(r#"{{"password":"{secret}","first_name":"{secret}","address":"{secret}"}}"#);
+        let _ = body_of("application/json", &body);
+    }
+}
+
+#[test]
+fn xml_that_is_too_deep_is_withheld() {
+    let body = format!("{}<password>hunter22x</password>", "<a>".repeat(130));
+    let e = exchange(
+        message("GET / HTTP/1.1\n", ""),
+        message("HTTP/1.1 200 OK\nContent-Type: text/xml\n", &body),
+    );
+    let (masked, masker) = run(&[e]);
+    assert_eq!(masker.report().quarantined["body-broken"], 1);
+    assert!(masked[0].response.as_ref().unwrap().body.is_empty());
+}
+
+#[test]
+fn web_tokens_by_a_rule_that_are_none_go_all_the_same() {
+    let policy = Policy::parse("[[rule]]\nwhere = \"json:$.v\"\nwhat = \"jwt\"\n", "masking.toml").unwrap();
+    let mut masker = Learner::new(policy, Key::from([3; 32])).finish();
+    let head = "HTTP/1.1 200 OK\nContent-Type: application/json\n";
+    let e = exchange(message("GET / HTTP/1.1\n", ""), message(head, r#"{"v":"R-77-abc"}"#));
+    let masked = masker.mask(e).unwrap().into_inner();
+    assert!(!everything(&[masked]).contains("R-77-abc"));
+}

@@ -22,7 +22,13 @@ pub(super) fn kind(head: &Head<'_>, body: &[u8]) -> BodyKind {
             "" | "application/octet-stream" | "text/plain" | "binary/octet-stream"
         )
     });
-    let said = said.map_or(BodyKind::Binary, |t| t.kind);
+    let said = match said.map_or(BodyKind::Binary, |t| t.kind) {
+        // Text by another name: an image that is JSON, a type that nobody knows.
+        BodyKind::Binary if !generic && is_text(body) => {
+            return if json::looks_like(body) { BodyKind::Json } else { BodyKind::Text };
+        }
+        said => said,
+    };
     let mislabelled = matches!(said, BodyKind::Html | BodyKind::Script | BodyKind::Form);
     if (generic || mislabelled) && json::looks_like(body) && (generic || said != BodyKind::Script) {
         return BodyKind::Json;
@@ -43,6 +49,13 @@ pub(super) fn kind(head: &Head<'_>, body: &[u8]) -> BodyKind {
     if std::str::from_utf8(body).is_ok_and(|t| !t.contains('\0')) { BodyKind::Text } else { said }
 }
 
+/// Whether there is nothing in a body that a text has not. Looks at the beginning first, which tells most.
+fn is_text(body: &[u8]) -> bool {
+    let control = |b: &u8| *b < b' ' && !matches!(b, b'\t' | b'\n' | b'\r' | 0x0c | 0x1b) || *b == 0x7f;
+    !body.iter().take(64).any(control)
+        && std::str::from_utf8(body).is_ok_and(|text| !text.bytes().any(|b| control(&b)))
+}
+
 pub(super) fn walk<'v>(
     source: &Source<'v, '_>,
     kind: &BodyKind,
@@ -56,7 +69,13 @@ pub(super) fn walk<'v>(
         BodyKind::Multipart { boundary } if want.has(Want::MULTIPART) => parts(body, boundary, emit),
         BodyKind::Html => html::walk(source, emit),
         BodyKind::Script if want.has(Want::SCRIPT) => html::walk_script(source, emit),
-        BodyKind::Xml if want.has(Want::XML) => xml::walk(source, emit),
+        BodyKind::Xml if want.has(Want::XML) => {
+            let (read, coverage) = xml::walk(source, emit);
+            if read.is_break() {
+                return (read, Coverage::Whole);
+            }
+            return (whole(source, emit, false), coverage);
+        }
         BodyKind::Binary => {
             let _ = whole(source, emit, false);
             return (ControlFlow::Continue(()), Coverage::Opaque);

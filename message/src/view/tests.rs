@@ -218,7 +218,8 @@ fn coverage_is_honest() {
     };
     assert_eq!(read("application/json", "{\"a\":1}"), Coverage::Whole);
     assert_eq!(read("application/json", "{\"a\":1,!}"), Coverage::Until(7));
-    assert_eq!(read("image/png", "x"), Coverage::Opaque);
+    assert_eq!(read("image/png", "\u{1}x"), Coverage::Opaque);
+    assert_eq!(read("image/png", "{\"a\":1}"), Coverage::Whole);
     assert_eq!(read("text/plain", "x"), Coverage::Whole);
 }
 

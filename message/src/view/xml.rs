@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::ops::{ControlFlow, Range};
 
 use super::body::Source;
-use super::{Counter, Emit};
+use super::{Counter, Coverage, Emit};
 use crate::html::entity;
 use crate::html::token::{Quote, Token, Tokenizer};
 use crate::{Encoding, Leaf, Locator, Nth, Part};
@@ -14,7 +14,14 @@ const DEPTH: usize = 128;
 /// Likewise beyond a path of that many bytes.
 const LONGEST_PATH: usize = 4096;
 
-pub(super) fn walk<'v>(source: &Source<'v, '_>, emit: Emit<'_, 'v>) -> ControlFlow<()> {
+/// Also says where elements begin that are too deep, or have too long a path, for their names to be told.
+pub(super) fn walk<'v>(source: &Source<'v, '_>, emit: Emit<'_, 'v>) -> (ControlFlow<()>, Coverage) {
+    let mut coverage = Coverage::Whole;
+    let flow = elements(source, emit, &mut coverage);
+    (flow, coverage)
+}
+
+fn elements<'v>(source: &Source<'v, '_>, emit: Emit<'_, 'v>, coverage: &mut Coverage) -> ControlFlow<()> {
     let doc = source.body;
     let mut counter = Counter::default();
     let mut path = String::new();
@@ -35,6 +42,9 @@ pub(super) fn walk<'v>(source: &Source<'v, '_>, emit: Emit<'_, 'v>) -> ControlFl
         match token {
             Token::Start { name, closed } => {
                 if deeper > 0 || lengths.len() >= DEPTH || path.len() + name.len() > LONGEST_PATH {
+                    if *coverage == Coverage::Whole {
+                        *coverage = Coverage::Until(name.start);
+                    }
                     deeper += 1;
                 } else {
                     lengths.push(path.len());
