@@ -1,7 +1,7 @@
 //! `mynah capture`: inputs → a masked, sealed recording.
 
 use std::fmt::Write as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use mynah_capture::Feed;
 use mynah_masking::{Policy, Report, SealedFile};
@@ -163,6 +163,27 @@ impl MaskingArgs {
         Ok(policy)
     }
 
+    /// Looks at the report's path before any work is done: nothing but an older report may be replaced.
+    pub(crate) fn check_report(&self, output: &Path, inputs: &Inputs) -> Result<(), Failure> {
+        let Some(report) = self.report.as_deref() else { return Ok(()) };
+        let others = [
+            (Some(output), "the recording is written there"),
+            (self.key_file.as_deref(), "it is the key file"),
+            (self.policy.as_deref(), "it is the policy"),
+            (self.jwt_key.as_deref(), "it is the key for web tokens"),
+        ];
+        for (other, why) in others {
+            if other.is_some_and(|other| output::is_same(report, other)) {
+                let shown = report.display();
+                return Err(fail(Exit::Usage, format!("--report {shown}: {why}; name another file")));
+            }
+        }
+        output::check(report, inputs, |first| {
+            first.starts_with(b"Masking report")
+                || first.starts_with(b"{") && memchr::memmem::find(first, b"\"mynah\"").is_some()
+        })
+    }
+
     /// How sensitive values are masked.
     pub(crate) fn masking(&self) -> Result<Masking, Failure> {
         // What is wrong with the policy is to be said before a key is made.
@@ -194,6 +215,7 @@ pub(crate) fn run(args: &Args) -> Outcome {
             log: args.log.clone(),
         },
     )?;
+    args.masking.check_report(&args.output, &inputs)?;
     make(&inputs, &args.output, masking(args)?, middleware(args)?, &args.masking)
 }
 
@@ -225,6 +247,7 @@ fn open(args: &Args) -> Result<Option<Box<dyn Feed>>, Failure> {
 /// Records live traffic.
 fn record(mut feed: Box<dyn Feed>, args: &Args) -> Outcome {
     output::check(&args.output, &Inputs::default(), Reader::recognises)?;
+    args.masking.check_report(&args.output, &Inputs::default())?;
     let recorder =
         Recorder::begin(&args.output, args.live.max_size, masking(args)?, args.max_body, feed.name())?
             .through(middleware(args)?);

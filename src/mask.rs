@@ -61,6 +61,7 @@ pub(crate) fn run(args: &Args) -> Outcome {
     };
     let reading = Reading { filter: args.filter.clone(), recover: args.recover, ..Reading::default() };
     let inputs = Inputs::recordings(std::slice::from_ref(input), &reading)?;
+    args.masking.check_report(output, &inputs)?;
     let masking = args.masking.masking()?;
     make(&inputs, output, masking, None, &args.masking)
 }

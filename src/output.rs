@@ -49,6 +49,18 @@ pub(crate) fn check(path: &Path, inputs: &Inputs, ours: impl Fn(&[u8]) -> bool) 
     }
 }
 
+/// Whether two paths lead to the same place, be there something or not.
+pub(crate) fn is_same(one: &Path, other: &Path) -> bool {
+    let real = |path: &Path| {
+        std::fs::canonicalize(path).ok().or_else(|| {
+            let folder =
+                path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+            Some(std::fs::canonicalize(folder).ok()?.join(path.file_name()?))
+        })
+    };
+    real(one).is_some() && real(one) == real(other)
+}
+
 /// Prints to standard output. A reader that has seen enough is fine; a full disk is an error, not a panic.
 pub(crate) fn print(text: &str) -> Result<(), Failure> {
     let mut out = std::io::stdout().lock();

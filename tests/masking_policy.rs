@@ -399,3 +399,25 @@ sys.exit(base64.urlsafe_b64encode(right).rstrip(b"=").decode() != signature)
     }
     place.mynah(&["mask", "--try", "request.http", "--jwt-key", "nothing"]).exits(2).says("nothing");
 }
+
+#[test]
+fn a_report_replaces_nothing_but_a_report() {
+    let place = Place::new();
+    let pair = json!({"password": "k3J9xQ2mLp0Z"}).to_string();
+    place.write(
+        "in.har",
+        har(&[entry("POST", "/", &[], Some(("application/json", &pair)), ("application/json", "{}"))]),
+    );
+    place.write("rules.toml", "[[rule]]\nwhere = \"json:$.a\"\n");
+    place.write("notes.txt", "mine");
+    let line =
+        ["capture", "in.har", "-o", "out.mynah", "--key-file", "k", "--policy", "rules.toml", "--report"];
+    for taken in ["in.har", "out.mynah", "./out.mynah", "k", "rules.toml", "notes.txt", "nowhere/r.json"] {
+        let before = std::fs::read(place.file(taken)).ok();
+        place.mynah(&[&line[..], &[taken]].concat()).exits(2);
+        assert_eq!(std::fs::read(place.file(taken)).ok(), before, "{taken}");
+    }
+    for report in ["r.json", "r.json", "r.txt", "r.txt"] {
+        place.mynah(&[&line[..], &[report]].concat()).ok();
+    }
+}

@@ -287,6 +287,10 @@ impl Sink for State {
         self.known.with_alphabet(|alphabet| alphabet.has(b'\n') || alphabet.has(b'\r'))
     }
 
+    fn hides(&self, masked: &[u8]) -> bool {
+        audit::hides(&self.known, masked)
+    }
+
     fn may_hide(&self, raw: &[u8], encoding: Encoding) -> bool {
         self.known.with_alphabet(|alphabet| match encoding {
             Encoding::JsonString => audit::json_tells(raw, alphabet),

@@ -113,7 +113,16 @@ pub(crate) fn body(
     let plan = scanner.part(&view, Part::Body)?;
     let (edits, places) = edits(plan, Part::Body, scanner.policy);
     let masked = patch(&view, edits).map_err(|error| reason(&error))?;
-    Ok((masked, places))
+    let coded = view.body().as_ptr() != message.body.as_ptr();
+    let hides = if places.is_empty() {
+        scanner.sink.hides(view.body())
+    } else if coded {
+        let decoded = View::open(&masked, &scanner.policy.limits).map_err(|error| reason(&error))?;
+        scanner.sink.hides(decoded.body())
+    } else {
+        scanner.sink.hides(&masked.body)
+    };
+    if hides { Err(Unreadable("hides-original")) } else { Ok((masked, places)) }
 }
 
 pub(crate) fn head(
@@ -124,6 +133,9 @@ pub(crate) fn head(
     let plan = scanner.part(&view, Part::Head)?;
     let (edits, places) = edits(plan, Part::Head, scanner.policy);
     let masked = patch(&view, edits).map_err(|error| reason(&error))?;
+    if scanner.sink.hides(&masked.head) {
+        return Err(Unreadable("hides-original"));
+    }
     // What the edits made of it must still be a head.
     if !places.is_empty() {
         View::open_head(&masked).map_err(|error| reason(&error))?;

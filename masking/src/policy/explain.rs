@@ -37,7 +37,7 @@ fn rules(policy: &Policy, out: &mut String) {
     if policy.own.is_empty() {
         return;
     }
-    out.push_str("\nYour rules, the first that fits acts, before anything built in\n");
+    out.push_str("\nYour rules, before anything built in; the first that fits acts, those about detectors and kinds last\n");
     for (number, rule) in policy.own.iter().enumerate() {
         let _ = writeln!(out, "  {:>2}. {}", number + 1, rule.label);
         for (what, text) in about(rule) {

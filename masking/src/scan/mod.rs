@@ -102,6 +102,12 @@ pub(crate) trait Sink {
         true
     }
 
+    /// Whether learnt values show in bytes that are masked, when escapes are undone.
+    fn hides(&self, masked: &[u8]) -> bool {
+        let _ = masked;
+        false
+    }
+
     /// Whether a learnt value may have a line break in it.
     fn may_cross_lines(&self) -> bool {
         true
