@@ -214,3 +214,20 @@ proptest! {
         );
     }
 }
+
+#[test]
+fn days_are_written_as_they_were() {
+    let p = Pseudonyms::new(&Key::from([4; 32]));
+    let text = |value: &str| String::from_utf8(p.make(Kind::Birthdate, value.as_bytes())).unwrap();
+    let iso = text("1980-03-12");
+    let (y, m, d) = (&iso[..4], &iso[5..7], &iso[8..]);
+    assert!(d <= "12");
+    assert_eq!(text("12.03.1980"), format!("{d}.{m}.{y}"), "one day, one pseudonym");
+    assert_eq!(text("03/12/1980"), format!("{m}/{d}/{y}"));
+    assert_eq!(text("19800312"), format!("{y}{m}{d}"));
+    assert_eq!(text("1980/03/12 10:00"), format!("{y}/{m}/{d} 10:00"));
+    let late = text("25/12/1980");
+    assert!(late[..2] > *"12" && late[3..5] <= *"12", "{late}");
+    let year: u32 = text("1980").parse().unwrap();
+    assert!((1920..2020).contains(&year));
+}

@@ -228,44 +228,118 @@ fn number(pseudonyms: &Pseudonyms, value: &[u8]) -> Option<Vec<u8>> {
     Some(substitute(pseudonyms, value, &classes, &codes, true).iter().map(|c| *c as u8).collect())
 }
 
-/// The token of a date (`1985-07-21`, `19850721`): another day of the hundred years from 1920 on, with what follows the day kept.
-/// `None` when the value does not begin with such a day.
+/// The token of a date (`1985-07-21`, `19850721`, `21.7.1985`, `07/21/1985`): another day of the hundred years from 1920 on, written
+/// alike, with what follows the day kept. A day up to the twelfth stays one, and a later one later, so that what can be read as day
+/// and month and as month and day is a date in both. `None` when the value does not begin with such a day.
 pub(super) fn date(key: &SubKey, value: &[u8]) -> Option<Vec<u8>> {
     const FIRST: i64 = -18_262; // 1920-01-01, in days since 1970-01-01
     const DAYS: u64 = 36_525;
-    let (days, dashed, len) = day(value)?;
-    let x = u64::try_from(days - FIRST).ok().filter(|x| *x < DAYS)?;
-    let (year, month, day) = civil_from_days(FIRST + permute::permute(key, b"day", DAYS, x) as i64);
-    let dash = if dashed { "-" } else { "" };
-    let mut out = format!("{year:04}{dash}{month:02}{dash}{day:02}").into_bytes();
-    out.extend_from_slice(&value[len..]);
-    Some(out)
-}
-
-/// Whether a value begins with a day that exists (`1985-07-21`, `19850721`), with nothing but a time behind it.
-pub(crate) fn is_date(value: &[u8]) -> bool {
-    day(value).is_some()
-}
-
-/// The day that a value begins with: in days since 1970-01-01, whether it is written with dashes, and how long it is.
-fn day(value: &[u8]) -> Option<(i64, bool, usize)> {
-    let dashed = value.get(4) == Some(&b'-') && value.get(7) == Some(&b'-');
-    let len = if dashed { 10 } else { 8 };
-    let number = |from: usize, to: usize| -> Option<i64> {
-        let digits = value.get(from..to).filter(|d| d.iter().all(u8::is_ascii_digit))?;
-        std::str::from_utf8(digits).ok()?.parse().ok()
-    };
-    let (year, month, day) = if dashed {
-        (number(0, 4)?, number(5, 7)?, number(8, 10)?)
-    } else {
-        (number(0, 4)?, number(4, 6)?, number(6, 8)?)
-    };
-    if !dashed && value.len() != 8 || value.get(len).is_some_and(|b| !matches!(b, b'T' | b' ')) {
-        return None;
+    let Some(written) = Written::parse(value) else { return year(key, value) };
+    let mut x = u64::try_from(written.days - FIRST).ok().filter(|x| *x < DAYS)?;
+    let early = written.date.2 <= 12;
+    loop {
+        x = permute::permute(key, b"day", DAYS, x);
+        let date = civil_from_days(FIRST + x as i64);
+        if (date.2 <= 12) == early {
+            return Some([written.write(date).as_slice(), &value[written.len..]].concat());
+        }
     }
-    let days = days_from_civil(year, month, day);
-    // Only days that exist come back as they were.
-    ((1..=12).contains(&month) && civil_from_days(days) == (year, month, day)).then_some((days, dashed, len))
+}
+
+/// The token of a year by itself.
+fn year(key: &SubKey, value: &[u8]) -> Option<Vec<u8>> {
+    let text = std::str::from_utf8(value).ok().filter(|text| text.len() == 4)?;
+    let x = text.parse::<u64>().ok()?.checked_sub(1920).filter(|x| *x < 100)?;
+    Some((1920 + permute::permute(key, b"year", 100, x)).to_string().into_bytes())
+}
+
+/// Whether a value begins with a day that exists (`1985-07-21`, `19850721`, `21.7.1985`), with nothing but a time behind it.
+pub(crate) fn is_date(value: &[u8]) -> bool {
+    Written::parse(value).is_some()
+}
+
+/// In which order year, month and day are written.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Order {
+    YearFirst,
+    DayFirst,
+    MonthFirst,
+}
+
+/// A day as it is written.
+struct Written {
+    /// Since 1970-01-01.
+    days: i64,
+    /// Year, month, day.
+    date: (i64, i64, i64),
+    order: Order,
+    /// Between them; none in `19850721`.
+    separator: Option<u8>,
+    /// Whether months and days below ten have a zero in front.
+    padded: bool,
+    /// Bytes that it takes.
+    len: usize,
+}
+
+impl Written {
+    fn parse(value: &[u8]) -> Option<Written> {
+        let number = |text: &[u8]| -> Option<i64> {
+            let digits = Some(text).filter(|d| !d.is_empty() && d.iter().all(u8::is_ascii_digit))?;
+            std::str::from_utf8(digits).ok()?.parse().ok()
+        };
+        let len = value.iter().position(|b| matches!(b, b'T' | b' ')).unwrap_or(value.len());
+        let text = &value[..len];
+        let separator = text.iter().copied().find(|b| matches!(b, b'-' | b'.' | b'/'));
+        let (parts, order): ([&[u8]; 3], Order) = match separator {
+            None if text.len() == 8 && len == value.len() => {
+                ([&text[..4], &text[4..6], &text[6..]], Order::YearFirst)
+            }
+            None => return None,
+            Some(separator) => {
+                let mut parts = text.split(|b| *b == separator);
+                let [one, two, three] = [parts.next()?, parts.next()?, parts.next()?];
+                if parts.next().is_some() || [one, two, three].iter().any(|part| part.len() > 4) {
+                    return None;
+                }
+                if one.len() == 4 {
+                    ([one, two, three], Order::YearFirst)
+                } else if separator == b'/' && number(one)? <= 12 {
+                    ([three, one, two], Order::MonthFirst)
+                } else {
+                    ([three, two, one], Order::DayFirst)
+                }
+            }
+        };
+        let [year, month, day] = parts;
+        if year.len() != 4 || !(1..=2).contains(&month.len()) || !(1..=2).contains(&day.len()) {
+            return None;
+        }
+        let date = (number(year)?, number(month)?, number(day)?);
+        let days = days_from_civil(date.0, date.1, date.2);
+        let padded = month.len() == 2 && day.len() == 2;
+        // Only days that exist come back as they were.
+        ((1..=12).contains(&date.1) && civil_from_days(days) == date).then_some(Written {
+            days,
+            date,
+            order,
+            separator,
+            padded,
+            len,
+        })
+    }
+
+    /// Another day, written alike.
+    fn write(&self, (year, month, day): (i64, i64, i64)) -> Vec<u8> {
+        let two = |n: i64| if self.padded { format!("{n:02}") } else { n.to_string() };
+        let (month, day) = (two(month), two(day));
+        let separator = self.separator.map(|b| char::from(b).to_string()).unwrap_or_default();
+        let parts = match self.order {
+            Order::YearFirst => [format!("{year:04}"), month, day],
+            Order::DayFirst => [day, month, format!("{year:04}")],
+            Order::MonthFirst => [month, day, format!("{year:04}")],
+        };
+        parts.join(&separator).into_bytes()
+    }
 }
 
 /// Days since 1970-01-01 of a Gregorian day (Hinnant, "chrono-compatible low-level date algorithms").
