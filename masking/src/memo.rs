@@ -28,6 +28,8 @@ pub(crate) struct Memo {
     once: Vec<u32>,
     /// Counts on when more is known than before: what held nothing then may hold something now.
     epoch: u64,
+    /// Short values in which nothing was found.
+    pub(crate) values: Values,
     /// Of bodies.
     pub(crate) plans: Plans,
 }
@@ -145,6 +147,59 @@ impl Memo {
     }
 }
 
+/// Short values in which nothing was found, but what was learnt elsewhere: statuses, currencies, names of goods come again and
+/// again. Each stands in its slot itself, so that it is one look to find it.
+#[derive(Default)]
+pub(crate) struct Values {
+    hasher: Quick,
+    slots: Vec<Short>,
+}
+
+/// Slots of the table of values, a quarter of a megabyte in all, which stays in a processor's cache.
+const VALUES: usize = 1 << 12;
+/// Bytes of the longest value in it. What is shorter than six bytes is looked at in no time.
+const SHORT: usize = 60;
+
+#[derive(Clone, Copy)]
+#[repr(align(64))]
+struct Short {
+    sort: u16,
+    len: u8,
+    bytes: [u8; SHORT],
+}
+
+impl Values {
+    /// Whether a value is of a length that is kept.
+    pub(crate) fn takes(value: &[u8]) -> bool {
+        (6..=SHORT).contains(&value.len())
+    }
+
+    fn slot(&self, sort: u16, value: &[u8]) -> usize {
+        self.hasher.hash(sort as u8, value) as usize % VALUES
+    }
+
+    /// Whether nothing was found in such a value of that sort.
+    pub(crate) fn has(&self, sort: u16, value: &[u8]) -> bool {
+        let Some(short) = self.slots.get(self.slot(sort, value)) else { return false };
+        short.sort == sort
+            && usize::from(short.len) == value.len()
+            && short.bytes.get(..value.len()) == Some(value)
+    }
+
+    /// Nothing was found in it.
+    pub(crate) fn note(&mut self, sort: u16, value: &[u8]) {
+        if self.slots.is_empty() {
+            self.slots = vec![Short { sort: 0, len: 0, bytes: [0; SHORT] }; VALUES];
+        }
+        let slot = self.slot(sort, value);
+        let Some(short) = self.slots.get_mut(slot) else { return };
+        if let Some(bytes) = short.bytes.get_mut(..value.len()) {
+            bytes.copy_from_slice(value);
+            (short.sort, short.len) = (sort, value.len() as u8);
+        }
+    }
+}
+
 /// What was found out about some bytes of a sort.
 struct Entry<V> {
     sort: u8,
@@ -222,6 +277,21 @@ mod tests {
                 && memo.line(1, b"Host: a").is_none()
                 && memo.line(0, b"Host: b").is_none()
         );
+    }
+
+    #[test]
+    fn values_are_kept_by_sort_and_bytes() {
+        let mut values = Values::default();
+        for (sort, value) in [(0, &b"wireless mouse"[..]), (1, b"active"), (0x4001, &[b'x'; SHORT])] {
+            assert!(Values::takes(value) && !values.has(sort, value));
+            values.note(sort, value);
+            assert!(
+                values.has(sort, value) && !values.has(sort ^ 1, value) && !values.has(sort ^ 0x100, value)
+            );
+            assert!(!values.has(sort, &value[1..]));
+        }
+        assert!(!Values::takes(b"short") && !Values::takes(&[b'x'; SHORT + 1]));
+        assert!(!values.has(0, &[0; SHORT]));
     }
 
     #[test]

@@ -27,6 +27,16 @@ pub enum Coverage {
     Opaque,
 }
 
+/// How much the locators of leaves say.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Detail {
+    /// Everything: such a locator finds its leaf again.
+    Full,
+    /// Names: no counts, no tags, and of the pattern of a link in a page only what tells a query's value and its name. For who looks at
+    /// every value there is and asks for none again.
+    Names,
+}
+
 /// A message opened once.
 #[derive(Clone, Debug)]
 pub struct View<'a> {
@@ -97,18 +107,23 @@ impl<'a> View<'a> {
     }
 
     /// The body's values alone, as [`View::leaves`] does.
-    pub fn body_leaves(&self, visit: &mut dyn FnMut(Leaf<'_>)) -> Coverage {
+    pub fn body_leaves(&self, detail: Detail, visit: &mut dyn FnMut(Leaf<'_>)) -> Coverage {
         let mut emit = |leaf: Leaf<'_>| {
             visit(leaf);
             ControlFlow::Continue(())
         };
-        self.walk(Want::BODIES, None, &mut emit).1
+        self.walk(Want::BODIES.with(detail), None, &mut emit).1
     }
 
     /// The head's values alone, as [`View::leaves`] does, of those fields only that `take` says: who knows what is in most of
     /// them need not have them taken apart.
-    pub fn head_leaves(&self, take: &mut dyn FnMut(&Field<'a>) -> bool, visit: &mut dyn FnMut(Leaf<'_>)) {
-        let _ = fields::walk(&self.head, Want::ALL, take, &mut |leaf| {
+    pub fn head_leaves(
+        &self,
+        detail: Detail,
+        take: &mut dyn FnMut(&Field<'a>) -> bool,
+        visit: &mut dyn FnMut(Leaf<'_>),
+    ) {
+        let _ = fields::walk(&self.head, Want::ALL.with(detail), take, &mut |leaf| {
             visit(leaf);
             ControlFlow::Continue(())
         });

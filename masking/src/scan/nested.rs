@@ -103,6 +103,11 @@ impl Scanner<'_> {
     /// The patches of a number: whole or not at all.
     pub(crate) fn number(&mut self, raw: &[u8], context: Context) -> Vec<Patch> {
         self.is_unsearched(context);
+        // No shorter value is known, and nobody's number is shorter.
+        let named = context.rule.is_some_and(|rule| !matches!(rule, Rule::Without(_)));
+        if !named && raw.len() < entropy::UNIQUE_BYTES && !self.policy.index.has_expressions() {
+            return Vec::new();
+        }
         let patches = match context.rule {
             Some(rule) if !matches!(rule, Rule::Without(_)) => self.value(raw, context),
             _ => match self.sink.known(raw) {

@@ -4,7 +4,7 @@ use std::cell::Cell;
 use std::ops::Range;
 
 use mynah_message::{
-    BodyKind, Coverage, Encoding, Error, Leaf, Locator, Part, Side, View, content, digest, head,
+    BodyKind, Coverage, Detail, Encoding, Error, Leaf, Locator, Part, Side, View, content, digest, head,
 };
 
 use super::again::{Notes, sort};
@@ -52,7 +52,9 @@ impl Scanner<'_> {
         self.over = None;
         match part {
             Part::Body => legible(view)?,
-            Part::Head if view.side() == Side::Request => self.signed = signature::scheme(view.head()),
+            Part::Head if view.side() == Side::Request && !self.sink.learns() => {
+                self.signed = signature::scheme(view.head());
+            }
             Part::Head => {}
         }
         let lines = if part == Part::Head { self.lines(view) } else { Lines::default() };
@@ -91,6 +93,7 @@ impl Scanner<'_> {
             plan.extend(self.anywhere(bytes, matches, false, &plan));
             return Ok(settle(plan));
         }
+        let places = self.policy.index.has_places();
         let mut plan = lines.planned();
         let mut leaves: Vec<Range<usize>> = Vec::new();
         let mut notes = Notes::new(learns && print.is_some());
@@ -119,12 +122,14 @@ impl Scanner<'_> {
                 lines.soil(leaf.span.start);
             }
         };
+        // Rules of the user's may ask for one leaf of many.
+        let detail = if places { Detail::Full } else { Detail::Names };
         let coverage = if part == Part::Head {
-            view.head_leaves(&mut |field| !lines.is_known(field.value_span.start), &mut visit);
+            view.head_leaves(detail, &mut |field| !lines.is_known(field.value_span.start), &mut visit);
             leaves.extend(lines.known());
             Coverage::Whole
         } else {
-            view.body_leaves(&mut visit)
+            view.body_leaves(detail, &mut visit)
         };
         let opaque = part == Part::Body && coverage == Coverage::Opaque;
         if part == Part::Body {

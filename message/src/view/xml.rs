@@ -16,7 +16,7 @@ const LONGEST_PATH: usize = 4096;
 
 pub(super) fn walk<'v>(source: &Source<'v, '_>, emit: Emit<'_, 'v>) -> ControlFlow<()> {
     let doc = source.body;
-    let mut counter = Counter::default();
+    let mut counter = Counter::new(source.want);
     let mut path = String::new();
     let mut lengths: Vec<usize> = Vec::new();
     let mut deeper = 0usize;
