@@ -54,10 +54,9 @@ impl<'a> View<'a> {
     /// [`Error::StartLine`]; [`Error::UnknownCoding`], [`Error::Coding`], [`Error::TooLarge`], after which
     /// [`View::open_head`] still gives the head.
     pub fn open(message: &'a Message, limits: &Limits) -> Result<View<'a>, Error> {
-        let head = Head::parse(&message.head)?;
-        let body = content::decode_content(&head, &message.body, limits)?;
-        let kind = body::kind(&head, &body);
-        Ok(View { message, head, body, kind, json_depth: limits.json_depth })
+        let mut view = View::open_head(message)?;
+        view.open_body(limits)?;
+        Ok(view)
     }
 
     /// Opens a message whose body cannot or need not be looked at: it counts as empty. Edits of the head are
@@ -68,6 +67,18 @@ impl<'a> View<'a> {
     pub fn open_head(message: &'a Message) -> Result<View<'a>, Error> {
         let head = Head::parse(&message.head)?;
         Ok(View { message, head, body: Cow::Borrowed(b""), kind: BodyKind::Binary, json_depth: 0 })
+    }
+
+    /// Opens the body of a message whose head was opened by itself.
+    ///
+    /// # Errors
+    /// As [`View::open`], but for the head's; the view is then as it was.
+    pub fn open_body(&mut self, limits: &Limits) -> Result<(), Error> {
+        let body = content::decode_content(&self.head, &self.message.body, limits)?;
+        self.kind = body::kind(&self.head, &body);
+        self.body = body;
+        self.json_depth = limits.json_depth;
+        Ok(())
     }
 
     /// The message that was opened.

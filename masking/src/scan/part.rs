@@ -58,14 +58,17 @@ impl Scanner<'_> {
             Part::Head => {}
         }
         let lines = if part == Part::Head { self.lines(view) } else { Lines::default() };
+        let learns = self.sink.learns();
+        let sort = if part == Part::Body && self.policy.is_steady() { sort(view.kind()) } else { None };
+        let print = sort.and_then(|sort| self.memo.plans.print(view.side(), sort, bytes, learns));
+        if !learns && print.is_some_and(|print| self.memo.done.is_unchanged(print)) {
+            return Ok(Vec::new());
+        }
         // One search for all that was learnt; values in which it saw nothing need not be searched again.
         let matches = match part {
             Part::Head => lines.search(self, bytes),
             Part::Body => self.sink.matches(bytes),
         };
-        let learns = self.sink.learns();
-        let sort = if part == Part::Body && self.policy.is_steady() { sort(view.kind()) } else { None };
-        let print = sort.and_then(|sort| self.memo.plans.print(view.side(), sort, bytes, learns));
         let is_json = part == Part::Body && *view.kind() == BodyKind::Json;
         if let Some(known) = print.and_then(|print| self.memo.plans.get(print)) {
             if learns {
@@ -79,6 +82,9 @@ impl Scanner<'_> {
             self.within_limits()?;
             if let Some(mut plan) = followed {
                 plan.extend(self.anywhere(bytes, matches, false, &plan));
+                if let (true, Some(print)) = (plan.is_empty(), print) {
+                    self.memo.done.note_unchanged(print);
+                }
                 return Ok(settle(plan));
             }
         }

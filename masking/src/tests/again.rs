@@ -150,12 +150,20 @@ fn field(each: &Item) -> String {
 fn made(kind: usize, items: &[Item]) -> Exchange {
     let (media, body) = body(kind, items);
     let fields: Vec<_> = items.iter().map(field).collect();
+    // Some are compressed, and known again without being opened.
+    let packed = items.iter().any(|item| item.3 % 8 == 0);
+    let coding = if packed { "Content-Encoding: gzip\n" } else { "" };
+    let body = if packed {
+        mynah_message::encode_content(&[mynah_message::Coding::Gzip], body.as_bytes()).unwrap()
+    } else {
+        body.into_bytes()
+    };
     let head = format!(
-        "POST /a?b={kind} HTTP/1.1\nHost: shop.example\n{}\nContent-Type: {media}\n",
+        "POST /a?b={kind} HTTP/1.1\nHost: shop.example\n{}\n{coding}Content-Type: {media}\n",
         fields.join("\n")
     );
-    let answer = format!("HTTP/1.1 200 OK\n{}\nContent-Type: {media}\n", fields.join("\n"));
-    exchange(message(&head, &body), message(&answer, body))
+    let answer = format!("HTTP/1.1 200 OK\n{}\n{coding}Content-Type: {media}\n", fields.join("\n"));
+    exchange(message(&head, &body), message(&answer, &body))
 }
 
 proptest! {
