@@ -23,8 +23,22 @@ impl Quick {
             hash = fold(hash ^ u64::from_le_bytes(*word), self.1);
             rest = more;
         }
-        let last = rest.iter().fold(0, |word, b| word << 8 | u64::from(*b));
-        fold(hash ^ last, 0x9e37_79b9_7f4a_7c15)
+        fold(hash ^ last_word(bytes, rest), 0x9e37_79b9_7f4a_7c15)
+    }
+}
+
+/// What is left of some bytes behind their last whole word, in a word: with bytes of the word before where there are any, which does
+/// no harm, for the length counts, too.
+#[inline]
+fn last_word(bytes: &[u8], rest: &[u8]) -> u64 {
+    if let Some(word) = bytes.last_chunk::<8>() {
+        return if rest.is_empty() { 0 } else { u64::from_le_bytes(*word) };
+    }
+    match (rest.first_chunk::<4>(), rest.last_chunk::<4>()) {
+        (Some(first), Some(last)) => {
+            u64::from(u32::from_le_bytes(*first)) << 32 | u64::from(u32::from_le_bytes(*last))
+        }
+        _ => rest.iter().fold(0, |word, b| word << 8 | u64::from(*b)),
     }
 }
 

@@ -2,11 +2,12 @@
 //! newest entry of a slot stays; entries are compared in full.
 
 use std::borrow::Cow;
+use std::collections::HashSet;
 use std::sync::Arc;
 
-use mynah_message::json;
+use mynah_message::{Head, Side, json};
 
-use crate::hash::Quick;
+use crate::hash::{Quick, Strong};
 use crate::names::{Names, Rule};
 use crate::plan::Plans;
 use crate::scan::part::Planned;
@@ -28,8 +29,12 @@ pub(crate) struct Memo {
     once: Vec<u32>,
     /// Counts on when more is known than before: what held nothing then may hold something now.
     epoch: u64,
+    /// Short values in which nothing was found.
+    pub(crate) values: Values,
     /// Of bodies.
     pub(crate) plans: Plans,
+    /// Bodies with which there is nothing more to do.
+    pub(crate) done: Done,
 }
 
 /// What was found in a field line.
@@ -148,6 +153,124 @@ impl Memo {
     /// More is known from now on.
     pub(crate) fn begin_epoch(&mut self) {
         self.epoch += 1;
+        self.done.begin_epoch();
+    }
+}
+
+/// Bodies, by keyed fingerprints of 128 bits, which come again and again: those that were learnt from, and those in which nothing was
+/// to be changed. So a compressed body need not be opened twice, and one that was searched need not be searched again.
+#[derive(Default)]
+pub(crate) struct Done {
+    hasher: Strong,
+    learnt: HashSet<u128>,
+    unchanged: HashSet<u128>,
+}
+
+/// Fingerprints kept of either sort, some eight megabytes; then they are collected anew.
+const PRINTS: usize = 1 << 18;
+
+impl Done {
+    /// Stands for a compressed body as it is sent, with all in the head that says how it is read. `None` where it is not
+    /// compressed.
+    pub(crate) fn print(&self, head: &Head<'_>, body: &[u8]) -> Option<u128> {
+        let mut reading = vec![u8::from(head.side() == Side::Response)];
+        let mut coded = false;
+        for (name, value) in head.raw_fields() {
+            let coding = name.eq_ignore_ascii_case(b"content-encoding");
+            if coding || name.eq_ignore_ascii_case(b"content-type") {
+                coded |= coding;
+                reading.push(u8::from(coding));
+                reading.extend_from_slice(&(value.len() as u64).to_le_bytes());
+                reading.extend_from_slice(value);
+            }
+        }
+        (coded && !body.is_empty()).then(|| {
+            let reading = self.hasher.hash(0, &reading);
+            self.hasher.hash(reading as u64, body) ^ reading
+        })
+    }
+
+    pub(crate) fn is_learnt(&self, print: u128) -> bool {
+        self.learnt.contains(&print)
+    }
+
+    pub(crate) fn note_learnt(&mut self, print: u128) {
+        note(&mut self.learnt, print);
+    }
+
+    /// Whether nothing was to be changed in that body, with all known that is known now.
+    pub(crate) fn is_unchanged(&self, print: u128) -> bool {
+        self.unchanged.contains(&print)
+    }
+
+    pub(crate) fn note_unchanged(&mut self, print: u128) {
+        note(&mut self.unchanged, print);
+    }
+
+    fn begin_epoch(&mut self) {
+        if !self.unchanged.is_empty() {
+            self.unchanged = HashSet::new();
+        }
+    }
+}
+
+fn note(prints: &mut HashSet<u128>, print: u128) {
+    if prints.len() >= PRINTS {
+        prints.clear();
+    }
+    prints.insert(print);
+}
+
+/// Short values in which nothing was found, but what was learnt elsewhere: statuses, currencies, names of goods come again and
+/// again. Each stands in its slot itself, so that it is one look to find it.
+#[derive(Default)]
+pub(crate) struct Values {
+    hasher: Quick,
+    slots: Vec<Short>,
+}
+
+/// Slots of the table of values, a quarter of a megabyte in all, which stays in a processor's cache.
+const VALUES: usize = 1 << 12;
+/// Bytes of the longest value in it. What is shorter than six bytes is looked at in no time.
+const SHORT: usize = 60;
+
+#[derive(Clone, Copy)]
+#[repr(align(64))]
+struct Short {
+    sort: u16,
+    len: u8,
+    bytes: [u8; SHORT],
+}
+
+impl Values {
+    /// Whether a value is of a length that is kept.
+    pub(crate) fn takes(value: &[u8]) -> bool {
+        (6..=SHORT).contains(&value.len())
+    }
+
+    fn slot(&self, sort: u16, value: &[u8]) -> usize {
+        self.hasher.hash(sort as u8, value) as usize % VALUES
+    }
+
+    /// Whether nothing was found in such a value of that sort.
+    pub(crate) fn has(&self, sort: u16, value: &[u8]) -> bool {
+        let Some(short) = self.slots.get(self.slot(sort, value)) else { return false };
+        short.sort == sort
+            && usize::from(short.len) == value.len()
+            && short.bytes.get(..value.len()) == Some(value)
+    }
+
+    /// Nothing was found in it.
+    pub(crate) fn note(&mut self, sort: u16, value: &[u8]) {
+        if self.slots.is_empty() {
+            self.slots = vec![Short { sort: 0, len: 0, bytes: [0; SHORT] }; VALUES];
+        }
+        let slot = self.slot(sort, value);
+        let Some(short) = self.slots.get_mut(slot) else { return };
+        if let Some(bytes) = short.bytes.get_mut(..value.len()) {
+            bytes.copy_from_slice(value);
+            (short.sort, short.len) = (sort, value.len() as u8);
+        }
     }
 }
 
@@ -228,6 +351,41 @@ mod tests {
                 && memo.line(1, b"Host: a").is_none()
                 && memo.line(0, b"Host: b").is_none()
         );
+    }
+
+    #[test]
+    fn bodies_are_told_apart_by_all_that_says_how_they_are_read() {
+        let done = Done::default();
+        let print = |head: &str, body: &[u8]| done.print(&Head::parse(head.as_bytes()).unwrap(), body);
+        let head = "HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Encoding: gzip\r\nDate: 1\r\n\r\n";
+        let first = print(head, b"packed");
+        assert!(first.is_some() && first == print(&head.replace("Date: 1", "Date: 2"), b"packed"));
+        for other in [
+            head.replace("gzip", "br"),
+            head.replace("html", "plain"),
+            head.replace("Content-Type", "X"),
+            head.replace("HTTP/1.1 200 OK", "POST / HTTP/1.1"),
+        ] {
+            assert_ne!(print(&other, b"packed"), first, "{other}");
+        }
+        assert_ne!(print(head, b"Packed"), first);
+        assert_eq!(print(&head.replace("Content-Encoding", "X"), b"packed"), None);
+        assert_eq!(print(head, b""), None);
+    }
+
+    #[test]
+    fn values_are_kept_by_sort_and_bytes() {
+        let mut values = Values::default();
+        for (sort, value) in [(0, &b"wireless mouse"[..]), (1, b"active"), (0x4001, &[b'x'; SHORT])] {
+            assert!(Values::takes(value) && !values.has(sort, value));
+            values.note(sort, value);
+            assert!(
+                values.has(sort, value) && !values.has(sort ^ 1, value) && !values.has(sort ^ 0x100, value)
+            );
+            assert!(!values.has(sort, &value[1..]));
+        }
+        assert!(!Values::takes(b"short") && !Values::takes(&[b'x'; SHORT + 1]));
+        assert!(!values.has(0, &[0; SHORT]));
     }
 
     #[test]

@@ -56,10 +56,16 @@ impl Place {
 
 /// Hands every part to the scanner and forgets what it would do.
 pub(crate) fn learn(scanner: &mut Scanner<'_>, message: &Message, side: Side) {
-    if let Ok(view) = View::open(message, &scanner.policy.limits) {
-        let _ = scanner.part(&view, Part::Body);
-        let _ = scanner.part(&view, Part::Head);
-    } else if let Ok(view) = View::open_head(message) {
+    if let Ok(mut view) = View::open_head(message) {
+        let print = print(scanner, &view);
+        if !print.is_some_and(|print| scanner.memo.done.is_learnt(print)) {
+            if view.open_body(&scanner.policy.limits).is_ok() {
+                let _ = scanner.part(&view, Part::Body);
+            }
+            if let Some(print) = print {
+                scanner.memo.done.note_learnt(print);
+            }
+        }
         let _ = scanner.part(&view, Part::Head);
     }
     let _ = trailers(scanner, &message.trailers, side);
@@ -105,12 +111,28 @@ pub(crate) fn withheld(message: &Message) -> Message {
     Message { body: Bytes::new(), head: without_digests(&message.head), trailers: message.trailers.clone() }
 }
 
+/// Stands for a body that need not be opened to be known again. `None` where rules of the user's ask for more than the body.
+fn print(scanner: &Scanner<'_>, view: &View<'_>) -> Option<u128> {
+    let steady = scanner.policy.is_steady();
+    if steady { scanner.memo.done.print(view.head(), &view.message().body) } else { None }
+}
+
 pub(crate) fn body(
     scanner: &mut Scanner<'_>,
     message: &Message,
 ) -> Result<(Message, Vec<Place>), Unreadable> {
-    let view = View::open(message, &scanner.policy.limits).map_err(|error| reason(&error))?;
+    let mut view = View::open_head(message).map_err(|error| reason(&error))?;
+    let print = print(scanner, &view);
+    if print.is_some_and(|print| scanner.memo.done.is_unchanged(print)) {
+        return Ok((message.clone(), Vec::new()));
+    }
+    view.open_body(&scanner.policy.limits).map_err(|error| reason(&error))?;
     let plan = scanner.part(&view, Part::Body)?;
+    if plan.is_empty()
+        && let Some(print) = print
+    {
+        scanner.memo.done.note_unchanged(print);
+    }
     let (edits, places) = edits(plan, Part::Body, scanner.policy);
     let masked = patch(&view, edits).map_err(|error| reason(&error))?;
     let coded = view.body().as_ptr() != message.body.as_ptr();

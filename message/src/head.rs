@@ -334,7 +334,8 @@ impl<'a> Head<'a> {
 
     /// The values of every field of that name that are UTF-8, in order.
     pub fn get_all<'s>(&'s self, name: &'s str) -> impl Iterator<Item = &'a str> + 's {
-        self.fields().filter(move |f| f.is(name)).filter_map(|f| f.text())
+        let named = move |(field, _): &(&[u8], &[u8])| field.eq_ignore_ascii_case(name.as_bytes());
+        self.raw_fields().filter(named).filter_map(|(_, value)| std::str::from_utf8(value).ok())
     }
 
     /// The media type and what it means for the body.

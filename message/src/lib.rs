@@ -63,7 +63,7 @@ pub use leaf::{Encoding, Leaf, Part, Side};
 pub use locator::{JsonPath, Locator, Nth};
 pub use patch::{Edit, fix_framing, patch, without_digests};
 pub use target::Target;
-pub use view::{Coverage, View};
+pub use view::{Coverage, Detail, View};
 
 /// One HTTP message as recorded.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

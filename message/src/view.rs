@@ -27,6 +27,16 @@ pub enum Coverage {
     Opaque,
 }
 
+/// How much the locators of leaves say.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Detail {
+    /// Everything: such a locator finds its leaf again.
+    Full,
+    /// Names: no counts, no tags, and of the pattern of a link in a page only what tells a query's value and its name. For who looks at
+    /// every value there is and asks for none again.
+    Names,
+}
+
 /// A message opened once.
 #[derive(Clone, Debug)]
 pub struct View<'a> {
@@ -44,10 +54,9 @@ impl<'a> View<'a> {
     /// [`Error::StartLine`]; [`Error::UnknownCoding`], [`Error::Coding`], [`Error::TooLarge`], after which
     /// [`View::open_head`] still gives the head.
     pub fn open(message: &'a Message, limits: &Limits) -> Result<View<'a>, Error> {
-        let head = Head::parse(&message.head)?;
-        let body = content::decode_content(&head, &message.body, limits)?;
-        let kind = body::kind(&head, &body);
-        Ok(View { message, head, body, kind, json_depth: limits.json_depth })
+        let mut view = View::open_head(message)?;
+        view.open_body(limits)?;
+        Ok(view)
     }
 
     /// Opens a message whose body cannot or need not be looked at: it counts as empty. Edits of the head are
@@ -58,6 +67,18 @@ impl<'a> View<'a> {
     pub fn open_head(message: &'a Message) -> Result<View<'a>, Error> {
         let head = Head::parse(&message.head)?;
         Ok(View { message, head, body: Cow::Borrowed(b""), kind: BodyKind::Binary, json_depth: 0 })
+    }
+
+    /// Opens the body of a message whose head was opened by itself.
+    ///
+    /// # Errors
+    /// As [`View::open`], but for the head's; the view is then as it was.
+    pub fn open_body(&mut self, limits: &Limits) -> Result<(), Error> {
+        let body = content::decode_content(&self.head, &self.message.body, limits)?;
+        self.kind = body::kind(&self.head, &body);
+        self.body = body;
+        self.json_depth = limits.json_depth;
+        Ok(())
     }
 
     /// The message that was opened.
@@ -97,18 +118,23 @@ impl<'a> View<'a> {
     }
 
     /// The body's values alone, as [`View::leaves`] does.
-    pub fn body_leaves(&self, visit: &mut dyn FnMut(Leaf<'_>)) -> Coverage {
+    pub fn body_leaves(&self, detail: Detail, visit: &mut dyn FnMut(Leaf<'_>)) -> Coverage {
         let mut emit = |leaf: Leaf<'_>| {
             visit(leaf);
             ControlFlow::Continue(())
         };
-        self.walk(Want::BODIES, None, &mut emit).1
+        self.walk(Want::BODIES.with(detail), None, &mut emit).1
     }
 
     /// The head's values alone, as [`View::leaves`] does, of those fields only that `take` says: who knows what is in most of
     /// them need not have them taken apart.
-    pub fn head_leaves(&self, take: &mut dyn FnMut(&Field<'a>) -> bool, visit: &mut dyn FnMut(Leaf<'_>)) {
-        let _ = fields::walk(&self.head, Want::ALL, take, &mut |leaf| {
+    pub fn head_leaves(
+        &self,
+        detail: Detail,
+        take: &mut dyn FnMut(&Field<'a>) -> bool,
+        visit: &mut dyn FnMut(Leaf<'_>),
+    ) {
+        let _ = fields::walk(&self.head, Want::ALL.with(detail), take, &mut |leaf| {
             visit(leaf);
             ControlFlow::Continue(())
         });

@@ -151,6 +151,11 @@ impl Detectors {
         self.0 & any.0 != 0
     }
 
+    /// Stands for the set, in fourteen bits.
+    pub(crate) fn number(self) -> u16 {
+        self.0
+    }
+
     /// The detector of that name in policy files.
     pub(crate) fn from_name(name: &str) -> Option<Detectors> {
         Detectors::ALL.iter().find(|(_, n, _)| *n == name).map(|(d, _, _)| *d)
@@ -181,6 +186,11 @@ pub(crate) fn detect_possible(text: &[u8], possible: Detectors) -> Vec<Found> {
         settle(&mut found);
     }
     found
+}
+
+/// Whether a value is a moment or a UUID, in which nothing is to be found but the latter itself.
+pub(crate) fn is_common(value: &[u8]) -> bool {
+    random::is_moment(value) || random::is_uuid(value)
 }
 
 /// Everything that these detectors find, in no particular order.

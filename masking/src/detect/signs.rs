@@ -32,10 +32,8 @@ impl Signs {
             signs.take(&lanes);
         }
         if !rest.is_empty() {
-            let mut last = [0; 16];
-            last[..rest.len()].copy_from_slice(rest);
             let mut lanes = Lanes::default();
-            lanes.add(&last);
+            lanes.add(&last(text, rest));
             signs.take(&lanes);
         }
         signs
@@ -89,6 +87,27 @@ impl Signs {
     }
 }
 
+/// The bytes of a text behind its last whole sixteen, in any order, and zeros.
+#[inline]
+fn last(text: &[u8], rest: &[u8]) -> [u8; 16] {
+    let mut last = [0; 16];
+    if let Some(end) = text.last_chunk::<16>() {
+        for (i, (last, b)) in last.iter_mut().zip(end).enumerate() {
+            *last = if i + rest.len() < 16 { 0 } else { *b };
+        }
+    } else if let (Some(first), Some(end)) = (rest.first_chunk::<8>(), rest.last_chunk::<8>()) {
+        // Those that are in both count once.
+        let end = u64::from_le_bytes(*end).unbounded_shr(8 * (16 - rest.len() as u32));
+        last[..8].copy_from_slice(first);
+        last[8..].copy_from_slice(&end.to_le_bytes());
+    } else {
+        for (last, b) in last.iter_mut().zip(rest) {
+            *last = *b;
+        }
+    }
+    last
+}
+
 /// What sixteen bytes at a time show, each in its own lane: summed up once.
 #[derive(Default)]
 struct Lanes {
@@ -135,6 +154,18 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn each_byte_counts_once(text in prop::collection::vec(any::<u8>(), 0..70)) {
+            let signs = Signs::of(&text);
+            let count = |is: fn(&u8) -> bool| text.iter().filter(|b| is(b)).count();
+            prop_assert_eq!(signs.digits, count(u8::is_ascii_digit));
+            prop_assert_eq!(signs.capitals, count(u8::is_ascii_uppercase));
+            let marks = [(b'@', AT), (b'%', PERCENT), (b'=', EQUALS), (b'.', DOT), (b'y', Y), (b'-', DASH), (b':', COLON), (b'+', PLUS)];
+            for (mark, bit) in marks {
+                prop_assert_eq!(signs.has(bit), text.contains(&mark));
+            }
+        }
+
         #[test]
         fn what_shows_no_signs_holds_nothing(text in "[ey@.0-9 a-c=%:+-]{0,60}|[0-9 -]{10,40}|ey[a-zA-Z0-9]{10,30}\\.ey[a-z]{4,8}\\.[a-z]{0,9}|[0-9a-f:.]{7,40}") {
             let bytes = text.as_bytes();

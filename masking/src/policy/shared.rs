@@ -8,7 +8,7 @@
 use std::collections::HashMap;
 use std::hash::{BuildHasher as _, RandomState};
 
-use mynah_message::{Locator, View};
+use mynah_message::{Detail, Locator, View};
 use mynah_traffic::Exchange;
 
 use super::Policy;
@@ -57,7 +57,7 @@ impl Sharing {
         };
         let mut values = Vec::new();
         let mut identity = None;
-        view.head_leaves(&mut |_| true, &mut |leaf| match &leaf.locator {
+        view.head_leaves(Detail::Names, &mut |_| true, &mut |leaf| match &leaf.locator {
             Locator::PathSegment { .. } | Locator::Query { .. } if !leaf.value.is_empty() => {
                 values.push(leaf.value.to_vec());
             }

@@ -1,7 +1,7 @@
 //! A JSON body: keys, values and what lies between them in one go, without a path for each value.
 
 use std::borrow::Cow;
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::ops::{ControlFlow, Range};
 
 use mynah_message::{Coverage, json};
@@ -37,9 +37,9 @@ struct Document<'d, 's> {
     at: At,
     stack: Vec<At>,
     /// Objects that are persons by their name, those that seem to be by what is in them, and those that are goods.
-    persons: HashSet<u64>,
-    persons_within: HashSet<u64>,
-    things: HashSet<u64>,
+    persons: Objects,
+    persons_within: Objects,
+    things: Objects,
     documents: u64,
     /// Values under `name`: whose name it is shows when all siblings are known.
     waiting: Vec<(u64, json::Kind, Range<usize>)>,
@@ -71,9 +71,12 @@ impl Scanner<'_> {
             json::End::Whole | json::End::Stopped => Coverage::Whole,
         };
         document.between(body.len());
+        for objects in [&mut document.persons, &mut document.persons_within, &mut document.things] {
+            objects.sort();
+        }
         for (object, kind, span) in std::mem::take(&mut document.waiting) {
-            let person = document.persons.contains(&object)
-                || document.persons_within.contains(&object) && !document.things.contains(&object);
+            let person = document.persons.contains(object)
+                || document.persons_within.contains(object) && !document.things.contains(object);
             document.leaf(kind, &span, person.then_some(Rule::Mask(Kind::Name)), true);
         }
         for (object, kind, span) in std::mem::take(&mut document.labelled) {
@@ -131,9 +134,9 @@ impl<'d, 's> Document<'d, 's> {
             matches,
             at: At::default(),
             stack: Vec::new(),
-            persons: HashSet::new(),
-            persons_within: HashSet::new(),
-            things: HashSet::new(),
+            persons: Objects::default(),
+            persons_within: Objects::default(),
+            things: Objects::default(),
             documents: 0,
             waiting: Vec::new(),
             labelled: Vec::new(),
@@ -169,6 +172,9 @@ impl<'d, 's> Document<'d, 's> {
     /// The rule of the user's for the value that begins there, if one is about it, its name, or the whole body; else what its
     /// name says.
     fn rule(&self, start: usize, named: Option<Rule>) -> Option<Rule> {
+        if self.scanner.policy.own.is_empty() {
+            return named;
+        }
         let by_place = self.own.binary_search_by_key(&start, |(at, _)| *at).ok();
         let by_place = by_place.and_then(|at| self.own.get(at)).map(|(_, number)| *number);
         let by_name = if let Some(Rule::Own(number)) = named { Some(number) } else { None };
@@ -270,6 +276,27 @@ impl Document<'_, '_> {
         } else {
             self.leaf(kind, &span, key.rule, may_escape);
         }
+    }
+}
+
+/// Some of the objects in a document: noted while it is read, looked up when all are known.
+#[derive(Default)]
+struct Objects(Vec<u64>);
+
+impl Objects {
+    fn insert(&mut self, object: u64) {
+        if self.0.last() != Some(&object) {
+            self.0.push(object);
+        }
+    }
+
+    /// Before the first look.
+    fn sort(&mut self) {
+        self.0.sort_unstable();
+    }
+
+    fn contains(&self, object: u64) -> bool {
+        self.0.binary_search(&object).is_ok()
     }
 }
 

@@ -12,7 +12,6 @@ pub(crate) struct Layer<'v> {
     raw: &'v [u8],
     value: &'v [u8],
     encoding: Encoding,
-    map: Map,
 }
 
 enum Map {
@@ -27,18 +26,21 @@ enum Map {
 impl<'v> Layer<'v> {
     /// `value` is what `raw` means in `encoding`.
     pub(crate) fn new(raw: &'v [u8], value: &'v [u8], encoding: Encoding) -> Layer<'v> {
+        Layer { raw, value, encoding }
+    }
+
+    fn map(&self) -> Map {
         let number = matches!(
-            encoding,
+            self.encoding,
             Encoding::JsonNumber | Encoding::JsonLiteral | Encoding::ScriptNumber | Encoding::HtmlAttrBare
         );
-        let map = if number {
+        if number {
             Map::Whole
-        } else if raw == value {
+        } else if self.raw == self.value {
             Map::Same
         } else {
-            units(raw, value, encoding).map_or(Map::Whole, Map::Units)
-        };
-        Layer { raw, value, encoding, map }
+            units(self.raw, self.value, self.encoding).map_or(Map::Whole, Map::Units)
+        }
     }
 
     /// The same patches, in terms of the raw bytes. What a patch leaves as it was stays as it was written.
@@ -46,7 +48,9 @@ impl<'v> Layer<'v> {
         if patches.is_empty() {
             return patches;
         }
-        let units = match &self.map {
+        // Most leaves hold nothing, and no map of them is needed.
+        let map = self.map();
+        let units = match &map {
             Map::Same => return patches.into_iter().map(|p| self.lift_same(p)).collect(),
             Map::Units(units) => units,
             Map::Whole => return self.rewrite(&patches).into_iter().collect(),

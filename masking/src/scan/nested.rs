@@ -6,6 +6,7 @@ use std::ops::ControlFlow;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use mynah_message::view::Detail;
 use mynah_message::{Encoding, Locator, Message, Side, View, json, script};
 
 use super::layer::{Layer, splice};
@@ -118,7 +119,7 @@ impl Scanner<'_> {
         };
         let Ok(view) = View::open(&message, &self.policy.limits) else { return Vec::new() };
         let mut plan = Vec::new();
-        view.body_leaves(&mut |leaf| {
+        view.body_leaves(Detail::Names, &mut |leaf| {
             if leaf.composite && !matches!(leaf.locator, Locator::Input { .. }) {
                 return;
             }
@@ -164,6 +165,11 @@ impl Scanner<'_> {
     /// The patches of a number: whole or not at all.
     pub(crate) fn number(&mut self, raw: &[u8], context: Context) -> Vec<Patch> {
         self.is_unsearched(context);
+        // No shorter value is known, and nobody's number is shorter.
+        let named = context.rule.is_some_and(|rule| !matches!(rule, Rule::Without(_)));
+        if !named && raw.len() < entropy::UNIQUE_BYTES && !self.policy.index.has_expressions() {
+            return Vec::new();
+        }
         let patches = match context.rule {
             Some(rule) if !matches!(rule, Rule::Without(_)) => self.value(raw, context),
             _ => match self.sink.known(raw) {

@@ -125,20 +125,27 @@ fn surprise(text: &[u8]) -> f64 {
 }
 
 fn is_text(bytes: &[u8]) -> bool {
-    !bytes.iter().any(|b| *b < b' ' && !matches!(b, b'\t' | b'\n' | b'\r') || *b == 0x7f)
-        && std::str::from_utf8(bytes).is_ok()
+    !bytes.iter().any(|b| is_control(*b)) && std::str::from_utf8(bytes).is_ok()
 }
 
 fn unhex(value: &[u8]) -> Option<Opened> {
     if !value.len().is_multiple_of(2) || !value.iter().all(u8::is_ascii_hexdigit) {
         return None;
     }
+    let nibble = |b: u8| (b & 0x0f) + if b > b'9' { 9 } else { 0 };
+    let byte = |pair: &[u8; 2]| nibble(pair[0]) << 4 | nibble(pair[1]);
+    let (pairs, _) = value.as_chunks::<2>();
+    // Most hex is of random bytes.
+    let mut first = [0; 4];
+    let len = pairs.iter().zip(&mut first).map(|(pair, first)| *first = byte(pair)).count();
+    if !begins_like_text(&first[..len], false) {
+        return None;
+    }
     let upper = value.iter().any(u8::is_ascii_uppercase);
     if upper && value.iter().any(u8::is_ascii_lowercase) {
         return None;
     }
-    let nibble = |b: u8| char::from(b).to_digit(16).unwrap_or(0) as u8;
-    let text: Vec<u8> = value.chunks_exact(2).map(|pair| nibble(pair[0]) << 4 | nibble(pair[1])).collect();
+    let text: Vec<u8> = pairs.iter().map(byte).collect();
     // A number looks like text far too often: two in three pairs of its digits are printable, but only one in ten is a digit.
     if value.iter().all(u8::is_ascii_digit)
         && text.iter().filter(|b| b.is_ascii_digit()).count() * 5 < text.len() * 4
@@ -183,30 +190,68 @@ fn unbase64(value: &[u8]) -> Option<(Form, Vec<u8>)> {
 }
 
 /// Whether the first bytes can be those of a text or of something compressed: most values are neither, and this is asked of
-/// each.
+/// each. Looks at eight characters: of random ones that decode to text there are few.
 fn begins_text(inner: &[u8]) -> bool {
-    let sextet = |b: u8| match b {
-        b'A'..=b'Z' => Some(b - b'A'),
-        b'a'..=b'z' => Some(b - b'a' + 26),
-        b'0'..=b'9' => Some(b - b'0' + 52),
-        b'+' | b'-' => Some(62),
-        b'/' | b'_' => Some(63),
-        _ => None,
-    };
-    let (Some(a), Some(b), Some(c)) =
-        (sextet(inner[0]), sextet(inner[1]), inner.get(2).and_then(|b| sextet(*b)))
-    else {
-        return false;
-    };
-    let first = a << 2 | b >> 4;
-    let second = b << 4 | c >> 2;
-    let control = |b: u8| b < b' ' && !matches!(b, b'\t' | b'\n' | b'\r') || b == 0x7f;
-    matches!(first, 0x1f | 0x28 | 0x78)
-        || !control(first) && !(0x80..0xc2).contains(&first) && !control(second)
+    let mut first = [0; 6];
+    let mut len = 0;
+    for group in inner.chunks(4).take(2) {
+        let mut bits = 0_u32;
+        for b in group {
+            let sextet = SEXTETS[usize::from(*b)];
+            if sextet == NO_SEXTET {
+                return false;
+            }
+            bits = bits << 6 | u32::from(sextet);
+        }
+        let [_, bytes @ ..] = (bits << (6 * (4 - group.len()))).to_be_bytes();
+        first[len..len + 3].copy_from_slice(&bytes);
+        len += group.len() * 6 / 8;
+    }
+    begins_like_text(&first[..len], matches!(first[0], 0x1f | 0x28 | 0x78))
 }
+
+/// Whether a text may begin with these bytes; `packed` says that these may be something compressed.
+fn begins_like_text(first: &[u8], packed: bool) -> bool {
+    // A character that is not there to its end may still be one.
+    let whole = || match std::str::from_utf8(first) {
+        Ok(_) => true,
+        Err(error) => error.error_len().is_none(),
+    };
+    packed || !first.iter().any(|b| is_control(*b)) && (first.is_ascii() || whole())
+}
+
+/// Control characters that no text has.
+fn is_control(b: u8) -> bool {
+    b < b' ' && !matches!(b, b'\t' | b'\n' | b'\r') || b == 0x7f
+}
+
+const NO_SEXTET: u8 = 64;
+
+/// What each character stands for, in either alphabet.
+const SEXTETS: [u8; 256] = {
+    let mut sextets = [NO_SEXTET; 256];
+    let mut n = 0;
+    while n < 26 {
+        sextets[b'A' as usize + n] = n as u8;
+        sextets[b'a' as usize + n] = n as u8 + 26;
+        n += 1;
+    }
+    n = 0;
+    while n < 10 {
+        sextets[b'0' as usize + n] = n as u8 + 52;
+        n += 1;
+    }
+    sextets[b'+' as usize] = 62;
+    sextets[b'-' as usize] = 62;
+    sextets[b'/' as usize] = 63;
+    sextets[b'_' as usize] = 63;
+    sextets
+};
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn text(value: &str) -> Option<String> {
@@ -256,6 +301,52 @@ mod tests {
         ] {
             let opened = Opened::of(value.as_bytes(), &Limits::default()).unwrap();
             assert!(!opened.is_some_and(|opened| opened.is_certain(Kind::Password)), "{value}");
+        }
+    }
+
+    /// What is base64 or hex of a text, without looking at its beginning first.
+    fn naive(value: &[u8]) -> Option<Vec<u8>> {
+        let hex = || {
+            let pair = |pair: &[u8]| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok();
+            let upper = value.iter().any(u8::is_ascii_uppercase) && value.iter().any(u8::is_ascii_lowercase);
+            let whole = value.len().is_multiple_of(2) && value.iter().all(u8::is_ascii_hexdigit) && !upper;
+            let text: Vec<u8> = value.chunks(2).map(pair).collect::<Option<_>>().filter(|_| whole)?;
+            let number = value.iter().all(u8::is_ascii_digit);
+            let digits = text.iter().filter(|b| b.is_ascii_digit()).count();
+            (is_text(&text) && !(number && digits * 5 < text.len() * 4)).then_some(text)
+        };
+        let base64 = || {
+            let bare = value.strip_suffix(b"==").or_else(|| value.strip_suffix(b"=")).unwrap_or(value);
+            let padded = bare.len() == value.len() || value.len().is_multiple_of(4);
+            let engine = if bare.iter().any(|b| b"-_".contains(b)) { &URL_SAFE } else { &STANDARD };
+            let sensible = padded && bare.len() >= 3 && !bare.iter().all(u8::is_ascii_digit);
+            engine.decode(bare).ok().filter(|text| sensible && compressed(text).is_none() && is_text(text))
+        };
+        (value.len() >= SHORTEST).then(|| hex().or_else(base64)).flatten()
+    }
+
+    proptest! {
+        #[test]
+        fn a_look_at_the_beginning_loses_nothing(
+            text in "[a-zé\\t\\n☃😀 {]{0,12}|\\PC{0,9}",
+            noise in prop::collection::vec(any::<u8>(), 0..12),
+            other in "[A-Za-z0-9+/_=-]{4,16}|[0-9a-f]{4,20}",
+        ) {
+            let written = [
+                STANDARD.encode(&text),
+                URL_SAFE_BARE.encode(&text),
+                STANDARD_BARE.encode(&noise),
+                String::from_utf8(hex(text.as_bytes(), true)).unwrap(),
+                String::from_utf8(hex(&noise, false)).unwrap(),
+                other,
+            ];
+            for value in written {
+                let opened = Opened::of(value.as_bytes(), &Limits::default());
+                let Ok(opened) = opened else { continue };
+                if opened.as_ref().is_none_or(|opened| opened.coding.is_none()) {
+                    prop_assert_eq!(opened.map(|opened| opened.text), naive(value.as_bytes()), "{}", value);
+                }
+            }
         }
     }
 

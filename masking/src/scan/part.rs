@@ -4,7 +4,7 @@ use std::cell::Cell;
 use std::ops::Range;
 
 use mynah_message::{
-    BodyKind, Coverage, Encoding, Error, Leaf, Locator, Part, Side, View, content, digest, head,
+    BodyKind, Coverage, Detail, Encoding, Error, Leaf, Locator, Part, Side, View, content, digest, head,
 };
 
 use super::again::{Notes, sort};
@@ -55,18 +55,23 @@ impl Scanner<'_> {
         self.openable = OPENABLE.max(bytes.len().saturating_mul(OPENABLE_EACH));
         match part {
             Part::Body => legible(view)?,
-            Part::Head if view.side() == Side::Request => self.signed = signature::scheme(view.head()),
+            Part::Head if view.side() == Side::Request && !self.sink.learns() => {
+                self.signed = signature::scheme(view.head());
+            }
             Part::Head => {}
         }
         let lines = if part == Part::Head { self.lines(view) } else { Lines::default() };
+        let learns = self.sink.learns();
+        let sort = if part == Part::Body && self.policy.is_steady() { sort(view.kind()) } else { None };
+        let print = sort.and_then(|sort| self.memo.plans.print(view.side(), sort, bytes, learns));
+        if !learns && print.is_some_and(|print| self.memo.done.is_unchanged(print)) {
+            return Ok(Vec::new());
+        }
         // One search for all that was learnt; values in which it saw nothing need not be searched again.
         let matches = match part {
             Part::Head => lines.search(self, bytes),
             Part::Body => self.sink.matches(bytes),
         };
-        let learns = self.sink.learns();
-        let sort = if part == Part::Body && self.policy.is_steady() { sort(view.kind()) } else { None };
-        let print = sort.and_then(|sort| self.memo.plans.print(view.side(), sort, bytes, learns));
         let is_json = part == Part::Body && *view.kind() == BodyKind::Json;
         if let Some(known) = print.and_then(|print| self.memo.plans.get(print)) {
             if learns {
@@ -80,6 +85,9 @@ impl Scanner<'_> {
             self.within_limits()?;
             if let Some(mut plan) = followed {
                 plan.extend(self.anywhere(bytes, matches, false, &plan));
+                if let (true, Some(print)) = (plan.is_empty(), print) {
+                    self.memo.done.note_unchanged(print);
+                }
                 return Ok(settle(plan));
             }
         }
@@ -94,6 +102,7 @@ impl Scanner<'_> {
             plan.extend(self.anywhere(bytes, matches, false, &plan));
             return Ok(settle(plan));
         }
+        let places = self.policy.index.has_places();
         let mut plan = lines.planned();
         let mut leaves: Vec<Range<usize>> = Vec::new();
         let mut notes = Notes::new(learns && print.is_some());
@@ -122,12 +131,14 @@ impl Scanner<'_> {
                 lines.soil(leaf.span.start);
             }
         };
+        // Rules of the user's may ask for one leaf of many.
+        let detail = if places { Detail::Full } else { Detail::Names };
         let coverage = if part == Part::Head {
-            view.head_leaves(&mut |field| !lines.is_known(field.value_span.start), &mut visit);
+            view.head_leaves(detail, &mut |field| !lines.is_known(field.value_span.start), &mut visit);
             leaves.extend(lines.known());
             Coverage::Whole
         } else {
-            view.body_leaves(&mut visit)
+            view.body_leaves(detail, &mut visit)
         };
         let opaque = part == Part::Body && coverage == Coverage::Opaque;
         if part == Part::Body {

@@ -9,6 +9,7 @@ use super::{Context, Patch, Scanner, Unreadable, Why, merge, nested, shift};
 use crate::detect::signs::Signs;
 use crate::detect::{self, Detectors};
 use crate::kind::Kind;
+use crate::memo::Values;
 use crate::names::{self, Rule};
 
 impl Scanner<'_> {
@@ -168,15 +169,65 @@ impl Scanner<'_> {
         closed(&opened, inner, &found).map(|patches| shift(patches, start))
     }
 
+    /// Tells apart what may be found in a short value that stands by itself and of which its name says nothing; `None` where
+    /// more has a say in that than its bytes: what was learnt, a rule of the user's, what it stands in.
+    fn sort_of_short(&self, value: &[u8], context: Context) -> Option<u16> {
+        let detectors = match context.rule {
+            None => Detectors::NONE,
+            Some(Rule::Without(detectors)) => detectors,
+            Some(_) => return None,
+        };
+        let alone = context.depth == 0 && self.over.is_none() && (context.searched || self.sink.learns());
+        // Tags within it are looked at in values only, and an answer may speak of a secret that is in one.
+        let about = u16::from(context.cards) | u16::from(context.between) << 1;
+        (Values::takes(value) && alone && self.policy.is_steady() && memchr::memchr(b'<', value).is_none())
+            .then(|| detectors.number() << 2 | about)
+    }
+
     /// A value of which nothing is known: what is nested in it, what was learnt, what gives itself away.
     pub(super) fn free_value(&mut self, value: &[u8], context: Context) -> Vec<Patch> {
         // Nothing shorter is learnt, and no address is.
         if value.len() < 6 {
             return Vec::new();
         }
+        // These two are every third value of an interface: all that could be in them is base64, or what was learnt.
+        if detect::is_common(value) && !context.detectors(self.policy.detectors).has(Detectors::UUID) {
+            let mut patches = self.enclosed(value, context).unwrap_or_default();
+            if self.is_unsearched(context) {
+                let matches = self.sink.matches(value);
+                merge(&mut patches, self.sink.sweep(self.policy, value, matches, false));
+            }
+            return patches;
+        }
         let signs = Signs::of(value);
+        let possible = signs.possible(value.len(), context.detectors(self.policy.detectors));
+        let takes_long = possible != Detectors::NONE || signs.may_hold_url();
+        let Some(sort) = self.sort_of_short(value, context).filter(|_| takes_long) else {
+            return self.signed_value(value, context, signs, possible);
+        };
+        if self.memo.values.has(sort, value) {
+            return Vec::new();
+        }
+        let (met, within) = (self.met, std::mem::replace(&mut self.within, false));
+        let patches = self.signed_value(value, context, signs, possible);
+        if self.met == met && !self.within && self.over.is_none() {
+            self.memo.values.note(sort, value);
+        }
+        self.within |= within;
+        patches
+    }
+
+    /// The same, where it is known what signs are in it of something to be found.
+    fn signed_value(
+        &mut self,
+        value: &[u8],
+        context: Context,
+        signs: Signs,
+        possible: Detectors,
+    ) -> Vec<Patch> {
         let mut patches = Vec::new();
-        match value.trim_ascii_start().first() {
+        let text = value.trim_ascii_start();
+        match text.first() {
             Some(b'{' | b'[') => {
                 if context.depth < self.policy.depth {
                     patches = self.json(value, context.inner(None)).unwrap_or_default();
@@ -207,7 +258,10 @@ impl Scanner<'_> {
                 merge(&mut patches, self.markup(value, context));
             }
         }
-        if is_graphql(value) && self.may_open(context, value.len()) {
+        if matches!(text.first(), Some(b'q' | b'm' | b's' | b'{'))
+            && is_graphql(text)
+            && self.may_open(context, value.len())
+        {
             merge(&mut patches, self.code(value, context.inner(None)));
         }
         if let Some(found) = self.enclosed(value, context) {
@@ -221,7 +275,6 @@ impl Scanner<'_> {
             let matches = self.sink.matches(value);
             merge(&mut patches, self.sink.sweep(self.policy, value, matches, false));
         }
-        let possible = signs.possible(value.len(), context.detectors(self.policy.detectors));
         if possible != Detectors::NONE {
             let mut detected = Vec::new();
             for found in detect::detect_possible(value, possible) {
@@ -296,8 +349,7 @@ fn is_markup(value: &[u8]) -> bool {
 }
 
 /// Whether a text is a document in GraphQL, whose arguments have names.
-fn is_graphql(value: &[u8]) -> bool {
-    let text = value.trim_ascii_start();
+fn is_graphql(text: &[u8]) -> bool {
     let word = text.iter().take(13).take_while(|b| b.is_ascii_lowercase()).count();
     let telling = match &text[..word] {
         b"query" | b"mutation" | b"subscription" => true,

@@ -17,13 +17,18 @@ const VALUES: &[&str] = &[
     "442079460123",
     "wireless mouse",
     "x",
+    // What is passed over quickly, and what looks like it.
+    "2026-11-21T02:13:00Z",
+    "9f86d081-884c-4d65-9a2f-eaa0c55ad015",
+    "/api/v2/items/4711/reviews?limit=20",
+    "https://cdn.shop.example/img/9f86d081884c.jpg?w=640",
 ];
 const NAMES: &[&str] =
     &["password", "session", "email", "name", "user", "title", "note", "token", "phone", "id", "data"];
 
 fn written(value: &str, way: u8) -> String {
     let bytes = value.as_bytes();
-    match way % 9 {
+    match way % 12 {
         0 => STANDARD.encode(value),
         1 => URL_SAFE_NO_PAD.encode(format!("u:{value}")),
         2 => format!("https://shop.example/a?token={}&x=1", percent(bytes)),
@@ -34,6 +39,11 @@ fn written(value: &str, way: u8) -> String {
             let _ = write!(out, "{b:02x}");
             out
         }),
+        7 => format!("mutation {{ login(password: {}) {{ id }} }}", serde_json::to_string(value).unwrap()),
+        8 => {
+            let packed = mynah_message::encode_content(&[mynah_message::Coding::Gzip], value.as_bytes());
+            STANDARD.encode(packed.unwrap())
+        }
         _ => value.to_owned(),
     }
 }
@@ -126,7 +136,9 @@ fn body(kind: usize, items: &[Item]) -> (&'static str, String) {
 fn field(each: &Item) -> String {
     let (name, text) = item(each);
     let text = text.replace(['\n', '\r'], if each.3.is_multiple_of(2) { "\r\n " } else { " " });
-    match each.3 % 5 {
+    match each.3 % 7 {
+        5 => format!("Stripe-Signature: t=1492774577,v1={}", percent(text.as_bytes())),
+        6 => format!("Cookie: {name}={}", STANDARD.encode(text)),
         0 => format!("Cookie: theme=dark; {name}={}; a=b", percent(text.as_bytes())),
         1 => format!("Authorization: Bearer {}", text.replace(' ', "")),
         2 => format!("Referer: https://shop.example/{}?{name}={}", each.2, percent(text.as_bytes())),
@@ -138,12 +150,20 @@ fn field(each: &Item) -> String {
 fn made(kind: usize, items: &[Item]) -> Exchange {
     let (media, body) = body(kind, items);
     let fields: Vec<_> = items.iter().map(field).collect();
+    // Some are compressed, and known again without being opened.
+    let packed = items.iter().any(|item| item.3 % 8 == 0);
+    let coding = if packed { "Content-Encoding: gzip\n" } else { "" };
+    let body = if packed {
+        mynah_message::encode_content(&[mynah_message::Coding::Gzip], body.as_bytes()).unwrap()
+    } else {
+        body.into_bytes()
+    };
     let head = format!(
-        "POST /a?b={kind} HTTP/1.1\nHost: shop.example\n{}\nContent-Type: {media}\n",
+        "POST /a?b={kind} HTTP/1.1\nHost: shop.example\n{}\n{coding}Content-Type: {media}\n",
         fields.join("\n")
     );
-    let answer = format!("HTTP/1.1 200 OK\n{}\nContent-Type: {media}\n", fields.join("\n"));
-    exchange(message(&head, &body), message(&answer, body))
+    let answer = format!("HTTP/1.1 200 OK\n{}\n{coding}Content-Type: {media}\n", fields.join("\n"));
+    exchange(message(&head, &body), message(&answer, &body))
 }
 
 proptest! {

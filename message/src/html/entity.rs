@@ -73,6 +73,23 @@ fn reference(raw: &[u8], attribute: bool) -> Option<(usize, Cow<'static, str>)> 
             b"quot" => "\"",
             b"apos" => "'",
             b"nbsp" => "\u{a0}",
+            b"euro" => "€",
+            b"pound" => "£",
+            b"copy" => "©",
+            b"reg" => "®",
+            b"trade" => "™",
+            b"hellip" => "…",
+            b"mdash" => "—",
+            b"ndash" => "–",
+            b"lsquo" => "‘",
+            b"rsquo" => "’",
+            b"ldquo" => "“",
+            b"rdquo" => "”",
+            b"laquo" => "«",
+            b"raquo" => "»",
+            b"middot" => "·",
+            b"bull" => "•",
+            b"times" => "×",
             _ => "",
         };
         if !common.is_empty() {
@@ -178,6 +195,18 @@ mod tests {
             "©2026 &nope; &; & &#; &#xg & € \u{fffd} \u{fffd}"
         );
         assert_eq!(&*decode(b"?a=1&copy=2&copy;&lt=3&lt", true), "?a=1&copy=2©&lt=3<".as_bytes());
+    }
+
+    #[test]
+    fn everyday_names_mean_what_the_table_says() {
+        for name in [
+            "amp", "lt", "gt", "quot", "apos", "nbsp", "euro", "pound", "copy", "reg", "trade", "hellip",
+            "mdash", "ndash", "lsquo", "rsquo", "ldquo", "rdquo", "laquo", "raquo", "middot", "bull",
+            "times",
+        ] {
+            let raw = format!("&{name};");
+            assert_eq!(Some(text(&raw)), ask(raw.as_bytes()), "{name}");
+        }
     }
 
     #[test]

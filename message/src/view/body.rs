@@ -61,12 +61,11 @@ pub(super) fn walk<'v>(
     kind: &BodyKind,
     emit: Emit<'_, 'v>,
 ) -> (ControlFlow<()>, Coverage) {
-    let body = source.body;
     let want = source.want;
     let read = match kind {
         BodyKind::Json if want.has(Want::JSON) => return json(source, emit),
-        BodyKind::Form if want.has(Want::FORM) => form(body, emit),
-        BodyKind::Multipart { boundary } if want.has(Want::MULTIPART) => parts(body, boundary, emit),
+        BodyKind::Form if want.has(Want::FORM) => form(source, emit),
+        BodyKind::Multipart { boundary } if want.has(Want::MULTIPART) => parts(source, boundary, emit),
         BodyKind::Html => html::walk(source, emit),
         BodyKind::Script if want.has(Want::SCRIPT) => html::walk_script(source, emit),
         BodyKind::Xml if want.has(Want::XML) => {
@@ -133,9 +132,9 @@ fn json<'v>(source: &Source<'v, '_>, emit: Emit<'_, 'v>) -> (ControlFlow<()>, Co
     }
 }
 
-fn form<'v>(body: &'v [u8], emit: Emit<'_, 'v>) -> ControlFlow<()> {
-    let mut counter = Counter::default();
-    for pair in percent::pairs(body, 0) {
+fn form<'v>(source: &Source<'v, '_>, emit: Emit<'_, 'v>) -> ControlFlow<()> {
+    let mut counter = Counter::new(source.want);
+    for pair in percent::pairs(source.body, 0) {
         let name = pair.name_text().into_owned();
         emit(Leaf {
             locator: Locator::Form { nth: Nth::Index(counter.next(&name)), name },
@@ -149,8 +148,9 @@ fn form<'v>(body: &'v [u8], emit: Emit<'_, 'v>) -> ControlFlow<()> {
     ControlFlow::Continue(())
 }
 
-fn parts<'v>(body: &'v [u8], boundary: &str, emit: Emit<'_, 'v>) -> ControlFlow<()> {
-    let mut counter = Counter::default();
+fn parts<'v>(source: &Source<'v, '_>, boundary: &str, emit: Emit<'_, 'v>) -> ControlFlow<()> {
+    let body = source.body;
+    let mut counter = Counter::new(source.want);
     for part in multipart::parts(body, boundary) {
         emit(Leaf {
             locator: Locator::Multipart { nth: Nth::Index(counter.next(&part.name)), name: part.name },

@@ -19,11 +19,12 @@ pub(super) fn walk<'v>(
     }
     // Looking back costs less than a table as long as there is little to look back at.
     let few = head.fields().len() <= 64;
-    let mut counter = Counter::default();
+    let detail = want.has(Want::DETAIL);
+    let mut counter = Counter::new(want);
     let mut lower = String::new();
     for (number, field) in head.fields().enumerate() {
         let mut nth = 0;
-        if want.has(Want::HEADER) && !few {
+        if want.has(Want::HEADER) && detail && !few {
             lower.clear();
             lower.push_str(field.name);
             lower.make_ascii_lowercase();
@@ -38,7 +39,7 @@ pub(super) fn walk<'v>(
         };
         let location = field.is("location") || field.is("content-location");
         if want.has(Want::HEADER) {
-            if few {
+            if few && detail {
                 let named = |(name, _): &(&[u8], &[u8])| name.eq_ignore_ascii_case(field.name.as_bytes());
                 nth = head.raw_fields().take(number).filter(named).count();
             }
@@ -55,7 +56,7 @@ pub(super) fn walk<'v>(
             cookies(&field, head.side(), emit)?;
         }
         if location && want.has(Want::LOCATION) {
-            url::pieces(field.value, &mut |piece| {
+            url::pieces(field.value, want, &mut |piece| {
                 emit(Leaf {
                     locator: Locator::Location { pattern: piece.pattern },
                     value: piece.value,
@@ -93,7 +94,7 @@ fn target<'v>(head: &Head<'v>, want: Want, emit: Emit<'_, 'v>) -> ControlFlow<()
     }
     if let Some(query) = parts.query.filter(|_| want.has(Want::QUERY)) {
         let query = shift(&query, span.start);
-        let mut counter = Counter::default();
+        let mut counter = Counter::new(want);
         for pair in percent::pairs(&head.raw()[query.clone()], query.start) {
             let name = pair.name_text().into_owned();
             emit(Leaf {

@@ -51,13 +51,41 @@ const STRUCTURAL: [&[u8]; 36] = [
 
 const LINKS: [&[u8]; 4] = [b"href", b"src", b"action", b"formaction"];
 
-#[derive(Default)]
+const STRUCTURAL_LENGTHS: [u32; 26] = lengths(STRUCTURAL);
+const LINK_LENGTHS: [u32; 26] = lengths(LINKS);
+
 struct Counters {
     input: Counter,
     attr: Counter,
     link: Counter,
     script: Counter,
     text: Counter,
+}
+
+impl Counters {
+    fn new(want: Want) -> Counters {
+        let new = || Counter::new(want);
+        Counters { input: new(), attr: new(), link: new(), script: new(), text: new() }
+    }
+}
+
+/// Of names that begin with each letter the lengths that there are, one bit for each: most attributes' names are none of a list.
+const fn lengths<const N: usize>(names: [&[u8]; N]) -> [u32; 26] {
+    let mut lengths = [0; 26];
+    let mut n = 0;
+    while n < N {
+        lengths[(names[n][0] - b'a') as usize] |= 1 << names[n].len();
+        n += 1;
+    }
+    lengths
+}
+
+/// Whether a name is one of a list's, in any case.
+fn is_one_of(name: &[u8], names: &[&[u8]], lengths: &[u32; 26]) -> bool {
+    let Some(first) = name.first() else { return false };
+    let letter = usize::from((first | 0x20).wrapping_sub(b'a'));
+    let of_length = lengths.get(letter).is_some_and(|lengths| lengths >> name.len().min(31) & 1 != 0);
+    of_length && names.iter().any(|n| name.eq_ignore_ascii_case(n))
 }
 
 struct Walk<'v> {
@@ -82,7 +110,7 @@ pub(super) fn walk<'v>(source: &Source<'v, '_>, emit: Emit<'_, 'v>) -> ControlFl
     let mut walk = Walk {
         doc: source.body,
         want: source.want,
-        counters: Counters::default(),
+        counters: Counters::new(source.want),
         tag: String::new(),
         textarea: None,
         select: None,
@@ -104,7 +132,7 @@ pub(super) fn walk<'v>(source: &Source<'v, '_>, emit: Emit<'_, 'v>) -> ControlFl
 
 /// The values of a JavaScript body.
 pub(super) fn walk_script<'v>(source: &Source<'v, '_>, emit: Emit<'_, 'v>) -> ControlFlow<()> {
-    script_values(source.body, 0..source.body.len(), &mut Counter::default(), emit)
+    script_values(source.body, 0..source.body.len(), &mut Counter::new(source.want), emit)
 }
 
 fn script_values<'v>(
@@ -143,8 +171,15 @@ fn encoding(quote: Quote) -> Encoding {
 impl<'v> Walk<'v> {
     /// A tag's or attribute's name. Its first 100 bytes will do, for every locator has a copy.
     fn lower(&self, span: &Range<usize>) -> String {
+        let mut name = String::new();
+        self.lower_into(span, &mut name);
+        name
+    }
+
+    fn lower_into(&self, span: &Range<usize>, name: &mut String) {
         let end = span.end.min(span.start + 100);
-        String::from_utf8_lossy(&self.doc[span.start..end]).to_ascii_lowercase()
+        name.push_str(&String::from_utf8_lossy(&self.doc[span.start..end]));
+        name.make_ascii_lowercase();
     }
 
     fn decoded(&self, attribute: &Attribute) -> String {
@@ -164,7 +199,10 @@ impl<'v> Walk<'v> {
 
     fn start(&mut self, name: &Range<usize>, tokens: &Tokenizer<'v>, emit: Emit<'_, 'v>) -> ControlFlow<()> {
         // In a locator's text @ ends the tag's name.
-        self.tag = self.lower(name).replace('@', "-");
+        let mut tag = std::mem::take(&mut self.tag);
+        tag.clear();
+        self.lower_into(name, &mut tag);
+        self.tag = if tag.contains('@') { tag.replace('@', "-") } else { tag };
         self.textarea = None;
         let named =
             |attribute: &str| tokens.attribute(attribute).map(|a| self.decoded(a)).filter(|n| !n.is_empty());
@@ -209,13 +247,17 @@ impl<'v> Walk<'v> {
 
     fn attribute(&mut self, attribute: &Attribute, emit: Emit<'_, 'v>) -> ControlFlow<()> {
         let name = &self.doc[attribute.name.clone()];
-        let link = LINKS.iter().any(|n| name.eq_ignore_ascii_case(n)) && attribute.quote != Quote::Missing;
+        let link = attribute.quote != Quote::Missing && is_one_of(name, &LINKS, &LINK_LENGTHS);
         let structural =
-            attribute.quote == Quote::Missing || STRUCTURAL.iter().any(|n| name.eq_ignore_ascii_case(n));
+            attribute.quote == Quote::Missing || is_one_of(name, &STRUCTURAL, &STRUCTURAL_LENGTHS);
         if self.want.has(Want::ATTR) && !structural {
             let attr = self.lower(&attribute.name);
-            let nth = Nth::Index(self.counters.attr.next(&format!("{}@{attr}", self.tag)));
-            let locator = Locator::Attr { tag: self.tag.clone(), attr, nth };
+            let locator = if self.want.has(Want::DETAIL) {
+                let nth = Nth::Index(self.counters.attr.next(&format!("{}@{attr}", self.tag)));
+                Locator::Attr { tag: self.tag.clone(), attr, nth }
+            } else {
+                Locator::Attr { tag: String::new(), attr, nth: Nth::Index(0) }
+            };
             let leaf = self.leaf(locator, &attribute.value, attribute.quote);
             let composite = link && url::divides(leaf.value.trim_ascii());
             emit(Leaf { composite, ..leaf })?;
@@ -228,6 +270,7 @@ impl<'v> Walk<'v> {
 
     fn link(&mut self, span: Range<usize>, emit: Emit<'_, 'v>) -> ControlFlow<()> {
         let raw = &self.doc[span.clone()];
+        let want = self.want;
         let counter = &mut self.counters.link;
         let mut put = |pattern: String, value: Cow<'v, [u8]>, span: Range<usize>, encoding| {
             emit(Leaf {
@@ -242,14 +285,14 @@ impl<'v> Walk<'v> {
         let lead = raw.len() - raw.trim_ascii_start().len();
         if memchr::memchr(b'&', raw).is_none() {
             let base = span.start + lead;
-            return url::pieces(raw.trim_ascii(), &mut |p| {
+            return url::pieces(raw.trim_ascii(), want, &mut |p| {
                 put(p.pattern, p.value, p.span.start + base..p.span.end + base, p.encoding)
             });
         }
         // With character references in it the URL is read decoded, and its pieces are traced back.
         let (decoded, map) = entity::decode_mapped(raw);
         let lead = decoded.len() - decoded.trim_ascii_start().len();
-        url::pieces(decoded.trim_ascii(), &mut |p| {
+        url::pieces(decoded.trim_ascii(), want, &mut |p| {
             let place = |at: usize| map.get(at + lead).map_or(span.end, |m| m + span.start);
             let value = Cow::Owned(p.value.into_owned());
             put(p.pattern, value, place(p.span.start)..place(p.span.end), p.encoding)
@@ -295,11 +338,13 @@ impl<'v> Walk<'v> {
     }
 
     fn end(&mut self, name: &Range<usize>, emit: Emit<'_, 'v>) -> ControlFlow<()> {
-        self.tag = self.lower(name);
+        let mut tag = std::mem::take(&mut self.tag);
+        tag.clear();
+        tag.push('/');
+        self.lower_into(name, &mut tag);
+        self.tag = tag;
         self.textarea = None;
-        let select = self.tag == "select";
-        self.tag.insert(0, '/');
-        if select { self.close_select(emit) } else { ControlFlow::Continue(()) }
+        if self.tag == "/select" { self.close_select(emit) } else { ControlFlow::Continue(()) }
     }
 
     fn text(&mut self, span: Range<usize>, emit: Emit<'_, 'v>) -> ControlFlow<()> {
@@ -319,7 +364,8 @@ impl<'v> Walk<'v> {
             }
             let start = span.start + (raw.len() - raw.trim_ascii_start().len());
             let nth = Nth::Index(self.counters.text.next(&self.tag));
-            (Locator::Text { tag: self.tag.clone(), nth }, start..start + text.len())
+            let tag = if self.want.has(Want::DETAIL) { self.tag.clone() } else { String::new() };
+            (Locator::Text { tag, nth }, start..start + text.len())
         };
         emit(Leaf {
             locator,

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::ops::{ControlFlow, Range};
 
+use super::Want;
 use crate::target::{Parts, segments};
 use crate::{Encoding, percent};
 
@@ -19,7 +20,8 @@ pub(crate) struct Piece<'a> {
 /// which holds most of it, would take far more room than the message.
 pub(crate) fn divides(url: &[u8]) -> bool {
     let count = |wanted: u8, of: &[u8]| memchr::memchr_iter(wanted, of).count();
-    if url.len() > 8192 || count(b'/', url) > 64 || count(b'&', url) > 256 {
+    let most = |wanted: u8, most: usize| url.len() <= most || count(wanted, url) <= most;
+    if url.len() > 8192 || !most(b'/', 64) || !most(b'&', 256) {
         return false;
     }
     let parts = Parts::reference(url);
@@ -27,9 +29,10 @@ pub(crate) fn divides(url: &[u8]) -> bool {
         || parts.query.is_some_and(|q| url[q].iter().any(|&b| b != b'&'))
 }
 
-/// Hands out each path segment and each query value with its pattern.
+/// Hands out each path segment and each query value with its pattern; where no more than names is wanted, without the path in it.
 pub(crate) fn pieces<'a>(
     url: &'a [u8],
+    want: Want,
     emit: &mut dyn FnMut(Piece<'a>) -> ControlFlow<()>,
 ) -> ControlFlow<()> {
     if !divides(url) {
@@ -37,19 +40,20 @@ pub(crate) fn pieces<'a>(
     }
     let parts = Parts::reference(url);
     let path = &url[parts.path.clone()];
-    let text = String::from_utf8_lossy(path);
+    let detail = want.has(Want::DETAIL);
+    let text = if detail { String::from_utf8_lossy(path) } else { Cow::Borrowed("") };
     for segment in segments(path, parts.path.start) {
         if segment.span.is_empty() {
             continue;
         }
-        let before = String::from_utf8_lossy(&url[parts.path.start..segment.span.start]);
-        let after = String::from_utf8_lossy(&url[segment.span.end..parts.path.end]);
-        emit(Piece {
-            pattern: [&before, "{}", &after].concat(),
-            value: segment.value,
-            span: segment.span,
-            encoding: Encoding::Percent,
-        })?;
+        let pattern = if detail {
+            let before = String::from_utf8_lossy(&url[parts.path.start..segment.span.start]);
+            let after = String::from_utf8_lossy(&url[segment.span.end..parts.path.end]);
+            [&before, "{}", &after].concat()
+        } else {
+            "{}".to_owned()
+        };
+        emit(Piece { pattern, value: segment.value, span: segment.span, encoding: Encoding::Percent })?;
     }
     let Some(query) = parts.query else { return ControlFlow::Continue(()) };
     for pair in percent::pairs(&url[query.clone()], query.start) {

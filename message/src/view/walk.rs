@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::ops::ControlFlow;
 
+use super::Detail;
 use crate::{Leaf, Locator};
 
 /// Where leaves go; it may say that it has seen enough.
@@ -30,13 +31,23 @@ impl Want {
     pub(crate) const TEXT: Want = Want(1 << 13);
     pub(crate) const XML: Want = Want(1 << 14);
     pub(crate) const BODY: Want = Want(1 << 15);
+    /// Locators that say everything.
+    pub(crate) const DETAIL: Want = Want(1 << 16);
 
     const IN_HEAD: u32 = 0x1f;
     /// All that are in bodies.
     pub(crate) const BODIES: Want = Want(!Self::IN_HEAD);
 
+    pub(crate) fn with(self, detail: Detail) -> Want {
+        match detail {
+            Detail::Full => Want(self.0 | Self::DETAIL.0),
+            Detail::Names => Want(self.0 & !Self::DETAIL.0),
+        }
+    }
+
+    /// Those that the locator may mean, with all that there is to say about them.
     pub(crate) fn kind_of(locator: &Locator) -> Want {
-        match locator {
+        let kind = match locator {
             Locator::Header { .. } => Want::HEADER,
             Locator::Cookie { .. } => Want::COOKIE,
             Locator::Query { .. } => Want::QUERY,
@@ -53,7 +64,8 @@ impl Want {
             Locator::Text { .. } => Want::TEXT,
             Locator::Xml { .. } => Want::XML,
             Locator::Body => Want::BODY,
-        }
+        };
+        kind.with(Detail::Full)
     }
 
     pub(crate) fn has(self, kind: Want) -> bool {
@@ -65,22 +77,26 @@ impl Want {
     }
 
     pub(crate) fn body(self) -> bool {
-        self.0 & !Self::IN_HEAD != 0
+        self.0 & !Self::IN_HEAD & !Self::DETAIL.0 != 0
     }
 }
 
-/// Counts occurrences of a name.
-#[derive(Default)]
-pub(crate) struct Counter(HashMap<String, usize>);
+/// Counts occurrences of a name, where that is asked for.
+pub(crate) struct Counter(Option<HashMap<String, usize>>);
 
 impl Counter {
+    pub(crate) fn new(want: Want) -> Counter {
+        Counter(want.has(Want::DETAIL).then(HashMap::new))
+    }
+
     /// How often the name came before.
     pub(crate) fn next(&mut self, name: &str) -> usize {
-        if let Some(count) = self.0.get_mut(name) {
+        let Some(counts) = &mut self.0 else { return 0 };
+        if let Some(count) = counts.get_mut(name) {
             *count += 1;
             return *count - 1;
         }
-        self.0.insert(name.to_owned(), 1);
+        counts.insert(name.to_owned(), 1);
         0
     }
 }

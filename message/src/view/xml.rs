@@ -23,7 +23,7 @@ pub(super) fn walk<'v>(source: &Source<'v, '_>, emit: Emit<'_, 'v>) -> (ControlF
 
 fn elements<'v>(source: &Source<'v, '_>, emit: Emit<'_, 'v>, coverage: &mut Coverage) -> ControlFlow<()> {
     let doc = source.body;
-    let mut counter = Counter::default();
+    let mut counter = Counter::new(source.want);
     let mut path = String::new();
     let mut lengths: Vec<usize> = Vec::new();
     let mut deeper = 0usize;
