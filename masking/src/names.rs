@@ -459,7 +459,9 @@ pub(crate) fn is_about(kind: Kind, value: &[u8]) -> bool {
     if !(kind.is_machine_made() || matches!(kind, Kind::Password | Kind::Otp | Kind::Cvc)) {
         return false;
     }
-    if value.len() <= 12 && STATES.split_whitespace().any(|word| value.eq_ignore_ascii_case(word.as_bytes()))
+    if value.len() <= 12
+        && value.iter().all(u8::is_ascii_alphabetic)
+        && STATES.split_whitespace().any(|word| value.eq_ignore_ascii_case(word.as_bytes()))
     {
         return true;
     }

@@ -45,7 +45,7 @@ struct Document<'d, 's> {
     waiting: Vec<(u64, json::Kind, Range<usize>)>,
     /// Values whose names are values beside them, and what these say: `{"name": "password", "value": "…"}`.
     labelled: Vec<(u64, json::Kind, Range<usize>)>,
-    labels: HashMap<u64, Rule>,
+    labels: Vec<(u64, Range<usize>)>,
     /// Where the last value ended.
     end: usize,
     /// Whether all keys since then are plain.
@@ -79,8 +79,9 @@ impl Scanner<'_> {
                 || document.persons_within.contains(object) && !document.things.contains(object);
             document.leaf(kind, &span, person.then_some(Rule::Mask(Kind::Name)), true);
         }
+        let labels = document.said_by_labels();
         for (object, kind, span) in std::mem::take(&mut document.labelled) {
-            let rule = document.labels.get(&object).copied();
+            let rule = labels.get(&object).copied();
             document.leaf(kind, &span, rule, true);
         }
         if let Some(steps) = &mut document.steps {
@@ -140,12 +141,28 @@ impl<'d, 's> Document<'d, 's> {
             documents: 0,
             waiting: Vec::new(),
             labelled: Vec::new(),
-            labels: HashMap::new(),
+            labels: Vec::new(),
             end: 0,
             plain: true,
             plan: Vec::new(),
             steps: Some(Vec::new()),
         }
+    }
+
+    /// What labels say, by the objects that they stand in; only where there are values that may be theirs.
+    fn said_by_labels(&mut self) -> HashMap<u64, Rule> {
+        let mut said = HashMap::new();
+        if self.labelled.is_empty() {
+            return said;
+        }
+        for (object, span) in std::mem::take(&mut self.labels) {
+            let label = self.body.get(span).unwrap_or_default();
+            let rule = self.scanner.memo.json_key(&self.scanner.policy.names, label).rule;
+            if let Some(rule @ (Rule::Mask(_) | Rule::Own(_))) = rule {
+                said.insert(object, rule);
+            }
+        }
+        said
     }
 
     /// What lies between the last value and this offset.
@@ -261,13 +278,8 @@ impl Document<'_, '_> {
         if key.tells_thing {
             self.things.insert(object);
         }
-        if key.is_label
-            && kind == json::Kind::String
-            && let Some(label) = self.body.get(span.clone())
-            && let Some(rule @ (Rule::Mask(_) | Rule::Own(_))) =
-                self.scanner.memo.json_key(&self.scanner.policy.names, label).rule
-        {
-            self.labels.insert(object, rule);
+        if key.is_label && kind == json::Kind::String {
+            self.labels.push((object, span.clone()));
         }
         if key.is_name && key.rule.is_none() {
             self.waiting.push((object, kind, span));

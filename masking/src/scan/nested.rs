@@ -43,12 +43,8 @@ impl Scanner<'_> {
         let end = json::scan(text, JSON_DEPTH, &mut |found| {
             let (parent, key) = split(found.path);
             persons.note(&self.policy.names, parent, &key);
-            if found.kind == json::Kind::String
-                && Names::is_label(&key)
-                && let Some(rule @ (Rule::Mask(_) | Rule::Own(_))) =
-                    self.policy.names.rule(&String::from_utf8_lossy(&json::unescape(found.raw)))
-            {
-                labels.insert(parent.to_owned(), rule);
+            if found.kind == json::Kind::String && Names::is_label(&key) {
+                labels.insert(parent.to_owned(), found.raw);
             }
             if found.kind != json::Kind::Literal {
                 let outer = match context.rule {
@@ -74,7 +70,11 @@ impl Scanner<'_> {
             let raw = text.get(span.clone())?;
             let rule = rule.or_else(|| match parent? {
                 (object, true) => persons.rule(&object),
-                (object, false) => labels.get(&object).copied(),
+                (object, false) => {
+                    let label = json::unescape(labels.get(&object)?);
+                    let said = self.policy.names.rule(&String::from_utf8_lossy(&label));
+                    said.filter(|rule| matches!(rule, Rule::Mask(_) | Rule::Own(_)))
+                }
             });
             let inner = Context { rule, ..context };
             merge(&mut patches, shift(self.json_leaf(raw, kind, inner), span.start));

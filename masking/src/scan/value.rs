@@ -244,7 +244,8 @@ impl Scanner<'_> {
             _ => {}
         }
         if context.depth < self.policy.depth {
-            if patches.is_empty() && memchr::memmem::find(value, b"{\"").is_some() {
+            let object = |at: usize| value.get(at + 1) == Some(&b'"');
+            if patches.is_empty() && memchr::memchr_iter(b'{', value).any(object) {
                 patches = self.json_within(value, context);
             }
             if patches.is_empty()
