@@ -248,6 +248,12 @@ pub(crate) fn tell(made: &Made) {
                     list(&report.rejected, "none")
                 ));
             }
+            if report.unread > 0 {
+                terminal::say(format!(
+                    "unread    {} that nobody can read (images and the like): looked through for known values only",
+                    bodies(report.unread)
+                ));
+            }
             if !report.quarantined.is_empty() {
                 terminal::warn(format!("withheld  {}", list(&report.quarantined, "nothing")));
             }
@@ -262,6 +268,10 @@ pub(crate) fn tell(made: &Made) {
         made.path.display(),
         mynah_traffic::units::format_bytes(size)
     ));
+}
+
+fn bodies(count: u64) -> String {
+    if count == 1 { "1 body".to_owned() } else { format!("{count} bodies") }
 }
 
 /// `12 email, 7 password`, most first.

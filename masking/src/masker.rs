@@ -113,7 +113,8 @@ impl Masker {
         for _ in 0..cut {
             self.report.quarantine("body-cut");
         }
-        for (side, Outcome { message, places, withheld, signed }) in outcomes {
+        for (side, Outcome { message, places, withheld, unread, signed }) in outcomes {
+            self.report.unread += u64::from(unread);
             if let Some(scheme) = signed {
                 self.report.sign(scheme);
             }

@@ -19,6 +19,8 @@ pub(crate) struct Outcome {
     pub(crate) places: Vec<Place>,
     /// Why parts were withheld.
     pub(crate) withheld: Vec<&'static str>,
+    /// Whether nobody can read its body, so that only what is known was looked for in it.
+    pub(crate) unread: bool,
     /// Under which scheme it is signed, if it is.
     pub(crate) signed: Option<&'static str>,
 }
@@ -73,7 +75,8 @@ pub(crate) fn learn(scanner: &mut Scanner<'_>, message: &Message, side: Side) {
 
 /// Masks a message.
 pub(crate) fn mask(scanner: &mut Scanner<'_>, message: &Message, side: Side) -> Outcome {
-    let mut outcome = Outcome { message: None, places: Vec::new(), withheld: Vec::new(), signed: None };
+    let mut outcome =
+        Outcome { message: None, places: Vec::new(), withheld: Vec::new(), unread: false, signed: None };
     let with_body =
         if message.body.is_empty() { Ok((message.clone(), Vec::new())) } else { body(scanner, message) };
     let with_body = match with_body {
@@ -88,6 +91,7 @@ pub(crate) fn mask(scanner: &mut Scanner<'_>, message: &Message, side: Side) -> 
     };
     let with_head = head(scanner, &with_body);
     outcome.signed = scanner.signed.take();
+    outcome.unread = std::mem::take(&mut scanner.unread);
     let Ok((mut masked, places)) = with_head else {
         // Without a head nothing can be said about the body either.
         outcome.places.clear();

@@ -44,6 +44,8 @@ pub struct Report {
     pub found: BTreeMap<Row, u64>,
     /// Parts withheld because they could not be masked, by reason.
     pub quarantined: BTreeMap<String, u64>,
+    /// Bodies that nobody can read (images and the like): looked through for known values only.
+    pub unread: u64,
     /// Messages that are signed over what may have been changed, by scheme: their signatures are pseudonyms and hold no more.
     pub signed: BTreeMap<String, u64>,
     /// The policy, SHA-256 in hex.
@@ -94,6 +96,7 @@ impl Default for Report {
             by_action: none(),
             found: BTreeMap::new(),
             quarantined: none(),
+            unread: 0,
             signed: none(),
             policy_hash: String::new(),
             key_id: String::new(),
@@ -142,6 +145,7 @@ impl Report {
             found: less(&self.found, &before.found),
             quarantined: less(&self.quarantined, &before.quarantined),
             signed: less(&self.signed, &before.signed),
+            unread: self.unread.saturating_sub(before.unread),
             ..self.clone()
         }
     }
@@ -178,6 +182,11 @@ impl Report {
             self.learned
         );
         let _ = writeln!(out, "withheld     {}", self.quarantined_total());
+        let _ = writeln!(
+            out,
+            "unread       {} bodies (images and the like), looked through for known values only",
+            self.unread
+        );
         for (title, counts) in [
             ("By rule", &self.by_rule),
             ("By place", &self.by_place),

@@ -258,12 +258,12 @@ pub(crate) fn is_date(value: &[u8]) -> bool {
     Written::parse(value).is_some()
 }
 
-/// In which order year, month and day are written.
+/// What is written first: of year, month and day.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Order {
-    YearFirst,
-    DayFirst,
-    MonthFirst,
+    Year,
+    Day,
+    Month,
 }
 
 /// A day as it is written.
@@ -292,7 +292,7 @@ impl Written {
         let separator = text.iter().copied().find(|b| matches!(b, b'-' | b'.' | b'/'));
         let (parts, order): ([&[u8]; 3], Order) = match separator {
             None if text.len() == 8 && len == value.len() => {
-                ([&text[..4], &text[4..6], &text[6..]], Order::YearFirst)
+                ([&text[..4], &text[4..6], &text[6..]], Order::Year)
             }
             None => return None,
             Some(separator) => {
@@ -302,11 +302,11 @@ impl Written {
                     return None;
                 }
                 if one.len() == 4 {
-                    ([one, two, three], Order::YearFirst)
+                    ([one, two, three], Order::Year)
                 } else if separator == b'/' && number(one)? <= 12 {
-                    ([three, one, two], Order::MonthFirst)
+                    ([three, one, two], Order::Month)
                 } else {
-                    ([three, two, one], Order::DayFirst)
+                    ([three, two, one], Order::Day)
                 }
             }
         };
@@ -334,9 +334,9 @@ impl Written {
         let (month, day) = (two(month), two(day));
         let separator = self.separator.map(|b| char::from(b).to_string()).unwrap_or_default();
         let parts = match self.order {
-            Order::YearFirst => [format!("{year:04}"), month, day],
-            Order::DayFirst => [day, month, format!("{year:04}")],
-            Order::MonthFirst => [month, day, format!("{year:04}")],
+            Order::Year => [format!("{year:04}"), month, day],
+            Order::Day => [day, month, format!("{year:04}")],
+            Order::Month => [month, day, format!("{year:04}")],
         };
         parts.join(&separator).into_bytes()
     }

@@ -192,6 +192,8 @@ pub(crate) struct Scanner<'s> {
     openable: usize,
     /// Set when a value could be opened and was not, because of a limit: it may hold anything.
     over: Option<Unreadable>,
+    /// Whether nobody can read the body that was looked at last: an image, say.
+    pub(crate) unread: bool,
     /// Under which scheme the request is signed whose head was looked at last, if it is.
     pub(crate) signed: Option<&'static str>,
     /// Whether the part at hand is a response's: what it says under the name of a secret may be about it.
@@ -216,6 +218,7 @@ impl<'s> Scanner<'s> {
             over: None,
             opened: 0,
             openable: OPENABLE,
+            unread: false,
             signed: None,
             answers: false,
             inherited: Vec::new(),

@@ -146,6 +146,7 @@ impl Scanner<'_> {
             if opaque && let Some(patches) = self.archive(bytes)? {
                 return Ok(planned(patches, "body"));
             }
+            self.unread = opaque && !bytes.is_empty();
         }
         let mut plan = settle(plan);
         if !opaque {
