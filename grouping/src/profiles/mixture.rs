@@ -12,11 +12,19 @@ use crate::hash::Map;
 
 /// Rounds after a union, and at the end.
 const ROUNDS: usize = 12;
+/// Unions that are fitted with all rounds, of those that look best after one.
+const CLOSER: usize = 4;
 /// Rounds over all sessions.
 const LAST_ROUNDS: usize = 4;
 /// A part's transitions from a state that it leaves so often (n) weigh `n²/(n² + c²)`, the mean of all parts the rest: what
 /// is rare in a part says nothing about it, and must not draw in sessions from where it is common.
-const RARE: f64 = 15.0;
+const RARE: f64 = 4.0;
+/// A part visits an endpoint when it does so this often in a session.
+const SELDOM: f64 = 0.05;
+/// Parts with this share of the sessions are of some size.
+const SIZABLE: f64 = 0.03;
+/// Parts are joined only where this share of one's steps is at endpoints that the other visits.
+const MOSTLY: f64 = 0.8;
 /// The state before the first endpoint and after the last.
 const OUTSIDE: u32 = u32::MAX;
 
@@ -83,6 +91,8 @@ struct Model {
     moves: Vec<Vec<f32>>,
     /// Free parameters.
     free: f64,
+    /// By part, then by state: how often it is left; the first is [`OUTSIDE`], left once in each session.
+    visits: Vec<Vec<f64>>,
 }
 
 /// How likely each member is of each part: row by row.
@@ -133,10 +143,11 @@ impl Weighted<'_> {
             ways[state as usize] += 1.0;
         }
         let mut free = parts as f64 - 1.0;
+        let visits: Vec<Vec<f64>> = counts.iter().map(|counts| leaving(counts)).collect();
         let moves = counts
             .iter()
-            .map(|counts| {
-                let own = leaving(counts);
+            .zip(&visits)
+            .map(|(counts, own)| {
                 free += own
                     .iter()
                     .zip(&ways)
@@ -161,7 +172,7 @@ impl Weighted<'_> {
         for share in &mut shares {
             *share = (*share / total).max(1e-9);
         }
-        Model { shares, moves, free }
+        Model { shares, moves, free, visits }
     }
 
     /// Expectation: beliefs, and ICL.
@@ -196,6 +207,21 @@ impl Weighted<'_> {
         (Belief { parts, rows }, icl)
     }
 
+    /// Whether no part of some size has gone over to others. A union makes room, and into it might fall what has nothing in common
+    /// with anything: see [`Model::overlap`].
+    fn keeps(&self, before: &Belief, after: &Belief) -> bool {
+        let mut sizes = vec![(0.0_f64, 0.0_f64); before.parts];
+        let rows = before.rows.chunks(before.parts).zip(after.rows.chunks(after.parts));
+        for ((before, after), weight) in rows.zip(&self.weights) {
+            for ((size, before), after) in sizes.iter_mut().zip(before).zip(after) {
+                size.0 += weight * f64::from(*before);
+                size.1 += weight * f64::from(before.min(*after));
+            }
+        }
+        let total = self.total();
+        sizes.iter().all(|(size, kept)| *size < SIZABLE * total || kept * 2.0 >= *size)
+    }
+
     fn fit(&self, mut belief: Belief, rounds: usize) -> (Model, Belief, f64) {
         let mut model = self.model(&belief);
         let mut icl = f64::MIN;
@@ -210,6 +236,26 @@ impl Weighted<'_> {
             model = self.model(&belief);
         }
         (model, belief, icl)
+    }
+}
+
+impl Model {
+    /// Whether one of two parts keeps to what the other visits as well. A chain that has a part here and a part there fits
+    /// two behaviours with nothing in common as well as it fits one; that they have nothing in common tells them apart.
+    fn overlap(&self, a: usize, b: usize) -> bool {
+        let within = |one: usize, other: usize| {
+            let (Some(one), Some(other)) = (self.visits.get(one), self.visits.get(other)) else {
+                return false;
+            };
+            let sessions = other.first().copied().unwrap_or(0.0);
+            let (mut all, mut common) = (0.0, 0.0);
+            for (visits, others) in one.iter().zip(other).skip(1) {
+                all += visits;
+                common += if *others >= SELDOM * sessions { *visits } else { 0.0 };
+            }
+            common >= MOSTLY * all
+        };
+        within(a, b) || within(b, a)
     }
 }
 
@@ -251,17 +297,22 @@ pub(super) fn fit(
     while may_join && now.1.parts > 1 {
         let mut unions: Vec<(f64, usize, usize)> = Vec::new();
         for a in 0..now.1.parts {
-            for b in a + 1..now.1.parts {
+            for b in (a + 1..now.1.parts).filter(|&b| now.0.overlap(a, b)) {
                 let (_, _, icl) = sample.fit(now.1.union(a, b), 1);
                 unions.push((icl, a, b));
             }
         }
-        let Some(&(_, a, b)) =
-            unions.iter().max_by(|x, y| x.0.total_cmp(&y.0).then((y.1, y.2).cmp(&(x.1, x.2))))
-        else {
+        unions.sort_by(|x, y| y.0.total_cmp(&x.0).then((x.1, x.2).cmp(&(y.1, y.2))));
+        // One round says which are worth a closer look.
+        let fitted = unions.iter().take(CLOSER).filter_map(|&(_, a, b)| {
+            let union = now.1.union(a, b);
+            let fitted = sample.fit(union.clone(), ROUNDS);
+            sample.keeps(&union, &fitted.1).then_some(fitted)
+        });
+        let Some(joined) = fitted.reduce(|best, next| if next.2 > best.2 { next } else { best }) else {
             break;
         };
-        now = sample.fit(now.1.union(a, b), ROUNDS);
+        now = joined;
         if now.2 > best.2 {
             best = now.clone();
         }

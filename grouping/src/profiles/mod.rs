@@ -84,7 +84,7 @@ pub(crate) fn cluster(sequences: &[Vec<u32>], acts: &[bool], options: &Options) 
         }
         ProfileCount::Auto if sampled.len() <= FEW => few(&features, &counts, &sampled),
         ProfileCount::Auto => {
-            let parts = split(&features, &counts, &sampled, 0);
+            let parts = kinds::join(split(&features, &counts, &sampled, 0), &features, &counts, acts);
             kinds::join(fitted(&kinds, &counts, &sampled, &parts, options), &features, &counts, acts)
         }
     };
