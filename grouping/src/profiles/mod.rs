@@ -28,6 +28,8 @@ const LEARNT: usize = 8_000;
 const MOST: usize = 12;
 /// Up to so many distinct sequences there is too little to judge a clustering by: what is nearly alike is joined.
 const FEW: usize = 8;
+/// From so many sessions on, parts are fitted before any are joined.
+const MANY: usize = 1_000;
 /// Distance up to which few sessions are joined.
 const ALIKE: f32 = 0.35;
 /// Below this mean silhouette there is one kind of user.
@@ -84,7 +86,10 @@ pub(crate) fn cluster(sequences: &[Vec<u32>], acts: &[bool], options: &Options) 
         }
         ProfileCount::Auto if sampled.len() <= FEW => few(&features, &counts, &sampled),
         ProfileCount::Auto => {
-            let parts = kinds::join(split(&features, &counts, &sampled, 0), &features, &counts, acts);
+            let parts = split(&features, &counts, &sampled, 0);
+            // Of few sessions each part says too little about transitions to be fitted by itself.
+            let parts =
+                if sequences.len() < MANY { kinds::join(parts, &features, &counts, acts) } else { parts };
             kinds::join(fitted(&kinds, &counts, &sampled, &parts, options), &features, &counts, acts)
         }
     };
