@@ -1,5 +1,7 @@
 //! `mynah profile`: recordings → a weighted scenario.
 
+mod json;
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -52,6 +54,10 @@ pub(crate) struct Args {
     #[arg(long)]
     explain: bool,
 
+    /// With --explain: as one JSON object, with the profile of each session.
+    #[arg(long, requires = "explain")]
+    json: bool,
+
     #[command(flatten)]
     filter: FilterArgs,
 
@@ -75,9 +81,9 @@ pub(crate) struct GroupingArgs {
     #[arg(long, value_name = "KEY")]
     session_key: Option<SessionKey>,
 
-    /// A longer pause ends a session.
-    #[arg(long, value_name = "TIME", default_value = "30m", value_parser = parse_duration)]
-    idle_timeout: Nanos,
+    /// A longer pause ends a session. Found from the pauses when not given; 30m where they do not show one.
+    #[arg(long, value_name = "TIME", value_parser = parse_duration)]
+    idle_timeout: Option<Nanos>,
 
     /// An endpoint template of your own, such as 'GET /u/{name}'; repeatable.
     #[arg(long = "endpoint", value_name = "TEMPLATE")]
@@ -116,18 +122,18 @@ pub(crate) fn run(args: &Args) -> Outcome {
         seed: args.seed,
         ..args.grouping.options()
     };
-    let profiled = make(&inputs, &options, &args.output, args.explain)?;
+    let profiled = make(&inputs, &options, &args.output)?;
+    if args.json {
+        output::print(&format!("{}\n", json::of(&profiled.explanation)))?;
+    } else if args.explain {
+        output::print(&profiled.explanation.to_string())?;
+    }
     tell(&profiled, &args.output);
     Ok(Exit::Ok)
 }
 
 /// Groups, and writes the scenario and its sessions.
-pub(crate) fn make(
-    inputs: &Inputs,
-    options: &Options,
-    output: &Path,
-    explain: bool,
-) -> Result<Profiled, Failure> {
+pub(crate) fn make(inputs: &Inputs, options: &Options, output: &Path) -> Result<Profiled, Failure> {
     if output.extension().is_some_and(|extension| extension == "sessions") {
         return Err(fail(
             Exit::Usage,
@@ -153,9 +159,6 @@ pub(crate) fn make(
         correlations = profiled.scenario.correlations.len(),
         "grouped"
     );
-    if explain {
-        output::print(&profiled.explanation.to_string())?;
-    }
     profiled.scenario.save(output).exits(Exit::Usage)?;
     Ok(profiled)
 }

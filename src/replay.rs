@@ -273,7 +273,7 @@ fn group(args: &Args, folder: &Path) -> Result<PathBuf, Failure> {
     )?;
     let name = args.what.file_stem().map_or_else(|| "scenario".into(), std::ffi::OsStr::to_os_string);
     let scenario = folder.join(name).with_extension("toml");
-    profile::make(&inputs, &Grouping::default(), &scenario, false)?;
+    profile::make(&inputs, &Grouping::default(), &scenario)?;
     Ok(scenario)
 }
 

@@ -13,6 +13,7 @@ mod canary;
 mod common;
 mod exit_codes;
 mod gor;
+mod grouping;
 mod har;
 #[cfg(unix)]
 mod interrupt;

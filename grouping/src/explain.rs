@@ -5,7 +5,7 @@ use std::fmt;
 
 use mynah_traffic::session::IdentifiedBy;
 
-use crate::LeftOut;
+use crate::{IdleTimeout, LeftOut};
 
 /// A correlation that was accepted.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -63,6 +63,10 @@ pub struct Explanation {
     pub third_parties: Vec<String>,
     /// Sessions of the scenario by the rung of the ladder that held.
     pub sessions: BTreeMap<IdentifiedBy, u64>,
+    /// The pause that ends a session.
+    pub idle: IdleTimeout,
+    /// Session (its number among those of the recording) and profile (its place in `profiles`), by session.
+    pub members: Vec<(u32, u32)>,
     /// Endpoints with their requests, most frequent first.
     pub endpoints: Vec<(String, u64)>,
     /// Profiles, largest first.
@@ -92,6 +96,7 @@ impl fmt::Display for Explanation {
         for (rung, count) in &self.sessions {
             writeln!(f, "  {count} identified by {rung}")?;
         }
+        writeln!(f, "  a session ends after {}", self.idle)?;
         writeln!(f, "\n{} endpoints", self.endpoints.len())?;
         for (endpoint, requests) in self.endpoints.iter().take(SHOWN_ENDPOINTS) {
             writeln!(f, "  {requests:>8}  {endpoint}")?;

@@ -50,7 +50,7 @@ pub use explain::{Accepted, Explanation, ProfileNote, Rejected};
 pub use filter::LeftOut;
 pub use options::{Options, ProfileCount, SessionKey};
 pub use profile::{Profiled, profile};
-pub use sessions::{SessionInfo, sessionise};
+pub use sessions::{Evidence, IdleSource, IdleTimeout, SessionInfo, sessionise};
 
 use mynah_traffic::Exchange;
 

@@ -59,8 +59,8 @@ pub struct Options {
     pub name: String,
     /// What tells clients apart; found by behaviour when absent.
     pub session_key: Option<SessionKey>,
-    /// A pause longer than this ends a session. 30 minutes.
-    pub idle_timeout: Nanos,
+    /// A pause longer than this ends a session. `None`: found from the pauses, 30 minutes where they do not show one.
+    pub idle_timeout: Option<Nanos>,
     /// How many profiles.
     pub profiles: ProfileCount,
     /// The user's own endpoints; a request that fits one is never counted as another.
@@ -84,7 +84,7 @@ impl Default for Options {
         Options {
             name: "recorded".to_owned(),
             session_key: None,
-            idle_timeout: Nanos(30 * 60 * Nanos::PER_SECOND),
+            idle_timeout: None,
             profiles: ProfileCount::Auto,
             templates: Vec::new(),
             seed: 0,

@@ -42,9 +42,10 @@ pub fn profile(
 ) -> Result<Profiled, Error> {
     check(options)?;
     let scan = Scan::read(open, options)?;
-    let found = sessions::find(&scan, options);
+    let (found, idle) = sessions::find(&scan, options);
     let steps = Steps::of(&scan, &found);
     let mut explanation = account(&scan, &steps, &found);
+    explanation.idle = idle;
     if steps.sessions.is_empty() {
         return Err(Error::Empty(nothing(&explanation)));
     }
@@ -65,6 +66,13 @@ pub fn profile(
     let plan = Plan::of(&correlated.correlations, correlated.identities.as_ref(), &table);
     let origin = first_start(&scan, &steps);
 
+    explanation.members = clusters
+        .iter()
+        .enumerate()
+        .flat_map(|(number, cluster)| cluster.sessions.iter().map(move |&session| (session, number as u32)))
+        .filter_map(|(session, number)| Some((*steps.origin.get(session as usize)?, number)))
+        .collect();
+    explanation.members.sort_unstable();
     let mut profiles = described(&clusters, &names, &sequences, &steps, &table, &mut explanation);
     write(open, &steps, &table, &plan, origin, &clusters, &mut profiles, options, scenario_path)?;
 
@@ -100,7 +108,7 @@ pub fn profile(
 }
 
 fn check(options: &Options) -> Result<(), Error> {
-    if options.idle_timeout.0 == 0 {
+    if options.idle_timeout == Some(Nanos(0)) {
         return Err(Error::Option("the idle timeout must be more than zero, such as 30m".to_owned()));
     }
     if options.profiles == crate::ProfileCount::Fixed(0) {

@@ -13,6 +13,11 @@ use crate::{Error, Open, Options, SessionKey};
 /// JSON bodies longer than this are not searched for tokens.
 const TOKEN_BODY: usize = 256 << 10;
 
+/// Header fields that a client sends alike with all its requests, whatever it asks for (unlike `Accept`), and that differ
+/// between clients.
+const FINGERPRINT: [&str; 6] =
+    ["user-agent", "accept-language", "sec-ch-ua", "sec-ch-ua-platform", "sec-ch-ua-mobile", "dnt"];
+
 /// A cookie seen, by hash.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Crumb {
@@ -36,8 +41,10 @@ pub(crate) struct Record {
     pub(crate) hint: Option<u64>,
     /// Number of the client's address as text.
     pub(crate) address: u32,
-    /// Hash of address and user agent.
+    /// Hash of address and fingerprint: what a client says of itself in every request ([`FINGERPRINT`]).
     pub(crate) client: u64,
+    /// It said something of itself.
+    pub(crate) fingerprinted: bool,
     /// The address was told by a proxy.
     pub(crate) forwarded: bool,
     /// Status, 0 without a response.
@@ -129,7 +136,11 @@ impl Scan {
             .or_else(|| header("forwarded").and_then(forwarded_for));
         let own = exchange.connection.client.map(|client| client.ip().to_string());
         let address = forwarded.clone().or(own).unwrap_or_default();
-        let agent = header("user-agent").unwrap_or_default();
+        let mut client = address.clone();
+        for name in FINGERPRINT {
+            client.push('\n');
+            client.push_str(header(name).unwrap_or_default());
+        }
         let sent = self.crumbs_of(exchange, true);
         let set = self.crumbs_of(exchange, false);
         let key = options.session_key.as_ref().and_then(|key| match key {
@@ -149,7 +160,8 @@ impl Scan {
             end: exchange.times.end().max(exchange.times.request_first),
             connection: exchange.connection.id,
             hint: exchange.connection.client_hint,
-            client: hash(format!("{address}\n{agent}").as_bytes()),
+            client: hash(client.as_bytes()),
+            fingerprinted: header("user-agent").is_some(),
             address: self.addresses.number(&address),
             forwarded: forwarded.is_some(),
             status: response.as_ref().and_then(Head::status).unwrap_or(0),

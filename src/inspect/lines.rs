@@ -110,6 +110,11 @@ struct SessionLine {
     started_ns: u64,
     duration_s: f64,
     identified_by: String,
+    /// Positions of its first and last exchange in the recording, from 0.
+    first: Option<u32>,
+    last: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    why: Option<String>,
 }
 
 /// Every session, by start.
@@ -117,10 +122,15 @@ pub(super) fn sessions(
     inputs: &Inputs,
     options: &Options,
     json: bool,
+    why: bool,
     out: &mut impl Write,
 ) -> Result<(), Stopped> {
     for session in mynah_grouping::sessionise(&|| inputs.open(), options)? {
+        let why = why.then(|| session.why());
         let value = SessionLine {
+            first: session.exchanges.first().copied(),
+            last: session.exchanges.last().copied(),
+            why,
             session: session.id.0,
             client: session.client,
             exchanges: session.exchanges.len() as u64,
@@ -129,8 +139,9 @@ pub(super) fn sessions(
             identified_by: session.identified_by.to_string(),
         };
         line(out, json, &value, || {
+            let why = value.why.as_ref().map(|why| format!("\n        {why}")).unwrap_or_default();
             format!(
-                "{:>6}  {}  {:>4} exchanges in {:>7}  from {}  by {}",
+                "{:>6}  {}  {:>4} exchanges in {:>7}  from {}  by {}{why}",
                 value.session,
                 format_time(session.started),
                 value.exchanges,

@@ -20,6 +20,7 @@ use crate::profile::GroupingArgs;
 Examples:
   mynah inspect shop.mynah
   mynah inspect shop.mynah --exchanges --json | jq .target
+  mynah inspect shop.mynah --sessions --why
   mynah inspect shop.mynah --dump | less")]
 pub(crate) struct Args {
     /// The file.
@@ -32,6 +33,10 @@ pub(crate) struct Args {
     /// One line for each session.
     #[arg(long, group = "what")]
     sessions: bool,
+
+    /// With --sessions: what tells that its exchanges are one client's.
+    #[arg(long, requires = "sessions")]
+    why: bool,
 
     /// One line for each endpoint.
     #[arg(long, group = "what")]
@@ -68,7 +73,7 @@ pub(crate) fn run(args: &Args) -> Outcome {
     let mut out = std::io::BufWriter::new(std::io::stdout().lock());
     let result = match (args.exchanges, args.sessions, args.endpoints, args.dump) {
         (true, ..) => lines::exchanges(&inputs, &args.grouping.options(), args.json, &mut out),
-        (_, true, ..) => lines::sessions(&inputs, &args.grouping.options(), args.json, &mut out),
+        (_, true, ..) => lines::sessions(&inputs, &args.grouping.options(), args.json, args.why, &mut out),
         (_, _, true, _) => lines::endpoints(&inputs, &args.grouping.options(), args.json, &mut out),
         (.., true) => dump::dump(&inputs, &mut out),
         _ => summary::summary(&inputs, &args.grouping.options(), args.json, &mut out),

@@ -9,6 +9,8 @@ pub(crate) enum Kind {
     Uuid,
     Date,
     Hex,
+    /// Hexadecimal as long as a digest: MD5, SHA-1, SHA-2.
+    Hash,
     Token,
     /// Words and numbers with hyphens; alone it may as well be a name (`step-2`).
     Slug,
@@ -24,6 +26,7 @@ impl Kind {
             Kind::Uuid => "uuid",
             Kind::Date => "date",
             Kind::Hex => "hex",
+            Kind::Hash => "hash",
             Kind::Token => "token",
             Kind::Slug => "slug",
             Kind::Code => "code",
@@ -59,6 +62,9 @@ pub(crate) fn kind(segment: &str) -> Option<Kind> {
     }
     let digits = any(u8::is_ascii_digit);
     let letters = any(u8::is_ascii_alphabetic);
+    if matches!(bytes.len(), 32 | 40 | 56 | 64 | 96 | 128) && all(u8::is_ascii_hexdigit) {
+        return Some(Kind::Hash);
+    }
     if bytes.len() >= 8 && digits && all(u8::is_ascii_hexdigit) {
         return Some(Kind::Hex);
     }
@@ -134,7 +140,9 @@ mod tests {
             ("2026-11-21", Some(Kind::Date)),
             ("2026-11", Some(Kind::Date)),
             ("deadbeef01", Some(Kind::Hex)),
-            ("d41d8cd98f00b204e9800998ecf8427e", Some(Kind::Hex)),
+            ("d41d8cd98f00b204e9800998ecf8427e", Some(Kind::Hash)),
+            ("da39a3ee5e6b4b0d3255bfef95601890afd80709", Some(Kind::Hash)),
+            ("da39a3ee5e6b4b0d3255bfef95601890afd8070", Some(Kind::Hex)),
             ("oak-lamp-12", Some(Kind::Slug)),
             ("ORD-7K2M9QX4AB", Some(Kind::Token)),
             ("ORD-17", Some(Kind::Code)),

@@ -125,9 +125,21 @@ impl Node {
             words.into_iter().partition(|word| folded.iter().any(|value| same_cast(word, value)));
         folded.extend(cast);
         let enough = if depth == 0 { thresholds.root } else { thresholds.words };
-        if words.len() >= enough {
-            for segment in self.alike(&words) {
-                *kinds.entry("name").or_default() += 1;
+        // Beside slugs that are known by their digits, words with several hyphens are slugs without digits.
+        let slugs = kinds.get("slug").is_some_and(|slugs| *slugs >= thresholds.words as u64);
+        let (titles, plain): (Vec<String>, Vec<String>) = words.into_iter().partition(|word| is_title(word));
+        // A few plain words among many titles are no titles.
+        let apart = slugs || titles.len() >= enough && plain.len() * 10 <= titles.len();
+        let groups = if apart {
+            let least = if slugs { 1 } else { enough };
+            vec![(titles, least), (plain, enough)]
+        } else {
+            vec![(titles.into_iter().chain(plain).collect(), enough)]
+        };
+        for (group, _) in groups.into_iter().filter(|(group, least)| group.len() >= *least) {
+            for segment in self.alike(&group) {
+                let name = if is_title(&segment) { "slug" } else { "name" };
+                *kinds.entry(name).or_default() += 1;
                 folded.push(segment);
             }
         }
@@ -210,6 +222,12 @@ impl Node {
         }
         Template::new(built)
     }
+}
+
+/// Whether it may be a title in lower case, `garden-and-tools`.
+fn is_title(word: &str) -> bool {
+    word.split('-').filter(|part| !part.is_empty()).count() >= 2
+        && word.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'-')
 }
 
 /// Whether a segment, written as a literal, would be read as something else.

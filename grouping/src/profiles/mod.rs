@@ -4,6 +4,7 @@
 mod distance;
 mod kinds;
 mod medoids;
+mod mixture;
 mod name;
 #[cfg(test)]
 mod tests;
@@ -15,15 +16,20 @@ use rand_chacha::rand_core::SeedableRng as _;
 use crate::hash::Map;
 use crate::{Options, ProfileCount};
 use distance::{Features, Weights};
+use mixture::{Walks, Weighted};
 
 pub(crate) use name::{Telling, names};
 
 /// Distinct sequences that are clustered; of more a sample is taken, and the others go to the nearest medoid.
 const SAMPLE: usize = 2_000;
+/// Distinct sequences that the transitions are learnt from; of more a sample is taken. All are placed afterwards.
+const LEARNT: usize = 8_000;
 /// Clusters looked for at most.
 const MOST: usize = 12;
 /// Up to so many distinct sequences there is too little to judge a clustering by: what is nearly alike is joined.
 const FEW: usize = 8;
+/// From so many sessions on, parts are fitted before any are joined.
+const MANY: usize = 1_000;
 /// Distance up to which few sessions are joined.
 const ALIKE: f32 = 0.35;
 /// Below this mean silhouette there is one kind of user.
@@ -67,34 +73,81 @@ pub(crate) fn cluster(sequences: &[Vec<u32>], acts: &[bool], options: &Options) 
     if kinds.is_empty() {
         return Vec::new();
     }
-    let sampled = sample(&kinds, options.seed);
+    let (sampled, _) = sample(&kinds, SAMPLE, options.seed);
     let features: Vec<Features> = kinds.iter().map(|kind| Features::of(&kind.sequence)).collect();
     let counts: Vec<f64> = kinds.iter().map(|kind| kind.sessions.len() as f64).collect();
     let parts = match options.profiles {
         ProfileCount::Fixed(wanted) => {
             let matrix = distance::matrix(&features, &counts, &sampled);
             let weights: Vec<f64> = sampled.iter().map(|&kind| counts[kind]).collect();
-            groups_of(&sampled, &medoids::pam(&matrix, &weights, wanted.clamp(1, sampled.len())))
+            let parts = groups_of(&sampled, &medoids::pam(&matrix, &weights, wanted.clamp(1, sampled.len())));
+            let fitted = fitted(&kinds, &counts, &sampled, &parts, options);
+            if fitted.len() == parts.len() { fitted } else { parts }
         }
         ProfileCount::Auto if sampled.len() <= FEW => few(&features, &counts, &sampled),
-        ProfileCount::Auto => kinds::join(split(&features, &counts, &sampled, 0), &features, &counts, acts),
+        ProfileCount::Auto => {
+            let parts = split(&features, &counts, &sampled, 0);
+            // Of few sessions each part says too little about transitions to be fitted by itself.
+            let parts =
+                if sequences.len() < MANY { kinds::join(parts, &features, &counts, acts) } else { parts };
+            kinds::join(fitted(&kinds, &counts, &sampled, &parts, options), &features, &counts, acts)
+        }
     };
     finish(&kinds, &features, &counts, &sampled, &parts, options)
 }
 
-/// The most frequent half and a random other half.
-fn sample(kinds: &[Kind], seed: u64) -> Vec<usize> {
+/// The parts as the transitions show them, all sequences placed; as they were where there is one only.
+fn fitted(
+    kinds: &[Kind],
+    counts: &[f64],
+    sampled: &[usize],
+    parts: &[Vec<usize>],
+    options: &Options,
+) -> Vec<Vec<usize>> {
+    if parts.len() < 2 || sampled.len() <= FEW {
+        return parts.to_vec();
+    }
+    let walks = Walks::of(kinds.iter().map(|kind| kind.sequence.as_slice()));
+    let (seeds, seed_parts): (Vec<usize>, Vec<usize>) = parts
+        .iter()
+        .enumerate()
+        .flat_map(|(number, part)| part.iter().map(move |&kind| (kind, number)))
+        .unzip();
+    let seeds =
+        Weighted { walks: &walks, weights: seeds.iter().map(|&kind| counts[kind]).collect(), members: seeds };
+    let (members, scale) = sample(kinds, LEARNT, options.seed);
+    let learnt = Weighted {
+        walks: &walks,
+        weights: members.iter().zip(scale).map(|(&kind, scale)| counts[kind] * scale).collect(),
+        members,
+    };
+    let all = Weighted { walks: &walks, members: (0..kinds.len()).collect(), weights: counts.to_vec() };
+    let may_join = options.profiles == ProfileCount::Auto;
+    groups_of(&all.members, &mixture::fit(&seeds, &seed_parts, &learnt, &all, may_join))
+}
+
+/// The most frequent half and a random other half, ascending, and how many each stands for.
+fn sample(kinds: &[Kind], most: usize, seed: u64) -> (Vec<usize>, Vec<f64>) {
     let mut order: Vec<usize> = (0..kinds.len()).collect();
-    if order.len() > SAMPLE {
+    let mut scale = vec![1.0; kinds.len().min(most)];
+    if order.len() > most {
         order.sort_by_key(|&kind| (std::cmp::Reverse(kinds[kind].sessions.len()), kind));
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
-        if let Some(rest) = order.get_mut(SAMPLE / 2..) {
+        let frequent = most / 2;
+        if let Some(rest) = order.get_mut(frequent..) {
             rest.shuffle(&mut rng);
         }
-        order.truncate(SAMPLE);
-        order.sort_unstable();
+        order.truncate(most);
+        let each = (kinds.len() - frequent) as f64 / (most - frequent) as f64;
+        let mut drawn: Vec<(usize, f64)> = order
+            .iter()
+            .enumerate()
+            .map(|(place, &kind)| (kind, if place < frequent { 1.0 } else { each }))
+            .collect();
+        drawn.sort_unstable_by_key(|(kind, _)| *kind);
+        (order, scale) = drawn.into_iter().unzip();
     }
-    order
+    (order, scale)
 }
 
 fn groups_of(members: &[usize], assignment: &[usize]) -> Vec<Vec<usize>> {
@@ -178,6 +231,7 @@ fn finish(
         .map(|part| {
             let cost = |candidate: usize| -> f64 {
                 part.iter()
+                    .step_by(part.len().div_ceil(1_000).max(1))
                     .map(|&other| {
                         counts[other] * f64::from(weights.distance(&features[candidate], &features[other]))
                     })

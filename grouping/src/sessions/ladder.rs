@@ -1,8 +1,13 @@
 //! Identities joined with a union-find, then each exchange on the first rung that holds it.
 
+use std::collections::BTreeMap;
+
+use mynah_traffic::Nanos;
 use mynah_traffic::session::IdentifiedBy;
 
 use super::cookies;
+use super::idle::{self, IdleSource, IdleTimeout};
+use super::lines::{self, Span};
 use crate::hash::{Map, Set};
 use crate::scan::{Record, Scan};
 use crate::{Options, SessionKey};
@@ -11,6 +16,10 @@ use crate::{Options, SessionKey};
 pub(super) struct Group {
     pub(super) identified_by: IdentifiedBy,
     pub(super) exchanges: Vec<u32>,
+    /// Of these, the ones that carry an identity or are handed one, ascending.
+    pub(super) marked: Vec<u32>,
+    /// Different values that the client is known by.
+    pub(super) values: u64,
 }
 
 /// Something that a client is known by.
@@ -61,6 +70,8 @@ struct Rungs<'o> {
     key: Option<&'o SessionKey>,
     key_cookie: Option<u32>,
     cookies: Set<u32>,
+    /// Values of these that requests carried: what was handed out and never came back is nobody's.
+    returned: Set<(u32, u64)>,
     /// Empty: authorization values do not tell clients apart.
     authorizations: Set<u64>,
 }
@@ -74,11 +85,23 @@ impl Rungs<'_> {
             }
             _ => None,
         };
-        if key.is_some() {
-            return Rungs { key, key_cookie, cookies: Set::default(), authorizations: Set::default() };
-        }
-        let cookies = cookies::session_cookies(scan);
-        Rungs { key, key_cookie, cookies, authorizations: session_authorizations(scan) }
+        let (cookies, authorizations) = match key {
+            Some(_) => (Set::default(), Set::default()),
+            None => (cookies::session_cookies(scan), session_authorizations(scan)),
+        };
+        let returned = scan
+            .records
+            .iter()
+            .flat_map(|record| scan.sent(record))
+            .filter(|crumb| cookies.contains(&crumb.name) || Some(crumb.name) == key_cookie)
+            .filter_map(|crumb| Some((crumb.name, crumb.value?)))
+            .collect();
+        Rungs { key, key_cookie, cookies, returned, authorizations }
+    }
+
+    fn mark(&self, crumb: crate::scan::Crumb) -> Option<Mark> {
+        let value = (crumb.name, crumb.value?);
+        self.returned.contains(&value).then_some(Mark::Cookie(value.0, value.1))
     }
 
     /// The marks that an exchange shows: those that its request carries, then those that its response hands out.
@@ -88,7 +111,7 @@ impl Rungs<'_> {
                 crumbs
                     .iter()
                     .filter(|crumb| Some(crumb.name) == self.key_cookie)
-                    .filter_map(|crumb| crumb.value.map(|value| Mark::Cookie(crumb.name, value)))
+                    .filter_map(|crumb| self.mark(*crumb))
                     .collect::<Vec<_>>()
             };
             let mut carried: Vec<Mark> = record.key.map(Mark::Key).into_iter().collect();
@@ -102,7 +125,7 @@ impl Rungs<'_> {
             crumbs
                 .iter()
                 .filter(|crumb| self.cookies.contains(&crumb.name))
-                .filter_map(|crumb| crumb.value.map(|value| Mark::Cookie(crumb.name, value)))
+                .filter_map(|crumb| self.mark(*crumb))
                 .collect::<Vec<_>>()
         };
         let known = |value: &u64| self.authorizations.contains(value);
@@ -140,7 +163,7 @@ struct Line {
     exchanges: u32,
 }
 
-pub(super) fn groups(scan: &Scan, options: &Options) -> Vec<Group> {
+pub(super) fn groups(scan: &Scan, options: &Options) -> (Vec<Group>, IdleTimeout) {
     let rungs = Rungs::of(scan, options);
     let mut clients = Clients::default();
     // Own mark of each exchange, `u32::MAX` without one.
@@ -194,8 +217,38 @@ pub(super) fn groups(scan: &Scan, options: &Options) -> Vec<Group> {
             line.root = Some(root);
         }
     }
-    let by_address = connections_tell_nothing(&lines);
-    assemble(scan, &own, &mut clients, &lines, by_address, &labels)
+    let idle = match options.idle_timeout {
+        Some(timeout) => IdleTimeout { timeout, from: IdleSource::Given },
+        None => idle::fit(pauses(scan, &own, &mut clients).into_iter()),
+    };
+    let anonymous = Anonymous::of(scan, &own, &lines, idle.timeout);
+    (assemble(scan, &own, &mut clients, &lines, &anonymous, &labels), idle)
+}
+
+/// Pauses between a client's exchanges: of those known by an identity, by address and fingerprint of the others.
+fn pauses(scan: &Scan, own: &[u32], clients: &mut Clients) -> Vec<Nanos> {
+    let mut order: Vec<u32> = (0..scan.records.len() as u32).collect();
+    order.sort_by_key(|&number| (scan.records[number as usize].start, number));
+    let mut busy_until: Map<(bool, u64), Nanos> = Map::default();
+    let mut pauses = Vec::with_capacity(order.len());
+    for number in order {
+        let record = &scan.records[number as usize];
+        let client = match own[number as usize] {
+            u32::MAX => (false, record.client),
+            mark => (true, u64::from(clients.root(mark))),
+        };
+        match busy_until.entry(client) {
+            std::collections::hash_map::Entry::Occupied(mut entry) => {
+                pauses.push(record.start.since(*entry.get()));
+                let end = record.end.max(*entry.get());
+                entry.insert(end);
+            }
+            std::collections::hash_map::Entry::Vacant(entry) => {
+                entry.insert(record.end);
+            }
+        }
+    }
+    pauses
 }
 
 fn label(scan: &Scan, rungs: &Rungs<'_>, mark: Mark) -> IdentifiedBy {
@@ -207,18 +260,54 @@ fn label(scan: &Scan, rungs: &Rungs<'_>, mark: Mark) -> IdentifiedBy {
     }
 }
 
-/// Clients that open a connection for each request cannot be known by it. That is only concluded where addresses or
-/// agents do tell clients apart.
-fn connections_tell_nothing(lines: &Map<u64, Line>) -> bool {
-    let anonymous = || lines.values().filter(|line| line.root.is_none());
-    let single = anonymous().filter(|line| line.exchanges == 1).count();
-    let clients: Set<u64> = anonymous().filter_map(|line| line.client).collect();
-    clients.len() >= 2 && single * 10 >= anonymous().count() * 8 && anonymous().count() >= clients.len() * 2
+/// What is known of the connections on which nobody showed an identity.
+struct Anonymous {
+    /// Clients that open a connection for each request cannot be known by it. That is only concluded where addresses or
+    /// fingerprints do tell clients apart.
+    by_address: bool,
+    /// The number of its client, by connection, where it has a fingerprint.
+    chains: Map<u64, u32>,
+}
+
+impl Anonymous {
+    fn of(scan: &Scan, own: &[u32], lines: &Map<u64, Line>, timeout: Nanos) -> Anonymous {
+        let anonymous = || lines.values().filter(|line| line.root.is_none());
+        let single = anonymous().filter(|line| line.exchanges == 1).count();
+        let clients: Set<u64> = anonymous().filter_map(|line| line.client).collect();
+        let by_address = clients.len() >= 2
+            && single * 10 >= anonymous().count() * 8
+            && anonymous().count() >= clients.len() * 2;
+        let mut spans: BTreeMap<u64, Map<u64, Span>> = BTreeMap::new();
+        for (number, record) in scan.records.iter().enumerate() {
+            let alone = lines
+                .get(&record.connection)
+                .is_some_and(|line| line.root.is_none() && !line.several_clients);
+            if own[number] == u32::MAX && alone && record.fingerprinted {
+                spans
+                    .entry(record.client)
+                    .or_default()
+                    .entry(record.connection)
+                    .or_insert_with(|| Span { connection: record.connection, exchanges: Vec::new() })
+                    .exchanges
+                    .push(number as u32);
+            }
+        }
+        let (mut chains, mut next) = (Map::default(), 0);
+        for of_client in spans.into_values() {
+            let mut of_client: Vec<Span> = of_client.into_values().collect();
+            for span in &mut of_client {
+                span.exchanges.sort_by_key(|&number| (scan.records[number as usize].start, number));
+            }
+            lines::chain(scan, &mut of_client, timeout, &mut next, &mut chains);
+        }
+        Anonymous { by_address, chains }
+    }
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 enum Place {
     Client(u32),
+    Chain(u32),
     Connection(u64),
     Address(u64),
 }
@@ -228,7 +317,7 @@ fn assemble(
     own: &[u32],
     clients: &mut Clients,
     lines: &Map<u64, Line>,
-    by_address: bool,
+    anonymous: &Anonymous,
     labels: &Map<(u32, IdentifiedBy), u64>,
 ) -> Vec<Group> {
     // Clients by the address that a proxy wrote: where one address is one client's, what it sent without identity is too.
@@ -247,6 +336,10 @@ fn assemble(
             *known = (label, count);
         }
     }
+    let mut values: Map<u32, u64> = Map::default();
+    for number in 0..clients.marks.len() as u32 {
+        *values.entry(clients.root(number)).or_default() += 1;
+    }
     let mut places: Map<Place, usize> = Map::default();
     let mut groups: Vec<Group> = Vec::new();
     for (number, (record, &mark)) in scan.records.iter().zip(own).enumerate() {
@@ -256,7 +349,12 @@ fn assemble(
             Some(Line { root: Some(root), several: false, several_clients: false, .. }) => {
                 Place::Client(*root)
             }
-            Some(Line { root: None, several_clients: false, .. }) if !by_address => {
+            Some(Line { root: None, several_clients: false, .. })
+                if anonymous.chains.contains_key(&record.connection) =>
+            {
+                Place::Chain(anonymous.chains.get(&record.connection).copied().unwrap_or(0))
+            }
+            Some(Line { root: None, several_clients: false, .. }) if !anonymous.by_address => {
                 Place::Connection(record.connection)
             }
             _ => match forwarded.get(&record.client) {
@@ -269,13 +367,18 @@ fn assemble(
                 Place::Client(root) => {
                     best.get(&root).map_or(IdentifiedBy::Source, |(label, _)| (*label).clone())
                 }
-                Place::Connection(_) => IdentifiedBy::Connection,
+                Place::Chain(_) | Place::Connection(_) => IdentifiedBy::Connection,
                 Place::Address(_) => IdentifiedBy::Address,
             };
-            groups.push(Group { identified_by, exchanges: Vec::new() });
+            let values =
+                if let Place::Client(root) = place { values.get(&root).copied().unwrap_or(0) } else { 0 };
+            groups.push(Group { identified_by, exchanges: Vec::new(), marked: Vec::new(), values });
             groups.len() - 1
         });
         groups[group].exchanges.push(number as u32);
+        if mark != u32::MAX {
+            groups[group].marked.push(number as u32);
+        }
     }
     groups
 }

@@ -91,7 +91,7 @@ fn a_long_pause_begins_another_session() {
     traffic.now += 31 * 60_000;
     traffic.ask(1, "GET /a3", &sid(0), "");
     assert_eq!(sessionise(&traffic.open(), &Options::default()).unwrap().len(), 2);
-    let options = Options { idle_timeout: Nanos(30_000 * MS), ..Options::default() };
+    let options = Options { idle_timeout: Some(Nanos(30_000 * MS)), ..Options::default() };
     assert_eq!(sessionise(&traffic.open(), &options).unwrap().len(), 3);
 }
 

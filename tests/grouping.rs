@@ -1,0 +1,50 @@
+//! Known behaviours in generated traffic, by a program that shares nothing with the grouping: sessions and
+//! endpoint templates are found. Behaviours and weights, with 20,000 sessions: `bench/grouping/check.py`.
+
+use std::process::Command;
+
+use crate::common::{Place, fixture};
+
+#[test]
+fn sessions_and_templates_are_found() {
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/bench/grouping/check.py");
+    let run = Command::new("python3")
+        .args([script, "--sessions", "2000", "--seed", "3", "--urls", "3000"])
+        .args(["--mynah", env!("CARGO_BIN_EXE_mynah")])
+        .env("PYTHONDONTWRITEBYTECODE", "1")
+        .output();
+    let Ok(output) = run else {
+        println!("skipped: there is no python3");
+        return;
+    };
+    let said = String::from_utf8_lossy(&output.stdout);
+    // Behaviours and weights are judged at full size, by the bench: of 2,000 sessions the rarest behaviour has 100.
+    for wanted in ["ok    sessions", "ok    scenario", "ok    endpoints", "ok    3000 distinct URLs"] {
+        assert!(said.contains(wanted), "{wanted}\n{said}\n{}", String::from_utf8_lossy(&output.stderr));
+    }
+}
+
+#[test]
+fn each_session_says_which_rung_held_and_each_profile_what_sets_it_apart() {
+    let place = Place::new();
+    place.mynah(&["capture", &fixture("shop.pcap"), "-o", "shop.mynah"]).ok();
+    let why = place.mynah(&["inspect", "shop.mynah", "--sessions", "--why"]).ok().stdout();
+    assert!(why.contains("exchanges carry the cookie"), "{why}");
+    let explained =
+        place.mynah(&["profile", "shop.mynah", "-o", "a.toml", "--explain", "--json"]).ok().json();
+    assert_eq!(explained["sessions"].as_array().unwrap().len(), 240);
+    for profile in explained["profiles"].as_array().unwrap() {
+        assert!(profile["silhouette"].is_number(), "{profile}");
+        assert!(!profile["telling"].as_array().unwrap().is_empty(), "{profile}");
+        assert!(!profile["medoid"]["steps"].as_array().unwrap().is_empty(), "{profile}");
+    }
+}
+
+#[test]
+fn a_template_that_cannot_be_is_an_error() {
+    let place = Place::new();
+    let said = place
+        .mynah(&["inspect", &fixture("shop.pcap"), "--endpoints", "--endpoint", "GET /u/{*rest}/more"])
+        .exits(2);
+    said.says("nothing may follow");
+}
