@@ -21,6 +21,8 @@ mod lines;
 #[cfg(test)]
 mod tests;
 
+use std::fmt::Write as _;
+
 use mynah_traffic::Nanos;
 use mynah_traffic::session::{IdentifiedBy, SessionId};
 
@@ -78,13 +80,13 @@ impl SessionInfo {
             }
         };
         if values > 1 {
-            text.push_str(&format!("; {values} values, joined because one answer handed on the next"));
+            let _ = write!(text, "; {values} values, joined because one answer handed on the next");
         }
         if marked > 0 && rest > 0 {
-            text.push_str(&format!("; {rest} more came on connections that only this client used"));
+            let _ = write!(text, "; {rest} more came on connections that only this client used");
         }
         if neighbours > 0 {
-            text.push_str(&format!("; told apart from {neighbours} more at this address"));
+            let _ = write!(text, "; told apart from {neighbours} more at this address");
         }
         text
     }

@@ -155,6 +155,13 @@ fn unhex(value: &[u8]) -> Option<Opened> {
     is_text(&text).then_some(Opened { text, form: Form::Hex { upper }, coding: None })
 }
 
+/// Letters in the case of a word or a name: base64 mixes them.
+fn is_word(value: &[u8]) -> bool {
+    let rest = value.get(1..).unwrap_or_default();
+    value.iter().all(u8::is_ascii_alphabetic)
+        && (rest.iter().all(u8::is_ascii_lowercase) || value.iter().all(u8::is_ascii_uppercase))
+}
+
 /// The bytes in a value that is base64 from end to end, and would be written just so again.
 fn unbase64(value: &[u8]) -> Option<(Form, Vec<u8>)> {
     let inner = value.strip_suffix(b"==").or_else(|| value.strip_suffix(b"=")).unwrap_or(value);
@@ -180,7 +187,7 @@ fn unbase64(value: &[u8]) -> Option<(Form, Vec<u8>)> {
             _ => return None,
         }
     }
-    if url && standard {
+    if url && standard || is_word(inner) {
         return None;
     }
     let bytes = if url { &URL_SAFE } else { &STANDARD }.decode(inner).ok()?;
@@ -297,6 +304,7 @@ mod tests {
             "/api/users/42",
             "159037982687370",
             "Lumclytremor",
+            "Tisnaldweyor",
             "6130615530513037",
         ] {
             let opened = Opened::of(value.as_bytes(), &Limits::default()).unwrap();
@@ -319,7 +327,8 @@ mod tests {
             let bare = value.strip_suffix(b"==").or_else(|| value.strip_suffix(b"=")).unwrap_or(value);
             let padded = bare.len() == value.len() || value.len().is_multiple_of(4);
             let engine = if bare.iter().any(|b| b"-_".contains(b)) { &URL_SAFE } else { &STANDARD };
-            let sensible = padded && bare.len() >= 3 && !bare.iter().all(u8::is_ascii_digit);
+            let sensible =
+                padded && bare.len() >= 3 && !bare.iter().all(u8::is_ascii_digit) && !is_word(bare);
             engine.decode(bare).ok().filter(|text| sensible && compressed(text).is_none() && is_text(text))
         };
         (value.len() >= SHORTEST).then(|| hex().or_else(base64)).flatten()
