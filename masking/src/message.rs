@@ -132,11 +132,6 @@ pub(crate) fn body(
     }
     view.open_body(&scanner.policy.limits).map_err(|error| reason(&error))?;
     let plan = scanner.part(&view, Part::Body)?;
-    if plan.is_empty()
-        && let Some(print) = print
-    {
-        scanner.memo.done.note_unchanged(print);
-    }
     let (edits, places) = edits(plan, Part::Body, scanner.policy);
     let masked = patch(&view, edits).map_err(|error| reason(&error))?;
     let coded = view.body().as_ptr() != message.body.as_ptr();
@@ -148,7 +143,16 @@ pub(crate) fn body(
     } else {
         scanner.sink.hides(&masked.body)
     };
-    if hides { Err(Unreadable("hides-original")) } else { Ok((masked, places)) }
+    if hides {
+        return Err(Unreadable("hides-original"));
+    }
+    // Only what may stay as it is: the same body that hides something must be withheld again.
+    if places.is_empty()
+        && let Some(print) = print
+    {
+        scanner.memo.done.note_unchanged(print);
+    }
+    Ok((masked, places))
 }
 
 pub(crate) fn head(
