@@ -29,6 +29,7 @@ use std::ops::Range;
 pub(crate) use card::{is_card, luhn_sum};
 pub(crate) use iban::is_iban;
 pub(crate) use jwt::{begins_jwt_header, decode_part, is_jwt};
+pub(crate) use random::{is_moment, is_uuid};
 
 use crate::kind::Kind;
 use signs::Signs;
@@ -186,11 +187,6 @@ pub(crate) fn detect_possible(text: &[u8], possible: Detectors) -> Vec<Found> {
         settle(&mut found);
     }
     found
-}
-
-/// Whether a value is a moment or a UUID, in which nothing is to be found but the latter itself.
-pub(crate) fn is_common(value: &[u8]) -> bool {
-    random::is_moment(value) || random::is_uuid(value)
 }
 
 /// Everything that these detectors find, in no particular order.

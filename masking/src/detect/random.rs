@@ -97,7 +97,7 @@ fn is_readable(value: &[u8]) -> bool {
 }
 
 /// 8-4-4-4-12 hex digits, [RFC 9562](https://www.rfc-editor.org/rfc/rfc9562).
-pub(super) fn is_uuid(value: &[u8]) -> bool {
+pub(crate) fn is_uuid(value: &[u8]) -> bool {
     // In the form that compilers make vector instructions of.
     value.len() == 36
         && [8, 13, 18, 23].iter().all(|at| value[*at] == b'-')
@@ -106,7 +106,7 @@ pub(super) fn is_uuid(value: &[u8]) -> bool {
 
 /// Whether a value is a moment, as machines write it ([RFC 3339](https://www.rfc-editor.org/rfc/rfc3339)): digits, and nothing to be found
 /// in them.
-pub(super) fn is_moment(value: &[u8]) -> bool {
+pub(crate) fn is_moment(value: &[u8]) -> bool {
     (16..=35).contains(&value.len())
         && value[4] == b'-'
         && value[7] == b'-'

@@ -2,52 +2,101 @@
 
 use super::Detectors;
 
-/// Which telling bytes a text has.
+/// Which telling bytes a text has, and how many of some.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Signs {
-    bits: u8,
+    marks: u32,
     digits: usize,
     capitals: usize,
+    dots: usize,
+    colons: usize,
+    dashes: usize,
 }
 
-const AT: u8 = 1;
-const PERCENT: u8 = 1 << 1;
-const EQUALS: u8 = 1 << 2;
-const DOT: u8 = 1 << 3;
-const Y: u8 = 1 << 4;
-const DASH: u8 = 1 << 5;
-const COLON: u8 = 1 << 6;
-const PLUS: u8 = 1 << 7;
+const AT: u32 = 1;
+const PERCENT: u32 = 1 << 1;
+const EQUALS: u32 = 1 << 2;
+const DOT: u32 = 1 << 3;
+const Y: u32 = 1 << 4;
+const DASH: u32 = 1 << 5;
+const COLON: u32 = 1 << 6;
+const PLUS: u32 = 1 << 7;
+const BRACE: u32 = 1 << 8;
+const ANGLE: u32 = 1 << 9;
+const LINE: u32 = 1 << 10;
+const AMPERSAND: u32 = 1 << 11;
+const BACKSLASH: u32 = 1 << 12;
+const SPACE: u32 = 1 << 13;
+
+/// What a byte counts as: a field of eight bits for each sort that is counted.
+const DIGIT_ONE: u64 = 1;
+const CAPITAL_ONE: u64 = 1 << 8;
+const DOT_ONE: u64 = 1 << 16;
+const COLON_ONE: u64 = 1 << 24;
+const DASH_ONE: u64 = 1 << 32;
+/// Where the marks begin, above the counts: these are added up, and marks are not looked at in a sum.
+const MARKS: u32 = 40;
+/// Bytes that can be added up before a count overflows.
+const COUNTABLE: usize = 255;
+
+/// What each byte is: its mark, and what it counts as.
+const BYTES: [u64; 256] = {
+    let mut bytes = [0; 256];
+    let mut b = 0;
+    while b < 256 {
+        let byte = b as u8;
+        let (mark, one) = match byte {
+            b'0'..=b'9' => (0, DIGIT_ONE),
+            b'A'..=b'Z' => (0, CAPITAL_ONE),
+            b'.' => (DOT, DOT_ONE),
+            b':' => (COLON, COLON_ONE),
+            b'-' => (DASH, DASH_ONE),
+            b'@' => (AT, 0),
+            b'%' => (PERCENT, 0),
+            b'=' => (EQUALS, 0),
+            b'y' => (Y, 0),
+            b'+' => (PLUS, 0),
+            b'{' => (BRACE, 0),
+            b'<' => (ANGLE, 0),
+            b'\n' => (LINE, 0),
+            b'&' => (AMPERSAND, 0),
+            b'\\' => (BACKSLASH, 0),
+            b' ' => (SPACE, 0),
+            _ => (0, 0),
+        };
+        bytes[b] = (mark as u64) << MARKS | one;
+        b += 1;
+    }
+    bytes
+};
 
 impl Signs {
     pub(crate) fn of(text: &[u8]) -> Signs {
-        let (chunks, rest) = text.as_chunks::<16>();
-        let mut signs = Signs { bits: 0, digits: 0, capitals: 0 };
-        // A lane's count must not overflow.
-        for chunks in chunks.chunks(255) {
-            let mut lanes = Lanes::default();
-            for chunk in chunks {
-                lanes.add(chunk);
+        let mut signs = Signs { marks: 0, digits: 0, capitals: 0, dots: 0, colons: 0, dashes: 0 };
+        for some in text.chunks(COUNTABLE) {
+            let (mut marks, mut sum) = (0, 0_u64);
+            for b in some {
+                let is = BYTES[usize::from(*b)];
+                marks |= is;
+                sum = sum.wrapping_add(is);
             }
-            signs.take(&lanes);
-        }
-        if !rest.is_empty() {
-            let mut lanes = Lanes::default();
-            lanes.add(&last(text, rest));
-            signs.take(&lanes);
+            signs.marks |= (marks >> MARKS) as u32;
+            let count = |one: u64| (sum / one) as usize & 0xff;
+            signs.digits += count(DIGIT_ONE);
+            signs.capitals += count(CAPITAL_ONE);
+            signs.dots += count(DOT_ONE);
+            signs.colons += count(COLON_ONE);
+            signs.dashes += count(DASH_ONE);
         }
         signs
     }
 
-    #[inline]
-    fn take(&mut self, lanes: &Lanes) {
-        self.bits |= lanes.bits.iter().fold(0, |all, bits| all | bits);
-        self.capitals += lanes.capitals.iter().map(|n| usize::from(*n)).sum::<usize>();
-        self.digits += lanes.digits.iter().map(|n| usize::from(*n)).sum::<usize>();
+    fn has(self, marks: u32) -> bool {
+        self.marks & marks == marks
     }
 
-    fn has(self, bits: u8) -> bool {
-        self.bits & bits == bits
+    fn has_any(self, marks: u32) -> bool {
+        self.marks & marks != 0
     }
 
     /// Pairs need an equals sign, user information an @.
@@ -66,9 +115,9 @@ impl Signs {
             // Of keys without digits the few that there are have capital letters.
             .with(some(len >= 20 && (digits > 0 || capitals >= 4), Detectors::VENDOR_KEY))
             .with(some(len >= 20 && digits > 0, Detectors::RANDOM.with(Detectors::LONG_RANDOM)))
-            .with(some(len >= 36 && self.has(DASH), Detectors::UUID))
-            .with(some(len >= 14 && self.bits & (COLON | DASH | DOT) != 0, Detectors::MAC))
-            .with(some(digits >= 4 && self.has(DOT) || digits > 0 && self.has(COLON), Detectors::IP));
+            .with(some(len >= 36 && self.dashes >= 4, Detectors::UUID))
+            .with(some(self.colons >= 5 || self.dashes >= 5 || self.dots >= 2, Detectors::MAC))
+            .with(some(digits >= 4 && self.dots >= 3 || digits > 0 && self.colons >= 2, Detectors::IP));
         if digits < 7 {
             return possible.only(which);
         }
@@ -85,54 +134,29 @@ impl Signs {
     pub(crate) fn has_percent(self) -> bool {
         self.has(PERCENT)
     }
-}
 
-/// The bytes of a text behind its last whole sixteen, in any order, and zeros.
-#[inline]
-fn last(text: &[u8], rest: &[u8]) -> [u8; 16] {
-    let mut last = [0; 16];
-    if let Some(end) = text.last_chunk::<16>() {
-        for (i, (last, b)) in last.iter_mut().zip(end).enumerate() {
-            *last = if i + rest.len() < 16 { 0 } else { *b };
-        }
-    } else if let (Some(first), Some(end)) = (rest.first_chunk::<8>(), rest.last_chunk::<8>()) {
-        // Those that are in both count once.
-        let end = u64::from_le_bytes(*end).unbounded_shr(8 * (16 - rest.len() as u32));
-        last[..8].copy_from_slice(first);
-        last[8..].copy_from_slice(&end.to_le_bytes());
-    } else {
-        for (last, b) in last.iter_mut().zip(rest) {
-            *last = *b;
-        }
+    /// A brace that opens: JSON or code.
+    pub(crate) fn has_brace(self) -> bool {
+        self.has(BRACE)
     }
-    last
-}
 
-/// What sixteen bytes at a time show, each in its own lane: summed up once.
-#[derive(Default)]
-struct Lanes {
-    bits: [u8; 16],
-    digits: [u8; 16],
-    capitals: [u8; 16],
-}
+    /// What tags begin with.
+    pub(crate) fn has_angle(self) -> bool {
+        self.has(ANGLE)
+    }
 
-impl Lanes {
-    /// In the form that compilers make vector instructions of.
-    #[inline]
-    fn add(&mut self, chunk: &[u8; 16]) {
-        for (i, b) in chunk.iter().enumerate() {
-            let sign = |is: u8, bit: u8| if *b == is { bit } else { 0 };
-            self.bits[i] |= sign(b'@', AT)
-                | sign(b'%', PERCENT)
-                | sign(b'=', EQUALS)
-                | sign(b'.', DOT)
-                | sign(b'y', Y)
-                | sign(b'-', DASH)
-                | sign(b':', COLON)
-                | sign(b'+', PLUS);
-            self.digits[i] += u8::from(b.wrapping_sub(b'0') < 10);
-            self.capitals[i] += u8::from(b.wrapping_sub(b'A') < 26);
-        }
+    pub(crate) fn has_line_break(self) -> bool {
+        self.has(LINE)
+    }
+
+    /// What character references and escapes begin with.
+    pub(crate) fn may_be_escaped(self) -> bool {
+        self.has_any(AMPERSAND | BACKSLASH)
+    }
+
+    /// Whether it can be base64 or hex from end to end: there is no space in these.
+    pub(crate) fn may_be_enclosed(self) -> bool {
+        !self.has(SPACE)
     }
 }
 
@@ -155,12 +179,13 @@ mod tests {
 
     proptest! {
         #[test]
-        fn each_byte_counts_once(text in prop::collection::vec(any::<u8>(), 0..70)) {
+        fn each_byte_counts_once(text in prop::collection::vec(prop_oneof![any::<u8>(), Just(b'7'), Just(b'-')], 0..700)) {
             let signs = Signs::of(&text);
             let count = |is: fn(&u8) -> bool| text.iter().filter(|b| is(b)).count();
             prop_assert_eq!(signs.digits, count(u8::is_ascii_digit));
             prop_assert_eq!(signs.capitals, count(u8::is_ascii_uppercase));
-            let marks = [(b'@', AT), (b'%', PERCENT), (b'=', EQUALS), (b'.', DOT), (b'y', Y), (b'-', DASH), (b':', COLON), (b'+', PLUS)];
+            prop_assert_eq!((signs.dots, signs.colons, signs.dashes), (count(|b| *b == b'.'), count(|b| *b == b':'), count(|b| *b == b'-')));
+            let marks = [(b'@', AT), (b'%', PERCENT), (b'=', EQUALS), (b'.', DOT), (b'y', Y), (b'-', DASH), (b':', COLON), (b'+', PLUS), (b'{', BRACE), (b'<', ANGLE), (b'\n', LINE), (b'&', AMPERSAND), (b'\\', BACKSLASH), (b' ', SPACE)];
             for (mark, bit) in marks {
                 prop_assert_eq!(signs.has(bit), text.contains(&mark));
             }

@@ -12,6 +12,9 @@ use crate::kind::Kind;
 use crate::memo::Values;
 use crate::names::{self, Rule};
 
+/// How URIs begin that are what they stand for.
+const DATA: &[u8] = b"data:";
+
 impl Scanner<'_> {
     /// The patches of a value, in order.
     pub(crate) fn value(&mut self, value: &[u8], context: Context) -> Vec<Patch> {
@@ -151,7 +154,7 @@ impl Scanner<'_> {
     /// The patches of what is within a value's base64 or hex, also in a `data:` URI.
     fn enclosed(&mut self, value: &[u8], context: Context) -> Option<Vec<Patch>> {
         const MARK: &[u8] = b";base64,";
-        let start = if value.starts_with(b"data:") {
+        let start = if value.starts_with(DATA) {
             memchr::memmem::find(&value[..value.len().min(256)], MARK)? + MARK.len()
         } else {
             0
@@ -171,7 +174,7 @@ impl Scanner<'_> {
 
     /// Tells apart what may be found in a short value that stands by itself and of which its name says nothing; `None` where
     /// more has a say in that than its bytes: what was learnt, a rule of the user's, what it stands in.
-    fn sort_of_short(&self, value: &[u8], context: Context) -> Option<u16> {
+    fn sort_of_short(&self, value: &[u8], context: Context, signs: Signs) -> Option<u16> {
         let detectors = match context.rule {
             None => Detectors::NONE,
             Some(Rule::Without(detectors)) => detectors,
@@ -180,7 +183,7 @@ impl Scanner<'_> {
         let alone = context.depth == 0 && self.over.is_none() && (context.searched || self.sink.learns());
         // Tags within it are looked at in values only, and an answer may speak of a secret that is in one.
         let about = u16::from(context.cards) | u16::from(context.between) << 1;
-        (Values::takes(value) && alone && self.policy.is_steady() && memchr::memchr(b'<', value).is_none())
+        (Values::takes(value) && alone && self.policy.is_steady() && !signs.has_angle())
             .then(|| detectors.number() << 2 | about)
     }
 
@@ -190,9 +193,14 @@ impl Scanner<'_> {
         if value.len() < 6 {
             return Vec::new();
         }
-        // These two are every third value of an interface: all that could be in them is base64, or what was learnt.
-        if detect::is_common(value) && !context.detectors(self.policy.detectors).has(Detectors::UUID) {
-            let mut patches = self.enclosed(value, context).unwrap_or_default();
+        // These two are every third value of an interface: all that could be in them is what was learnt; and base64 in a UUID.
+        let moment = detect::is_moment(value);
+        if moment || detect::is_uuid(value) && !context.detectors(self.policy.detectors).has(Detectors::UUID)
+        {
+            let mut patches = Vec::new();
+            if !moment {
+                patches = self.enclosed(value, context).unwrap_or_default();
+            }
             if self.is_unsearched(context) {
                 let matches = self.sink.matches(value);
                 merge(&mut patches, self.sink.sweep(self.policy, value, matches, false));
@@ -202,7 +210,7 @@ impl Scanner<'_> {
         let signs = Signs::of(value);
         let possible = signs.possible(value.len(), context.detectors(self.policy.detectors));
         let takes_long = possible != Detectors::NONE || signs.may_hold_url();
-        let Some(sort) = self.sort_of_short(value, context).filter(|_| takes_long) else {
+        let Some(sort) = self.sort_of_short(value, context, signs).filter(|_| takes_long) else {
             return self.signed_value(value, context, signs, possible);
         };
         if self.memo.values.has(sort, value) {
@@ -245,27 +253,34 @@ impl Scanner<'_> {
         }
         if context.depth < self.policy.depth {
             let object = |at: usize| value.get(at + 1) == Some(&b'"');
-            if patches.is_empty() && memchr::memchr_iter(b'{', value).any(object) {
+            if signs.has_brace() && patches.is_empty() && memchr::memchr_iter(b'{', value).any(object) {
                 patches = self.json_within(value, context);
             }
             if patches.is_empty()
-                && memchr::memchr(b'\n', value).is_some()
+                && signs.has_line_break()
                 && let Some(found) = self.table(value, context)
             {
                 patches = found;
             }
             // In a page or an XML body these are leaves already; here they are written in something else.
-            if !context.between && is_markup(value) && self.may_open(context, value.len()) {
+            if signs.has_angle()
+                && !context.between
+                && is_markup(value)
+                && self.may_open(context, value.len())
+            {
                 merge(&mut patches, self.markup(value, context));
             }
         }
-        if matches!(text.first(), Some(b'q' | b'm' | b's' | b'{'))
+        if signs.has_brace()
+            && matches!(text.first(), Some(b'q' | b'm' | b's' | b'{'))
             && is_graphql(text)
             && self.may_open(context, value.len())
         {
             merge(&mut patches, self.code(value, context.inner(None)));
         }
-        if let Some(found) = self.enclosed(value, context) {
+        if (signs.may_be_enclosed() || value.starts_with(DATA))
+            && let Some(found) = self.enclosed(value, context)
+        {
             merge(&mut patches, found);
         }
         if context.depth < self.policy.depth && signs.may_hold_url() {
@@ -300,7 +315,7 @@ impl Scanner<'_> {
             merge(&mut patches, Layer::new(value, &decoded, Encoding::Percent).lift(found));
         }
         // Written for a page or a JSON text, and put into something else as it was.
-        if memchr::memchr2(b'&', b'\\', value).is_some() {
+        if signs.may_be_escaped() {
             merge(&mut patches, self.escaped(value, context));
         }
         patches

@@ -96,6 +96,10 @@ fn reference(raw: &[u8], attribute: bool) -> Option<(usize, Cow<'static, str>)> 
             return Some((len + 2, Cow::Borrowed(common)));
         }
     }
+    // `&` stands between the pairs of every query: what cannot be a name is not asked about.
+    if !semicolon && !begins_with_old(&tail[..len]) {
+        return None;
+    }
     let whole = 1 + len + usize::from(semicolon);
     let decoded = ask(&raw[..whole])?;
     let first = decoded.chars().next()?.len_utf8();
@@ -109,6 +113,26 @@ fn reference(raw: &[u8], attribute: bool) -> Option<(usize, Cow<'static, str>)> 
         return None;
     }
     Some((used, Cow::Owned(decoded[..first].to_owned())))
+}
+
+/// Names of old, which need no semicolon behind them, in the order of their bytes: the 106 of the standard's table.
+const OLD: &[&str] = &[
+    "AElig", "AMP", "Aacute", "Acirc", "Agrave", "Aring", "Atilde", "Auml", "COPY", "Ccedil", "ETH",
+    "Eacute", "Ecirc", "Egrave", "Euml", "GT", "Iacute", "Icirc", "Igrave", "Iuml", "LT", "Ntilde", "Oacute",
+    "Ocirc", "Ograve", "Oslash", "Otilde", "Ouml", "QUOT", "REG", "THORN", "Uacute", "Ucirc", "Ugrave",
+    "Uuml", "Yacute", "aacute", "acirc", "acute", "aelig", "agrave", "amp", "aring", "atilde", "auml",
+    "brvbar", "ccedil", "cedil", "cent", "copy", "curren", "deg", "divide", "eacute", "ecirc", "egrave",
+    "eth", "euml", "frac12", "frac14", "frac34", "gt", "iacute", "icirc", "iexcl", "igrave", "iquest",
+    "iuml", "laquo", "lt", "macr", "micro", "middot", "nbsp", "not", "ntilde", "oacute", "ocirc", "ograve",
+    "ordf", "ordm", "oslash", "otilde", "ouml", "para", "plusmn", "pound", "quot", "raquo", "reg", "sect",
+    "shy", "sup1", "sup2", "sup3", "szlig", "thorn", "times", "uacute", "ucirc", "ugrave", "uml", "uuml",
+    "yacute", "yen", "yuml",
+];
+
+/// Whether a name of old stands at the beginning.
+fn begins_with_old(tail: &[u8]) -> bool {
+    // The shortest have two letters, the longest six.
+    (2..=tail.len().min(6)).any(|len| OLD.binary_search_by(|old| old.as_bytes().cmp(&tail[..len])).is_ok())
 }
 
 /// What `html5gum` makes of `&name;`; `None` when it is no reference.
@@ -206,6 +230,25 @@ mod tests {
         ] {
             let raw = format!("&{name};");
             assert_eq!(Some(text(&raw)), ask(raw.as_bytes()), "{name}");
+        }
+    }
+
+    #[test]
+    fn names_of_old_need_no_semicolon() {
+        assert!(OLD.is_sorted() && OLD.len() == 106);
+        for name in OLD {
+            assert!(
+                ask(format!("&{name}").as_bytes()).is_some_and(|text| text.chars().count() == 1),
+                "{name}"
+            );
+        }
+        // No other of two or three letters is one.
+        let letters = || b'a'..=b'z';
+        for pair in letters().flat_map(|a| letters().map(move |b| [a, b])) {
+            for name in [pair.to_vec(), pair.to_ascii_uppercase(), [&pair[..], b"x"].concat()] {
+                let raw = [b"&", &name[..]].concat();
+                assert_eq!(begins_with_old(&name), ask(&raw).is_some(), "{}", String::from_utf8_lossy(&raw));
+            }
         }
     }
 

@@ -293,6 +293,14 @@ fn read_key<'a>(body: &'a [u8], at: usize, marks: &mut Marks<'a>) -> Result<(&'a
 
 #[inline]
 fn skip_space(body: &[u8], at: usize) -> usize {
+    // Most JSON is written without.
+    match body.get(at) {
+        Some(b) if *b > b' ' => at,
+        _ => skip_spaces(body, at),
+    }
+}
+
+fn skip_spaces(body: &[u8], at: usize) -> usize {
     // A record separator (RFC 7464) counts as space between documents.
     let len = body.get(at..).map_or(0, |rest| {
         rest.iter().take_while(|b| matches!(b, b' ' | b'\t' | b'\r' | b'\n' | 0x1e)).count()
