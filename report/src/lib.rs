@@ -11,6 +11,7 @@
 //! | `figures` | how numbers are written, the same everywhere |
 
 mod chart;
+pub mod compare;
 mod figures;
 pub mod html;
 pub mod table;

@@ -17,11 +17,11 @@ pub struct Style {
 }
 
 impl Style {
-    fn paint(self, code: &str, text: &str) -> String {
+    pub(crate) fn paint(self, code: &str, text: &str) -> String {
         if self.color { format!("\x1b[{code}m{text}\x1b[0m") } else { text.to_owned() }
     }
 
-    fn verdict(self, verdict: Verdict) -> String {
+    pub(crate) fn verdict(self, verdict: Verdict) -> String {
         let (code, text) = match verdict {
             Verdict::Pass => ("1;32", "PASS"),
             Verdict::Fail => ("1;31", "FAIL"),
@@ -60,7 +60,7 @@ fn row(
 }
 
 /// A line under the titles and one at the end; none between rows, of which there may be many.
-const RULED: TableStyle = TableStyle::new()
+pub(crate) const RULED: TableStyle = TableStyle::new()
     .header_separator(LineStyle::none().fill('─').junction('─'))
     .bottom_border(LineStyle::none().fill('─').junction('─'));
 

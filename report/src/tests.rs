@@ -26,6 +26,7 @@ fn document() -> RunDocument {
         scenario: "shop & <b>".into(),
         target: "http://127.0.0.1:1".into(),
         interrupted: false,
+        interleaved: None,
         requests: 1200,
         failures: 3,
         requests_per_s: 119.5,

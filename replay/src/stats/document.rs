@@ -74,6 +74,7 @@ pub(crate) fn document(totals: &Totals, facts: &Facts<'_>) -> RunDocument {
         scenario: facts.plan.scenario.name.clone(),
         target: facts.target.clone(),
         interrupted: facts.interrupted,
+        interleaved: None,
         requests: all.requests,
         failures: all.failures,
         requests_per_s: if seconds > 0.0 { rounded(all.requests as f64 / seconds) } else { 0.0 },

@@ -220,6 +220,15 @@ pub struct Fidelity {
     pub status_parity: f64,
 }
 
+/// One of two targets that were sent to in turn.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Interleaved {
+    /// `a` or `b`: whose turn came first, and whose second.
+    pub side: char,
+    /// Seconds that a turn takes. Sessions go to the target whose turn it is when they begin, and stay there.
+    pub block_s: u32,
+}
+
 /// One second of the run.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct SecondFigures {
@@ -298,6 +307,9 @@ pub struct RunDocument {
     /// Stopped before its end (Ctrl-C).
     #[serde(default)]
     pub interrupted: bool,
+    /// Which side of an interleaved run this is; absent where there was one target.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub interleaved: Option<Interleaved>,
     /// Requests that ended.
     pub requests: u64,
     /// Of those, failed.

@@ -15,7 +15,7 @@ mod tally;
 mod tests;
 
 pub use document::{
-    Arrivals, EndpointFigures, FailureRow, Fidelity, GeneratorFigures, Latency, MismatchSample,
+    Arrivals, EndpointFigures, FailureRow, Fidelity, GeneratorFigures, Interleaved, Latency, MismatchSample,
     ProfileFigures, RunDocument, SCHEMA, SecondFigures, SendLag, TagName, ThresholdResult, TotalFigures,
     Verdict,
 };
