@@ -34,7 +34,7 @@ Exit codes:
     3  an input cannot be read or is not what it claims to be (--recover takes what is whole of a damaged recording),
        or a middleware failed
     4  the target cannot be reached at all
-   10  a gate failed: a threshold
+   10  a gate failed: a threshold, or something became slower than the baseline
    11  the run is invalid: the generator, not the target, was the bottleneck
    12  masking is not proven: the audit found an original value, or a part had to be withheld and --fail-on-quarantine was
        given

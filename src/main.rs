@@ -23,6 +23,7 @@
 
 mod bug;
 mod capture;
+mod compare;
 mod demo;
 mod demo_server;
 mod exit;
@@ -79,6 +80,7 @@ enum Command {
     Profile(profile::Args),
     Replay(replay::Args),
     Report(report::Args),
+    Compare(Box<compare::Args>),
     DemoServer(demo_server::Args),
 }
 
@@ -94,6 +96,7 @@ impl Command {
             Command::Profile(args) => profile::run(args),
             Command::Replay(args) => replay::run(args),
             Command::Report(args) => report::run(args),
+            Command::Compare(args) => compare::run(args),
             Command::DemoServer(args) => demo_server::run(args),
         }
     }

@@ -5,20 +5,16 @@ use std::path::Path;
 
 use mynah_traffic::recording::partial_path;
 
-use crate::exit::{Exit, Failure, fail};
+use crate::exit::{Exit, Exits, Failure, fail};
 use crate::input::Inputs;
+use crate::terminal;
 
 /// Looks at a path before any work is done: its folder must be there, what stands there must be a plain file, and none
 /// of the inputs.
 ///
 /// `ours` says whether what stands there may be replaced: it begins like what will be written.
 pub(crate) fn check(path: &Path, inputs: &Inputs, ours: impl Fn(&[u8]) -> bool) -> Result<(), Failure> {
-    let shown = path.display();
-    let refuse = |why: &str| Err(fail(Exit::Usage, format!("{shown}: {why}")));
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    if !folder.is_dir() {
-        return Err(fail(Exit::Usage, format!("{shown}: there is no folder {}", folder.display())));
-    }
+    let refuse = |why: &str| Err(fail(Exit::Usage, format!("{}: {why}", path.display())));
     if path.as_os_str() == "-" {
         return refuse("a recording cannot be written to standard output; name a file");
     }
@@ -28,15 +24,26 @@ pub(crate) fn check(path: &Path, inputs: &Inputs, ours: impl Fn(&[u8]) -> bool) 
     if is_input(&partial_path(path)) {
         return refuse("would be written where an input stands until it is done; name another output");
     }
+    if is_input(path) {
+        return refuse("is an input, too; name another output");
+    }
+    check_free(path, ours)
+}
+
+/// The same for what has no inputs that it could destroy.
+fn check_free(path: &Path, ours: impl Fn(&[u8]) -> bool) -> Result<(), Failure> {
+    let shown = path.display();
+    let refuse = |why: &str| Err(fail(Exit::Usage, format!("{shown}: {why}")));
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    if !folder.is_dir() {
+        return Err(fail(Exit::Usage, format!("{shown}: there is no folder {}", folder.display())));
+    }
     if path.is_symlink() {
         return refuse("is a symbolic link, which would be replaced; name the file itself");
     }
     let Ok(meta) = std::fs::metadata(path) else { return Ok(()) };
     if !meta.is_file() {
         return refuse("is no plain file; name another output");
-    }
-    if is_input(path) {
-        return refuse("is an input, too; name another output");
     }
     let mut first = Vec::new();
     if let Ok(file) = std::fs::File::open(path) {
@@ -48,6 +55,18 @@ pub(crate) fn check(path: &Path, inputs: &Inputs, ours: impl Fn(&[u8]) -> bool) 
         refuse("holds something else already; name another output or move it away")
     }
 }
+
+/// Writes a report to a file, unless something else stands there: what is ours begins like this one.
+pub(crate) fn write_report(path: &Path, text: &[u8]) -> Result<(), Failure> {
+    let begin = text.get(..text.len().min(BEGIN)).unwrap_or_default();
+    check_free(path, |there| there.starts_with(begin))?;
+    std::fs::write(path, text).map_err(|error| mynah_traffic::Error::io(path, error)).exits(Exit::Usage)?;
+    terminal::say(format!("wrote {}", path.display()));
+    Ok(())
+}
+
+/// Bytes by which a report of one sort is known.
+const BEGIN: usize = 15;
 
 /// Whether two paths lead to the same place, be there something or not.
 pub(crate) fn is_same(one: &Path, other: &Path) -> bool {

@@ -1,27 +1,48 @@
-//! `mynah report`: a run that was measured before, shown again.
+//! `mynah report`: runs that were measured before, shown again.
 
-use std::path::PathBuf;
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
 
-use mynah_report::{html, table};
-use mynah_traffic::run::RunFolder;
+use mynah_report::{csv, history, html, junit, markdown, table};
+use mynah_traffic::run::{RunDocument, RunFolder};
 
-use crate::exit::{Exit, Exits, Outcome};
+use crate::exit::{Exit, Exits, Failure, Outcome, fail};
 use crate::{output, terminal};
 
-/// Show the report of a run again: as a table, or as HTML or JSON.
+/// Show the report of a run again: as a table, HTML, JSON, CSV, JUnit or Markdown. Several runs make a history.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
   mynah report run
-  mynah report run --html run.html
+  mynah report run --html run.html --junit run.xml
+  mynah report run --csv locust            # locust_stats.csv, _stats_history, _failures, _exceptions
+  mynah report run --markdown >> $GITHUB_STEP_SUMMARY
+  mynah report runs/*                      # one below the other, with the trend
   mynah report run --json | jq .total.response_time_ms.p99")]
 pub(crate) struct Args {
-    /// The run's folder.
-    run: PathBuf,
+    /// The run's folder; several are listed, oldest first.
+    #[arg(required = true, value_name = "RUN")]
+    runs: Vec<PathBuf>,
 
     /// Write one self-contained HTML page.
     #[arg(long, value_name = "F")]
     html: Option<PathBuf>,
+
+    /// Write Locust's four CSV files: PREFIX_stats.csv, _stats_history.csv, _failures.csv, _exceptions.csv.
+    #[arg(long, value_name = "PREFIX")]
+    csv: Option<PathBuf>,
+
+    /// Write JUnit XML: each threshold is a test.
+    #[arg(long, value_name = "F")]
+    junit: Option<PathBuf>,
+
+    /// Print Markdown, for a pull request's comment, instead of the table.
+    #[arg(long, conflicts_with = "json")]
+    markdown: bool,
+
+    /// Print GitHub's annotations: a line for each thing that was wrong.
+    #[arg(long, conflicts_with_all = ["json", "markdown"])]
+    github: bool,
 
     /// Print run.json instead of the table.
     #[arg(long)]
@@ -34,18 +55,75 @@ pub(crate) fn style() -> table::Style {
 }
 
 pub(crate) fn run(args: &Args) -> Outcome {
-    let document = RunFolder::open(&args.run).document()?;
+    let [path] = args.runs.as_slice() else { return several(args) };
+    let folder = RunFolder::open(path);
+    let document = folder.document()?;
+    let mut wrote = false;
     if let Some(path) = &args.html {
-        let page = html::render(&document).exits(Exit::Internal)?;
-        std::fs::write(path, page)
-            .map_err(|error| mynah_traffic::Error::io(path, error))
-            .exits(Exit::Usage)?;
-        terminal::say(format!("wrote {}", path.display()));
+        output::write_report(path, html::render(&document).exits(Exit::Internal)?.as_bytes())?;
+        wrote = true;
+    }
+    if let Some(path) = &args.junit {
+        output::write_report(path, junit::run(&document).exits(Exit::Internal)?.as_bytes())?;
+        wrote = true;
+    }
+    if let Some(prefix) = &args.csv {
+        write_csv(prefix, &folder, &document)?;
+        wrote = true;
     }
     if args.json {
         output::print(&(serde_json::to_string_pretty(&document).exits(Exit::Internal)? + "\n"))?;
-    } else if args.html.is_none() {
+    } else if args.markdown {
+        output::print(&markdown::run(&document))?;
+    } else if args.github {
+        output::print(&markdown::annotations(&document.scenario, document.verdict, &document.reasons))?;
+    } else if !wrote {
         output::print(&table::render(&document, style()))?;
     }
     Ok(Exit::Ok)
+}
+
+/// The runs one below the other.
+fn several(args: &Args) -> Outcome {
+    if args.html.is_some() || args.csv.is_some() || args.junit.is_some() || args.markdown || args.github {
+        return Err(fail(
+            Exit::Usage,
+            "of several runs there is a table and --json; name one run for the rest",
+        ));
+    }
+    let runs = args
+        .runs
+        .iter()
+        .map(|path| Ok((path.display().to_string(), RunFolder::open(path).document()?)))
+        .collect::<Result<Vec<_>, Failure>>()?;
+    if args.json {
+        let documents: Vec<&RunDocument> = runs.iter().map(|(_, document)| document).collect();
+        output::print(&(serde_json::to_string_pretty(&documents).exits(Exit::Internal)? + "\n"))?;
+    } else {
+        output::print(&history::render(&runs, style()))?;
+    }
+    Ok(Exit::Ok)
+}
+
+fn write_csv(prefix: &Path, folder: &RunFolder, document: &RunDocument) -> Result<(), Failure> {
+    let named = |suffix: &str| {
+        let mut name = OsString::from(prefix);
+        name.push(suffix);
+        PathBuf::from(name)
+    };
+    let mut files: [(&str, Vec<u8>); 4] = [
+        ("_stats.csv", Vec::new()),
+        ("_stats_history.csv", Vec::new()),
+        ("_failures.csv", Vec::new()),
+        ("_exceptions.csv", Vec::new()),
+    ];
+    let [(_, stats), (_, history), (_, failures), (_, exceptions)] = &mut files;
+    csv::stats(document, stats).exits(Exit::Internal)?;
+    csv::history(document, &folder.intervals()?, history).exits(Exit::Input)?;
+    csv::failures(document, failures).exits(Exit::Internal)?;
+    csv::exceptions(exceptions).exits(Exit::Internal)?;
+    for (suffix, text) in &files {
+        output::write_report(&named(suffix), text)?;
+    }
+    Ok(())
 }

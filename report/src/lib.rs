@@ -1,19 +1,29 @@
-//! What a replay measured, for people: a table for the terminal and one self-contained HTML page.
+//! What a replay measured, for people and for machines; and one side of runs against another.
 //!
-//! In goes a [`RunDocument`](mynah_traffic::run::RunDocument) (what `run.json` holds); out comes text. Nothing here
-//! measures or judges: every figure and the verdict stand in the document, so the same run gives the same report for ever.
+//! In goes a [`RunDocument`](mynah_traffic::run::RunDocument) (what `run.json` holds), and its interval log where seconds count;
+//! out comes text. Nothing here measures: every figure and the verdict stand in the document, so the same run gives the same
+//! report for ever.
 //!
 //! | module | output |
 //! |---|---|
 //! | [`table`] | the terminal's table and what stands around it |
 //! | [`html`] | `report.html`: no network, no script, light and dark, prints well |
-//! | `chart` | the SVG curves in it |
+//! | [`csv`] | Locust's four files |
+//! | [`junit`] | JUnit XML: thresholds and comparisons as tests |
+//! | [`markdown`] | a pull request's comment, GitHub's annotations |
+//! | [`history`] | several runs one below the other |
+//! | [`compare`] | what became slower, and how sure that is |
+//! | `chart` | the SVG curves in the page |
 //! | `figures` | how numbers are written, the same everywhere |
 
 mod chart;
 pub mod compare;
+pub mod csv;
 mod figures;
+pub mod history;
 pub mod html;
+pub mod junit;
+pub mod markdown;
 pub mod table;
 #[cfg(test)]
 mod tests;
@@ -21,7 +31,13 @@ mod tests;
 /// What can go wrong when a report is made.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// The page's template failed: a bug of ours.
+    /// A template failed: a bug of ours.
     #[error("the report's template failed: {0:#}")]
     Template(#[from] minijinja::Error),
+    /// It cannot be written.
+    #[error("the report cannot be written: {0}")]
+    Write(#[source] std::io::Error),
+    /// The run cannot be read.
+    #[error(transparent)]
+    Run(#[from] mynah_traffic::Error),
 }

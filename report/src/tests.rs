@@ -7,7 +7,7 @@ use mynah_traffic::run::{
     record,
 };
 
-use crate::{html, table};
+use crate::{csv, history, html, junit, markdown, table};
 
 fn document() -> RunDocument {
     let mut tally = Tally { requests: 1200, failures: 3, ..Tally::default() };
@@ -140,4 +140,84 @@ fn an_empty_run_has_a_report_too() {
     };
     assert!(html::render(&empty).unwrap().contains("</html>"));
     assert!(table::render(&empty, table::Style::default()).contains("all"));
+}
+
+#[test]
+fn locusts_columns() {
+    let mut out = Vec::new();
+    csv::stats(&document(), &mut out).unwrap();
+    let text = String::from_utf8(out).unwrap();
+    let lines: Vec<&str> = text.lines().collect();
+    assert_eq!(
+        lines[0],
+        "Type,Name,Request Count,Failure Count,Median Response Time,Average Response Time,Min Response Time,Max Response Time,Average Content Size,Requests/s,Failures/s,50%,66%,75%,80%,90%,95%,98%,99%,99.9%,99.99%,100%"
+    );
+    assert!(lines[1].starts_with("GET,/items/{id},1200,3,6,6.006,0.01,12"), "{text}");
+    assert!(lines[2].starts_with(",Aggregated,1200,3,"), "{text}");
+    assert!(lines.iter().all(|line| line.split(',').count() == 22));
+
+    let folder = tempfile::tempdir().unwrap();
+    let folder = mynah_traffic::run::RunFolder::create(folder.path()).unwrap();
+    let mut log = folder.intervals_writer(std::time::SystemTime::UNIX_EPOCH).unwrap();
+    let mut second = mynah_traffic::run::new_histogram();
+    second.record(2_600).unwrap();
+    log.write(3, &BTreeMap::from([("e0.response".to_owned(), second)])).unwrap();
+    log.finish().unwrap();
+    let mut out = Vec::new();
+    csv::history(&document(), &folder.intervals().unwrap(), &mut out).unwrap();
+    let text = String::from_utf8(out).unwrap();
+    let lines: Vec<&str> = text.lines().collect();
+    assert!(
+        lines[0].starts_with("Timestamp,User Count,Type,Name,Requests/s,Failures/s,50%")
+            && lines[0].ends_with("Total Average Content Size")
+    );
+    assert_eq!(lines.len(), 11);
+    assert!(lines[1].starts_with("1795166100,0,,Aggregated,120,0,N/A,N/A,"), "{text}");
+    assert!(lines[4].starts_with("1795166103,0,,Aggregated,120,0,3,3,"), "{text}");
+
+    let mut out = Vec::new();
+    csv::failures(&document(), &mut out).unwrap();
+    assert_eq!(
+        String::from_utf8(out).unwrap(),
+        "Method,Name,Error,Occurrences,First Seen,Last Seen\nGET,/items/{id},timeout,3,1795166100,1795166100\n"
+    );
+}
+
+#[test]
+fn tests_for_ci() {
+    let mut document = document();
+    document.thresholds[0].text = "p99 < 1us: \u{1b}[failed & \"so\"".into();
+    let text = junit::run(&document).unwrap();
+    assert!(text.contains(r#"tests="2" failures="1""#), "{text}");
+    assert!(
+        text.contains(r#"name="p99 &lt; 1us""#) && text.contains("[failed &amp; &quot;so&quot;"),
+        "{text}"
+    );
+    assert!(!text.contains('\u{1b}') && text.contains(r#"timestamp="2026-11-20T09:15:00""#), "{text}");
+    let invalid = RunDocument { verdict: Verdict::Invalid, ..document };
+    assert!(junit::run(&invalid).unwrap().contains(r#"failures="2""#));
+}
+
+#[test]
+fn a_pull_requests_comment() {
+    let mut document = document();
+    document.endpoints[0].name = "/a|`b`".into();
+    document.reasons.push("<img> [x](y)\nz".into());
+    let text = markdown::run(&document);
+    assert!(text.starts_with("### ❌ fail: `shop & <b>` at `http://127.0.0.1:1`"), "{text}");
+    assert!(text.contains(r"| `GET /a\|'b'` |") && text.contains(r"- &lt;img> \[x\](y) z"), "{text}");
+    assert_eq!(
+        markdown::annotations("a: b", Verdict::Fail, &["100% off\nnow".into()]),
+        "::error title=a%3A b::100%25 off%0Anow\n"
+    );
+    assert_eq!(markdown::annotations("x", Verdict::Pass, &[]), "::notice title=x::pass\n");
+}
+
+#[test]
+fn runs_one_below_the_other() {
+    let older = RunDocument { started: "2026-11-19T09:15:00.000Z".into(), ..document() };
+    let mut newer = document();
+    newer.total.response_time_ms.p95 *= 1.5;
+    let text = history::render(&[("new".into(), newer), ("old".into(), older)], table::Style::default());
+    assert!(text.find("old") < text.find("new") && text.contains("+50.0%"), "{text}");
 }

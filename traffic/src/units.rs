@@ -15,7 +15,7 @@ const TIME_UNITS: &[(&str, f64)] = &[
 ];
 
 /// Splits `12.5ms` into `12.5` and `ms`.
-pub(crate) fn split_number(text: &str) -> Option<(f64, &str)> {
+pub fn split_number(text: &str) -> Option<(f64, &str)> {
     let end = text.find(|c: char| !(c.is_ascii_digit() || c == '.')).unwrap_or(text.len());
     let number: f64 = text.get(..end)?.parse().ok()?;
     Some((number, text.get(end..)?.trim()))

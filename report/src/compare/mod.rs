@@ -24,6 +24,7 @@ use serde::{Deserialize, Serialize};
 use estimate::Estimate;
 pub use sample::Sample;
 use sample::Series;
+pub(crate) use text::sentence;
 pub use text::{markdown, render};
 
 /// What counts as a change, and how sure that must be.
@@ -189,7 +190,7 @@ pub fn compare(baseline: &[Sample], candidate: &[Sample], bounds: &Bounds, seed:
     comparison.rows = drafts.into_iter().map(|draft| sides.judged(draft, confidence)).collect();
     for row in &comparison.rows {
         if row.verdict == Change::Slower {
-            comparison.reasons.push(text::sentence(row));
+            comparison.reasons.push(sentence(row));
         }
     }
     if !comparison.reasons.is_empty() {

@@ -10,7 +10,7 @@ pub(super) type Second = Vec<(u64, u64)>;
 
 /// Requests of one endpoint, or of all.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Series {
+pub(super) struct Series {
     /// By second of the run; those without requests are not there.
     pub(super) seconds: BTreeMap<u32, Second>,
     /// Requests that ended.

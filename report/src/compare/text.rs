@@ -3,10 +3,10 @@
 use std::fmt::Write as _;
 
 use comfy_table::{Cell, CellAlignment, ContentArrangement, Table};
-use mynah_traffic::run::Verdict;
 
 use super::{Change, Comparison, Row};
 use crate::figures::{ms, percent, plural};
+use crate::markdown::{code, escape, mark};
 use crate::table::{RULED, Style};
 
 /// What is printed at the end of a comparison.
@@ -90,7 +90,7 @@ const TITLES: [&str; 7] = ["endpoint", "figure", "baseline", "candidate", "chang
 const VERDICT: usize = 6;
 
 /// A line for a slower row.
-pub(super) fn sentence(row: &Row) -> String {
+pub(crate) fn sentence(row: &Row) -> String {
     let cells = cells(row);
     let [endpoint, metric, baseline, candidate, change, interval, _] = &cells;
     let verb = if row.metric == "failure_rate" { "rose" } else { "got slower" };
@@ -156,34 +156,4 @@ fn side(runs: &[String]) -> String {
 fn capital(text: &str) -> String {
     let mut chars = text.chars();
     chars.next().map_or_else(String::new, |first| first.to_uppercase().chain(chars).collect())
-}
-
-/// The verdict as a pull request shows it.
-pub(crate) fn mark(verdict: Verdict) -> &'static str {
-    match verdict {
-        Verdict::Pass => "✅ pass",
-        Verdict::Fail => "❌ fail",
-        Verdict::Invalid => "⚠️ invalid",
-    }
-}
-
-/// As code in a table's cell: names come from traffic.
-pub(crate) fn code(text: &str) -> String {
-    let text: String = text.chars().map(|c| if c == '`' || c.is_control() { '\'' } else { c }).collect();
-    format!("`{}`", text.replace('|', "\\|"))
-}
-
-/// Text that is to be read as it is.
-pub(crate) fn escape(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c {
-            '<' => out.push_str("&lt;"),
-            '&' => out.push_str("&amp;"),
-            '*' | '_' | '`' | '|' | '[' | ']' | '\\' | '#' | '@' => out.extend(['\\', c]),
-            c if c.is_control() => out.push(' '),
-            c => out.push(c),
-        }
-    }
-    out
 }
