@@ -47,7 +47,13 @@ fn document() -> RunDocument {
             value: Some(1.0),
             text: "p99 < 1us: failed".into(),
         }],
-        fidelity: Some(Fidelity { endpoint_mix: 0.0123, status_parity: 0.9975 }),
+        fidelity: Some(Fidelity {
+            behaviour: "markov".into(),
+            endpoint_mix: 0.0123,
+            transitions: Some(0.0254),
+            status_parity: 0.9975,
+            ..Fidelity::default()
+        }),
         arrivals: Arrivals {
             model: "open".into(),
             asked: "10x = 6/s".into(),
