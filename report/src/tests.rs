@@ -102,6 +102,7 @@ fn the_table_says_what_matters() {
         "3 (0.25%)",
         "browse 100%",
         "99.75% of the answers",
+        "endpoint mix 0.012, transitions 0.025",
         "10x = 6/s",
         "1 mismatch\n",
     ] {
@@ -123,6 +124,9 @@ fn the_page_is_whole_and_stands_alone() {
         "<svg",
         "application&#x2f;json",
         "99.75%",
+        "Jensen–Shannon",
+        "0.0254",
+        "Sessions were made so: markov",
         "</html>",
     ] {
         assert!(page.contains(wanted), "{wanted}");
