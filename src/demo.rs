@@ -101,6 +101,7 @@ pub(crate) fn run(args: &Args) -> Outcome {
             threshold[1],
             "-o",
             &run,
+            "--force",
         ],
     )?;
     let counts = shop.counts();

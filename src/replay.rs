@@ -11,8 +11,8 @@ use mynah_replay::{
 use mynah_report::{html, table};
 use mynah_traffic::Nanos;
 use mynah_traffic::recording::Reader;
-use mynah_traffic::run::{HTML, RunFolder, Verdict};
-use mynah_traffic::scenario::{Rate, Scenario, ThinkTime};
+use mynah_traffic::run::{DOCUMENT, HTML, RunFolder, Verdict};
+use mynah_traffic::scenario::{Behaviour, Rate, Scenario, ThinkTime};
 use mynah_traffic::threshold::Threshold;
 use mynah_traffic::units::{format_duration, parse_duration};
 
@@ -62,6 +62,11 @@ pub(crate) struct Args {
     /// What becomes of recorded pauses: recorded, 0, 2s, x0.5.
     #[arg(long, value_name = "T")]
     think_time: Option<ThinkTime>,
+
+    /// How sessions are made: whole ones as recorded, or walks along the recorded steps (markov), by transitions of second
+    /// order where the recording has enough of them. What the scenario says when left out.
+    #[arg(long, value_name = "recorded|markov")]
+    behaviour: Option<Behaviour>,
 
     /// What must hold, or the exit code is 10: 'p99 < 500ms', 'failure_rate < 1%', 'GET /items/{id}: p95 < 200ms'; repeatable.
     #[arg(long = "threshold", value_name = "EXPR")]
@@ -120,6 +125,10 @@ pub(crate) struct Args {
     /// The run's folder; a new one under runs/ when left out.
     #[arg(short, long, value_name = "RUN")]
     output: Option<PathBuf>,
+
+    /// Replace an earlier run in that folder.
+    #[arg(long)]
+    force: bool,
 
     /// Print run.json on standard output instead of the table.
     #[arg(long, conflicts_with = "trace")]
@@ -201,7 +210,8 @@ impl Args {
             target: self.target.clone(),
             map: self.map.clone(),
             load: model,
-            think_time: self.think_time.or(load.think_time).unwrap_or_default(),
+            think_time: self.think_time,
+            behaviour: self.behaviour,
             duration,
             seed: self.seed,
             threads: self.threads,
@@ -239,8 +249,19 @@ fn signer((scheme, file): &(String, PathBuf)) -> Result<Arc<Signer>, Failure> {
 pub(crate) fn run(args: &Args) -> Outcome {
     // A recording is grouped into a scenario that lives as long as the run.
     let folder = tempfile::tempdir().exits(Exit::Usage)?;
-    let scenario = if Reader::recognises(&input::begins(&args.what)?) {
+    let first = input::begins(&args.what)?;
+    let scenario = if Reader::recognises(&first) {
         group(args, folder.path())?
+    } else if let Some(kind) = mynah_capture::recognise(&first).filter(|_| !is_toml(&args.what)) {
+        let path = args.what.display();
+        return Err(fail(
+            Exit::Usage,
+            format!(
+                "{path}: this is a capture ({}); replay takes a scenario or a recording: mynah capture {path} -o \
+                 traffic.mynah, then mynah profile traffic.mynah -o scenario.toml",
+                kind.name()
+            ),
+        ));
     } else {
         args.what.clone()
     };
@@ -266,6 +287,10 @@ pub(crate) fn run(args: &Args) -> Outcome {
     Ok(outcome)
 }
 
+fn is_toml(path: &Path) -> bool {
+    path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("toml"))
+}
+
 fn group(args: &Args, folder: &Path) -> Result<PathBuf, Failure> {
     let inputs = Inputs::recordings(
         std::slice::from_ref(&args.what),
@@ -287,8 +312,24 @@ fn default_folder(prepared: &Prepared) -> PathBuf {
     PathBuf::from("runs").join(format!("{name}-{}", time.trim_end_matches('Z')))
 }
 
+/// A run takes minutes to make: none is written over another, nor into somebody's folder, unless that is said.
+fn refuse_taken(folder: &Path) -> Result<(), Failure> {
+    let taken = std::fs::read_dir(folder).is_ok_and(|mut entries| entries.next().is_some());
+    if !taken {
+        return Ok(());
+    }
+    let holds = if folder.join(DOCUMENT).is_file() { "holds an earlier run" } else { "is not empty" };
+    Err(fail(
+        Exit::Usage,
+        format!("{}: {holds}; name another folder, or add --force to write over it", folder.display()),
+    ))
+}
+
 fn measure(args: &Args, prepared: &Prepared, options: &Options, middleware: Option<&Requests>) -> Outcome {
     let folder = args.output.clone().unwrap_or_else(|| default_folder(prepared));
+    if !args.force {
+        refuse_taken(&folder)?;
+    }
     let folder = RunFolder::create(folder).exits(Exit::Usage)?;
     let stop = Stop::new();
     if let Some(middleware) = middleware {

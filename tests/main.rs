@@ -11,6 +11,7 @@
 mod architecture;
 mod canary;
 mod common;
+mod edits;
 mod exit_codes;
 mod gor;
 mod grouping;

@@ -34,6 +34,7 @@ fn placeholder(injection: &Injection, recorded: &str) -> Option<(String, bool)> 
         Source::Correlation { name, index: 0 } => name.clone(),
         Source::Correlation { name, index } => format!("{name}[{index}]"),
         Source::Identity { column } => format!("identity.{column}"),
+        Source::Vary { name } => format!("vary.{name}"),
     };
     let (before, after) =
         injection.format.as_deref().and_then(|format| format.split_once("{}")).unwrap_or_default();

@@ -23,6 +23,8 @@
 //! | `profiles` | distance between sessions, clustering that finds the number by itself, names |
 //! | `correlate` | values handed out and sent back; log-ins |
 //! | `script` | sessions as steps to play |
+//! | `vary` | fields that must be unique: made anew on replay |
+//! | `fidelity` | the scenario beside the recording it came from |
 //! | `inline` | steps written out in the scenario, where the input is small |
 //! | `explain` | all that was decided, and why, in words |
 
@@ -30,6 +32,7 @@ mod correlate;
 mod endpoints;
 mod error;
 mod explain;
+mod fidelity;
 mod filter;
 mod hash;
 mod inline;
@@ -43,6 +46,7 @@ mod sessions;
 mod testing;
 #[cfg(test)]
 mod tests;
+mod vary;
 
 pub use endpoints::{EndpointCount, endpoints};
 pub use error::Error;

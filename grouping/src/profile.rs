@@ -3,18 +3,20 @@
 use std::path::Path;
 
 use mynah_traffic::scenario::{
-    EndpointEntry, Load, Profile, Rate, Recorded, Scenario, SessionScript, SessionsWriter, Tables,
+    Behaviour, EndpointEntry, Load, Profile, Rate, Recorded, Scenario, SessionScript, SessionsWriter, Tables,
     ThinkSummary, VERSION,
 };
 use mynah_traffic::{Correlation, Nanos};
 
 use crate::endpoints::Table;
 use crate::explain::{Accepted, Explanation, ProfileNote};
+use crate::fidelity::Witness;
 use crate::hash::Set;
 use crate::profiles::{self, Cluster};
 use crate::scan::Scan;
 use crate::script::{self, Plan, Steps};
 use crate::sessions::{self, SessionInfo};
+use crate::vary::Finder;
 use crate::{Error, LeftOut, Open, Options, correlate, inline};
 
 /// A scenario, and why it is as it is.
@@ -74,7 +76,12 @@ pub fn profile(
         .collect();
     explanation.members.sort_unstable();
     let mut profiles = described(&clusters, &names, &sequences, &steps, &table, &mut explanation);
-    write(open, &steps, &table, &plan, origin, &clusters, &mut profiles, options, scenario_path)?;
+    let mut finder = Finder::default();
+    let mut witness = Witness::new(profiles.len(), &correlated.correlations);
+    let watch = (&mut finder, &mut witness);
+    write(open, &steps, &table, &plan, origin, &clusters, &mut profiles, options, scenario_path, watch)?;
+    let fidelity = witness.fidelity(&profiles, &plan.gives(table.endpoints.len()), options.seed);
+    let vary = finder.found(&table);
 
     let duration = last_end(&scan, &steps).since(origin).as_secs_f64();
     let recorded = Recorded {
@@ -90,12 +97,15 @@ pub fn profile(
     let scenario = Scenario {
         version: VERSION,
         name: options.name.clone(),
+        behaviour: Some(Behaviour::Recorded),
         recorded: Some(recorded),
+        fidelity: Some(fidelity),
         load: Load { rate: Some(Rate::Times(1.0)), ..Load::default() },
         thresholds: Vec::new(),
         profiles,
         identities: correlated.identities,
         correlations: correlated.correlations,
+        vary,
         endpoints: by_frequency(&table)
             .into_iter()
             .map(|(number, requests)| EndpointEntry {
@@ -211,6 +221,8 @@ fn described(
             name: name.clone(),
             weight,
             sessions: Some(cluster.sessions.len() as u64),
+            behaviour: None,
+            think_time: None,
             think_s: None,
             sessions_from: None,
             steps: Vec::new(),
@@ -231,6 +243,7 @@ fn write(
     profiles: &mut [Profile],
     options: &Options,
     scenario_path: &Path,
+    (finder, witness): (&mut Finder, &mut Witness<'_>),
 ) -> Result<(), Error> {
     let mut owner: Vec<u32> = vec![0; steps.sessions.len()];
     for (number, cluster) in clusters.iter().enumerate() {
@@ -242,12 +255,13 @@ fn write(
     let mut note = |owner: u32, script: &SessionScript| {
         let pauses = script.steps.iter().skip(1).map(|step| step.think.as_secs_f64() as f32);
         thinks[owner as usize].extend(pauses);
+        witness.note(owner, script);
     };
     let total: usize = steps.sessions.iter().map(Vec::len).sum();
     let small = clusters.iter().all(|cluster| cluster.sessions.len() == 1) && total <= options.inline_steps;
     let mut collected: Vec<(u32, SessionScript)> = Vec::new();
     if small {
-        script::build(open, steps, table, plan, origin, &mut |session, script| {
+        script::build(open, steps, table, plan, origin, finder, &mut |session, script| {
             collected.push((owner[session as usize], script));
             Ok(())
         })?;
@@ -282,7 +296,7 @@ fn write(
             writer.write(*owner, script)?;
         }
     } else {
-        script::build(open, steps, table, plan, origin, &mut |session, script| {
+        script::build(open, steps, table, plan, origin, finder, &mut |session, script| {
             let owner = owner[session as usize];
             note(owner, &script);
             Ok(writer.write(owner, &script)?)

@@ -1,16 +1,17 @@
 //! The last pass: sessions as steps to play, with what each waits for, how long its user thought, and what is injected.
 
 use bytes::Bytes;
-use mynah_message::{Head, Locator, Message, View};
+use mynah_message::{Head, Leaf, Locator, Message, View};
 use mynah_traffic::scenario::Identities;
 use mynah_traffic::scenario::{Expect, Injection, SessionScript, Source, Step};
-use mynah_traffic::{Correlation, Exchange, Nanos};
+use mynah_traffic::{Correlation, Exchange, Nanos, Template};
 
 use crate::correlate::{self, open_view, sites};
 use crate::endpoints::Table;
 use crate::hash::{Map, Set, hash};
 use crate::scan::{Scan, is_taken_away};
 use crate::sessions::SessionInfo;
+use crate::vary::Finder;
 use crate::{Error, Open};
 
 /// Which exchanges are steps of which session.
@@ -68,6 +69,15 @@ pub(crate) struct Plan<'s> {
 }
 
 impl<'s> Plan<'s> {
+    /// By endpoint: the correlations that its responses hand out.
+    pub(crate) fn gives(&self, endpoints: usize) -> Vec<Vec<u32>> {
+        let of = |endpoint: u32| {
+            let places = self.producers.get(&endpoint).into_iter().flatten();
+            places.map(|(correlation, _)| *correlation).collect()
+        };
+        (0..endpoints as u32).map(of).collect()
+    }
+
     pub(crate) fn of(
         correlations: &'s [Correlation],
         identities: Option<&Identities>,
@@ -101,6 +111,18 @@ impl<'s> Plan<'s> {
             }
         }
         plan
+    }
+}
+
+impl Plan<'_> {
+    /// Whether a place is filled in: by a correlation or an identity.
+    fn fills(&self, endpoint: u32, leaf: &Leaf<'_>, template: &Template) -> bool {
+        let personal = self.identities.get(&endpoint);
+        if personal.is_some_and(|places| places.iter().any(|(_, at)| at.covers(&leaf.locator))) {
+            return true;
+        }
+        let Some(format) = leaf.text().map(|text| sites::unwrapped(text).0) else { return false };
+        sites::consumer(leaf, template).is_some_and(|at| self.consumers.contains_key(&(endpoint, at, format)))
     }
 }
 
@@ -140,6 +162,7 @@ pub(crate) fn build(
     table: &Table,
     plan: &Plan<'_>,
     origin: Nanos,
+    finder: &mut Finder,
     sink: &mut dyn FnMut(u32, SessionScript) -> Result<(), Error>,
 ) -> Result<(), Error> {
     let mut under_way: Map<u32, Building> = Map::default();
@@ -151,7 +174,7 @@ pub(crate) fn build(
             let length = steps.sessions[session as usize].len();
             Building { drafts: (0..length).map(|_| None).collect(), missing: length }
         });
-        let draft = draft(table.of(number as u32), &exchange, table, plan)
+        let draft = draft((session, table.of(number as u32)), &exchange, table, plan, finder)
             .ok_or_else(|| Error::Changed(format!("exchange {number} has lost its request")))?;
         building.drafts[position as usize] = Some(draft);
         building.missing -= 1;
@@ -168,7 +191,13 @@ pub(crate) fn build(
     Ok(())
 }
 
-fn draft(endpoint: u32, exchange: &Exchange, table: &Table, plan: &Plan<'_>) -> Option<Draft> {
+fn draft(
+    (session, endpoint): (u32, u32),
+    exchange: &Exchange,
+    table: &Table,
+    plan: &Plan<'_>,
+    finder: &mut Finder,
+) -> Option<Draft> {
     let request = exchange.request.as_ref()?;
     let head = exchange.request_head()?;
     let view = open_view(request)?;
@@ -197,6 +226,10 @@ fn draft(endpoint: u32, exchange: &Exchange, table: &Table, plan: &Plan<'_>) -> 
         },
     };
     note_request(&mut draft, endpoint, &view, table, plan);
+    if let Some(own) = table.endpoints.get(endpoint as usize) {
+        let taken = |leaf: &Leaf<'_>| plan.fills(endpoint, leaf, &own.template);
+        finder.note((session, endpoint, &own.method), start, &view, &taken);
+    }
     if let Some(response) = exchange.response.as_ref() {
         note_response(&mut draft, endpoint, response, plan);
     }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use mynah_traffic::Nanos;
-use mynah_traffic::scenario::{Rate, ThinkTime};
+use mynah_traffic::scenario::{Behaviour, Rate, ThinkTime};
 use mynah_traffic::threshold::Threshold;
 
 use crate::{Middleware, Signer, Target};
@@ -48,8 +48,10 @@ pub struct Options {
     pub map: Vec<(String, Target)>,
     /// How sessions begin.
     pub load: LoadModel,
-    /// What becomes of the recorded pauses.
-    pub think_time: ThinkTime,
+    /// What becomes of the recorded pauses. `None`: what the scenario says.
+    pub think_time: Option<ThinkTime>,
+    /// How sessions are made of the recorded ones. `None`: what the scenario says.
+    pub behaviour: Option<Behaviour>,
     /// For how long sessions are begun. `None`: as long as the recording, at least 10 s.
     pub duration: Option<Nanos>,
     /// The same seed gives the same timetable.
@@ -86,7 +88,8 @@ impl Default for Options {
             target: None,
             map: Vec::new(),
             load: LoadModel::Open { rate: Rate::Times(1.0) },
-            think_time: ThinkTime::Recorded,
+            think_time: None,
+            behaviour: None,
             duration: None,
             seed: 0,
             threads: 0,

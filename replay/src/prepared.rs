@@ -6,12 +6,15 @@ mod bind;
 mod endpoints;
 mod identities;
 mod load;
+mod session;
+mod vary;
+mod walks;
 
 use std::path::Path;
 use std::sync::Arc;
 
 use mynah_message::Locator;
-use mynah_traffic::scenario::{Expect, Scenario};
+use mynah_traffic::scenario::{Behaviour, Expect, Maker, Scenario, ThinkTime};
 use mynah_traffic::{Endpoint, Nanos, Scheme};
 
 use crate::Error;
@@ -20,6 +23,8 @@ use crate::timetable::Share;
 
 pub(crate) use endpoints::EndpointTable;
 pub(crate) use identities::Identities;
+pub(crate) use session::SessionPlan;
+pub(crate) use walks::Walks;
 
 /// Warnings that are kept; a scenario edited wrongly has one for every session.
 const WARNINGS: usize = 100;
@@ -49,16 +54,8 @@ pub(crate) struct StepPlan {
     pub(crate) path: String,
     /// Written by hand: a value that is missing keeps it from being sent, as there is no recorded one.
     pub(crate) inline: bool,
-    /// Steps that wait for this one.
-    pub(crate) next: Vec<u32>,
-}
-
-/// One session, compiled.
-#[derive(Debug)]
-pub(crate) struct SessionPlan {
-    pub(crate) steps: Vec<StepPlan>,
-    /// Steps that wait for none.
-    pub(crate) first: Vec<u32>,
+    /// Bytes of the recorded request's body.
+    pub(crate) body_bytes: u32,
 }
 
 /// One profile with its sessions.
@@ -66,7 +63,24 @@ pub(crate) struct SessionPlan {
 pub(crate) struct ProfilePlan {
     pub(crate) name: String,
     pub(crate) weight: f64,
+    pub(crate) behaviour: Option<Behaviour>,
+    pub(crate) think_time: Option<ThinkTime>,
+    /// Of all sessions, one after the other.
+    pub(crate) steps: Vec<StepPlan>,
+    /// As recorded, or written by hand.
     pub(crate) sessions: Vec<SessionPlan>,
+    /// By session: when it began, nanoseconds from the start of the recording; empty in a hand-written one.
+    pub(crate) starts: Vec<u64>,
+    /// By session and column of the identities: what was recorded. Empty where a file has them.
+    pub(crate) people: Vec<Box<[Option<String>]>>,
+}
+
+/// A value that is made anew.
+#[derive(Debug)]
+pub(crate) struct VaryPlan {
+    pub(crate) maker: Maker,
+    /// Values that a recorded session has of it at most.
+    pub(crate) per_session: u64,
 }
 
 /// What is taken from the responses of one endpoint.
@@ -96,6 +110,8 @@ pub(crate) struct Plan {
     /// By endpoint.
     pub(crate) extracts: Vec<Extracts>,
     pub(crate) identities: Identities,
+    /// Those that are switched on.
+    pub(crate) vary: Vec<VaryPlan>,
     pub(crate) warnings: Vec<String>,
 }
 
@@ -141,16 +157,17 @@ impl Prepared {
 }
 
 impl Plan {
-    /// What the timetable needs to know.
-    pub(crate) fn shares(&self) -> Vec<Share> {
-        let share = |profile: &ProfilePlan| Share {
-            weight: profile.weight,
-            sessions: u32::try_from(profile.sessions.len()).unwrap_or(u32::MAX),
+    /// What the timetable needs to know; `walks`: how many sessions there are of a profile that plays no recorded ones.
+    pub(crate) fn shares(&self, walks: &[Option<usize>]) -> Vec<Share> {
+        let share = |(number, profile): (usize, &ProfilePlan)| {
+            let sessions = walks.get(number).copied().flatten().unwrap_or(profile.sessions.len());
+            Share { weight: profile.weight, sessions: u32::try_from(sessions).unwrap_or(u32::MAX) }
         };
-        self.profiles.iter().map(share).collect()
+        self.profiles.iter().enumerate().map(share).collect()
     }
 
-    pub(crate) fn session(&self, profile: u32, session: u32) -> Option<&SessionPlan> {
-        self.profiles.get(profile as usize)?.sessions.get(session as usize)
+    /// How a profile's sessions are made: a flag over its own word over the scenario's.
+    pub(crate) fn behaviour(&self, profile: &ProfilePlan, flag: Option<Behaviour>) -> Behaviour {
+        flag.or(profile.behaviour).or(self.scenario.behaviour).unwrap_or_default()
     }
 }

@@ -12,7 +12,7 @@ use mynah_traffic::units::{format_duration, format_time};
 
 use crate::engine::{Job, Setup, Shape, thread};
 use crate::options::{LoadModel, Options};
-use crate::prepared::Plan;
+use crate::prepared::{Plan, Walks};
 use crate::stats::{Collector, Facts, Report, document};
 use crate::timetable::{Card, Cards, Share, Timetable};
 use crate::{Error, Prepared, Stop};
@@ -48,6 +48,8 @@ struct Load {
     duration: Nanos,
     kind: Kind,
     shares: Vec<Share>,
+    /// By profile: how many walks are made; `None` where recorded sessions are played.
+    walks: Vec<Option<usize>>,
     seed: u64,
     max_vus: u32,
 }
@@ -80,7 +82,6 @@ impl Load {
         if duration == Nanos(0) {
             return Err(Error::Config("a run of no length sends nothing; give --for 30s, say".to_owned()));
         }
-        let shares = plan.shares();
         let (model, asked, kind) = match options.load {
             LoadModel::Open { rate } => {
                 let per_second = sessions_per_second(plan, rate)?;
@@ -109,13 +110,25 @@ impl Load {
                 ("closed", format!("{users} {noun}"), Kind::Closed { users, spawn_rate })
             }
             LoadModel::Once => {
-                let played = shares.iter().enumerate().filter(|(_, share)| share.sessions > 0);
+                let all = plan.profiles.iter().enumerate();
+                let played = all.filter(|(_, profile)| !profile.sessions.is_empty());
                 let cards: Vec<Card> =
                     played.map(|(profile, _)| Card { profile: profile as u32, session: 0 }).collect();
                 ("open", "one session a profile".to_owned(), Kind::Once(cards))
             }
         };
-        Ok(Load { model, asked, duration, kind, shares, seed: options.seed, max_vus: options.max_vus })
+        let expected = match &kind {
+            Kind::Open(rate) => rate * duration.as_secs_f64() * 1.05 + 20.0,
+            // Nobody knows how fast the target lets them be.
+            Kind::Closed { .. } => 20_000.0,
+            Kind::Once(_) => 1.0,
+        };
+        let weights: f64 = plan.profiles.iter().map(|profile| profile.weight).sum();
+        let expected: Vec<f64> =
+            plan.profiles.iter().map(|profile| (expected * profile.weight / weights).max(1.0)).collect();
+        let walks = Walks::counts(plan, options.behaviour, &expected);
+        let shares = plan.shares(&walks);
+        Ok(Load { model, asked, duration, kind, shares, walks, seed: options.seed, max_vus: options.max_vus })
     }
 
     fn timetable(&self) -> Result<Option<Timetable>, Error> {
@@ -189,12 +202,12 @@ pub fn run(
     let plan = &prepared.plan;
     let load = Load::new(plan, options)?;
     let scheduled = load.timetable()?.map(|timetable| timetable.count() as u64);
-    let setup = Arc::new(Setup::new(plan, options)?);
+    let setup = Arc::new(Setup::new(plan, options, &load.walks)?);
     raise_file_limit();
     let threads = thread_count(options, &load);
     let started = SystemTime::now();
     let writer = folder.intervals_writer(started)?;
-    let mut collector = Collector::new(plan.endpoints.all().len(), threads, writer);
+    let mut collector = Collector::new(setup.clone(), threads, writer);
     let (reports, inbox) = mpsc::channel();
     let barrier = Arc::new(Barrier::new(threads));
     let start = Arc::new(OnceLock::new());
@@ -238,6 +251,7 @@ pub fn run(
     let totals = collector.finish()?;
     let since = started.duration_since(UNIX_EPOCH).unwrap_or_default();
     let facts = Facts {
+        setup: &setup,
         plan,
         started: format_time(since.into()),
         seed: options.seed,

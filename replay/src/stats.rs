@@ -7,4 +7,4 @@ mod recorder;
 
 pub(crate) use collector::{Collector, Totals};
 pub(crate) use document::{Facts, document};
-pub(crate) use recorder::{Mismatch, Recorder, Report, Sample};
+pub(crate) use recorder::{Conducted, Mismatch, Recorder, Report, Sample};

@@ -67,8 +67,11 @@ enum Field {
 pub(crate) enum NeedSource {
     /// A correlation; `None` when it is switched off or not in the scenario.
     Correlation { number: Option<u32>, index: u32 },
-    /// A column of the identities; `None` when there is no such column or no file.
-    Identity { column: Option<usize> },
+    /// A column of the identities; `None` when there is no such column or no file. `recorded`: its number among the
+    /// recorded people's.
+    Identity { column: Option<usize>, recorded: Option<usize> },
+    /// A value made anew; `None` when it is switched off. `back`: the session has had it, and so many newer ones.
+    Vary { number: Option<u32>, back: Option<u32> },
 }
 
 /// One value that a request wants.

@@ -9,7 +9,7 @@ use mynah_traffic::scenario::ThinkTime;
 use crate::engine::{Context, Done, Outcome, Setup, User, perform};
 use crate::options::Options;
 use crate::pace::Clock;
-use crate::prepared::{ProfilePlan, StepPlan};
+use crate::prepared::{ProfilePlan, StepPlan, Walks};
 use crate::stats::Recorder;
 use crate::{Error, Prepared};
 
@@ -83,9 +83,11 @@ pub fn trace(
     options: &Options,
     out: &mut dyn FnMut(TraceStep),
 ) -> Result<TraceSummary, Error> {
-    let mut setup = Setup::new(&prepared.plan, options)?;
-    if !matches!(options.think_time, ThinkTime::Fixed(_)) {
-        setup.think_time = ThinkTime::Fixed(mynah_traffic::Nanos(0));
+    let one = vec![1.0; prepared.plan.profiles.len()];
+    let walks = Walks::counts(&prepared.plan, options.behaviour, &one);
+    let mut setup = Setup::new(&prepared.plan, options, &walks)?;
+    if !matches!(options.think_time, Some(ThinkTime::Fixed(_))) {
+        setup.think_times.fill(ThinkTime::Fixed(mynah_traffic::Nanos(0)));
     }
     // Counted like a run's, for nobody.
     let (reports, _inbox) = mpsc::channel();
@@ -98,11 +100,13 @@ pub fn trace(
         .map_err(|error| Error::Engine(format!("no runtime: {error}")))?;
     let mut summary = TraceSummary::default();
     for (number, profile) in prepared.plan.profiles.iter().enumerate() {
-        let Some(session) = profile.sessions.first() else { continue };
+        let Some(part) = context.setup.part(number as u32, 0) else { continue };
         summary.sessions += 1;
-        let user = User::new(number as u64);
-        for (number, step) in session.steps.iter().enumerate() {
-            let think = context.setup.think_time.apply(step.think);
+        let user = User::new(number as u64, number as u64);
+        user.is(number as u32, part.session.person);
+        let steps = part.session.steps().filter_map(|step| profile.steps.get(step as usize));
+        for (number, step) in steps.enumerate() {
+            let think = part.think_time.apply(step.think);
             let done = runtime.block_on(async {
                 if think.0 > 0 {
                     tokio::time::sleep(think.as_duration()).await;
@@ -113,7 +117,7 @@ pub fn trace(
                 }
             });
             let Some(done) = done else { continue };
-            let told = tell(&context, profile, (number + 1, session.steps.len()), step, &done);
+            let told = tell(&context, profile, (number + 1, part.session.len()), step, &done);
             summary.steps += 1;
             summary.ok += usize::from(told.ok);
             out(told);

@@ -6,7 +6,7 @@ use minijinja::{Environment, Value, context};
 use mynah_traffic::run::{RunDocument, SecondFigures};
 
 use crate::chart::{Series, draw};
-use crate::{Error, figures};
+use crate::{Error, fidelity, figures};
 
 /// The page for a run.
 ///
@@ -51,10 +51,12 @@ pub fn render(document: &RunDocument) -> Result<String, Error> {
     let sessions: u64 = document.profiles.iter().map(|profile| profile.sessions).sum();
     let statuses: BTreeMap<String, u64> =
         document.total.status.iter().map(|(status, count)| (status.to_string(), *count)).collect();
+    let distances = document.fidelity.as_ref().map(fidelity::lines).unwrap_or_default();
     let page = environment.get_template("report.html")?.render(context! {
         run => Value::from(minijinja::value::Serde(document)),
         sessions,
         statuses,
+        distances => Value::from(minijinja::value::Serde(&distances)),
         throughput => Value::from_safe_string(throughput),
         latencies => Value::from_safe_string(latencies),
     })?;

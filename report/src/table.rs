@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use comfy_table::{Cell, CellAlignment, ContentArrangement, LineStyle, Table, TableStyle};
 use mynah_traffic::run::{EndpointFigures, Latency, RunDocument, Verdict};
 
+use crate::fidelity;
 use crate::figures::{count, ms, percent, plural, rate, share};
 
 /// How the terminal wants it.
@@ -146,10 +147,18 @@ fn around(document: &RunDocument, style: Style) -> String {
     if let Some(fidelity) = &document.fidelity {
         let _ = writeln!(
             out,
-            "fidelity    {} of the answers have the recorded status class; the endpoint mix is {:.3} from the recorded one (0 same, 1 disjoint); {}",
+            "fidelity    {} of the answers have the recorded status class; {}",
             percent(fidelity.status_parity),
-            fidelity.endpoint_mix,
             plural(document.total.mismatches, "mismatch").replace("mismatchs", "mismatches"),
+        );
+        let far: Vec<String> = fidelity::lines(fidelity)
+            .iter()
+            .map(|line| format!("{} {:.3}", line.name, line.distance))
+            .collect();
+        let _ = writeln!(
+            out,
+            "            sent against recorded, 0 the same, 1 nothing in common: {}",
+            far.join(", ")
         );
     }
     let generator = &document.generator;

@@ -48,7 +48,13 @@ fn document() -> RunDocument {
             value: Some(1.0),
             text: "p99 < 1us: failed".into(),
         }],
-        fidelity: Some(Fidelity { endpoint_mix: 0.0123, status_parity: 0.9975 }),
+        fidelity: Some(Fidelity {
+            behaviour: "markov".into(),
+            endpoint_mix: 0.0123,
+            transitions: Some(0.0254),
+            status_parity: 0.9975,
+            ..Fidelity::default()
+        }),
         arrivals: Arrivals {
             model: "open".into(),
             asked: "10x = 6/s".into(),
@@ -97,6 +103,7 @@ fn the_table_says_what_matters() {
         "3 (0.25%)",
         "browse 100%",
         "99.75% of the answers",
+        "endpoint mix 0.012, transitions 0.025",
         "10x = 6/s",
         "1 mismatch\n",
     ] {
@@ -118,6 +125,9 @@ fn the_page_is_whole_and_stands_alone() {
         "<svg",
         "application&#x2f;json",
         "99.75%",
+        "Jensen–Shannon",
+        "0.0254",
+        "Sessions were made so: markov",
         "</html>",
     ] {
         assert!(page.contains(wanted), "{wanted}");

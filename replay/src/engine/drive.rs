@@ -13,7 +13,7 @@ use tokio::time::timeout;
 use super::session::play;
 use super::{Context, Setup, User};
 use crate::pace::Clock;
-use crate::stats::{Recorder, Report};
+use crate::stats::{Conducted, Recorder, Report};
 use crate::timetable::{Arrival, Card, Cards, Timetable};
 use crate::{Error, Stop};
 
@@ -143,7 +143,7 @@ async fn open(context: &Rc<Context>, arrivals: impl Iterator<Item = Arrival>, ma
         let context = context.clone();
         spawn_local(async move {
             let _active = active;
-            let user = User::new(arrival.identity);
+            let user = User::new(arrival.identity, arrival.number);
             count_identity(&context, arrival.number);
             session(&context, &user, arrival.card, arrival.at.0).await;
         });
@@ -174,14 +174,14 @@ fn closed(
 async fn user(context: Rc<Context>, dealt: Rc<RefCell<Dealt>>, number: u32, users: u32, at: Nanos) {
     context.pacer.until(at.0).await;
     let _active = context.enter();
-    let mut user = User::new(u64::from(number));
+    let mut user = User::new(u64::from(number), u64::from(number));
     let mut start = at.0;
     let mut card = number as usize;
     count_identity(&context, u64::from(number));
     while !context.is_halted() {
         let Some(next) = dealt.borrow_mut().card(card) else { return };
+        user.renew(card as u64);
         card += users as usize;
-        user.renew();
         let answered = session(&context, &user, next, start).await;
         start = context.clock.now();
         if answered {
@@ -196,12 +196,14 @@ async fn user(context: Rc<Context>, dealt: Rc<RefCell<Dealt>>, number: u32, user
 
 /// Plays one session and counts it; whether any answer came.
 async fn session(context: &Context, user: &User, card: Card, start: u64) -> bool {
-    let Some(plan) = context.setup.plan.session(card.profile, card.session) else { return false };
+    let Some(part) = context.setup.part(card.profile, card.session) else { return false };
     if context.is_halted() {
         return false;
     }
     context.recorder.borrow_mut().session(card.profile).0 += 1;
-    let played = play(context, user, plan, start).await;
+    user.is(card.profile, part.session.person);
+    let played = play(context, user, part, start).await;
+    context.recorder.borrow_mut().played(Conducted { card, ended: played.ended as u32, start });
     if played.completed {
         context.recorder.borrow_mut().session(card.profile).1 += 1;
     }

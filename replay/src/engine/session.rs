@@ -2,14 +2,25 @@
 
 use futures_util::StreamExt as _;
 use futures_util::stream::FuturesUnordered;
+use mynah_traffic::scenario::ThinkTime;
 
 use super::step::{Outcome, perform};
 use super::{Context, User};
-use crate::prepared::SessionPlan;
+use crate::prepared::{ProfilePlan, SessionPlan};
+
+/// What is played: a session of a profile, with the pauses it makes.
+#[derive(Clone, Copy)]
+pub(crate) struct Part<'a> {
+    pub(crate) profile: &'a ProfilePlan,
+    pub(crate) session: &'a SessionPlan,
+    pub(crate) think_time: ThinkTime,
+}
 
 /// How a session went.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Played {
+    /// Steps that ended.
+    pub(crate) ended: usize,
     /// Every step was played.
     pub(crate) completed: bool,
     /// Any answer came.
@@ -17,18 +28,17 @@ pub(crate) struct Played {
 }
 
 /// Plays a session that was to begin at `start`. Steps that wait for the same one go out together, as a browser sends them.
-pub(crate) async fn play(context: &Context, user: &User, session: &SessionPlan, start: u64) -> Played {
+pub(crate) async fn play(context: &Context, user: &User, part: Part<'_>, start: u64) -> Played {
     let mut played = Played::default();
-    let mut ended = 0;
-    let mut next: Vec<(u32, u64)> = session.first.iter().map(|&step| (step, start)).collect();
+    let mut next: Vec<(u32, u64)> = part.session.first().iter().map(|&step| (step, start)).collect();
     let mut running = FuturesUnordered::new();
     loop {
         // The plain case is a chain, and needs no set of futures.
         let result = match (next.pop(), running.is_empty()) {
-            (Some((step, from)), true) if next.is_empty() => one(context, user, session, step, from).await,
+            (Some((step, from)), true) if next.is_empty() => one(context, user, part, step, from).await,
             (first, _) => {
                 for (step, from) in next.drain(..).chain(first) {
-                    running.push(one(context, user, session, step, from));
+                    running.push(one(context, user, part, step, from));
                 }
                 match running.next().await {
                     Some(result) => result,
@@ -37,13 +47,11 @@ pub(crate) async fn play(context: &Context, user: &User, session: &SessionPlan, 
             }
         };
         let Some((step, end, answered)) = result else { continue };
-        ended += 1;
+        played.ended += 1;
         played.answered |= answered;
-        if let Some(plan) = session.steps.get(step as usize) {
-            next.extend(plan.next.iter().map(|&waiting| (waiting, end)));
-        }
+        next.extend(part.session.after(step).iter().map(|&waiting| (waiting, end)));
     }
-    played.completed = ended == session.steps.len();
+    played.completed = played.ended == part.session.len();
     played
 }
 
@@ -51,12 +59,12 @@ pub(crate) async fn play(context: &Context, user: &User, session: &SessionPlan, 
 async fn one(
     context: &Context,
     user: &User,
-    session: &SessionPlan,
+    part: Part<'_>,
     number: u32,
     from: u64,
 ) -> Option<(u32, u64, bool)> {
-    let step = session.steps.get(number as usize)?;
-    let think = context.setup.think_time.apply(step.think).0;
+    let step = part.profile.steps.get(part.session.step(number)? as usize)?;
+    let think = part.think_time.apply(step.think).0;
     let intended = from.saturating_add(think);
     context.pacer.until(intended).await;
     let done = perform(context, user, step, intended).await?;

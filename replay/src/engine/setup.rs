@@ -5,13 +5,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::header::{CONTENT_LENGTH, HeaderName, HeaderValue, TRANSFER_ENCODING};
-use mynah_traffic::scenario::ThinkTime;
+use mynah_traffic::scenario::{Behaviour, ThinkTime};
 use mynah_traffic::{Nanos, Scheme};
 
+use super::session::Part;
 use crate::middleware::Hook;
 use crate::net::{Place, client_config};
 use crate::options::{HostHeader, Options};
-use crate::prepared::{Origin, Plan};
+use crate::prepared::{Origin, Plan, Walks};
 use crate::target::host_of;
 use crate::template::Bound;
 use crate::{Error, Signer, Target};
@@ -27,15 +28,21 @@ pub(crate) struct Setup {
     pub(crate) bound: Vec<Bound>,
     /// By recorded origin: the recorded host without its port.
     pub(crate) hosts: Vec<String>,
-    pub(crate) think_time: ThinkTime,
+    /// By profile.
+    pub(crate) think_times: Vec<ThinkTime>,
+    /// Sessions of profiles that play no recorded ones.
+    walks: Walks,
+    pub(crate) seed: u64,
+    /// How many more values made anew a session may need than any recorded one did.
+    pub(crate) vary_room: u64,
     pub(crate) request_timeout: Duration,
     pub(crate) middleware: Option<Hook>,
     pub(crate) signers: Vec<Arc<Signer>>,
 }
 
 impl Setup {
-    /// Finds the targets, checks that they may be used, and that each can be reached.
-    pub(crate) fn new(plan: &Arc<Plan>, options: &Options) -> Result<Setup, Error> {
+    /// `walks`: how many sessions to make of each profile. Finds the targets, checks that they may be used, and that each can be reached.
+    pub(crate) fn new(plan: &Arc<Plan>, options: &Options, walks: &[Option<usize>]) -> Result<Setup, Error> {
         let targets: Vec<&Target> =
             plan.origins.iter().map(|origin| target_of(origin, options)).collect::<Result<_, _>>()?;
         for target in &targets {
@@ -61,13 +68,21 @@ impl Setup {
             place_of.extend(known.get(&origin));
         }
         probe(&mut places)?;
+        let walks = Walks::make(plan, walks, options.seed);
+        let own = |profile: &crate::prepared::ProfilePlan| {
+            options.think_time.or(profile.think_time).or(plan.scenario.load.think_time).unwrap_or_default()
+        };
         Ok(Setup {
             bound: bind(plan, &targets, options)?,
             hosts: plan.origins.iter().map(|origin| host_of(&origin.host)).collect(),
             plan: plan.clone(),
             places,
             place_of,
-            think_time: options.think_time,
+            think_times: plan.profiles.iter().map(own).collect(),
+            // A walk may go past more places that want a new value than any one session had.
+            vary_room: if walks.any() { 8 } else { 1 },
+            walks,
+            seed: options.seed,
             request_timeout: options.request_timeout,
             middleware: options.middleware.clone().map(Hook::new),
             signers: options.signers.clone(),
@@ -76,8 +91,37 @@ impl Setup {
 
     /// The longest pause that a step makes.
     pub(crate) fn longest_think(&self) -> Nanos {
-        let steps = self.plan.profiles.iter().flat_map(|profile| &profile.sessions).flat_map(|s| &s.steps);
-        steps.map(|step| self.think_time.apply(step.think)).max().unwrap_or_default()
+        let profiles = self.plan.profiles.iter().zip(&self.think_times);
+        let longest = profiles.filter_map(|(profile, think_time)| {
+            profile.steps.iter().map(|step| think_time.apply(step.think)).max()
+        });
+        longest.max().unwrap_or_default()
+    }
+
+    /// The sessions that are played of a profile.
+    pub(crate) fn sessions(&self, profile: u32) -> &[crate::prepared::SessionPlan] {
+        let recorded = || Some(self.plan.profiles.get(profile as usize)?.sessions.as_slice());
+        self.walks.of(profile).or_else(recorded).unwrap_or(&[])
+    }
+
+    /// What a card stands for.
+    pub(crate) fn part(&self, profile: u32, session: u32) -> Option<Part<'_>> {
+        Some(Part {
+            session: self.sessions(profile).get(session as usize)?,
+            profile: self.plan.profiles.get(profile as usize)?,
+            think_time: self.think_times.get(profile as usize).copied().unwrap_or_default(),
+        })
+    }
+
+    /// `recorded`, `markov`, or both.
+    pub(crate) fn behaviour(&self) -> String {
+        let all = 0..self.plan.profiles.len() as u32;
+        let walks = all.filter(|&profile| self.walks.of(profile).is_some()).count();
+        match walks {
+            0 => Behaviour::Recorded.to_string(),
+            n if n == self.plan.profiles.len() => Behaviour::Markov.to_string(),
+            n => format!("markov in {n} of {} profiles", self.plan.profiles.len()),
+        }
     }
 }
 

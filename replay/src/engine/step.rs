@@ -115,7 +115,7 @@ pub(crate) async fn perform(context: &Context, user: &User, step: &StepPlan, int
 /// Finds the values. Fails where a hand-written step has none to send.
 fn fill_in(context: &Context, user: &User, template: &Template, done: &mut Done) -> Result<(), String> {
     for need in &template.needs {
-        let value = match user.find(need, &context.setup.plan.identities) {
+        let value = match user.find(need, &context.setup) {
             Found::Value(value) => Some(value),
             Found::Missing | Found::Recorded if need.required => {
                 return Err(format!("no value for {}", need.name));

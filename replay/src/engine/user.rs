@@ -1,13 +1,17 @@
 //! One simulated client: its connections, cookies, correlated values and identity.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::rc::Rc;
+use std::time::SystemTime;
 
 use tokio::sync::Mutex;
 
 use crate::cookies::Jar;
 use crate::net::Connection;
-use crate::prepared::Identities;
+use mynah_traffic::Nanos;
+use mynah_traffic::scenario::Draw;
+
+use super::Setup;
 use crate::template::{Need, NeedSource};
 
 /// A place for one connection, used by one request at a time.
@@ -24,6 +28,12 @@ type SlotKey = (u32, usize);
 /// A virtual user.
 pub(crate) struct User {
     pub(crate) identity: u64,
+    /// Number of its session in the run, whichever thread plays it.
+    number: u64,
+    /// Profile and session whose log-in the session has.
+    person: Cell<Option<(u32, u32)>>,
+    /// By value made anew: how many the session has had.
+    made: RefCell<Vec<u64>>,
     pub(crate) jar: RefCell<Jar>,
     /// By correlation: the latest values handed out.
     values: RefCell<Vec<Vec<String>>>,
@@ -42,12 +52,28 @@ pub(crate) enum Found {
 }
 
 impl User {
-    pub(crate) fn new(identity: u64) -> User {
-        User { identity, jar: RefCell::default(), values: RefCell::default(), slots: RefCell::default() }
+    /// `number`: of its first session.
+    pub(crate) fn new(identity: u64, number: u64) -> User {
+        User {
+            identity,
+            number,
+            person: Cell::default(),
+            made: RefCell::default(),
+            jar: RefCell::default(),
+            values: RefCell::default(),
+            slots: RefCell::default(),
+        }
+    }
+
+    /// The session has the log-in of this profile's recorded session.
+    pub(crate) fn is(&self, profile: u32, session: Option<u32>) {
+        self.person.set(session.map(|session| (profile, session)));
     }
 
     /// Begins another session: cookies and values are gone, connections stay.
-    pub(crate) fn renew(&mut self) {
+    pub(crate) fn renew(&mut self, number: u64) {
+        self.number = number;
+        self.made.get_mut().clear();
         *self.jar.get_mut() = Jar::default();
         self.values.get_mut().clear();
     }
@@ -74,14 +100,24 @@ impl User {
     }
 
     /// The value that a request needs.
-    pub(crate) fn find(&self, need: &Need, identities: &Identities) -> Found {
+    pub(crate) fn find(&self, need: &Need, setup: &Setup) -> Found {
         let dress = |value: &str| match &need.around {
             Some((before, after)) => Found::Value(format!("{before}{value}{after}")),
             None => Found::Value(value.to_owned()),
         };
         match need.source {
-            NeedSource::Correlation { number: None, .. } | NeedSource::Identity { column: None } => {
+            NeedSource::Correlation { number: None, .. } | NeedSource::Vary { number: None, .. } => {
                 Found::Recorded
+            }
+            NeedSource::Identity { column: None, recorded } => {
+                let person = self.person.get().zip(recorded).and_then(|((profile, session), column)| {
+                    let profile = setup.plan.profiles.get(profile as usize)?;
+                    profile.people.get(session as usize)?.get(column)?.as_deref()
+                });
+                person.map_or(Found::Recorded, dress)
+            }
+            NeedSource::Vary { number: Some(number), back } => {
+                self.make(number, back, setup).map_or(Found::Recorded, |value| dress(&value))
             }
             NeedSource::Correlation { number: Some(number), index } => {
                 let values = self.values.borrow();
@@ -93,9 +129,35 @@ impl User {
                     None => Found::Missing,
                 }
             }
-            NeedSource::Identity { column: Some(column) } => {
-                identities.value(self.identity, column).map_or(Found::Missing, dress)
+            NeedSource::Identity { column: Some(column), .. } => {
+                setup.plan.identities.value(self.identity, column).map_or(Found::Missing, dress)
             }
         }
+    }
+
+    /// A value made anew, or one that the session has had.
+    fn make(&self, number: u32, back: Option<u32>, setup: &Setup) -> Option<String> {
+        let plan = setup.plan.vary.get(number as usize)?;
+        let mut made = self.made.borrow_mut();
+        if made.len() <= number as usize {
+            made.resize(number as usize + 1, 0);
+        }
+        let count = made.get_mut(number as usize)?;
+        let index = match back.and_then(|back| count.checked_sub(1 + u64::from(back))) {
+            Some(index) => index,
+            None => {
+                *count += 1;
+                *count - 1
+            }
+        };
+        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        Some(plan.maker.make(&Draw {
+            seed: setup.seed,
+            maker: u64::from(number),
+            session: self.number,
+            index,
+            per_session: plan.per_session * setup.vary_room,
+            now: Nanos::from(now),
+        }))
     }
 }

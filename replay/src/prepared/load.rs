@@ -4,16 +4,18 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use mynah_message::{Head, Target};
+use mynah_message::{Head, Limits, Target, View};
 use mynah_traffic::scenario::{InlineStep, Profile, Scenario, SessionScript, SessionsReader, Source, Step};
 use mynah_traffic::{Correlation, Endpoint};
 
 use super::bind::Bindings;
+use super::vary::Varied;
 use super::{
-    EndpointTable, Extracts, Identities, Origin, Plan, Prepared, ProfilePlan, SessionPlan, StepPlan, WARNINGS,
+    EndpointTable, Extracts, Identities, Origin, Plan, Prepared, ProfilePlan, SessionPlan, StepPlan,
+    VaryPlan, WARNINGS,
 };
 use crate::Error;
-use crate::template::{Names, compile, reads_body};
+use crate::template::{Names, NeedSource, compile, reads_body};
 
 struct Loader<'a> {
     place: &'a Path,
@@ -21,7 +23,11 @@ struct Loader<'a> {
     origins: Vec<Origin>,
     correlations: Vec<String>,
     columns: Vec<String>,
+    /// The identities' columns in the scenario, where there is no file.
+    recorded_columns: Vec<String>,
     bindings: Bindings,
+    varied: Varied,
+    vary: Vec<String>,
     warnings: Vec<String>,
 }
 
@@ -35,14 +41,31 @@ pub(super) fn load(scenario: Scenario, folder: &Path, place: &Path) -> Result<Pr
         origins: Vec::new(),
         correlations: enabled.iter().map(|correlation| correlation.name.clone()).collect(),
         columns: identities.columns.clone(),
+        recorded_columns: match &scenario.identities {
+            Some(own) if own.file.is_none() => own.columns.iter().map(|column| column.name.clone()).collect(),
+            _ => Vec::new(),
+        },
         bindings: Bindings::of(&scenario),
+        vary: Vec::new(),
+        varied: Varied::of(&scenario),
         warnings: Vec::new(),
     };
+    loader.vary = loader.varied.names().collect();
     let mut files: BTreeMap<PathBuf, SessionsReader> = BTreeMap::new();
     let mut profiles = Vec::new();
     for profile in &scenario.profiles {
-        let sessions = match &profile.sessions_from {
-            None => vec![loader.inline(profile)?],
+        let mut plan = ProfilePlan {
+            name: profile.name.clone(),
+            weight: profile.weight,
+            behaviour: profile.behaviour,
+            think_time: profile.think_time,
+            steps: Vec::new(),
+            sessions: Vec::new(),
+            starts: Vec::new(),
+            people: Vec::new(),
+        };
+        match &profile.sessions_from {
+            None => loader.inline(profile, &mut plan)?,
             Some(from) => {
                 let (file, cluster) = from.rsplit_once('#').ok_or_else(|| {
                     wrong(format!(
@@ -56,14 +79,18 @@ pub(super) fn load(scenario: Scenario, folder: &Path, place: &Path) -> Result<Pr
                     files.insert(path.clone(), SessionsReader::open(&path)?);
                 }
                 let Some(reader) = files.get_mut(&path) else { continue };
-                loader.recorded(profile, reader, cluster)?
+                loader.recorded(profile, reader, cluster, &mut plan)?;
             }
-        };
-        profiles.push(ProfilePlan { name: profile.name.clone(), weight: profile.weight, sessions });
+        }
+        profiles.push(plan);
     }
     let extracts = loader.extracts(&enabled);
+    let makers = scenario.vary.iter().filter(|vary| vary.enabled);
+    let vary = makers.zip(loader.varied.most());
+    let vary = vary.map(|(vary, &most)| VaryPlan { maker: vary.make.clone(), per_session: most }).collect();
     let Loader { endpoints, origins, correlations, warnings, .. } = loader;
-    let plan = Plan { scenario, endpoints, origins, profiles, correlations, extracts, identities, warnings };
+    let plan =
+        Plan { scenario, endpoints, origins, profiles, correlations, extracts, identities, vary, warnings };
     Ok(Prepared { plan: Arc::new(plan) })
 }
 
@@ -99,17 +126,21 @@ impl Loader<'_> {
         (self.origins.len() - 1) as u32
     }
 
-    fn inline(&mut self, profile: &Profile) -> Result<SessionPlan, Error> {
-        let mut steps = Vec::with_capacity(profile.steps.len());
+    fn inline(&mut self, profile: &Profile, plan: &mut ProfilePlan) -> Result<(), Error> {
+        let mut seen = self.varied.fresh();
+        let mut order = Vec::with_capacity(profile.steps.len());
         for (number, inline) in profile.steps.iter().enumerate() {
             let previous = number.checked_sub(1).map(|number| number as u32);
             let (mut step, named) = self.inline_step(inline, previous)?;
             if !named {
                 step.host = String::new();
             }
-            steps.push(self.step(&profile.name, &step, true));
+            let again = self.varied.written(&step, &mut seen);
+            order.push((plan.steps.len() as u32, step.waits_for));
+            plan.steps.push(self.step(&profile.name, &step, &again, true));
         }
-        Ok(link(steps))
+        plan.sessions.push(SessionPlan::of(&order));
+        Ok(())
     }
 
     fn inline_step(&mut self, inline: &InlineStep, previous: Option<u32>) -> Result<(Step, bool), Error> {
@@ -124,7 +155,8 @@ impl Loader<'_> {
         profile: &Profile,
         reader: &mut SessionsReader,
         cluster: &str,
-    ) -> Result<Vec<SessionPlan>, Error> {
+        plan: &mut ProfilePlan,
+    ) -> Result<(), Error> {
         let by_profile = reader.by_profile();
         let Some(positions) = by_profile.get(cluster).cloned() else {
             let known: Vec<&str> = by_profile.keys().copied().take(20).collect();
@@ -137,40 +169,82 @@ impl Loader<'_> {
         };
         let table = reader.tables().endpoints.clone();
         let numbers: Vec<u32> = table.iter().map(|endpoint| self.endpoints.number(endpoint)).collect();
-        let mut sessions = Vec::with_capacity(positions.len());
         for position in positions {
             let script = reader.read(position)?;
-            sessions.push(self.session(&profile.name, script, &table, &numbers));
+            self.session(plan, script, &table, &numbers);
         }
-        Ok(sessions)
+        Ok(())
     }
 
     fn session(
         &mut self,
-        profile: &str,
+        profile: &mut ProfilePlan,
         script: SessionScript,
         table: &[Endpoint],
         numbers: &[u32],
-    ) -> SessionPlan {
-        let mut steps = Vec::with_capacity(script.steps.len());
+    ) {
+        let mut seen = self.varied.fresh();
+        let mut person: Box<[Option<String>]> = vec![None; self.recorded_columns.len()].into();
+        let mut order = Vec::with_capacity(script.steps.len());
         for mut step in script.steps {
+            let mut again = Vec::new();
             if let Some(endpoint) = table.get(step.endpoint as usize) {
                 let found = step.injections.iter().filter_map(|one| self.bindings.bind(one, endpoint));
                 step.injections = found.collect();
+                self.note_person(&step, &mut person);
+                again = self.varied.bind(&mut step, endpoint, &mut seen);
             }
-            let mut plan = self.step(profile, &step, false);
+            let mut plan = self.step(&profile.name, &step, &again, false);
             // The reader has checked that every step's endpoint is in its table.
             plan.endpoint = numbers.get(step.endpoint as usize).copied().unwrap_or(0);
-            steps.push(plan);
+            order.push((profile.steps.len() as u32, step.waits_for));
+            profile.steps.push(plan);
         }
-        link(steps)
+        profile.sessions.push(SessionPlan::of(&order));
+        profile.starts.push(script.start.0);
+        if !person.is_empty() {
+            profile.people.push(person);
+        }
     }
 
-    fn step(&mut self, profile: &str, step: &Step, inline: bool) -> StepPlan {
+    /// Keeps what a recorded user logged in with: a walk over several sessions is one user's.
+    fn note_person(&self, step: &Step, person: &mut [Option<String>]) {
+        if person.is_empty() {
+            return;
+        }
+        let mut view = None;
+        for injection in &step.injections {
+            let Source::Identity { column } = &injection.source else { continue };
+            let at = self.recorded_columns.iter().position(|known| known == column);
+            let Some(value) = at.and_then(|at| person.get_mut(at)).filter(|value| value.is_none()) else {
+                continue;
+            };
+            let view = view.get_or_insert_with(|| View::open(&step.request, &Limits::default()));
+            let Ok(view) = view else { return };
+            *value = view.extract_all(&injection.at).into_iter().next();
+        }
+    }
+
+    /// `again`: injections of values made anew that the session has had, with how many newer ones there are.
+    fn step(&mut self, profile: &str, step: &Step, again: &[(usize, u32)], inline: bool) -> StepPlan {
         let origin = self.origin(step);
         let mut told = Vec::new();
-        let names = Names { correlations: &self.correlations, columns: &self.columns };
-        let template = compile(&step.request, &step.injections, &names, &mut |text| told.push(text));
+        let names = Names {
+            correlations: &self.correlations,
+            columns: &self.columns,
+            recorded_columns: &self.recorded_columns,
+            vary: &self.vary,
+        };
+        let mut template = compile(&step.request, &step.injections, &names, &mut |text| told.push(text));
+        if let Ok(template) = &mut template {
+            for (number, newer) in again {
+                if let Some(NeedSource::Vary { back, .. }) =
+                    template.needs.get_mut(*number).map(|need| &mut need.source)
+                {
+                    *back = Some(*newer);
+                }
+            }
+        }
         let head = Head::parse(&step.request.head).ok();
         let (method, path) = match &head {
             Some(head) => {
@@ -195,7 +269,7 @@ impl Loader<'_> {
             expect: step.expect.clone(),
             path: path.to_owned(),
             inline,
-            next: Vec::new(),
+            body_bytes: u32::try_from(step.request.body.len()).unwrap_or(u32::MAX),
         }
     }
 
@@ -218,17 +292,4 @@ impl Loader<'_> {
         }
         extracts
     }
-}
-
-/// Tells each step which ones wait for it.
-fn link(mut steps: Vec<StepPlan>) -> SessionPlan {
-    let mut first = Vec::new();
-    for number in 0..steps.len() {
-        let waits_for = steps[number].waits_for.map(|other| other as usize).filter(|&other| other < number);
-        match waits_for {
-            Some(other) => steps[other].next.push(number as u32),
-            None => first.push(number as u32),
-        }
-    }
-    SessionPlan { steps, first }
 }

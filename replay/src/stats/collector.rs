@@ -1,18 +1,24 @@
 //! Where the threads' samples come together: totals by endpoint, and histograms by second.
 
 use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
 
 use hdrhistogram::Histogram;
 use mynah_traffic::Nanos;
 use mynah_traffic::run::{IntervalWriter, Intervals, SecondFigures, Tally, new_histogram, record};
 
-use super::recorder::{Counters, Mismatch, Report, Rest, Sample, Seen};
+use super::recorder::{Conducted, Counters, Mismatch, Report, Rest, Sample, Seen};
 use crate::Error;
+use crate::engine::Setup;
+use crate::prepared::SessionPlan;
 
 /// Mismatch samples that a run keeps.
 const MISMATCHES: usize = 50;
 /// A request whose send lag is longer was late by the generator's own fault.
 pub(crate) const LATE_NS: u64 = 10_000_000;
+
+/// Sessions of which more than a count is kept.
+const KEPT: usize = 1 << 20;
 
 /// Everything that was counted.
 #[derive(Debug)]
@@ -31,6 +37,12 @@ pub(crate) struct Totals {
     pub(crate) parity: (u64, u64),
     /// First intended start and last answer, nanoseconds since the start.
     pub(crate) span: Option<(u64, u64)>,
+    /// Sessions by profile and number: how often each was played to its end.
+    pub(crate) played: HashMap<(u32, u32), u64>,
+    /// Sessions that were cut off, with the steps that ended.
+    pub(crate) cut: Vec<(u32, u32, u32)>,
+    /// When sessions began, nanoseconds since the start.
+    pub(crate) starts: Vec<u64>,
     /// CPU time, time spent waiting in a loop, and time passed, over all threads; nanoseconds.
     pub(crate) cpu: (u64, u64, u64),
 }
@@ -48,6 +60,7 @@ struct Second {
 /// Folds reports.
 pub(crate) struct Collector {
     pub(crate) totals: Totals,
+    setup: Arc<Setup>,
     writer: IntervalWriter,
     open: BTreeMap<u32, Second>,
     /// The first second that is not written.
@@ -58,7 +71,9 @@ pub(crate) struct Collector {
 }
 
 impl Collector {
-    pub(crate) fn new(endpoints: usize, threads: usize, writer: IntervalWriter) -> Collector {
+    /// `setup`: says how long each session is.
+    pub(crate) fn new(setup: Arc<Setup>, threads: usize, writer: IntervalWriter) -> Collector {
+        let endpoints = setup.plan.endpoints.all().len();
         Collector {
             totals: Totals {
                 all: Tally::default(),
@@ -71,8 +86,12 @@ impl Collector {
                 late: 0,
                 parity: (0, 0),
                 span: None,
+                played: HashMap::new(),
+                cut: Vec::new(),
+                starts: Vec::new(),
                 cpu: (0, 0, 0),
             },
+            setup,
             writer,
             open: BTreeMap::new(),
             next: 0,
@@ -127,8 +146,25 @@ impl Collector {
         for (key, seen) in rest.failures {
             self.totals.failures.entry(key).and_modify(|known| known.merge(seen)).or_insert(seen);
         }
+        for session in rest.played {
+            self.conducted(&session);
+        }
         let room = MISMATCHES.saturating_sub(self.totals.mismatches.len());
         self.totals.mismatches.extend(rest.mismatches.into_iter().take(room));
+    }
+
+    fn conducted(&mut self, session: &Conducted) {
+        let (profile, number) = (session.card.profile, session.card.session);
+        let length = self.setup.sessions(profile).get(number as usize).map_or(0, SessionPlan::len);
+        let totals = &mut self.totals;
+        if session.ended as usize >= length {
+            *totals.played.entry((profile, number)).or_default() += 1;
+        } else if totals.cut.len() < KEPT {
+            totals.cut.push((profile, number, session.ended));
+        }
+        if totals.starts.len() < KEPT {
+            totals.starts.push(session.start);
+        }
     }
 
     fn sample(&mut self, sample: &Sample) {

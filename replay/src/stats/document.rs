@@ -3,12 +3,13 @@
 use std::collections::BTreeMap;
 
 use mynah_traffic::run::{
-    Arrivals, EndpointFigures, FailureRow, Fidelity, GeneratorFigures, Latency, MismatchSample,
-    ProfileFigures, RunDocument, SCHEMA, SendLag, TagName, Tally, ThresholdResult, TotalFigures, Verdict,
+    Arrivals, EndpointFigures, FailureRow, GeneratorFigures, Latency, MismatchSample, ProfileFigures,
+    RunDocument, SCHEMA, SendLag, TagName, Tally, ThresholdResult, TotalFigures, Verdict,
 };
 use mynah_traffic::threshold::Threshold;
 
 use super::{Totals, fidelity};
+use crate::engine::Setup;
 use crate::net::Kind;
 use crate::prepared::Plan;
 
@@ -20,6 +21,7 @@ const LATE_ALWAYS: u64 = 10;
 /// What else stands in the document.
 #[derive(Debug)]
 pub(crate) struct Facts<'a> {
+    pub(crate) setup: &'a Setup,
     pub(crate) plan: &'a Plan,
     pub(crate) started: String,
     pub(crate) seed: u64,
@@ -91,7 +93,7 @@ pub(crate) fn document(totals: &Totals, facts: &Facts<'_>) -> RunDocument {
         endpoints: figures,
         profiles: profiles(totals, facts),
         thresholds,
-        fidelity: fidelity_of(totals, facts),
+        fidelity: fidelity::fidelity(totals, facts),
         arrivals: arrivals(totals, facts),
         generator: generator(totals, facts),
         seconds: totals.seconds.clone(),
@@ -270,24 +272,6 @@ fn generator(totals: &Totals, facts: &Facts<'_>) -> GeneratorFigures {
         held_back: totals.counters.held_back,
         errors,
     }
-}
-
-/// Against the recording's shares of requests by endpoint; absent in a scenario that was not recorded.
-fn fidelity_of(totals: &Totals, facts: &Facts<'_>) -> Option<Fidelity> {
-    facts.plan.scenario.recorded.as_ref()?;
-    let mut recorded = vec![0; totals.endpoints.len()];
-    for entry in &facts.plan.scenario.endpoints {
-        let at = facts.plan.endpoints.find(&entry.endpoint.to_string());
-        if let Some(count) = at.and_then(|at| recorded.get_mut(at as usize)) {
-            *count += entry.requests.unwrap_or(0);
-        }
-    }
-    let sent: Vec<u64> = totals.endpoints.iter().map(|tally| tally.requests).collect();
-    let (same, all) = totals.parity;
-    Some(Fidelity {
-        endpoint_mix: fidelity::distance(&sent, &recorded)?,
-        status_parity: if all == 0 { 0.0 } else { same as f64 / all as f64 },
-    })
 }
 
 fn failure_rows(totals: &Totals, name: &dyn Fn(u32) -> (String, String)) -> Vec<FailureRow> {

@@ -1,35 +1,97 @@
-//! How like the recording a run was.
+//! How like the recording a run was: what was sent against what was recorded.
 
-/// Jensen–Shannon distance (the square root of the divergence, base 2; 0–1) between two lists of counts over the same things.
-/// `None` where one of them is empty. [Lin 1991](https://doi.org/10.1109/18.61115).
-pub(super) fn distance(one: &[u64], other: &[u64]) -> Option<f64> {
-    let total = |counts: &[u64]| counts.iter().sum::<u64>() as f64;
-    let (all_one, all_other) = (total(one), total(other));
-    if all_one == 0.0 || all_other == 0.0 {
-        return None;
+use mynah_traffic::run::Fidelity;
+use mynah_traffic::scenario::{Conduct, Move, ThinkTime, compare};
+
+use super::{Facts, Totals};
+use crate::prepared::{ProfilePlan, SessionPlan};
+
+/// `None` for a scenario that was not recorded, and where nothing was sent.
+pub(super) fn fidelity(totals: &Totals, facts: &Facts<'_>) -> Option<Fidelity> {
+    facts.plan.scenario.recorded.as_ref()?;
+    let (recorded, sent) = (recorded(facts), sent(totals, facts));
+    let mut far = compare(&recorded, &sent);
+    // Pauses that were asked to be others are not compared.
+    if facts.setup.think_times.iter().any(|think| matches!(think, ThinkTime::Fixed(_))) {
+        far.think_times = None;
     }
-    let part = |p: f64, middle: f64| if p > 0.0 { p * (p / middle).log2() } else { 0.0 };
-    let mut divergence = 0.0;
-    for (a, b) in one.iter().zip(other) {
-        let (p, q) = (*a as f64 / all_one, *b as f64 / all_other);
-        let middle = f64::midpoint(p, q);
-        divergence += f64::midpoint(part(p, middle), part(q, middle));
-    }
-    // Rounding can take it a hair outside.
-    Some(divergence.clamp(0.0, 1.0).sqrt())
+    let (same, all) = totals.parity;
+    Some(Fidelity {
+        endpoint_mix: far.endpoint_mix?,
+        transitions: far.transitions,
+        think_times: far.think_times,
+        session_length: far.session_length,
+        arrivals: far.arrivals,
+        body_sizes: far.body_sizes,
+        behaviour: facts.setup.behaviour(),
+        status_parity: if all == 0 { 0.0 } else { same as f64 / all as f64 },
+    })
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
+fn moves<'a>(profile: &'a ProfilePlan, session: &'a SessionPlan) -> impl Iterator<Item = Move> + 'a {
+    session.steps().enumerate().filter_map(|(number, step)| {
+        let plan = profile.steps.get(step as usize)?;
+        let waits = !session.first().contains(&(number as u32));
+        Some(Move {
+            endpoint: plan.endpoint,
+            think_s: waits.then(|| plan.think.as_secs_f64() as f32),
+            body_bytes: plan.body_bytes,
+        })
+    })
+}
 
-    #[test]
-    fn equal_mixes_are_near_and_disjoint_ones_far() {
-        assert_eq!(distance(&[10, 30], &[1, 3]), Some(0.0));
-        assert_eq!(distance(&[1, 0], &[0, 5]), Some(1.0));
-        assert_eq!(distance(&[0, 0], &[0, 5]), None);
-        let half = distance(&[1, 1], &[1, 0]).unwrap();
-        // Divergence of (½,½) and (1,0): 0.311278.
-        assert!((half - 0.311_278_f64.sqrt()).abs() < 1e-4, "{half}");
+/// The sessions that the scenario was made with, each once. Where it counts endpoints, by these: a person may have taken
+/// sessions away.
+fn recorded(facts: &Facts<'_>) -> Conduct {
+    let mut conduct = Conduct::default();
+    let mut starts = Vec::new();
+    for profile in &facts.plan.profiles {
+        // What was written in by hand was not recorded, unless the whole scenario stands so.
+        let by_hand =
+            profile.starts.is_empty() && facts.plan.profiles.iter().any(|other| !other.starts.is_empty());
+        if by_hand {
+            continue;
+        }
+        for session in &profile.sessions {
+            conduct.session(1.0, true, moves(profile, session));
+        }
+        starts.extend(&profile.starts);
     }
+    conduct.arrivals(starts);
+    let counted = facts.plan.scenario.endpoints.iter().filter_map(|entry| {
+        let number = facts.plan.endpoints.find(&entry.endpoint.to_string())?;
+        Some((number, entry.requests.filter(|&count| count > 0)? as f64))
+    });
+    let counted: Vec<(u32, f64)> = counted.collect();
+    if !counted.is_empty() {
+        conduct.set_endpoints(counted);
+    }
+    conduct
+}
+
+fn sent(totals: &Totals, facts: &Facts<'_>) -> Conduct {
+    let mut conduct = Conduct::default();
+    let mut add = |profile: u32, session: u32, weight: u64, steps: Option<u32>| {
+        let own = facts.plan.profiles.get(profile as usize);
+        let plan = facts.setup.sessions(profile).get(session as usize);
+        let Some((profile, session)) = own.zip(plan) else { return };
+        let length = steps.map_or(usize::MAX, |steps| steps as usize);
+        conduct.session(weight as f64, steps.is_none(), moves(profile, session).take(length));
+    };
+    for ((profile, session), count) in &totals.played {
+        add(*profile, *session, *count, None);
+    }
+    for (profile, session, steps) in &totals.cut {
+        add(*profile, *session, 1, Some(*steps));
+    }
+    // Requests as they were counted, not as they were meant.
+    let counted = totals.endpoints.iter().zip(0..).filter(|(tally, _)| tally.requests > 0);
+    conduct.set_endpoints(counted.map(|(tally, number)| (number, tally.requests as f64)));
+    if facts.model == "open"
+        && totals.starts.len() > 1
+        && facts.scheduled != Some(facts.plan.profiles.len() as u64)
+    {
+        conduct.arrivals(totals.starts.clone());
+    }
+    conduct
 }

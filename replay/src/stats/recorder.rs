@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::mpsc::Sender;
 
 use crate::net::{Exhausted, Failure, Kind};
+use crate::timetable::Card;
 
 /// Samples that are handed over at a time.
 const BATCH: usize = 4096;
@@ -100,6 +101,16 @@ impl Counters {
     }
 }
 
+/// A session that ended.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Conducted {
+    pub(crate) card: Card,
+    /// Steps that ended.
+    pub(crate) ended: u32,
+    /// Its place in the timetable.
+    pub(crate) start: u64,
+}
+
 /// What a thread tells the collector.
 #[derive(Debug)]
 pub(crate) enum Report {
@@ -127,6 +138,7 @@ pub(crate) struct Rest {
     pub(crate) failures: HashMap<(u32, String), Seen>,
     pub(crate) mismatches: Vec<Mismatch>,
     pub(crate) counters: Counters,
+    pub(crate) played: Vec<Conducted>,
 }
 
 /// One thread's counts.
@@ -163,6 +175,10 @@ impl Recorder {
             sessions.resize(at + 1, (0, 0));
         }
         &mut sessions[at]
+    }
+
+    pub(crate) fn played(&mut self, session: Conducted) {
+        self.rest.played.push(session);
     }
 
     /// What failed, in words.

@@ -11,11 +11,16 @@ use mynah_traffic::scenario::{Injection, Source};
 use super::{Field, Line, Need, NeedSource, Patched, Piece, Template, Text};
 
 /// Resolves the names that injections use.
+#[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Names<'a> {
     /// Names of the correlations that are switched on; the position is the number.
     pub(crate) correlations: &'a [String],
     /// Columns of the identities' file; empty without one.
     pub(crate) columns: &'a [String],
+    /// Columns of which recorded values are known; empty with a file.
+    pub(crate) recorded_columns: &'a [String],
+    /// Names of the values made anew that are switched on.
+    pub(crate) vary: &'a [String],
 }
 
 impl Names<'_> {
@@ -29,7 +34,12 @@ impl Names<'_> {
             }
             Source::Identity { column } => {
                 let number = self.columns.iter().position(|known| known == column);
-                (NeedSource::Identity { column: number }, format!("${{identity.{column}}}"))
+                let recorded = self.recorded_columns.iter().position(|known| known == column);
+                (NeedSource::Identity { column: number, recorded }, format!("${{identity.{column}}}"))
+            }
+            Source::Vary { name } => {
+                let number = self.vary.iter().position(|known| known == name).map(|n| n as u32);
+                (NeedSource::Vary { number, back: None }, format!("${{vary.{name}}}"))
             }
         };
         let around = injection.format.as_ref().map(|format| match format.split_once("{}") {

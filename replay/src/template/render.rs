@@ -86,7 +86,7 @@ pub(crate) fn render(
             edits.extend(view.find(&injection.at).iter().map(|leaf| leaf.edit(value.as_bytes())));
         }
         let message = patch(&view, edits).map_err(|error| error.to_string())?;
-        let fixed = compile(&message, &[], &Names { correlations: &[], columns: &[] }, &mut |_| {})?;
+        let fixed = compile(&message, &[], &Names::default(), &mut |_| {})?;
         return render(&fixed, &[], bound, cookies, out);
     }
     let body = template.body.render(values);

@@ -36,7 +36,7 @@ fn inject(at: &str, format: Option<&str>) -> Injection {
 
 fn make(message: &Message, injections: &[Injection]) -> Template {
     let names = ["x".to_owned()];
-    let names = Names { correlations: &names, columns: &[] };
+    let names = Names { correlations: &names, ..Names::default() };
     compile(message, injections, &names, &mut |warning| panic!("{warning}")).unwrap()
 }
 
@@ -196,7 +196,7 @@ fn what_is_odd_is_sent_and_what_cannot_be_is_told() {
     let request = send(&make(&odd, &[]), &[], &bound(), &[]);
     assert!(request.target.starts_with("/a|b?q=<x>"), "{}", request.target);
     assert_eq!(request.header("X"), "a b");
-    let names = Names { correlations: &[], columns: &[] };
+    let names = Names::default();
     for head in ["CONNECT a:443 HTTP/1.1\n\n", "HTTP/1.1 200 OK\n\n", ""] {
         assert!(compile(&message(head, b""), &[], &names, &mut |_| {}).is_err(), "{head}");
     }

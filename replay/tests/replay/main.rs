@@ -27,7 +27,7 @@ fn once(server: &Server) -> Options {
     Options {
         target: Some(server.url().parse().unwrap()),
         load: LoadModel::Once,
-        think_time: ThinkTime::Fixed(Nanos(0)),
+        think_time: Some(ThinkTime::Fixed(Nanos(0))),
         ..Options::default()
     }
 }

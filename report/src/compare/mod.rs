@@ -316,12 +316,12 @@ impl Sides<'_> {
             Found::Latency(estimate)
         } else {
             row.hint = format!(
-                "too few answers: {} needs {least} {}",
+                "too few answers ({} wants {least} {})",
                 row.metric,
                 match self.design {
-                    Design::Interleaved(block_s) => format!("in each of three turns of {block_s} s and more"),
-                    Design::Runs => "in each of two runs a side and more".to_owned(),
-                    Design::Within => "in ten seconds and more".to_owned(),
+                    Design::Interleaved(_) => "a turn".to_owned(),
+                    Design::Runs => "a run".to_owned(),
+                    Design::Within => "and ten seconds".to_owned(),
                 }
             );
             Found::Nothing

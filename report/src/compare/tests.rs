@@ -118,6 +118,6 @@ fn few_answers_cannot_tell() {
     sample.endpoints.get_mut("GET /").unwrap().requests = 3;
     let comparison = compare(&[sample.clone()], &[sample], &Bounds::default(), 1);
     assert!(comparison.rows.iter().all(|row| row.verdict != Change::Slower));
-    assert!(comparison.rows[0].hint.contains("p95 needs 200"), "{:?}", comparison.rows[0]);
+    assert!(comparison.rows[0].hint.contains("p95 wants 200"), "{:?}", comparison.rows[0]);
     assert_eq!(compare(&[], &[], &Bounds::default(), 1).verdict, Verdict::Pass);
 }

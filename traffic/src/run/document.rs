@@ -211,11 +211,30 @@ pub struct Arrivals {
     pub completed: u64,
 }
 
-/// How like the recording the run was: shares of requests by endpoint, sent against recorded.
+/// How like the recording the run was: what was sent against what was recorded, as distances from 0 (the same) to 1
+/// (nothing in common); see [`Distances`](crate::scenario::Distances) for what each is. Absent where there was nothing to compare.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Fidelity {
+    /// How sessions were made: `recorded`, `markov`.
+    #[serde(default)]
+    pub behaviour: String,
     /// Jensen–Shannon distance (base 2, 0–1) between the endpoint mixes.
     pub endpoint_mix: f64,
+    /// Jensen–Shannon distance (base 2, 0–1) between the shares of pairs of endpoints in a row.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub transitions: Option<f64>,
+    /// Kolmogorov–Smirnov distance of the pauses that were asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub think_times: Option<f64>,
+    /// Kolmogorov–Smirnov distance of the requests a session.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub session_length: Option<f64>,
+    /// Kolmogorov–Smirnov distance of the gaps between sessions' beginnings, in units of their mean.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub arrivals: Option<f64>,
+    /// Kolmogorov–Smirnov distance of the sizes of request bodies.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub body_sizes: Option<f64>,
     /// Answers with the recorded status class by answers expected, 0–1.
     pub status_parity: f64,
 }

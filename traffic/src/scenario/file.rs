@@ -1,9 +1,7 @@
-//! Reading and writing the `.toml` file.
+//! Reading the `.toml` file.
 
 use std::fmt::Write as _;
 use std::path::Path;
-
-use serde::Serialize;
 
 use super::{Scenario, VERSION};
 use crate::threshold::Threshold;
@@ -121,17 +119,37 @@ impl Scenario {
         if let Some(duration) = &self.load.duration {
             crate::units::parse_duration(duration).map_err(|error| format!("[load] for: {error}"))?;
         }
+        if self.load.rate.is_some() && self.load.users.is_some() {
+            return Err("[load] has both rate (open model) and users (closed model); choose one".to_owned());
+        }
+        if self.load.spawn_rate.is_some() && self.load.users.is_none() {
+            return Err("[load] has spawn_rate without users; give users, or take it away".to_owned());
+        }
+        for (number, vary) in self.vary.iter().enumerate() {
+            if self.vary[..number].iter().any(|other| other.name == vary.name) {
+                return Err(format!("two [[vary]] are called '{}'", vary.name));
+            }
+        }
         self.check_names()
     }
 
     /// Every `${name}` of an inline step must be something that exists.
     fn check_names(&self) -> Result<(), String> {
         use super::Source;
+        let vary = || self.vary.iter().map(|vary| vary.name.as_str());
         let correlations = || self.correlations.iter().map(|correlation| correlation.name.as_str());
         for profile in &self.profiles {
             for step in &profile.steps {
                 let step = step.to_step(0, "localhost", None).map_err(|error| error.to_string())?;
                 for injection in &step.injections {
+                    if let Source::Vary { name } = &injection.source
+                        && !vary().any(|known| known == name)
+                    {
+                        let hint = nearest(name, vary())
+                            .map(|meant| format!("; did you mean '${{vary.{meant}}}'?"))
+                            .unwrap_or_default();
+                        return Err(format!("profile '{}': there is no [vary.{name}]{hint}", profile.name));
+                    }
                     let Source::Correlation { name, .. } = &injection.source else { continue };
                     if !correlations().any(|known| known == name) {
                         let hint = nearest(name, correlations())
@@ -146,86 +164,5 @@ impl Scenario {
             }
         }
         Ok(())
-    }
-
-    /// The file's text, with a comment over each section.
-    ///
-    /// # Errors
-    /// When a value cannot be written as TOML.
-    pub fn to_toml(&self) -> Result<String, Error> {
-        fn section<T: Serialize + ?Sized>(
-            out: &mut String,
-            comment: &str,
-            key: &str,
-            value: &T,
-        ) -> Result<(), Error> {
-            let wrong =
-                |error: toml::ser::Error| Error::Limit(format!("cannot write [{key}] as TOML: {error}"));
-            let table =
-                toml::Table::from_iter([(key.to_owned(), toml::Value::try_from(value).map_err(wrong)?)]);
-            let text = toml::to_string(&table).map_err(wrong)?;
-            let _ = write!(out, "\n{comment}\n{}\n", text.trim_end());
-            Ok(())
-        }
-        let mut out = String::from(
-            "# A mynah scenario: who the users are, what they send, what must hold. Edit freely.\n",
-        );
-        let _ =
-            write!(out, "version = {}\nname = {}\n", self.version, toml::Value::String(self.name.clone()));
-        if let Some(recorded) = &self.recorded {
-            section(
-                &mut out,
-                "# What it was learnt from. sessions_per_s is what --rate 1x means.",
-                "recorded",
-                recorded,
-            )?;
-        }
-        let load = "# How it is driven when no flag says otherwise: rate = \"10x\" or \"200/s\" (sessions), or users and\n# spawn_rate; for = \"5m\"; think_time = \"recorded\", \"0\", \"2s\" or \"x0.5\".";
-        if self.load.is_empty() {
-            let _ = write!(out, "\n{load}\n[load]\n");
-        } else {
-            section(&mut out, load, "load", &self.load)?;
-        }
-        let thresholds = "# What must hold, or `mynah replay` exits 10.";
-        if self.thresholds.is_empty() {
-            let _ = write!(out, "\n{thresholds} For example:\n# [[threshold]]\n# expr = \"p99 < 500ms\"\n");
-        } else {
-            section(&mut out, thresholds, "threshold", &self.thresholds)?;
-        }
-        section(
-            &mut out,
-            "# Kinds of user and their share (weight, in percent of the sessions).",
-            "profile",
-            &self.profiles,
-        )?;
-        if let Some(identities) = &self.identities {
-            section(
-                &mut out,
-                "# Log-ins. Name a CSV file with these columns (file = \"identities.csv\"), one row a user; without it the\n# recorded values are sent.",
-                "identities",
-                identities,
-            )?;
-        }
-        if !self.correlations.is_empty() {
-            section(
-                &mut out,
-                "# Values that responses hand out and later requests send back. enabled = false sends what was recorded.",
-                "correlation",
-                &self.correlations,
-            )?;
-        }
-        if !self.endpoints.is_empty() {
-            section(&mut out, "# What requests are counted by.", "endpoint", &self.endpoints)?;
-        }
-        Ok(out)
-    }
-
-    /// Writes the scenario file.
-    ///
-    /// # Errors
-    /// When it cannot be written.
-    pub fn save(&self, path: impl AsRef<Path>) -> Result<(), Error> {
-        let path = path.as_ref();
-        std::fs::write(path, self.to_toml()?).map_err(|error| Error::io(path, error))
     }
 }

@@ -21,7 +21,7 @@ use crate::units::parse_duration;
 use crate::{Error, Nanos};
 
 /// One request of an inline profile. Text may hold `${name}` (a correlation's value, `${name[2]}` the third of several)
-/// and `${identity.column}`. Where there is no value the step fails, unless one is given: `${identity.email:-a@b.example}`.
+/// and `${identity.column}` and `${vary.name}`. Where there is no value the step fails, unless one is given: `${identity.email:-a@b.example}`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct InlineStep {
@@ -300,6 +300,9 @@ impl InlineStep {
     fn source(&self, name: &str) -> Result<Source, Error> {
         if let Some(column) = name.strip_prefix("identity.") {
             return Ok(Source::Identity { column: column.to_owned() });
+        }
+        if let Some(name) = name.strip_prefix("vary.") {
+            return Ok(Source::Vary { name: name.to_owned() });
         }
         let Some((name, index)) = name.strip_suffix(']').and_then(|inner| inner.split_once('[')) else {
             return Ok(Source::Correlation { name: name.to_owned(), index: 0 });

@@ -108,6 +108,37 @@ impl fmt::Display for ThinkTime {
     }
 }
 
+/// How a session is made of the recorded ones.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Behaviour {
+    /// A recorded session is played from its first request to its last.
+    #[default]
+    Recorded,
+    /// From each request to one that followed such a request in some recorded session: [`Walker`](super::Walker).
+    Markov,
+}
+
+impl FromStr for Behaviour {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self, Error> {
+        match text.trim() {
+            "recorded" => Ok(Behaviour::Recorded),
+            "markov" => Ok(Behaviour::Markov),
+            _ => Err(Error::syntax("behaviour", text, "expected 'recorded' or 'markov'")),
+        }
+    }
+}
+
+impl fmt::Display for Behaviour {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Behaviour::Recorded => "recorded",
+            Behaviour::Markov => "markov",
+        })
+    }
+}
+
 macro_rules! serde_as_text {
     ($($name:ty),*) => {$(
         impl Serialize for $name {
@@ -124,7 +155,7 @@ macro_rules! serde_as_text {
     )*};
 }
 
-serde_as_text!(Rate, ThinkTime);
+serde_as_text!(Behaviour, Rate, ThinkTime);
 
 /// A scenario's `[load]`: what holds where no flag says otherwise.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]

@@ -8,20 +8,28 @@
 //! Both forms become [`SessionScript`]s, which is all that replay knows. Endpoints and correlations are called by their
 //! text and name in the session file, so that a person may reorder, add and switch off without breaking the link.
 
+mod fidelity;
 mod file;
 mod inline;
 mod load;
+mod named;
 mod script;
 mod sessions;
 #[cfg(test)]
 mod tests;
+mod vary;
+mod walk;
+mod write;
 
 use serde::{Deserialize, Serialize};
 
+pub use fidelity::{Conduct, Distances, Move, compare};
 pub use inline::InlineStep;
-pub use load::{Load, Rate, ThinkTime};
+pub use load::{Behaviour, Load, Rate, ThinkTime};
 pub use script::{Expect, Injection, SessionScript, Source, Step};
 pub use sessions::{SessionEntry, SessionsReader, SessionsWriter, Tables};
+pub use vary::{Draw, Maker, Vary};
+pub use walk::{Place, Turn, Walker};
 
 use crate::{Correlation, Endpoint};
 
@@ -36,9 +44,15 @@ pub struct Scenario {
     pub version: u32,
     /// What it is called in reports.
     pub name: String,
+    /// How sessions are made of the recorded ones, unless a profile or a flag says otherwise.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub behaviour: Option<Behaviour>,
     /// What it was made from. Absent in a hand-written one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub recorded: Option<Recorded>,
+    /// How like the recording it plays, as measured when it was made.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fidelity: Option<ScenarioFidelity>,
     /// How it is driven when no flag says otherwise.
     #[serde(default, skip_serializing_if = "Load::is_empty")]
     pub load: Load,
@@ -51,11 +65,26 @@ pub struct Scenario {
     /// Credentials for virtual users.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub identities: Option<Identities>,
-    /// Values that are carried from responses to later requests.
-    #[serde(default, rename = "correlation", skip_serializing_if = "Vec::is_empty")]
+    /// Values that are carried from responses to later requests: `[correlation.NAME]` or `[[correlation]]`.
+    #[serde(
+        default,
+        rename = "correlation",
+        deserialize_with = "named::list_or_table",
+        skip_serializing_if = "Vec::is_empty"
+    )]
     pub correlations: Vec<Correlation>,
-    /// What requests are counted by. A request that fits none is counted by its method and path.
-    #[serde(default, rename = "endpoint", skip_serializing_if = "Vec::is_empty")]
+    /// Values that are made anew for each session, as they must be unique: `[vary.NAME]` or `[[vary]]`.
+    #[serde(default, deserialize_with = "named::list_or_table", skip_serializing_if = "Vec::is_empty")]
+    pub vary: Vec<Vary>,
+    /// What requests are counted by: `[endpoints]` with a count by name, or `[[endpoint]]`. A request that fits none is
+    /// counted by its method and path.
+    #[serde(
+        default,
+        rename = "endpoints",
+        alias = "endpoint",
+        deserialize_with = "named::list_or_table",
+        skip_serializing_if = "Vec::is_empty"
+    )]
     pub endpoints: Vec<EndpointEntry>,
 }
 
@@ -92,6 +121,12 @@ pub struct Profile {
     /// Sessions recorded of this kind.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sessions: Option<u64>,
+    /// How its sessions are made, instead of what the scenario says for all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub behaviour: Option<Behaviour>,
+    /// What becomes of its recorded pauses, instead of what `[load]` says for all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub think_time: Option<ThinkTime>,
     /// Median and 95th percentile of its think times, in seconds: told for the reader, replay uses each step's own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub think_s: Option<ThinkSummary>,
@@ -113,6 +148,18 @@ pub struct ThinkSummary {
     pub p95: f64,
 }
 
+/// How like the recording a scenario plays, by the way its sessions are made.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ScenarioFidelity {
+    /// Recorded sessions, drawn by weight.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub recorded: Option<Distances>,
+    /// Walks along the recorded transitions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub markov: Option<Distances>,
+}
+
 /// Credentials for virtual users.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -122,7 +169,12 @@ pub struct Identities {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub file: Option<String>,
     /// Where each column's value is sent.
-    #[serde(default, rename = "column", skip_serializing_if = "Vec::is_empty")]
+    #[serde(
+        default,
+        rename = "column",
+        deserialize_with = "named::list_or_table",
+        skip_serializing_if = "Vec::is_empty"
+    )]
     pub columns: Vec<IdentityColumn>,
 }
 

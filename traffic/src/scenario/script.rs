@@ -64,6 +64,12 @@ pub enum Source {
         /// The column's name.
         column: String,
     },
+    /// A value made anew: the [`Vary`](super::Vary) of this name. Inline steps only (`${vary.NAME}`); in recorded sessions the
+    /// scenario's places decide.
+    Vary {
+        /// Its name.
+        name: String,
+    },
 }
 
 /// What a right answer looks like: the recorded one, reduced to its shape.

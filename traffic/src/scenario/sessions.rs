@@ -95,6 +95,8 @@ impl From<&SessionScript> for SessionCode {
                     let (correlation, identity) = match &injection.source {
                         Source::Correlation { name, index } => (Some((name.clone(), *index)), None),
                         Source::Identity { column } => (None, Some(column.clone())),
+                        // Not in recorded sessions: see there.
+                        Source::Vary { .. } => (None, None),
                     };
                     InjectionCode {
                         at: injection.at.to_string(),

@@ -114,6 +114,81 @@ fn what_is_written_is_read() {
     assert_eq!(Scenario::parse(&text, "s.toml").unwrap(), scenario, "{text}");
 }
 
+/// As mynah wrote them before sections by name.
+const OLD: &str = r#"
+version = 1
+name = "old"
+
+[[profile]]
+name = "a"
+weight = 60.0
+sessions = 3
+sessions_from = "old.sessions#a"
+
+[profile.think_s]
+p50 = 0.3
+p95 = 0.9
+
+[[identities.column]]
+name = "email"
+to = ["POST /login form:email"]
+
+[[correlation]]
+name = "c s"
+from = ["GET / input:csrf"]
+to = ["POST /login form:csrf"]
+format = "Bearer {}"
+enabled = false
+evidence = "held in 3 of 3 sessions"
+
+[[endpoint]]
+match = "GET /"
+requests = 7
+
+[[endpoint]]
+match = "GET /u/{name}"
+"#;
+
+#[test]
+fn old_scenarios_are_read_and_written_anew() {
+    let old = Scenario::parse(OLD, "s.toml").unwrap();
+    let text = old.to_toml().unwrap();
+    for line in [
+        "weight = 60.0  # 3 sessions; pauses: median 0.3 s, 95 % up to 0.9 s",
+        "column.email = [\"POST /login form:email\"]",
+        "[correlation.\"c s\"]  # held in 3 of 3 sessions",
+        "enabled = false",
+        "\"GET /\" = 7",
+        "\"GET /u/{name}\" = 0",
+    ] {
+        assert!(text.lines().any(|written| written == line), "{line}\n{text}");
+    }
+    let mut wanted = old.clone();
+    wanted.correlations[0].evidence = None;
+    (wanted.profiles[0].sessions, wanted.profiles[0].think_s) = (None, None);
+    assert_eq!(Scenario::parse(&text, "s.toml").unwrap(), wanted, "{text}");
+}
+
+#[test]
+fn sections_by_name_are_checked_as_lists_are() {
+    let base = "version = 1\nname = \"x\"\nbehaviour = \"markov\"\n[[profile]]\nname = \"a\"\nweight = 1\nbehaviour = \"recorded\"\nthink_time = \"x0.5\"\n[[profile.step]]\nrequest = \"POST /register\"\nform = { email = \"${vary.mail}\" }\n[vary.mail]\nmake = \"user+{n}@shop.example\"\n[correlation.csrf]\nfrom = []\nto = []\n";
+    let scenario = Scenario::parse(base, "s.toml").unwrap();
+    assert_eq!((scenario.behaviour, scenario.vary.len()), (Some(Behaviour::Markov), 1));
+    assert_eq!(Scenario::parse(&scenario.to_toml().unwrap(), "s.toml").unwrap(), scenario);
+    for (from, to, wanted) in [
+        ("[vary.mail]", "[vary.male]", "there is no [vary.mail]; did you mean '${vary.male}'?"),
+        ("make = ", "mkae = ", "s.toml:13:1: unknown key 'mkae'; did you mean 'make'?"),
+        ("user+{n}", "user", "every session would send the same"),
+        ("from = []", "fron = []", "unknown key 'fron'; did you mean 'from'?"),
+        ("\"markov\"", "\"makrov\"", "expected 'recorded' or 'markov'"),
+        ("[correlation.csrf]", "[corelation.csrf]", "did you mean 'correlation'?"),
+        ("[[profile]]", "[load]\nrate = \"1x\"\nusers = 3\n[[profile]]", "both rate (open model) and users"),
+    ] {
+        let said = Scenario::parse(&base.replace(from, to), "s.toml").unwrap_err().to_string();
+        assert!(said.contains(wanted), "{to}: {said}");
+    }
+}
+
 #[test]
 fn mistakes_are_named_with_their_place() {
     let with = |from: &str, to: &str| {
