@@ -24,12 +24,14 @@
 //! | `correlate` | values handed out and sent back; log-ins |
 //! | `script` | sessions as steps to play |
 //! | `inline` | steps written out in the scenario, where the input is small |
+//! | `export` | a scenario as Locust, k6 or curl script; exchanges as a HAR |
 //! | `explain` | all that was decided, and why, in words |
 
 mod correlate;
 mod endpoints;
 mod error;
 mod explain;
+mod export;
 mod filter;
 mod hash;
 mod inline;
@@ -47,6 +49,10 @@ mod tests;
 pub use endpoints::{EndpointCount, endpoints};
 pub use error::Error;
 pub use explain::{Accepted, Explanation, ProfileNote, Rejected};
+pub use export::{
+    ExportCounts, ExportOptions, HarCounts, HarWriter, Language, exchanges as scenario_exchanges,
+    script as export,
+};
 pub use filter::LeftOut;
 pub use options::{Options, ProfileCount, SessionKey};
 pub use profile::{Profiled, profile};
