@@ -1,4 +1,4 @@
-//! `mynah export`: a recording → other tools' files.
+//! `mynah export`: a scenario or a recording → other tools' files.
 
 use std::fs::File;
 use std::io::{BufWriter, Write};
@@ -6,34 +6,52 @@ use std::path::{Path, PathBuf};
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
-use mynah_traffic::Error;
+use mynah_grouping::{ExportCounts, ExportOptions, HarCounts, HarWriter, Language};
 use mynah_traffic::gor::{Exported, Exporter};
+use mynah_traffic::scenario::Scenario;
 use mynah_traffic::units::format_bytes;
+use mynah_traffic::{Error, Exchange};
 
 use crate::exit::{Exit, Exits, Failure, Outcome, fail};
 use crate::input::{FilterArgs, Inputs, Reading, begins, show_warnings};
 use crate::output;
+use crate::profile::grouping_failure;
 use crate::progress::Progress;
 use crate::terminal::{self, plural};
 
-/// Take recorded traffic elsewhere: as GoReplay's .gor, to replay with it or with anything that reads its files.
+/// Take traffic elsewhere: a scenario as a Locust file, a k6 script or curl commands; a scenario or a recording as HAR or
+/// GoReplay's .gor.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
-  mynah export shop.mynah --format gor -o shop.gor
-  mynah export shop.mynah --format gor -o errors.gor.gz --include 'status >= 500'")]
+  mynah export shop.toml --format locust -o locustfile.py --target http://staging.example:8080
+  mynah export shop.toml --format k6 -o shop.mjs --sessions 100
+  mynah export shop.mynah --format har -o errors.har --include 'status >= 500'
+  mynah export shop.mynah --format gor -o shop.gor.gz
+
+Scripts keep profiles, weights, pauses, endpoints' names and correlations. A recording is grouped first, as 'mynah profile' does.
+See docs/export.md.")]
 pub(crate) struct Args {
-    /// The recording.
-    #[arg(value_name = "FILE")]
+    /// The scenario (.toml, its .sessions beside it) or the recording.
+    #[arg(value_name = "SCENARIO|RECORDING")]
     input: PathBuf,
 
     /// What to write.
     #[arg(long, value_enum)]
     format: Format,
 
-    /// The file to write; compressed when its name ends in .gz.
+    /// The file to write; .har and .gor are compressed when its name ends in .gz.
     #[arg(short, long, value_name = "OUT")]
     output: PathBuf,
+
+    /// Recorded sessions of a scenario that are written out at most, shared among its profiles by weight and at least one of
+    /// each; those are taken that together send the same mix. Without it: 40 (locust, k6), one a profile (curl), all (har, gor).
+    #[arg(long, value_name = "N", value_parser = parse_sessions)]
+    sessions: Option<usize>,
+
+    /// Where requests of a script go when nothing else is said as it is run.
+    #[arg(long, value_name = "URL", value_parser = parse_target)]
+    target: Option<String>,
 
     #[command(flatten)]
     filter: FilterArgs,
@@ -45,43 +63,144 @@ pub(crate) struct Args {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 enum Format {
+    /// Locust: a Python file, a user class for each profile.
+    Locust,
+    /// k6: a JavaScript module, a scenario for each profile.
+    K6,
+    /// HTTP Archive 1.2, as browsers open it.
+    Har,
     /// GoReplay's file: requests and responses as they stood on the wire.
     Gor,
-    /// Not supported yet.
-    #[value(hide = true)]
-    Locust,
-    /// Not supported yet.
-    #[value(hide = true)]
-    K6,
-    /// Not supported yet.
-    #[value(hide = true)]
-    Har,
-    /// Not supported yet.
-    #[value(hide = true)]
+    /// A shell script of curl commands, one session of each profile.
     Curl,
 }
 
-pub(crate) fn run(args: &Args) -> Outcome {
-    if args.format != Format::Gor {
-        let name = format!("{:?}", args.format).to_ascii_lowercase();
-        return Err(fail(Exit::Usage, format!("not supported yet: --format {name}; there is gor")));
+impl Format {
+    fn language(self) -> Option<Language> {
+        match self {
+            Format::Locust => Some(Language::Locust),
+            Format::K6 => Some(Language::K6),
+            Format::Curl => Some(Language::Curl),
+            Format::Har | Format::Gor => None,
+        }
     }
+
+    /// Whether what stands in the output's place begins like what will be written.
+    fn is_ours(self, first: &[u8]) -> bool {
+        let begins: &[&[u8]] = match self {
+            Format::Locust => &[b"\"\"\""],
+            Format::K6 => &[b"// "],
+            Format::Curl => &[b"#!/usr/bin/env bash"],
+            Format::Har => &[b"{\"log\":", &[0x1f, 0x8b]],
+            Format::Gor => &[b"1 ", b"2 ", &[0x1f, 0x8b]],
+        };
+        begins.iter().any(|mark| first.starts_with(mark))
+    }
+}
+
+fn parse_sessions(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(count) if count > 0 => Ok(count),
+        _ => Err("expected a number of sessions, from 1".to_owned()),
+    }
+}
+
+fn parse_target(text: &str) -> Result<String, String> {
+    let rest = text.strip_prefix("http://").or_else(|| text.strip_prefix("https://"));
+    match rest {
+        Some(rest) if !rest.is_empty() && text.bytes().all(|b| b.is_ascii_graphic()) => Ok(text.to_owned()),
+        _ => Err("expected a URL such as http://127.0.0.1:8080".to_owned()),
+    }
+}
+
+pub(crate) fn run(args: &Args) -> Outcome {
     if is_scenario(&args.input) {
-        let path = args.input.display();
-        return Err(fail(
-            Exit::Usage,
-            format!(
-                "{path}: not supported yet: exporting a scenario; give the recording that it was made from (.mynah)"
-            ),
-        ));
+        return scenario(args);
     }
     let reading = Reading { filter: args.filter.clone(), recover: args.recover, ..Reading::default() };
     let inputs = Inputs::recordings(std::slice::from_ref(&args.input), &reading)?;
-    output::check(&args.output, &inputs, |first| {
-        first.starts_with(b"1 ") || first.starts_with(b"2 ") || first.starts_with(&[0x1f, 0x8b])
-    })?;
-    let exported = gor(&inputs, &args.output)?;
-    tell(exported, &args.output, inputs.masked());
+    output::check(&args.output, &inputs, |first| args.format.is_ours(first))?;
+    match args.format.language() {
+        Some(language) => {
+            let folder = tempfile::tempdir().exits(Exit::Usage)?;
+            let path = folder.path().join("scenario.toml");
+            let name = args.input.file_stem().map(|stem| stem.to_string_lossy().into_owned());
+            let options = mynah_grouping::Options {
+                name: name.unwrap_or_default(),
+                ..mynah_grouping::Options::default()
+            };
+            let open = || inputs.open();
+            let profiled = mynah_grouping::profile(&open, inputs.names(), inputs.masked(), &options, &path)
+                .map_err(grouping_failure)?;
+            script(args, language, &profiled.scenario, folder.path())?;
+        }
+        None => {
+            only_for_scenarios(args.sessions.is_some(), "--sessions")?;
+            only_for_scripts(args)?;
+            let mut progress = Progress::new("exporting");
+            let mut archive = Archive::create(args, &archive_comment(&inputs.names(), inputs.masked()))?;
+            for input in inputs.iter() {
+                let mut stream = input.open()?;
+                for exchange in stream.by_ref() {
+                    archive.write(&exchange?).exits(Exit::Usage)?;
+                    progress.tick();
+                }
+                show_warnings(input.path(), &stream.warnings());
+            }
+            drop(progress);
+            archive.close(args)?;
+        }
+    }
+    wrote(args, inputs.masked());
+    Ok(Exit::Ok)
+}
+
+fn only_for_scenarios(given: bool, flag: &str) -> Result<(), Failure> {
+    if given {
+        return Err(fail(
+            Exit::Usage,
+            format!("{flag} chooses among a scenario's sessions; of a recording take a part with --include"),
+        ));
+    }
+    Ok(())
+}
+
+fn only_for_scripts(args: &Args) -> Result<(), Failure> {
+    match args.target {
+        Some(_) => {
+            let message = "--target is for scripts; a .har or .gor file holds the hosts that were recorded";
+            Err(fail(Exit::Usage, message))
+        }
+        None => Ok(()),
+    }
+}
+
+fn scenario(args: &Args) -> Outcome {
+    let scenario = Scenario::load(&args.input)?;
+    let folder = args.input.parent().unwrap_or(Path::new("")).to_path_buf();
+    let named = scenario.profiles.iter().filter_map(|profile| profile.sessions_from.as_deref());
+    let sessions = named.map(|from| folder.join(from.rsplit_once('#').map_or(from, |(file, _)| file)));
+    if std::iter::once(args.input.clone()).chain(sessions).any(|path| output::is_same(&path, &args.output)) {
+        let path = args.output.display();
+        return Err(fail(Exit::Usage, format!("{path}: is an input, too; name another output")));
+    }
+    output::check(&args.output, &Inputs::default(), |first| args.format.is_ours(first))?;
+    let masked = scenario.recorded.as_ref().is_none_or(|recorded| recorded.masked);
+    if let Some(language) = args.format.language() {
+        script(args, language, &scenario, &folder)?;
+    } else {
+        only_for_scripts(args)?;
+        let options = ExportOptions { sessions: args.sessions, target: None };
+        let (exchanges, counts) =
+            mynah_grouping::scenario_exchanges(&scenario, &folder, &options).map_err(grouping_failure)?;
+        let mut archive = Archive::create(args, &archive_comment(&[scenario.name.clone()], masked))?;
+        for exchange in &exchanges {
+            archive.write(exchange).exits(Exit::Usage)?;
+        }
+        tell(&counts);
+        archive.close(args)?;
+    }
+    wrote(args, masked);
     Ok(Exit::Ok)
 }
 
@@ -91,6 +210,42 @@ fn is_scenario(path: &Path) -> bool {
     begins(path).is_ok_and(|first| {
         String::from_utf8_lossy(&first).lines().any(|line| line.trim_start().starts_with("[[profile"))
     })
+}
+
+fn script(args: &Args, language: Language, scenario: &Scenario, folder: &Path) -> Result<(), Failure> {
+    let options = ExportOptions { sessions: args.sessions, target: args.target.clone() };
+    let (text, counts) =
+        mynah_grouping::export(scenario, folder, language, &options).map_err(grouping_failure)?;
+    std::fs::write(&args.output, text).map_err(|error| Error::io(&args.output, error)).exits(Exit::Usage)?;
+    tell(&counts);
+    Ok(())
+}
+
+fn tell(counts: &ExportCounts) {
+    terminal::say(format!(
+        "exported  {}: {} of {} sessions, {}",
+        plural(counts.profiles as u64, "profile"),
+        counts.sessions,
+        counts.of_sessions,
+        plural(counts.requests as u64, "request")
+    ));
+    for note in &counts.notes {
+        terminal::warn(note.clone());
+    }
+}
+
+fn archive_comment(from: &[String], masked: bool) -> String {
+    let masked = if masked { "masked" } else { "NOT masked" };
+    format!("made by 'mynah export' from {} ({masked})", from.join(", "))
+}
+
+fn wrote(args: &Args, masked: bool) {
+    if !masked {
+        terminal::warn("secrets and personal data are in it: the recording was made with --unmasked");
+    }
+    let path = &args.output;
+    let size = std::fs::metadata(path).map(|meta| meta.len()).unwrap_or_default();
+    terminal::say(format!("wrote     {} ({})", path.display(), format_bytes(size)));
 }
 
 /// The output: plain, or compressed.
@@ -136,46 +291,89 @@ impl Write for Output {
     }
 }
 
-fn gor(inputs: &Inputs, path: &Path) -> Result<Exported, Failure> {
-    let io = |error| Error::io(path, error);
-    let mut exporter = Exporter::new(Output::create(path).map_err(io).exits(Exit::Usage)?);
-    let mut progress = Progress::new("exporting");
-    for input in inputs.iter() {
-        let mut stream = input.open()?;
-        for exchange in stream.by_ref() {
-            exporter.write(&exchange?).map_err(io).exits(Exit::Usage)?;
-            progress.tick();
-        }
-        show_warnings(input.path(), &stream.warnings());
-    }
-    let exported = exporter.exported();
-    exporter.into_inner().close().map_err(io).exits(Exit::Usage)?;
-    Ok(exported)
+/// A file of exchanges being written.
+enum Archive {
+    Gor(Exporter<Output>, PathBuf),
+    Har(HarWriter<Output>, PathBuf),
 }
 
-fn tell(exported: Exported, path: &Path, masked: bool) {
-    let Exported { exchanges, requests, responses, unfit, partial } = exported;
-    let size = std::fs::metadata(path).map(|meta| meta.len()).unwrap_or_default();
-    terminal::say(format!(
-        "exported  {}: {}, {}",
-        plural(exchanges, "exchange"),
-        plural(requests, "request"),
-        plural(responses, "response")
-    ));
+impl Archive {
+    fn create(args: &Args, comment: &str) -> Result<Archive, Failure> {
+        let path = args.output.clone();
+        let io = |error| Error::io(&args.output, error);
+        let output = Output::create(&path).map_err(io).exits(Exit::Usage)?;
+        Ok(match args.format {
+            Format::Har => {
+                Archive::Har(HarWriter::new(output, comment).map_err(io).exits(Exit::Usage)?, path)
+            }
+            _ => Archive::Gor(Exporter::new(output), path),
+        })
+    }
+
+    fn write(&mut self, exchange: &Exchange) -> Result<(), Error> {
+        match self {
+            Archive::Gor(exporter, path) => {
+                exporter.write(exchange).map_err(|error| Error::io(path.as_path(), error))
+            }
+            Archive::Har(writer, path) => {
+                writer.write(exchange).map_err(|error| Error::io(path.as_path(), error))
+            }
+        }
+    }
+
+    fn close(self, args: &Args) -> Result<(), Failure> {
+        let io = |error| Error::io(&args.output, error);
+        match self {
+            Archive::Gor(exporter, _) => {
+                let exported = exporter.exported();
+                exporter.into_inner().close().map_err(io).exits(Exit::Usage)?;
+                tell_gor(exported);
+            }
+            Archive::Har(writer, _) => {
+                let counts = writer.counts();
+                writer.finish().and_then(Output::close).map_err(io).exits(Exit::Usage)?;
+                tell_har(counts);
+            }
+        }
+        Ok(())
+    }
+}
+
+fn tell_partial(partial: u64) {
     if partial > 0 {
         terminal::warn(format!(
             "{} in it not whole: cut short, or with a body that is not in the recording",
             plural(partial, "exchange")
         ));
     }
+}
+
+fn tell_gor(exported: Exported) {
+    let Exported { exchanges, requests, responses, unfit, partial } = exported;
+    terminal::say(format!(
+        "exported  {}: {}, {}",
+        plural(exchanges, "exchange"),
+        plural(requests, "request"),
+        plural(responses, "response")
+    ));
+    tell_partial(partial);
     if unfit > 0 {
         terminal::warn(format!(
             "{} left out: a .gor file cannot hold a message in which its separator stands as a line",
             plural(unfit, "exchange")
         ));
     }
-    if !masked {
-        terminal::warn("secrets and personal data are in it: the recording was made with --unmasked");
+}
+
+fn tell_har(counts: HarCounts) {
+    let HarCounts { entries, without_request, partial } = counts;
+    let entries = if entries == 1 { "1 entry".to_owned() } else { format!("{entries} entries") };
+    terminal::say(format!("exported  {entries}"));
+    tell_partial(partial);
+    if without_request > 0 {
+        terminal::warn(format!(
+            "{} left out: a HAR is a list of requests, and of these only the response was seen",
+            plural(without_request, "exchange")
+        ));
     }
-    terminal::say(format!("wrote     {} ({})", path.display(), format_bytes(size)));
 }

@@ -8,6 +8,8 @@
     reason = "these are tests"
 )]
 
+#[cfg(unix)]
+mod apps;
 mod architecture;
 mod canary;
 mod common;

@@ -26,12 +26,14 @@
 //! | `vary` | fields that must be unique: made anew on replay |
 //! | `fidelity` | the scenario beside the recording it came from |
 //! | `inline` | steps written out in the scenario, where the input is small |
+//! | `export` | a scenario as Locust, k6 or curl script; exchanges as a HAR |
 //! | `explain` | all that was decided, and why, in words |
 
 mod correlate;
 mod endpoints;
 mod error;
 mod explain;
+mod export;
 mod fidelity;
 mod filter;
 mod hash;
@@ -51,6 +53,10 @@ mod vary;
 pub use endpoints::{EndpointCount, endpoints};
 pub use error::Error;
 pub use explain::{Accepted, Explanation, ProfileNote, Rejected};
+pub use export::{
+    ExportCounts, ExportOptions, HarCounts, HarWriter, Language, exchanges as scenario_exchanges,
+    script as export,
+};
 pub use filter::LeftOut;
 pub use options::{Options, ProfileCount, SessionKey};
 pub use profile::{Profiled, profile};
