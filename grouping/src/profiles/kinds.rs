@@ -2,7 +2,8 @@
 //!
 //! A clustering finds what differs; not all that differs is a kind. A page that some visitors look at and others do not, or
 //! longer and shorter visits, are accidents of one kind. Two clusters are two kinds when several endpoints tell them apart, or
-//! one does that changes something (`POST`) or that most of the requests go to.
+//! one does that changes something (`POST`) or that most of the requests go to; or when they go from page to page in ways
+//! that are hardly to be confused.
 
 use super::distance::Features;
 use crate::hash::Map;
@@ -13,6 +14,10 @@ const APART: f64 = 0.5;
 const ABOUT: f64 = 0.6;
 /// Endpoints that must tell apart; deeds and what a cluster is about count twice.
 const ENOUGH: u32 = 2;
+
+/// Nats for each session of the smaller cluster from which on the ways that they go tell them apart by themselves: more than a
+/// page or two that one visitor looks at and another does not can make.
+const OTHER_WAYS: f64 = 1.5;
 
 /// What a cluster does, endpoint by endpoint: the share of its sessions that use it, and the mean share of requests.
 struct Habits {
@@ -65,9 +70,10 @@ impl Habits {
     }
 }
 
-/// Joins what is of one kind, the most alike first.
+/// Joins what is of one kind, the most alike first. `prices` says how unlike the ways of any two are.
 pub(super) fn join(
     mut parts: Vec<Vec<usize>>,
+    mut prices: Vec<Vec<f64>>,
     features: &[Features],
     counts: &[f64],
     acts: &[bool],
@@ -78,13 +84,24 @@ pub(super) fn join(
         for a in 0..parts.len() {
             for b in a + 1..parts.len() {
                 let (telling, difference) = habits[a].compare(&habits[b], acts);
-                if telling < ENOUGH && nearest.is_none_or(|(known, ..)| difference < known) {
+                let ways = prices.get(a).and_then(|row| row.get(b)).copied().unwrap_or(0.0);
+                if telling < ENOUGH
+                    && ways < OTHER_WAYS
+                    && nearest.is_none_or(|(known, ..)| difference < known)
+                {
                     nearest = Some((difference, a, b));
                 }
             }
         }
         let Some((_, a, b)) = nearest else { return parts };
         let part = parts.remove(b);
+        let gone = prices.remove(b);
+        for (at, row) in prices.iter_mut().enumerate() {
+            let price = row[a].min(gone[at + usize::from(at >= b)]);
+            row[a] = price;
+            row.remove(b);
+        }
+        prices[a] = prices.iter().map(|row| row[a]).collect();
         parts[a].extend(part);
         let other = habits.remove(b);
         habits[a].merge(&other);

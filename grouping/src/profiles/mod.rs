@@ -3,12 +3,13 @@
 
 mod distance;
 mod kinds;
-mod medoids;
 mod mixture;
 mod name;
+mod silhouette;
 #[cfg(test)]
 mod tests;
 
+use rand::RngExt as _;
 use rand::seq::SliceRandom as _;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng as _;
@@ -16,7 +17,7 @@ use rand_chacha::rand_core::SeedableRng as _;
 use crate::hash::Map;
 use crate::{Options, ProfileCount};
 use distance::{Features, Weights};
-use mixture::{Walks, Weighted};
+use mixture::{Walks, Wanted, Weighted};
 
 pub(crate) use name::{Telling, names};
 
@@ -24,20 +25,14 @@ pub(crate) use name::{Telling, names};
 const SAMPLE: usize = 2_000;
 /// Distinct sequences that the transitions are learnt from; of more a sample is taken. All are placed afterwards.
 const LEARNT: usize = 8_000;
-/// Clusters looked for at most.
-const MOST: usize = 12;
+/// Parts that are begun with.
+const MOST: usize = 16;
+/// Starts of the search for parts.
+const STARTS: u64 = 3;
 /// Up to so many distinct sequences there is too little to judge a clustering by: what is nearly alike is joined.
 const FEW: usize = 8;
-/// From so many sessions on, parts are fitted before any are joined.
-const MANY: usize = 1_000;
 /// Distance up to which few sessions are joined.
 const ALIKE: f32 = 0.35;
-/// Below this mean silhouette there is one kind of user.
-const DISTINCT: f64 = 0.25;
-/// A cluster is split further only when its own parts are as distinct as this.
-const SPLIT: f64 = 0.35;
-/// A silhouette must gain this much for another cluster.
-const GAIN: f64 = 0.02;
 
 /// One cluster.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -77,44 +72,25 @@ pub(crate) fn cluster(sequences: &[Vec<u32>], acts: &[bool], options: &Options) 
     let features: Vec<Features> = kinds.iter().map(|kind| Features::of(&kind.sequence)).collect();
     let counts: Vec<f64> = kinds.iter().map(|kind| kind.sessions.len() as f64).collect();
     let parts = match options.profiles {
-        ProfileCount::Fixed(wanted) => {
-            let matrix = distance::matrix(&features, &counts, &sampled);
-            let weights: Vec<f64> = sampled.iter().map(|&kind| counts[kind]).collect();
-            let parts = groups_of(&sampled, &medoids::pam(&matrix, &weights, wanted.clamp(1, sampled.len())));
-            let fitted = fitted(&kinds, &counts, &sampled, &parts, options);
-            if fitted.len() == parts.len() { fitted } else { parts }
-        }
+        ProfileCount::Fixed(wanted) => fitted(&kinds, &features, &counts, Some(wanted), options).0,
         ProfileCount::Auto if sampled.len() <= FEW => few(&features, &counts, &sampled),
         ProfileCount::Auto => {
-            let parts = split(&features, &counts, &sampled, 0);
-            // Of few sessions each part says too little about transitions to be fitted by itself.
-            let parts =
-                if sequences.len() < MANY { kinds::join(parts, &features, &counts, acts) } else { parts };
-            kinds::join(fitted(&kinds, &counts, &sampled, &parts, options), &features, &counts, acts)
+            let (parts, prices) = fitted(&kinds, &features, &counts, None, options);
+            kinds::join(parts, prices, &features, &counts, acts)
         }
     };
     finish(&kinds, &features, &counts, &sampled, &parts, options)
 }
 
-/// The parts as the transitions show them, all sequences placed; as they were where there is one only.
+/// The parts as the transitions show them, all sequences placed, and how unlike any two are.
 fn fitted(
     kinds: &[Kind],
+    features: &[Features],
     counts: &[f64],
-    sampled: &[usize],
-    parts: &[Vec<usize>],
+    wanted: Option<usize>,
     options: &Options,
-) -> Vec<Vec<usize>> {
-    if parts.len() < 2 || sampled.len() <= FEW {
-        return parts.to_vec();
-    }
-    let walks = Walks::of(kinds.iter().map(|kind| kind.sequence.as_slice()));
-    let (seeds, seed_parts): (Vec<usize>, Vec<usize>) = parts
-        .iter()
-        .enumerate()
-        .flat_map(|(number, part)| part.iter().map(move |&kind| (kind, number)))
-        .unzip();
-    let seeds =
-        Weighted { walks: &walks, weights: seeds.iter().map(|&kind| counts[kind]).collect(), members: seeds };
+) -> (Vec<Vec<usize>>, Vec<Vec<f64>>) {
+    let walks = Walks::of(kinds.iter().map(|kind| kind.sequence.as_slice()), counts.iter().sum());
     let (members, scale) = sample(kinds, LEARNT, options.seed);
     let learnt = Weighted {
         walks: &walks,
@@ -122,8 +98,68 @@ fn fitted(
         members,
     };
     let all = Weighted { walks: &walks, members: (0..kinds.len()).collect(), weights: counts.to_vec() };
-    let may_join = options.profiles == ProfileCount::Auto;
-    groups_of(&all.members, &mixture::fit(&seeds, &seed_parts, &learnt, &all, may_join))
+    let weights = Weights::of(features, counts, &learnt.members);
+    let seeding = |members: &[usize], groups: usize, attempt: u64| {
+        let mut rng = ChaCha8Rng::seed_from_u64(options.seed.wrapping_mul(1_000_003).wrapping_add(attempt));
+        far_apart(&learnt, members, groups, &mut rng, &|a, b| weights.distance(&features[a], &features[b]))
+    };
+    let most = wanted.map_or(MOST, |wanted| (wanted + wanted / 2).max(MOST)).min(learnt.members.len());
+    let found = mixture::find(&learnt, &all, &seeding, Wanted { parts: wanted, most, starts: STARTS });
+    let mut groups = vec![Vec::new(); found.prices.len()];
+    for (&member, &group) in all.members.iter().zip(&found.parts) {
+        groups[group].push(member);
+    }
+    // What is likeliest for nobody is no part.
+    let (mut parts, mut prices) = (Vec::new(), Vec::new());
+    for (group, row) in groups.iter().zip(&found.prices).filter(|(group, _)| !group.is_empty()) {
+        parts.push(group.clone());
+        let row = row.iter().zip(&groups).filter(|(_, group)| !group.is_empty());
+        prices.push(row.map(|(price, _)| *price).collect());
+    }
+    (parts, prices)
+}
+
+/// Draws so many of the members that each is likely to be far from those drawn before (Arthur and Vassilvitskii,
+/// *k-means++*, SODA 2007), and gives each member's nearest.
+fn far_apart(
+    learnt: &Weighted<'_>,
+    members: &[usize],
+    groups: usize,
+    rng: &mut ChaCha8Rng,
+    distance: &dyn Fn(usize, usize) -> f32,
+) -> Vec<usize> {
+    let mut nearest = vec![f32::INFINITY; members.len()];
+    let mut owner = vec![0; members.len()];
+    for group in 0..groups.min(members.len()) {
+        let pulls: Vec<f64> = members
+            .iter()
+            .zip(&nearest)
+            .map(|(&member, &far)| {
+                let far = if far.is_finite() { f64::from(far) } else { 1.0 };
+                learnt.weights[member] * far * far
+            })
+            .collect();
+        let total: f64 = pulls.iter().sum();
+        if total <= 0.0 {
+            break;
+        }
+        let mut left = rng.random::<f64>() * total;
+        let drawn = pulls
+            .iter()
+            .position(|pull| {
+                left -= pull;
+                left < 0.0
+            })
+            .unwrap_or(0);
+        let drawn = learnt.members[members[drawn]];
+        for ((&member, near), owner) in members.iter().zip(&mut nearest).zip(&mut owner) {
+            let to = distance(drawn, learnt.members[member]);
+            if to < *near {
+                (*near, *owner) = (to, group);
+            }
+        }
+    }
+    owner
 }
 
 /// The most frequent half and a random other half, ascending, and how many each stands for.
@@ -150,16 +186,6 @@ fn sample(kinds: &[Kind], most: usize, seed: u64) -> (Vec<usize>, Vec<f64>) {
     (order, scale)
 }
 
-fn groups_of(members: &[usize], assignment: &[usize]) -> Vec<Vec<usize>> {
-    let most = assignment.iter().max().map_or(0, |most| most + 1);
-    let mut groups = vec![Vec::new(); most];
-    for (&member, &group) in members.iter().zip(assignment) {
-        groups[group].push(member);
-    }
-    groups.retain(|group| !group.is_empty());
-    groups
-}
-
 /// Complete linkage: two groups are joined when all of theirs are alike.
 fn few(features: &[Features], counts: &[f64], members: &[usize]) -> Vec<Vec<usize>> {
     let matrix = distance::matrix(features, counts, members);
@@ -183,38 +209,6 @@ fn few(features: &[Features], counts: &[f64], members: &[usize]) -> Vec<Vec<usiz
         groups[a].extend(joined);
     }
     groups.into_iter().map(|group| group.into_iter().map(|at| members[at]).collect()).collect()
-}
-
-/// Splits into the number of clusters whose silhouette is best, then each of these again as long as its parts are
-/// distinct. Weights are taken afresh inside a part: what tells buyers from visitors need not be what tells one kind of
-/// buyer from another.
-fn split(features: &[Features], counts: &[f64], members: &[usize], depth: usize) -> Vec<Vec<usize>> {
-    let whole = || vec![members.to_vec()];
-    let sessions: f64 = members.iter().map(|&kind| counts[kind]).sum();
-    if members.len() <= FEW || depth > 2 {
-        return whole();
-    }
-    let matrix = distance::matrix(features, counts, members);
-    let weights: Vec<f64> = members.iter().map(|&kind| counts[kind]).collect();
-    let smallest = (sessions * 0.01).max(3.0);
-    let most = if depth == 0 { MOST } else { MOST / 2 }.min(members.len() - 1);
-    let mut found: Vec<(f64, Vec<usize>)> = Vec::new();
-    for k in 2..=most {
-        let assignment = medoids::pam(&matrix, &weights, k);
-        let silhouettes = medoids::silhouettes(&matrix, &weights, &assignment);
-        let mean = medoids::mean(&silhouettes, &weights);
-        // Parts of a few sessions are accidents, however distinct.
-        let parts = groups_of(members, &assignment);
-        let tiny =
-            parts.iter().filter(|part| part.iter().map(|&kind| counts[kind]).sum::<f64>() < smallest).count();
-        found.push((mean - tiny as f64 * GAIN, assignment));
-    }
-    let best = found.iter().map(|(score, _)| *score).fold(f64::MIN, f64::max);
-    if best < if depth == 0 { DISTINCT } else { SPLIT } {
-        return whole();
-    }
-    let Some((_, assignment)) = found.iter().find(|(score, _)| *score >= best - GAIN) else { return whole() };
-    groups_of(members, assignment).iter().flat_map(|part| split(features, counts, part, depth + 1)).collect()
 }
 
 fn finish(
@@ -297,7 +291,7 @@ fn silhouettes(
     let matrix = distance::matrix(features, counts, sampled);
     let weights: Vec<f64> = sampled.iter().map(|&kind| counts[kind]).collect();
     let own: Vec<usize> = sampled.iter().map(|&kind| assignment[kind]).collect();
-    let each = medoids::silhouettes(&matrix, &weights, &own);
+    let each = silhouette::silhouettes(&matrix, &weights, &own);
     (0..clusters)
         .map(|cluster| {
             let (mut sum, mut total) = (0.0, 0.0);
