@@ -175,7 +175,9 @@ fn value(value: &Value) -> String {
     let recorded = recorded.unwrap_or_default();
     let call = match &value.source {
         // Of several values the first is kept.
-        Source::Correlation { name, .. } => format!("value {}{recorded}", shell(name)),
+        Source::Correlation { name, .. } | Source::Vary { name } => {
+            format!("value {}{recorded}", shell(name))
+        }
         Source::Identity { .. } if recorded.is_empty() => "printf ''".to_owned(),
         Source::Identity { .. } => format!("printf '%s'{recorded}"),
     };

@@ -326,7 +326,7 @@ fn expression(text: &Text) -> String {
 fn value(value: &Value) -> String {
     let recorded = value.recorded.as_deref().map(javascript);
     let call = match &value.source {
-        Source::Correlation { name, index: 0 } => {
+        Source::Correlation { name, index: 0 } | Source::Vary { name } => {
             let recorded = recorded.map(|recorded| format!(", {recorded}")).unwrap_or_default();
             format!("user.value({}{recorded})", javascript(name))
         }

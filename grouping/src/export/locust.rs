@@ -309,6 +309,7 @@ fn value(value: &Value) -> String {
             let index = if *index > 0 { format!(", index={index}") } else { String::new() };
             format!("self.value({}{}{index})", python(name), recorded.unwrap_or_default())
         }
+        Source::Vary { name } => format!("self.value({}{})", python(name), recorded.unwrap_or_default()),
         Source::Identity { column } => {
             format!("self.login({}{})", python(column), recorded.unwrap_or_default())
         }
