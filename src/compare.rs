@@ -52,6 +52,7 @@ pub(crate) struct Args {
 
 /// What counts as a change.
 #[derive(Clone, Debug, clap::Args)]
+#[command(next_help_heading = "What counts as slower")]
 pub(crate) struct BoundArgs {
     /// A quantile to compare by endpoint; repeatable. More of them make each interval wider. [default: p95]
     #[arg(long = "quantile", value_name = "pN", value_parser = parse_quantile)]
@@ -125,7 +126,7 @@ const SEED: u64 = 1;
 
 pub(crate) fn run(args: &Args) -> Outcome {
     let (baseline, candidate) = (samples(&args.baseline)?, samples(&args.candidate)?);
-    let comparison = compare::compare(&baseline, &candidate, &args.bounds.bounds(), SEED);
+    let comparison = with(&baseline, &candidate, &args.bounds)?;
     if let Some(path) = &args.junit {
         output::write_report(path, junit::comparison(&comparison).exits(Exit::Internal)?.as_bytes())?;
     }
@@ -139,6 +140,18 @@ pub(crate) fn run(args: &Args) -> Outcome {
         output::print(&compare::render(&comparison, report::style()))?;
     }
     Ok(exit(&comparison))
+}
+
+/// Compares, as the flags say.
+pub(crate) fn with(
+    baseline: &[Sample],
+    candidate: &[Sample],
+    bounds: &BoundArgs,
+) -> Result<Comparison, Failure> {
+    if baseline.iter().any(|run| candidate.iter().any(|other| other.name == run.name)) {
+        return Err(fail(Exit::Usage, "a run is on both sides; name different ones"));
+    }
+    Ok(compare::compare(baseline, candidate, &bounds.bounds(), SEED))
 }
 
 /// What a comparison ends with.

@@ -8,19 +8,21 @@ use mynah_grouping::Options as Grouping;
 use mynah_replay::{
     HostHeader, LoadModel, Middleware, Options, Prepared, Progress as Point, Signer, Stop, Target, TraceStep,
 };
+use mynah_report::compare::Sample;
 use mynah_report::{html, table};
 use mynah_traffic::Nanos;
 use mynah_traffic::recording::Reader;
-use mynah_traffic::run::{DOCUMENT, HTML, RunFolder, Verdict};
+use mynah_traffic::run::{DOCUMENT, HTML, RunDocument, RunFolder, Verdict};
 use mynah_traffic::scenario::{Behaviour, Rate, Scenario, ThinkTime};
 use mynah_traffic::threshold::Threshold;
 use mynah_traffic::units::{format_duration, parse_duration};
 
+use crate::compare::BoundArgs;
 use crate::exit::{Exit, Exits, Failure, Outcome, fail};
 use crate::input::{self, Inputs, Reading};
 use crate::middleware::Requests;
 use crate::progress::Progress;
-use crate::{interrupt, output, profile, report, terminal};
+use crate::{compare, interrupt, output, profile, report, terminal};
 
 /// Drive a scenario at a target: virtual users that behave as recorded, at any rate, with a verdict at the end.
 #[derive(Debug, clap::Args)]
@@ -35,8 +37,22 @@ pub(crate) struct Args {
     what: PathBuf,
 
     /// Where requests go.
-    #[arg(long, value_name = "URL", env = "MYNAH_TARGET", required_unless_present = "map")]
+    #[arg(long, value_name = "URL", env = "MYNAH_TARGET", required_unless_present_any = ["map", "against"])]
     target: Option<Target>,
+
+    /// Compare two targets in one run: sessions go to them in turn, so that whatever else moves, moves for both. Exits 10 when
+    /// the second is slower (see mynah compare). The usual length is --for 60s.
+    #[arg(long, num_args = 2, value_names = ["BASELINE-URL", "CANDIDATE-URL"], conflicts_with_all = ["target", "map", "users", "once", "baseline", "middleware"])]
+    against: Vec<Target>,
+
+    /// How long each of --against has its turn.
+    #[arg(long, value_name = "TIME", default_value = "5s", requires = "against", value_parser = parse_block)]
+    block: u32,
+
+    /// Compare with these runs at the end, and exit 10 when this one is slower: a run's folder, a folder of runs, or a pattern
+    /// (see mynah compare).
+    #[arg(long, value_name = "RUN")]
+    baseline: Option<String>,
 
     /// Where the requests of one recorded host go; repeatable.
     #[arg(long, value_name = "HOST=URL", value_parser = parse_map)]
@@ -122,6 +138,9 @@ pub(crate) struct Args {
     #[arg(long, value_name = "TIME", default_value = "60s", value_parser = parse_timeout)]
     timeout: Duration,
 
+    #[command(flatten)]
+    bounds: BoundArgs,
+
     /// The run's folder; a new one under runs/ when left out.
     #[arg(short, long, value_name = "RUN")]
     output: Option<PathBuf>,
@@ -155,6 +174,14 @@ fn parse_host(text: &str) -> Result<HostHeader, String> {
 fn parse_header(text: &str) -> Result<(String, String), String> {
     let (name, value) = text.split_once(':').ok_or("expected 'Name: value'")?;
     Ok((name.trim().to_owned(), value.trim().to_owned()))
+}
+
+fn parse_block(text: &str) -> Result<u32, String> {
+    let span = parse_duration(text).map_err(|error| error.to_string())?;
+    let seconds = u32::try_from(span.0 / Nanos::PER_SECOND).ok();
+    seconds
+        .filter(|seconds| *seconds > 0 && span.0.is_multiple_of(Nanos::PER_SECOND))
+        .ok_or_else(|| "expected whole seconds, such as 5s".to_owned())
 }
 
 fn parse_timeout(text: &str) -> Result<Duration, String> {
@@ -276,6 +303,8 @@ pub(crate) fn run(args: &Args) -> Outcome {
     tracing::info!(sessions = prepared.sessions(), endpoints = prepared.endpoints().len(), load = ?options.load, seed = options.seed, "prepared");
     let outcome = if args.trace {
         trace(&prepared, &options)?
+    } else if let [baseline, candidate] = args.against.as_slice() {
+        in_turns(args, &prepared, &options, [baseline, candidate])?
     } else {
         measure(args, &prepared, &options, middleware.as_deref())?
     };
@@ -325,41 +354,114 @@ fn refuse_taken(folder: &Path) -> Result<(), Failure> {
     ))
 }
 
-fn measure(args: &Args, prepared: &Prepared, options: &Options, middleware: Option<&Requests>) -> Outcome {
+/// The run's folder, made.
+fn folder(args: &Args, prepared: &Prepared) -> Result<RunFolder, Failure> {
     let folder = args.output.clone().unwrap_or_else(|| default_folder(prepared));
     if !args.force {
         refuse_taken(&folder)?;
     }
-    let folder = RunFolder::create(folder).exits(Exit::Usage)?;
+    RunFolder::create(folder).exits(Exit::Usage)
+}
+
+/// What Ctrl-C triggers.
+fn stop() -> Result<Stop, Failure> {
     let stop = Stop::new();
-    if let Some(middleware) = middleware {
-        middleware.stops(&stop);
-    }
     let switch = stop.clone();
     interrupt::on_interrupt("requests under way may end, then what was measured is written", move || {
         switch.trigger();
     })?;
+    Ok(stop)
+}
+
+fn measure(args: &Args, prepared: &Prepared, options: &Options, middleware: Option<&Requests>) -> Outcome {
+    // A baseline that cannot be read is told before the run, not behind it.
+    let baseline = args.baseline.as_deref().map(compare::samples).transpose()?;
+    let folder = folder(args, prepared)?;
+    let stop = stop()?;
+    if let Some(middleware) = middleware {
+        middleware.stops(&stop);
+    }
     let mut progress = Progress::new("connecting");
     let document =
         mynah_replay::run(prepared, options, &folder, &stop, &mut |point| progress.text(&line(point)))
             .map_err(replay_failure)?;
     drop(progress);
-    folder.write(&document).exits(Exit::Usage)?;
-    let path = folder.path().join(HTML);
-    let page = html::render(&document).exits(Exit::Internal)?;
-    std::fs::write(&path, page).map_err(|error| mynah_traffic::Error::io(&path, error)).exits(Exit::Usage)?;
+    write(&folder, &document)?;
+    let comparison = baseline
+        .map(|baseline| compare::with(&baseline, &[Sample::read(&folder)?], &args.bounds))
+        .transpose()?;
     if args.json {
         output::print(&(serde_json::to_string_pretty(&document).exits(Exit::Internal)? + "\n"))?;
     } else {
         output::print(&table::render(&document, report::style()))?;
+        if let Some(comparison) = &comparison {
+            output::print(&format!("\n{}", mynah_report::compare::render(comparison, report::style())))?;
+        }
     }
-    terminal::say(format!("wrote       {}", path.display()));
-    Ok(match document.verdict {
-        _ if document.interrupted => Exit::Interrupted,
+    terminal::say(format!("wrote       {}", folder.path().join(HTML).display()));
+    if document.interrupted {
+        return Ok(Exit::Interrupted);
+    }
+    Ok(worse(verdict(document.verdict), comparison.as_ref().map_or(Exit::Ok, compare::exit)))
+}
+
+/// Both targets in turn: a run each, and what lies between them.
+fn in_turns(args: &Args, prepared: &Prepared, options: &Options, targets: [&Target; 2]) -> Outcome {
+    let folder = folder(args, prepared)?;
+    let side = |name: &str| RunFolder::create(folder.path().join(name)).exits(Exit::Usage);
+    let sides = [side("baseline")?, side("candidate")?];
+    let stop = stop()?;
+    let mut progress = Progress::new("connecting");
+    let documents = mynah_replay::run_in_turns(
+        prepared,
+        options,
+        targets,
+        args.block,
+        [&sides[0], &sides[1]],
+        &stop,
+        &mut |point| progress.text(&line(point)),
+    )
+    .map_err(replay_failure)?;
+    drop(progress);
+    for (side, document) in sides.iter().zip(&documents) {
+        write(side, document)?;
+    }
+    let samples = [Sample::read(&sides[0])?, Sample::read(&sides[1])?];
+    let comparison = compare::with(&samples[..1], &samples[1..], &args.bounds)?;
+    if args.json {
+        output::print(&(serde_json::to_string_pretty(&comparison).exits(Exit::Internal)? + "\n"))?;
+    } else {
+        for document in &documents {
+            output::print(&format!("{}\n", table::render(document, report::style())))?;
+        }
+        output::print(&mynah_report::compare::render(&comparison, report::style()))?;
+    }
+    terminal::say(format!("wrote       {}", folder.path().display()));
+    if documents.iter().any(|document| document.interrupted) {
+        return Ok(Exit::Interrupted);
+    }
+    // The thresholds are the candidate's: the baseline is what there is already.
+    Ok(worse(verdict(documents[1].verdict), compare::exit(&comparison)))
+}
+
+fn write(folder: &RunFolder, document: &RunDocument) -> Result<(), Failure> {
+    folder.write(document).exits(Exit::Usage)?;
+    let path = folder.path().join(HTML);
+    let page = html::render(document).exits(Exit::Internal)?;
+    std::fs::write(&path, page).map_err(|error| mynah_traffic::Error::io(&path, error)).exits(Exit::Usage)
+}
+
+fn verdict(verdict: Verdict) -> Exit {
+    match verdict {
         Verdict::Pass => Exit::Ok,
         Verdict::Fail => Exit::Gate,
         Verdict::Invalid => Exit::Invalid,
-    })
+    }
+}
+
+/// An invalid run says nothing, be its gates as they may.
+fn worse(one: Exit, other: Exit) -> Exit {
+    [Exit::Invalid, Exit::Gate].into_iter().find(|exit| [one, other].contains(exit)).unwrap_or(Exit::Ok)
 }
 
 fn line(point: &Point) -> String {

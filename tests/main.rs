@@ -15,6 +15,7 @@ mod canary;
 mod common;
 mod edits;
 mod exit_codes;
+mod gates;
 mod gor;
 mod grouping;
 mod har;

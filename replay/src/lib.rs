@@ -33,7 +33,7 @@
 //! | `sign` | requests signed anew, as what they are signed over has changed |
 //! | `engine` | threads, virtual users, sessions, steps, checks |
 //! | `stats` | samples → histograms → `run.json` |
-//! | `run`, `trace` | the two ways in |
+//! | `run`, `trace` | the ways in |
 //!
 //! It stands on `mynah-traffic` and `mynah-message` and knows no other stage. HTTP/1 only; header lines are sent
 //! in their recorded order, with their names as they were written.
@@ -59,9 +59,9 @@ mod trace;
 
 pub use error::Error;
 pub use middleware::Middleware;
-pub use options::{HostHeader, LoadModel, Options};
+pub use options::{HostHeader, LoadModel, Options, Turn};
 pub use prepared::Prepared;
-pub use run::{Progress, run};
+pub use run::{Progress, run, run_in_turns};
 pub use sign::Signer;
 pub use stop::Stop;
 pub use target::Target;

@@ -80,6 +80,25 @@ pub struct Options {
     pub middleware: Option<Arc<dyn Middleware>>,
     /// Who signs requests anew, last of all.
     pub signers: Vec<Arc<Signer>>,
+    /// Only sessions that begin in one's own turn (open model). `None`: all.
+    pub turn: Option<Turn>,
+}
+
+/// Whose turn it is, where two targets are sent to by one timetable.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Turn {
+    /// The second of the two.
+    pub second: bool,
+    /// Seconds that a turn takes, at least one.
+    pub block_s: u32,
+}
+
+impl Turn {
+    /// Whether a session that begins then is this one's.
+    pub(crate) fn has(self, at: Nanos) -> bool {
+        let block = u64::from(self.block_s.max(1)) * Nanos::PER_SECOND;
+        (at.0 / block % 2 == 1) == self.second
+    }
 }
 
 impl Default for Options {
@@ -103,6 +122,7 @@ impl Default for Options {
             max_vus: 50_000,
             middleware: None,
             signers: Vec::new(),
+            turn: None,
         }
     }
 }

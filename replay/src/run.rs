@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
-use std::sync::{Arc, Barrier, OnceLock};
+use std::sync::{Arc, Barrier, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use mynah_traffic::Nanos;
@@ -11,11 +11,11 @@ use mynah_traffic::scenario::Rate;
 use mynah_traffic::units::{format_duration, format_time};
 
 use crate::engine::{Job, Setup, Shape, thread};
-use crate::options::{LoadModel, Options};
+use crate::options::{LoadModel, Options, Turn};
 use crate::prepared::{Plan, Walks};
 use crate::stats::{Collector, Facts, Report, document};
 use crate::timetable::{Card, Cards, Share, Timetable};
-use crate::{Error, Prepared, Stop};
+use crate::{Error, Prepared, Stop, Target};
 
 /// Sessions are begun for at least this long where nothing else is said.
 const SHORTEST_DEFAULT: Nanos = Nanos(10 * Nanos::PER_SECOND);
@@ -39,6 +39,21 @@ pub struct Progress {
     pub p50: f64,
     /// 99th percentile of it, ms.
     pub p99: f64,
+}
+
+impl Progress {
+    /// Of two runs at the same time. Their quantiles cannot be added up: the slower ones are told.
+    fn with(&self, other: &Progress) -> Progress {
+        Progress {
+            users: self.users + other.users,
+            requests: self.requests + other.requests,
+            failures: self.failures + other.failures,
+            requests_per_s: self.requests_per_s + other.requests_per_s,
+            p50: self.p50.max(other.p50),
+            p99: self.p99.max(other.p99),
+            ..*self
+        }
+    }
 }
 
 /// What is to be driven, worked out from options and scenario.
@@ -199,72 +214,159 @@ pub fn run(
     stop: &Stop,
     progress: &mut dyn FnMut(&Progress),
 ) -> Result<RunDocument, Error> {
-    let plan = &prepared.plan;
-    let load = Load::new(plan, options)?;
-    let scheduled = load.timetable()?.map(|timetable| timetable.count() as u64);
-    let setup = Arc::new(Setup::new(plan, options, &load.walks)?);
-    raise_file_limit();
-    let threads = thread_count(options, &load);
-    let started = SystemTime::now();
-    let writer = folder.intervals_writer(started)?;
-    let mut collector = Collector::new(setup.clone(), threads, writer);
-    let (reports, inbox) = mpsc::channel();
-    let barrier = Arc::new(Barrier::new(threads));
-    let start = Arc::new(OnceLock::new());
-    let begun = Instant::now();
-    let mut jobs = Vec::with_capacity(threads);
-    for number in 0..threads {
-        jobs.push(Job {
-            setup: setup.clone(),
-            shape: load.shape()?,
-            thread: number,
-            threads,
-            stop: stop.clone(),
-            reports: reports.clone(),
-            barrier: barrier.clone(),
-            start: start.clone(),
-        });
+    Ready::new(&prepared.plan, options)?.conduct(folder, stop, &Start::default(), progress)
+}
+
+/// Runs a scenario against two targets by one timetable: sessions that begin in the first `block_s` seconds go to the first one,
+/// those of the next to the second, and so on, so that whatever moves in the meantime moves for both. Each has its own folder,
+/// sends on its own threads, and is a run of its own; `progress` tells of both.
+///
+/// # Errors
+/// As [`run()`]; [`Error::Config`] for anything but the open model, and for less than three turns a side.
+pub fn run_in_turns(
+    prepared: &Prepared,
+    options: &Options,
+    targets: [&Target; 2],
+    block_s: u32,
+    folders: [&RunFolder; 2],
+    stop: &Stop,
+    progress: &mut dyn FnMut(&Progress),
+) -> Result<[RunDocument; 2], Error> {
+    let side = |second: bool| {
+        let target = Some(targets[usize::from(second)].clone());
+        Options { target, turn: Some(Turn { second, block_s }), ..options.clone() }
+    };
+    let (one, other) = (side(false), side(true));
+    let (one, other) = (Ready::new(&prepared.plan, &one)?, Ready::new(&prepared.plan, &other)?);
+    if !matches!(one.load.kind, Kind::Open(_)) {
+        return Err(Error::Config("two targets in turn need sessions that arrive: --rate".to_owned()));
     }
-    drop(reports);
-    let result = std::thread::scope(|scope| {
-        let mut handles = Vec::with_capacity(threads);
-        for job in jobs {
-            handles.push(scope.spawn(move || thread(job)));
-        }
-        let mut report = |collector: &Collector| {
-            progress(&progress_of(collector, begun.elapsed(), load.duration));
-        };
-        let collected = collect(&inbox, &mut collector, &mut report);
-        if collected.is_err() {
-            // Nobody listens any more: no reason to go on sending.
+    let turns = one.load.duration.0 / (u64::from(block_s.max(1)) * Nanos::PER_SECOND);
+    if block_s == 0 || turns < 6 {
+        return Err(Error::Config(format!(
+            "in {} there are {turns} turns of {block_s} s; six are the least that can be compared: make it longer, or the turns \
+             shorter",
+            format_duration(one.load.duration)
+        )));
+    }
+    let start = Start::default();
+    let latest = Mutex::new(Progress::default());
+    std::thread::scope(|scope| {
+        let second = scope.spawn(|| {
+            let mut note = |now: &Progress| {
+                *latest.lock().unwrap_or_else(PoisonError::into_inner) = *now;
+            };
+            let ended = other.conduct(folders[1], stop, &start, &mut note);
+            if ended.is_err() {
+                stop.trigger();
+            }
+            ended
+        });
+        let first = one.conduct(folders[0], stop, &start, &mut |now| {
+            let beside = *latest.lock().unwrap_or_else(PoisonError::into_inner);
+            progress(&now.with(&beside));
+        });
+        if first.is_err() {
             stop.trigger();
         }
-        let mut result = collected;
-        for handle in handles {
-            let ended =
-                handle.join().unwrap_or_else(|_| Err(Error::Engine("a sending thread died".to_owned())));
-            result = result.and(ended);
+        let second = second.join().unwrap_or_else(|_| Err(Error::Engine("a run died".to_owned())));
+        Ok([first?, second?])
+    })
+}
+
+/// The moment at which threads begin: the first of them sets it.
+type Start = Arc<OnceLock<Instant>>;
+
+/// A run that has only to be begun.
+struct Ready<'r> {
+    plan: &'r Arc<Plan>,
+    options: Options,
+    load: Load,
+    /// Arrivals in the timetable; `None` where users come back as they can.
+    scheduled: Option<u64>,
+    setup: Arc<Setup>,
+}
+
+impl<'r> Ready<'r> {
+    fn new(plan: &'r Arc<Plan>, options: &Options) -> Result<Ready<'r>, Error> {
+        let load = Load::new(plan, options)?;
+        let own = |at: Nanos| options.turn.is_none_or(|turn| turn.has(at));
+        let timetable = load.timetable()?;
+        let scheduled = timetable.map(|timetable| timetable.filter(|arrival| own(arrival.at)).count() as u64);
+        let setup = Arc::new(Setup::new(plan, options, &load.walks)?);
+        Ok(Ready { plan, options: options.clone(), load, scheduled, setup })
+    }
+
+    fn conduct(
+        &self,
+        folder: &RunFolder,
+        stop: &Stop,
+        start: &Start,
+        progress: &mut dyn FnMut(&Progress),
+    ) -> Result<RunDocument, Error> {
+        let Ready { plan, options, load, scheduled, setup } = self;
+        raise_file_limit();
+        let threads = thread_count(options, load);
+        let started = SystemTime::now();
+        let writer = folder.intervals_writer(started)?;
+        let mut collector = Collector::new(setup.clone(), threads, writer);
+        let (reports, inbox) = mpsc::channel();
+        let barrier = Arc::new(Barrier::new(threads));
+        let begun = Instant::now();
+        let mut jobs = Vec::with_capacity(threads);
+        for number in 0..threads {
+            jobs.push(Job {
+                setup: setup.clone(),
+                shape: load.shape()?,
+                thread: number,
+                threads,
+                stop: stop.clone(),
+                reports: reports.clone(),
+                barrier: barrier.clone(),
+                start: start.clone(),
+            });
         }
-        result
-    });
-    result?;
-    let totals = collector.finish()?;
-    let since = started.duration_since(UNIX_EPOCH).unwrap_or_default();
-    let facts = Facts {
-        setup: &setup,
-        plan,
-        started: format_time(since.into()),
-        seed: options.seed,
-        target: targets(&setup),
-        interrupted: stop.is_triggered(),
-        threads: threads as u32,
-        max_vus: options.max_vus,
-        thresholds: &options.thresholds,
-        model: load.model,
-        asked: load.asked.clone(),
-        scheduled,
-    };
-    Ok(document(&totals, &facts))
+        drop(reports);
+        let result = std::thread::scope(|scope| {
+            let mut handles = Vec::with_capacity(threads);
+            for job in jobs {
+                handles.push(scope.spawn(move || thread(job)));
+            }
+            let mut report = |collector: &Collector| {
+                progress(&progress_of(collector, begun.elapsed(), load.duration));
+            };
+            let collected = collect(&inbox, &mut collector, &mut report);
+            if collected.is_err() {
+                // Nobody listens any more: no reason to go on sending.
+                stop.trigger();
+            }
+            let mut result = collected;
+            for handle in handles {
+                let ended =
+                    handle.join().unwrap_or_else(|_| Err(Error::Engine("a sending thread died".to_owned())));
+                result = result.and(ended);
+            }
+            result
+        });
+        result?;
+        let totals = collector.finish()?;
+        let since = started.duration_since(UNIX_EPOCH).unwrap_or_default();
+        let facts = Facts {
+            setup,
+            plan,
+            started: format_time(since.into()),
+            seed: options.seed,
+            target: targets(setup),
+            interrupted: stop.is_triggered(),
+            threads: threads as u32,
+            max_vus: options.max_vus,
+            thresholds: &options.thresholds,
+            model: load.model,
+            asked: load.asked.clone(),
+            scheduled: *scheduled,
+        };
+        Ok(document(&totals, &facts))
+    }
 }
 
 fn collect(

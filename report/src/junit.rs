@@ -1,6 +1,6 @@
 //! JUnit XML, as CI systems read it: a test for each threshold, and for each row of a comparison.
 
-use minijinja::{Environment, Value, context};
+use minijinja::{AutoEscape, Environment, Value, context};
 use mynah_traffic::run::{RunDocument, Verdict};
 use serde::Serialize;
 
@@ -71,6 +71,9 @@ fn case(class: &str, name: &str, failure: &str) -> Case {
 
 fn write(suite: &str, started: &str, seconds: f64, cases: &[Case]) -> Result<String, Error> {
     let mut environment = Environment::new();
+    // What the built-in escaping does to slashes is right, and nobody can read it.
+    environment.set_auto_escape_callback(|_| AutoEscape::None);
+    environment.add_filter("xml", xml);
     environment.add_template("junit.xml", include_str!("junit.xml.j2"))?;
     let count = |is: fn(&Case) -> bool| cases.iter().filter(|case| is(case)).count();
     let text = environment.get_template("junit.xml")?.render(context! {
@@ -83,6 +86,15 @@ fn write(suite: &str, started: &str, seconds: f64, cases: &[Case]) -> Result<Str
         cases => Value::from(minijinja::value::Serde(cases)),
     })?;
     Ok(text)
+}
+
+/// As an attribute's or element's text.
+fn xml(text: &str) -> String {
+    text.replace('&', "&amp;")
+        .replace('<', "&lt;")
+        .replace('>', "&gt;")
+        .replace('"', "&quot;")
+        .replace('\n', "&#10;")
 }
 
 /// Without what no XML may hold.

@@ -90,7 +90,9 @@ async fn run(context: Rc<Context>, job: Job) {
         Shape::Open { timetable, max_vus, cut } => {
             let longest = END_GRACE + context.setup.longest_think().as_duration();
             let drain = if cut { longest } else { Duration::MAX };
+            let turn = context.setup.turn;
             let stripe = timetable.stripe(job.thread, job.threads);
+            let stripe = stripe.filter(|arrival| turn.is_none_or(|turn| turn.has(arrival.at)));
             let share = (max_vus / job.threads as u32).max(1);
             open(&context, stripe, share).await;
             tokio::select! {

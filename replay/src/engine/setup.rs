@@ -11,7 +11,7 @@ use mynah_traffic::{Nanos, Scheme};
 use super::session::Part;
 use crate::middleware::Hook;
 use crate::net::{Place, client_config};
-use crate::options::{HostHeader, Options};
+use crate::options::{HostHeader, Options, Turn};
 use crate::prepared::{Origin, Plan, Walks};
 use crate::target::host_of;
 use crate::template::Bound;
@@ -38,6 +38,7 @@ pub(crate) struct Setup {
     pub(crate) request_timeout: Duration,
     pub(crate) middleware: Option<Hook>,
     pub(crate) signers: Vec<Arc<Signer>>,
+    pub(crate) turn: Option<Turn>,
 }
 
 impl Setup {
@@ -86,6 +87,7 @@ impl Setup {
             request_timeout: options.request_timeout,
             middleware: options.middleware.clone().map(Hook::new),
             signers: options.signers.clone(),
+            turn: options.turn,
         })
     }
 

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use mynah_traffic::run::{
-    Arrivals, EndpointFigures, FailureRow, GeneratorFigures, Latency, MismatchSample, ProfileFigures,
-    RunDocument, SCHEMA, SendLag, TagName, Tally, ThresholdResult, TotalFigures, Verdict,
+    Arrivals, EndpointFigures, FailureRow, GeneratorFigures, Interleaved, Latency, MismatchSample,
+    ProfileFigures, RunDocument, SCHEMA, SendLag, TagName, Tally, ThresholdResult, TotalFigures, Verdict,
 };
 use mynah_traffic::threshold::Threshold;
 
@@ -76,7 +76,10 @@ pub(crate) fn document(totals: &Totals, facts: &Facts<'_>) -> RunDocument {
         scenario: facts.plan.scenario.name.clone(),
         target: facts.target.clone(),
         interrupted: facts.interrupted,
-        interleaved: None,
+        interleaved: facts
+            .setup
+            .turn
+            .map(|turn| Interleaved { side: if turn.second { 'b' } else { 'a' }, block_s: turn.block_s }),
         requests: all.requests,
         failures: all.failures,
         requests_per_s: if seconds > 0.0 { rounded(all.requests as f64 / seconds) } else { 0.0 },

@@ -136,8 +136,10 @@ pub const SCHEMA: u32 = 1;
 
 /// Of how many runs a side their own spread is taken.
 const RUNS: usize = 3;
-/// Answers beyond a quantile without which it says little.
+/// Answers beyond a quantile without which it says little: where its own spread over seconds is taken for its error, and
+/// where it is seen over turns or runs.
 const BEYOND: f64 = 10.0;
+const BEYOND_OF_MANY: f64 = 4.0;
 
 /// What the runs are taken for.
 #[derive(Clone, Copy, PartialEq, Debug)]
@@ -290,7 +292,8 @@ impl Sides<'_> {
             verdict: Change::CantTell,
             hint: String::new(),
         };
-        let least = (BEYOND / (1.0 - quantile).max(1e-6)).ceil() as u64;
+        let beyond = if self.design == Design::Within { BEYOND } else { BEYOND_OF_MANY };
+        let least = (beyond / (1.0 - quantile).max(1e-6)).ceil() as u64;
         let estimate = match self.design {
             Design::Interleaved(block_s) => self.interleaved(endpoint, quantile, least, block_s),
             Design::Runs => {

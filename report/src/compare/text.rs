@@ -46,7 +46,7 @@ pub fn render(comparison: &Comparison, style: Style) -> String {
         let _ = writeln!(out, "note        {note}");
     }
     for reason in &comparison.reasons {
-        let _ = writeln!(out, "{}   {reason}", style.paint("31", "REGRESSED"));
+        let _ = writeln!(out, "  {} {reason}", style.paint("31", "!"));
     }
     out
 }
