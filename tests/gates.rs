@@ -9,7 +9,7 @@ use mynah_traffic::run::{
     TagName, Tally, TotalFigures, Verdict, new_histogram, record,
 };
 
-use crate::common::{Anything, Place};
+use crate::common::{Anything, Place, run_json};
 
 const SECONDS: u32 = 12;
 const A_SECOND: u64 = 100;
@@ -197,4 +197,27 @@ fn two_targets_in_turn_are_two_runs_and_a_comparison() {
     // Too short, or nothing that arrives.
     place.mynah(&["replay", &scenario, "--against", &one, &other, "--rate", "9/s", "--for", "5s"]).exits(2);
     place.mynah(&["replay", &scenario, "--against", &one, &other, "--users", "5"]).exits(2);
+}
+
+#[test]
+fn a_threshold_with_a_window_ends_the_run() {
+    let place = Place::new();
+    // Every answer is wrong.
+    let scenario = place.write("two.toml", format!("{SCENARIO}expect = 500\n"));
+    let server = Anything::start();
+    let target = server.url();
+    let line = ["replay", &scenario, "--target", &target, "--rate", "50/s", "--for", "60s", "-o", "run"];
+    let run = place
+        .mynah(
+            &[
+                &line[..],
+                &["--threshold", "failure_rate < 50% abort after 2s", "--threshold", "p99 < 1h over any 2s"],
+            ]
+            .concat(),
+        )
+        .exits(10);
+    assert!(run.stdout().contains("failed, 100% seen from 0s to 2s"), "{}", run.stdout());
+    let json = run_json(&place.file("run"));
+    assert!(json["duration_s"].as_f64().unwrap() < 30.0 && json["interrupted"] == false, "{json}");
+    assert_eq!((&json["thresholds"][0]["ok"], &json["thresholds"][1]["ok"]), (&false.into(), &true.into()));
 }

@@ -13,7 +13,7 @@ use mynah_traffic::units::{format_duration, format_time};
 use crate::engine::{Job, Setup, Shape, thread};
 use crate::options::{LoadModel, Options, Turn};
 use crate::prepared::{Plan, Walks};
-use crate::stats::{Collector, Facts, Report, document};
+use crate::stats::{Collector, Facts, Report, Watch, document};
 use crate::timetable::{Card, Cards, Share, Timetable};
 use crate::{Error, Prepared, Stop, Target};
 
@@ -309,7 +309,12 @@ impl<'r> Ready<'r> {
         let threads = thread_count(options, load);
         let started = SystemTime::now();
         let writer = folder.intervals_writer(started)?;
-        let mut collector = Collector::new(setup.clone(), threads, writer);
+        let watches = options.thresholds.iter().enumerate().filter_map(|(number, threshold)| {
+            let scope = threshold.endpoint.as_deref().map(|name| plan.endpoints.called(name));
+            // One that is not there is told at the end.
+            if scope == Some(None) { None } else { Watch::new(number, threshold, scope.flatten()) }
+        });
+        let mut collector = Collector::new(setup.clone(), threads, writer, watches.collect(), load.duration);
         let (reports, inbox) = mpsc::channel();
         let barrier = Arc::new(Barrier::new(threads));
         let begun = Instant::now();
@@ -335,7 +340,7 @@ impl<'r> Ready<'r> {
             let mut report = |collector: &Collector| {
                 progress(&progress_of(collector, begun.elapsed(), load.duration));
             };
-            let collected = collect(&inbox, &mut collector, &mut report);
+            let collected = collect(&inbox, &mut collector, stop, &mut report);
             if collected.is_err() {
                 // Nobody listens any more: no reason to go on sending.
                 stop.trigger();
@@ -357,7 +362,8 @@ impl<'r> Ready<'r> {
             started: format_time(since.into()),
             seed: options.seed,
             target: targets(setup),
-            interrupted: stop.is_triggered(),
+            // Ended by a threshold is ended as was asked for.
+            interrupted: stop.is_triggered() && totals.aborted.is_none(),
             threads: threads as u32,
             max_vus: options.max_vus,
             thresholds: &options.thresholds,
@@ -372,6 +378,7 @@ impl<'r> Ready<'r> {
 fn collect(
     inbox: &Receiver<Report>,
     collector: &mut Collector,
+    stop: &Stop,
     report: &mut dyn FnMut(&Collector),
 ) -> Result<(), Error> {
     let mut told = Instant::now();
@@ -381,6 +388,9 @@ fn collect(
                 if collector.take(message)? {
                     told = Instant::now();
                     report(collector);
+                    if collector.is_aborted() {
+                        stop.trigger();
+                    }
                 }
             }
             Err(RecvTimeoutError::Timeout) => {}

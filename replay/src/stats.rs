@@ -4,7 +4,9 @@ mod collector;
 mod document;
 mod fidelity;
 mod recorder;
+mod watch;
 
 pub(crate) use collector::{Collector, Totals};
 pub(crate) use document::{Facts, document};
 pub(crate) use recorder::{Conducted, Mismatch, Recorder, Report, Sample};
+pub(crate) use watch::Watch;

@@ -1,7 +1,10 @@
-//! `[endpoint:] metric op value`: `p99 < 500ms`, `failure_rate < 1%`, `GET /items/{id}: service.p95 <= 200ms`.
+//! `[endpoint:] metric op value [over any WINDOW | abort after WINDOW]`: `p99 < 500ms`, `failure_rate < 1%`,
+//! `GET /items/{id}: service.p95 <= 200ms`, `p95 < 1s over any 10s`, `failure_rate < 50% abort after 5s`.
 //!
 //! Metrics: `p50` … `p99.99` (also written `p999`, `p9999`), `mean`, `min`, `max` of the response time, or of the service
-//! time behind `service.`; `failure_rate`, `mismatch_rate`; `requests`, `failures`, `mismatches`; `requests_per_s`.
+//! time behind `service.`, or of the generator's own delay behind `send_lag.`; `failure_rate`, `mismatch_rate`; `requests`,
+//! `failures`, `mismatches`; `requests_per_s`. With a window the threshold must hold in every stretch of so many seconds, the
+//! worst of which is told; with `abort after` the run is ended by the first in which it does not.
 //! A threshold with no data fails: what was not measured was not shown to hold.
 
 use std::fmt;
@@ -65,6 +68,8 @@ pub enum Metric {
     Response(Figure),
     /// Of service times; nanoseconds.
     Service(Figure),
+    /// Of the generator's own delay before it sent; nanoseconds. Of the whole run only.
+    SendLag(Figure),
     /// Failed requests by all requests, 0 to 1.
     FailureRate,
     /// Answers unlike the recorded ones by all requests, 0 to 1.
@@ -106,7 +111,10 @@ impl Metric {
             "mismatches" => Metric::Mismatches,
             other => match other.strip_prefix("service.") {
                 Some(figure) => Metric::Service(parse_figure(figure)?),
-                None => Metric::Response(parse_figure(other)?),
+                None => match other.strip_prefix("send_lag.") {
+                    Some(figure) => Metric::SendLag(parse_figure(figure)?),
+                    None => Metric::Response(parse_figure(other)?),
+                },
             },
         })
     }
@@ -114,18 +122,11 @@ impl Metric {
     /// The metric's value; `None` where nothing was measured. `seconds`: how long was measured.
     pub fn value(self, tally: &Tally, seconds: f64) -> Option<f64> {
         let share = |count: u64| (tally.requests > 0).then(|| count as f64 / tally.requests as f64);
-        let of = |histogram: &hdrhistogram::Histogram<u64>, figure| {
-            (!histogram.is_empty()).then(|| match figure {
-                // Histograms count microseconds.
-                Figure::Quantile(q) => histogram.value_at_quantile(q) as f64 * 1e3,
-                Figure::Mean => histogram.mean() * 1e3,
-                Figure::Min => histogram.min() as f64 * 1e3,
-                Figure::Max => histogram.max() as f64 * 1e3,
-            })
-        };
         match self {
-            Metric::Response(figure) => of(&tally.response, figure),
-            Metric::Service(figure) => of(&tally.service, figure),
+            Metric::Response(figure) => figure.of(&tally.response),
+            Metric::Service(figure) => figure.of(&tally.service),
+            // A tally does not hold it.
+            Metric::SendLag(_) => None,
             Metric::FailureRate => share(tally.failures),
             Metric::MismatchRate => share(tally.mismatches),
             Metric::RequestsPerSecond => {
@@ -140,7 +141,9 @@ impl Metric {
     /// A value of this metric as a person reads it.
     pub fn format(self, value: f64) -> String {
         match self {
-            Metric::Response(_) | Metric::Service(_) => format_duration(Nanos(value.max(0.0) as u64)),
+            Metric::Response(_) | Metric::Service(_) | Metric::SendLag(_) => {
+                format_duration(Nanos(value.max(0.0) as u64))
+            }
             Metric::FailureRate | Metric::MismatchRate => format!("{}%", (value * 1e6).round() / 1e4),
             Metric::RequestsPerSecond => format!("{}/s", (value * 100.0).round() / 100.0),
             Metric::Requests | Metric::Failures | Metric::Mismatches => format!("{value}"),
@@ -150,7 +153,9 @@ impl Metric {
     fn parse_value(self, text: &str) -> Option<f64> {
         let text = text.trim();
         match self {
-            Metric::Response(_) | Metric::Service(_) => parse_duration(text).ok().map(|span| span.0 as f64),
+            Metric::Response(_) | Metric::Service(_) | Metric::SendLag(_) => {
+                parse_duration(text).ok().map(|span| span.0 as f64)
+            }
             Metric::FailureRate | Metric::MismatchRate => match split_number(text)? {
                 (number, "%") => Some(number / 100.0),
                 (number, "") if number <= 1.0 => Some(number),
@@ -169,11 +174,23 @@ impl Metric {
 
     fn value_example(self) -> &'static str {
         match self {
-            Metric::Response(_) | Metric::Service(_) => "a duration such as 500ms",
+            Metric::Response(_) | Metric::Service(_) | Metric::SendLag(_) => "a duration such as 500ms",
             Metric::FailureRate | Metric::MismatchRate => "a share such as 1% or 0.01",
             Metric::RequestsPerSecond => "a rate such as 100/s",
             Metric::Requests | Metric::Failures | Metric::Mismatches => "a number",
         }
+    }
+}
+
+impl Figure {
+    /// Of a histogram of microseconds, in nanoseconds; `None` where nothing was measured.
+    pub fn of(self, histogram: &hdrhistogram::Histogram<u64>) -> Option<f64> {
+        (!histogram.is_empty()).then(|| match self {
+            Figure::Quantile(q) => histogram.value_at_quantile(q) as f64 * 1e3,
+            Figure::Mean => histogram.mean() * 1e3,
+            Figure::Min => histogram.min() as f64 * 1e3,
+            Figure::Max => histogram.max() as f64 * 1e3,
+        })
     }
 }
 
@@ -213,7 +230,21 @@ pub struct Threshold {
     pub op: Op,
     /// With what, in the metric's unit.
     pub wanted: f64,
+    /// In every stretch of that length, rather than over the whole run.
+    pub window: Option<Window>,
 }
+
+/// A stretch of a run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Window {
+    /// Its length.
+    pub seconds: u32,
+    /// Whether the run is ended when the threshold does not hold in one.
+    pub abort: bool,
+}
+
+/// Nobody watches for longer, and each second of a window is kept.
+const LONGEST_WINDOW: u32 = 3600;
 
 /// What became of a threshold.
 #[derive(Clone, Debug, PartialEq)]
@@ -248,30 +279,71 @@ impl FromStr for Threshold {
         let name = rest[..at].trim();
         let metric = Metric::parse(name).ok_or_else(|| {
             let hint = nearest(name, NAMES).map(|meant| format!("; did you mean '{meant}'?")).unwrap_or_default();
-            wrong(format!("unknown metric '{name}'{hint} (there are pNN, mean, min, max, each also behind 'service.', failure_rate, mismatch_rate, requests_per_s, requests, failures, mismatches)"))
+            wrong(format!("unknown metric '{name}'{hint} (there are pNN, mean, min, max, each also behind 'service.' and 'send_lag.', failure_rate, mismatch_rate, requests_per_s, requests, failures, mismatches)"))
         })?;
         let value = rest[at + symbol.len()..].trim();
-        if value.contains(" over ") {
-            return Err(wrong("not supported yet: 'over any WINDOW'".to_owned()));
+        let (value, window) = match parse_window(value) {
+            Ok(parts) => parts,
+            Err(message) => return Err(wrong(message)),
+        };
+        if matches!(metric, Metric::SendLag(_)) && (window.is_some() || endpoint.is_some()) {
+            return Err(wrong(
+                "send_lag is the generator's, of the whole run: neither an endpoint's nor a window's"
+                    .to_owned(),
+            ));
         }
         let wanted = metric.parse_value(value).ok_or_else(|| {
             wrong(format!("'{value}' cannot be compared with {name}; expected {}", metric.value_example()))
         })?;
-        Ok(Threshold { expr: expr.trim().to_owned(), endpoint, metric, op, wanted })
+        Ok(Threshold { expr: expr.trim().to_owned(), endpoint, metric, op, wanted, window })
     }
 }
 
+/// The value, and the window that stands behind it.
+fn parse_window(text: &str) -> Result<(&str, Option<Window>), String> {
+    for (words, abort) in [(" over any ", false), (" abort after ", true)] {
+        if let Some((value, length)) = text.split_once(words) {
+            let span = parse_duration(length.trim()).map_err(|error| error.to_string())?;
+            let seconds = (span.0 / Nanos::PER_SECOND) as u32;
+            if !span.0.is_multiple_of(Nanos::PER_SECOND) || !(1..=LONGEST_WINDOW).contains(&seconds) {
+                return Err(format!("'{}': a window has whole seconds, from 1s to 1h", length.trim()));
+            }
+            return Ok((value.trim(), Some(Window { seconds, abort })));
+        }
+    }
+    Ok((text, None))
+}
+
 impl Threshold {
+    /// Whether a value of the metric is right.
+    pub fn holds(&self, value: f64) -> bool {
+        self.op.holds(value, self.wanted)
+    }
+
+    /// The worse of two values.
+    pub fn worse(&self, one: f64, other: f64) -> f64 {
+        match self.op {
+            Op::Less | Op::AtMost => one.max(other),
+            Op::More | Op::AtLeast => one.min(other),
+        }
+    }
+
+    /// What became of it, where the value is known: the worst of all windows, say. `when` is told behind it.
+    pub fn outcome(&self, value: f64, when: &str) -> Outcome {
+        let ok = self.holds(value);
+        let relation = if ok { "holds" } else { "failed" };
+        let text = format!("{}: {relation}, {} seen{when}", self.expr, self.metric.format(value));
+        Outcome { expr: self.expr.clone(), ok, value: Some(value), text }
+    }
+
     /// Evaluates against the tally it is about (`None`: there is no such endpoint). `names`: the endpoints that there are.
     pub fn evaluate(&self, tally: Option<&Tally>, seconds: f64, names: &[&str]) -> Outcome {
         let value = tally.and_then(|tally| self.metric.value(tally, seconds));
-        let ok = value.is_some_and(|value| self.op.holds(value, self.wanted));
-        let text = match (value, tally, &self.endpoint) {
-            (Some(value), _, _) => {
-                let relation = if ok { "holds" } else { "failed" };
-                format!("{}: {relation}, {} seen", self.expr, self.metric.format(value))
-            }
-            (None, None, Some(endpoint)) => {
+        if let Some(value) = value {
+            return self.outcome(value, "");
+        }
+        let text = match (tally, &self.endpoint) {
+            (None, Some(endpoint)) => {
                 let hint = nearest(endpoint, names.iter().copied())
                     .map(|meant| format!("; the nearest is '{meant}'"))
                     .unwrap_or_default();
@@ -279,7 +351,7 @@ impl Threshold {
             }
             _ => format!("{}: failed, nothing was measured", self.expr),
         };
-        Outcome { expr: self.expr.clone(), ok, value, text }
+        Outcome { expr: self.expr.clone(), ok: false, value: None, text }
     }
 }
 
@@ -338,6 +410,23 @@ mod tests {
     }
 
     #[test]
+    fn windows() {
+        let window = |expr: &str| expr.parse::<Threshold>().unwrap().window;
+        assert_eq!(window("p99 < 1s"), None);
+        assert_eq!(window("p99 < 1s over any 10s"), Some(Window { seconds: 10, abort: false }));
+        assert_eq!(
+            window("GET /x: failure_rate < 50% abort after 1m"),
+            Some(Window { seconds: 60, abort: true })
+        );
+        let threshold: Threshold = "requests_per_s >= 5 over any 2s".parse().unwrap();
+        assert_eq!((threshold.worse(4.0, 6.0), threshold.holds(4.0)), (4.0, false));
+        assert_eq!(
+            threshold.outcome(4.0, ", from 3s").text,
+            "requests_per_s >= 5 over any 2s: failed, 4/s seen, from 3s"
+        );
+    }
+
+    #[test]
     fn endpoints_with_a_port() {
         let threshold: Threshold = "GET a:8080/x/{id}: p95 < 2s".parse().unwrap();
         assert_eq!(threshold.endpoint.as_deref(), Some("GET a:8080/x/{id}"));
@@ -351,7 +440,10 @@ mod tests {
             ("failurerate < 1%", "did you mean 'failure_rate'?"),
             ("p101 < 5ms", "unknown metric"),
             ("failure_rate < 5ms", "a share"),
-            ("p99 < 1s over any 10s", "not supported yet"),
+            ("p99 < 1s over any 10ms", "whole seconds"),
+            ("p99 < 1s over any moment", "moment"),
+            ("p99 < 1s abort after 2h", "from 1s to 1h"),
+            ("GET /: send_lag.p99 < 1ms", "of the whole run"),
         ] {
             let error = expr.parse::<Threshold>().unwrap_err().to_string();
             assert!(error.contains(part), "{expr}: {error}");

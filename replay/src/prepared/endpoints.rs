@@ -38,6 +38,19 @@ impl EndpointTable {
         number
     }
 
+    /// The endpoint that a person calls so: as tables have it, or without its host where only one is called so.
+    pub(crate) fn called(&self, name: &str) -> Option<u32> {
+        let full = |endpoint: &Endpoint| {
+            format!("{} {}{}", endpoint.method, endpoint.host.as_deref().unwrap_or(""), endpoint.template)
+        };
+        let exact = self.all.iter().position(|endpoint| full(endpoint) == name);
+        let short = || {
+            let mut alike = self.all.iter().enumerate().filter(|(_, endpoint)| endpoint.short() == name);
+            alike.next().map(|(at, _)| at).filter(|_| alike.next().is_none())
+        };
+        exact.or_else(short).map(|at| at as u32)
+    }
+
     pub(crate) fn find(&self, text: &str) -> Option<u32> {
         self.by_text.get(text).copied()
     }

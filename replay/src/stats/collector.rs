@@ -7,6 +7,7 @@ use hdrhistogram::Histogram;
 use mynah_traffic::Nanos;
 use mynah_traffic::run::{IntervalWriter, Intervals, SecondFigures, Tally, new_histogram, record};
 
+use super::Watch;
 use super::recorder::{Conducted, Counters, Mismatch, Report, Rest, Sample, Seen};
 use crate::Error;
 use crate::engine::Setup;
@@ -45,6 +46,10 @@ pub(crate) struct Totals {
     pub(crate) starts: Vec<u64>,
     /// CPU time, time spent waiting in a loop, and time passed, over all threads; nanoseconds.
     pub(crate) cpu: (u64, u64, u64),
+    /// Thresholds that must hold in every stretch.
+    pub(crate) watches: Vec<Watch>,
+    /// The one that ended the run, in words.
+    pub(crate) aborted: Option<String>,
 }
 
 /// One second that is not over on all threads.
@@ -55,6 +60,8 @@ struct Second {
     response: Option<Histogram<u64>>,
     requests: u64,
     failures: u64,
+    /// By watch: what it counts.
+    watched: Vec<Tally>,
 }
 
 /// Folds reports.
@@ -68,11 +75,19 @@ pub(crate) struct Collector {
     /// By thread: how far it has told, and its users.
     threads: Vec<(u32, u32)>,
     spare: Vec<Histogram<u64>>,
+    /// For how long sessions begin.
+    planned: Nanos,
 }
 
 impl Collector {
-    /// `setup`: says how long each session is.
-    pub(crate) fn new(setup: Arc<Setup>, threads: usize, writer: IntervalWriter) -> Collector {
+    /// `setup`: says how long each session is. `planned`: for how long sessions begin.
+    pub(crate) fn new(
+        setup: Arc<Setup>,
+        threads: usize,
+        writer: IntervalWriter,
+        watches: Vec<Watch>,
+        planned: Nanos,
+    ) -> Collector {
         let endpoints = setup.plan.endpoints.all().len();
         Collector {
             totals: Totals {
@@ -90,6 +105,8 @@ impl Collector {
                 cut: Vec::new(),
                 starts: Vec::new(),
                 cpu: (0, 0, 0),
+                watches,
+                aborted: None,
             },
             setup,
             writer,
@@ -97,6 +114,7 @@ impl Collector {
             next: 0,
             threads: vec![(0, 0); threads],
             spare: Vec::new(),
+            planned,
         }
     }
 
@@ -182,6 +200,9 @@ impl Collector {
             totals.parity.0 += u64::from(same);
             totals.parity.1 += 1;
         }
+        if !totals.watches.is_empty() {
+            watch(&totals.watches, &mut open.watched, sample);
+        }
         let Some(own) = totals.endpoints.get_mut(sample.endpoint as usize) else { return };
         for tally in [&mut *own, &mut totals.all] {
             tally.requests += 1;
@@ -213,6 +234,11 @@ impl Collector {
         record(open.response.get_or_insert_with(&mut fresh), response);
     }
 
+    /// Whether a threshold has ended the run.
+    pub(crate) fn is_aborted(&self) -> bool {
+        self.totals.aborted.is_some()
+    }
+
     /// Writes the next second.
     fn complete(&mut self) -> Result<(), Error> {
         let second = self.open.remove(&self.next).unwrap_or_default();
@@ -234,6 +260,12 @@ impl Collector {
             intervals.insert(format!("e{endpoint}.service"), service);
         }
         self.writer.write(self.next, &intervals)?;
+        let planned = u64::from(self.next + 1) * Nanos::PER_SECOND <= self.planned.0;
+        let mut watched = second.watched.into_iter();
+        for watch in &mut self.totals.watches {
+            let ended = watch.second(self.next, watched.next().unwrap_or_default(), planned);
+            self.totals.aborted = self.totals.aborted.take().or(ended);
+        }
         self.next += 1;
         // A histogram is some ten kilobytes: those of this second serve in the next.
         let used = intervals.into_values().chain(second.response).map(|mut histogram| {
@@ -252,5 +284,22 @@ impl Collector {
         }
         self.writer.finish()?;
         Ok(self.totals)
+    }
+}
+
+/// Counts a sample for those that watch its endpoint.
+fn watch(watches: &[Watch], tallies: &mut Vec<Tally>, sample: &Sample) {
+    tallies.resize_with(watches.len(), Tally::default);
+    for (watch, tally) in watches.iter().zip(tallies) {
+        if !watch.counts(sample.endpoint) {
+            continue;
+        }
+        tally.requests += 1;
+        tally.failures += u64::from(sample.failed);
+        tally.mismatches += u64::from(sample.mismatch);
+        if sample.status != 0 || sample.waited {
+            record(&mut tally.response, Nanos(sample.response));
+            record(&mut tally.service, Nanos(sample.service));
+        }
     }
 }

@@ -6,7 +6,7 @@ use mynah_traffic::run::{
     Arrivals, EndpointFigures, FailureRow, GeneratorFigures, Interleaved, Latency, MismatchSample,
     ProfileFigures, RunDocument, SCHEMA, SendLag, TagName, Tally, ThresholdResult, TotalFigures, Verdict,
 };
-use mynah_traffic::threshold::Threshold;
+use mynah_traffic::threshold::{Metric, Threshold};
 
 use super::{Totals, fidelity};
 use crate::engine::Setup;
@@ -125,34 +125,33 @@ fn evaluate(
 ) -> Vec<ThresholdResult> {
     let called: Vec<String> = names.iter().map(|(method, path)| format!("{method} {path}")).collect();
     let shown: Vec<&str> = called.iter().map(String::as_str).collect();
-    let short: Vec<String> = facts.plan.endpoints.all().iter().map(mynah_traffic::Endpoint::short).collect();
     let find = |wanted: &str| -> Option<&Tally> {
-        let exact = called.iter().position(|name| name == wanted);
-        // Without its host where only one endpoint is called so.
-        let at = exact.or_else(|| {
-            let mut alike = short.iter().enumerate().filter(|(_, name)| *name == wanted);
-            alike.next().map(|(at, _)| at).filter(|_| alike.next().is_none())
-        });
-        totals.endpoints.get(at?).filter(|tally| tally.requests > 0)
+        let at = facts.plan.endpoints.called(wanted)?;
+        totals.endpoints.get(at as usize).filter(|tally| tally.requests > 0)
     };
-    facts
-        .thresholds
-        .iter()
-        .map(|threshold| {
-            let tally = match &threshold.endpoint {
-                None => Some(&totals.all),
-                Some(wanted) => find(wanted),
-            };
-            let outcome = threshold.evaluate(tally, seconds, &shown);
-            ThresholdResult { expr: outcome.expr, ok: outcome.ok, value: outcome.value, text: outcome.text }
-        })
-        .collect()
+    let evaluated = |(number, threshold): (usize, &Threshold)| {
+        let tally = match &threshold.endpoint {
+            None => Some(&totals.all),
+            Some(wanted) => find(wanted),
+        };
+        let watched = totals.watches.iter().find(|watch| watch.number == number);
+        let outcome = match (threshold.metric, watched.and_then(|watch| Some((watch, watch.worst?)))) {
+            (Metric::SendLag(figure), _) if !totals.lag.is_empty() => {
+                threshold.outcome(figure.of(&totals.lag).unwrap_or_default(), "")
+            }
+            (_, Some((watch, (worst, _)))) => threshold.outcome(worst, &watch.when()),
+            // Shorter than a window: all of it is one.
+            _ => threshold.evaluate(tally, seconds, &shown),
+        };
+        ThresholdResult { expr: outcome.expr, ok: outcome.ok, value: outcome.value, text: outcome.text }
+    };
+    facts.thresholds.iter().enumerate().map(evaluated).collect()
 }
 
-/// Invalid before failed: figures that say nothing of the target cannot fail it.
 /// A run without thresholds passes whatever fails; above this share that is said.
 const UNWATCHED_FAILURES: f64 = 0.01;
 
+/// Invalid before failed: figures that say nothing of the target cannot fail it.
 fn verdict(totals: &Totals, facts: &Facts<'_>, thresholds: &[ThresholdResult]) -> (Verdict, Vec<String>) {
     let counters = &totals.counters;
     let mut invalid = Vec::new();
@@ -191,6 +190,9 @@ fn verdict(totals: &Totals, facts: &Facts<'_>, thresholds: &[ThresholdResult]) -
         failed.push("no request was made".to_owned());
     } else if totals.all.requests > 0 && totals.all.status.is_empty() {
         failed.push(format!("none of {} requests was answered", totals.all.requests));
+    }
+    if totals.aborted.is_some() {
+        failed.push("the run was ended by it before its time".to_owned());
     }
     let verdict = match (invalid.is_empty(), failed.is_empty()) {
         (false, _) => Verdict::Invalid,
