@@ -22,7 +22,12 @@ const SESSIONS: usize = 60;
 fn accounts() -> Vec<Account> {
     let words = ["lamp", "oak", "river", "stone", "cloud"];
     (0..20)
-        .map(|n| (format!("user{n}.{}@mail.example", words[n % 5]), format!("{}-{}-{}", words[n % 5], words[n / 5], 100 + n * 37)))
+        .map(|n| {
+            (
+                format!("user{n}.{}@mail.example", words[n % 5]),
+                format!("{}-{}-{}", words[n % 5], words[n / 5], 100 + n * 37),
+            )
+        })
         .collect()
 }
 
@@ -82,7 +87,18 @@ fn replays<A: App>(
     let (accepted, wrong) = untrue(&text.parse().unwrap(), truth);
     println!("{accepted} correlations, of which not true: {wrong:#?}");
     let fresh = Server::start(make(&seeded, 2_000_003));
-    let sent = place.mynah(&["replay", "s.toml", "--target", &fresh.url(), "--rate", "1x", "--for", "3s", "-o", "run"]);
+    let sent = place.mynah(&[
+        "replay",
+        "s.toml",
+        "--target",
+        &fresh.url(),
+        "--rate",
+        "1x",
+        "--for",
+        "3s",
+        "-o",
+        "run",
+    ]);
     println!("{}", sent.stdout());
     let run = run_json(&place.file("run"));
     let parity = run["fidelity"]["status_parity"].as_f64().unwrap();

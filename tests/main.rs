@@ -14,6 +14,7 @@ mod architecture;
 mod canary;
 mod common;
 mod exit_codes;
+mod export;
 mod gor;
 mod grouping;
 mod har;

@@ -97,7 +97,10 @@ impl Forms {
                 Reply::html(200, page("Apply", &form))
             }
             ["apply", "done", reference] if ticket.is_some() && self.references.contains(*reference) => {
-                Reply::html(200, page("Done", &format!("<p>Your reference is <b id=\"ref\">{reference}</b>.</p>")))
+                Reply::html(
+                    200,
+                    page("Done", &format!("<p>Your reference is <b id=\"ref\">{reference}</b>.</p>")),
+                )
             }
             ["track"] => {
                 let form = self.form(sid, "/track", "<input name=\"reference\">");
@@ -133,7 +136,9 @@ impl Forms {
                 Reply::see(302, &format!("/apply/{draft}/address?ticket={}", self.ticket(sid)))
             }
             ["apply", draft, step] => {
-                if text("draft") != *draft || !self.visits.get(sid).is_some_and(|visit| visit.drafts.contains(*draft)) {
+                if text("draft") != *draft
+                    || !self.visits.get(sid).is_some_and(|visit| visit.drafts.contains(*draft))
+                {
                     return Reply::html(404, page("Unknown", ""));
                 }
                 if *step == "address" {
@@ -167,7 +172,12 @@ impl App for Forms {
 }
 
 /// Fills in the form of a page, and follows the redirect that comes of it.
-fn submit(browser: &mut Browser, page: &super::web::Answer, target: &str, more: &[(&str, &str)]) -> super::web::Answer {
+fn submit(
+    browser: &mut Browser,
+    page: &super::web::Answer,
+    target: &str,
+    more: &[(&str, &str)],
+) -> super::web::Answer {
     let (state, check) = (page.hidden("__VIEWSTATE"), page.hidden("__EVENTVALIDATION"));
     let mut form = vec![("__VIEWSTATE", state.as_str()), ("__EVENTVALIDATION", check.as_str())];
     form.extend(more);
@@ -181,7 +191,8 @@ fn submit(browser: &mut Browser, page: &super::web::Answer, target: &str, more: 
 
 /// One visit, of several kinds.
 pub fn visit(address: SocketAddr, dice: &mut Dice, account: &(String, String)) {
-    let agent = if dice.chance(50) { "Mozilla/5.0 (Windows NT 10.0) Edg/140.0" } else { "Mozilla/5.0 Safari/605.1" };
+    let agent =
+        if dice.chance(50) { "Mozilla/5.0 (Windows NT 10.0) Edg/140.0" } else { "Mozilla/5.0 Safari/605.1" };
     let mut browser = Browser::to(address, agent);
     browser.get("/").is(200);
     if dice.chance(20) {
@@ -191,7 +202,8 @@ pub fn visit(address: SocketAddr, dice: &mut Dice, account: &(String, String)) {
         return;
     }
     let page = browser.get("/account/signin").is(200);
-    submit(&mut browser, &page, "/account/signin", &[("email", &account.0), ("password", &account.1)]).is(200);
+    submit(&mut browser, &page, "/account/signin", &[("email", &account.0), ("password", &account.1)])
+        .is(200);
     for _ in 0..1 + dice.below(2) {
         let page = browser.get("/apply").is(200);
         let page = submit(&mut browser, &page, "/apply", &[("kind", "tree")]).is(200);
@@ -202,7 +214,8 @@ pub fn visit(address: SocketAddr, dice: &mut Dice, account: &(String, String)) {
         }
         let draft = page.hidden("draft");
         let target = format!("/apply/{draft}/address");
-        let page = submit(&mut browser, &page, &target, &[("draft", &draft), ("street", "Mill Lane")]).is(200);
+        let page =
+            submit(&mut browser, &page, &target, &[("draft", &draft), ("street", "Mill Lane")]).is(200);
         let target = format!("/apply/{draft}/confirm");
         let done = submit(&mut browser, &page, &target, &[("draft", &draft)]).is(200);
         if dice.chance(50) {

@@ -55,7 +55,8 @@ impl App for Notes {
         let sid = request.cookie("sid").to_owned();
         let segments = request.segments();
         if request.method == "GET" && request.path == "/" {
-            let page = Reply::html(200, "<!doctype html><title>Notes</title><script src=\"/app.js\"></script>");
+            let page =
+                Reply::html(200, "<!doctype html><title>Notes</title><script src=\"/app.js\"></script>");
             let fields = if self.visits.contains_key(&sid) { Vec::new() } else { self.visit(None).0 };
             return Reply { fields: [page.fields, fields].concat(), ..page };
         }
@@ -132,7 +133,8 @@ impl App for Notes {
 
 /// One visit, of several kinds.
 pub fn visit(address: SocketAddr, dice: &mut Dice, account: &(String, String)) {
-    let agent = if dice.chance(50) { "Mozilla/5.0 (X11; Linux) Firefox/143.0" } else { "Mozilla/5.0 Chrome/140.0" };
+    let agent =
+        if dice.chance(50) { "Mozilla/5.0 (X11; Linux) Firefox/143.0" } else { "Mozilla/5.0 Chrome/140.0" };
     let mut browser = Browser::to(address, agent);
     browser.get("/").is(200);
     if dice.chance(20) {
@@ -152,7 +154,8 @@ pub fn visit(address: SocketAddr, dice: &mut Dice, account: &(String, String)) {
     let body = json!({"email": account.0, "password": account.1}).to_string();
     send(&mut browser, "POST", "/api/session", "", &body).is(200);
     let list = browser.get("/api/notes").is(200).json();
-    let ids: Vec<u64> = list["notes"].as_array().unwrap().iter().map(|note| note["id"].as_u64().unwrap()).collect();
+    let ids: Vec<u64> =
+        list["notes"].as_array().unwrap().iter().map(|note| note["id"].as_u64().unwrap()).collect();
     for _ in 0..1 + dice.below(3) {
         let id = ids[dice.below(ids.len() as u64 - 1) as usize];
         let tag = browser.get(&format!("/api/notes/{id}")).is(200).field("etag").to_owned();
@@ -163,7 +166,8 @@ pub fn visit(address: SocketAddr, dice: &mut Dice, account: &(String, String)) {
     if dice.chance(50) {
         let made = send(&mut browser, "POST", "/api/notes", "", r#"{"title":"Milk"}"#).is(201);
         let (id, tag) = (made.json()["note"]["id"].as_u64().unwrap(), made.field("etag").to_owned());
-        let tag = send(&mut browser, "PUT", &format!("/api/notes/{id}"), &tag, r#"{"title":"Milk, eggs"}"#).is(200);
+        let tag =
+            send(&mut browser, "PUT", &format!("/api/notes/{id}"), &tag, r#"{"title":"Milk, eggs"}"#).is(200);
         let tag = tag.field("etag").to_owned();
         if dice.chance(50) {
             send(&mut browser, "DELETE", &format!("/api/notes/{id}"), &tag, "").is(204);

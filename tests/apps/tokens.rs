@@ -9,7 +9,7 @@ use std::net::SocketAddr;
 use serde_json::{Value, json};
 
 use super::truth::{Role, Truth};
-use super::web::{App, Answer, Browser, Dice, Reply, Request};
+use super::web::{Answer, App, Browser, Dice, Reply, Request};
 
 /// Requests that an access token is good for: so that it is over at the same place of a session each time.
 const USES: u32 = 5;
@@ -57,11 +57,17 @@ impl App for Tokens {
         let body = request.json();
         let text = |name: &str| body[name].as_str().unwrap_or_default().to_owned();
         match (request.method.as_str(), request.path.as_str()) {
-            ("GET", "/v1/config") => return Reply::json(200, &json!({"min_version": "4.2.0", "region": "eu"})),
+            ("GET", "/v1/config") => {
+                return Reply::json(200, &json!({"min_version": "4.2.0", "region": "eu"}));
+            }
             ("POST", "/v1/auth/login") => {
                 let known = self.accounts.get(&text("email")).is_some_and(|known| *known == text("password"));
                 let family = self.dice.hex(12);
-                return if known { self.grant(family) } else { Reply::json(401, &json!({"error": "credentials"})) };
+                return if known {
+                    self.grant(family)
+                } else {
+                    Reply::json(401, &json!({"error": "credentials"}))
+                };
             }
             ("POST", "/v1/auth/refresh") => {
                 let Some(family) = self.refresh.remove(&text("refresh_token")) else {
@@ -84,7 +90,10 @@ impl App for Tokens {
                 let (id, revision) = (self.dice.uuid(), self.dice.hex(12));
                 let project = Project { owner, revision: revision.clone(), tasks: Vec::new() };
                 self.projects.insert(id.clone(), project);
-                return Reply::json(201, &json!({"data": {"id": id, "revision": revision, "name": body["name"]}}));
+                return Reply::json(
+                    201,
+                    &json!({"data": {"id": id, "revision": revision, "name": body["name"]}}),
+                );
             }
             let own = self.projects.iter().filter(|(_, project)| project.owner == owner);
             let list: Vec<Value> = own.map(|(id, _)| json!({"id": id})).collect();
@@ -141,7 +150,8 @@ impl Phone {
         for _ in 0..2 {
             let bearer = format!("Bearer {}", self.access);
             let fields = [("Authorization", bearer.as_str()), ("Content-Type", "application/json")];
-            let answer = self.browser.send(method, target, &fields[..if body.is_empty() { 1 } else { 2 }], body);
+            let answer =
+                self.browser.send(method, target, &fields[..if body.is_empty() { 1 } else { 2 }], body);
             if answer.status != 401 {
                 return answer;
             }
@@ -156,11 +166,13 @@ impl Phone {
 
 /// One use of the application, of several kinds.
 pub fn visit(address: SocketAddr, dice: &mut Dice, account: &(String, String)) {
-    let browser = Browser::to(address, if dice.chance(50) { "Tasks/4.2 iOS/19" } else { "Tasks/4.2 Android/16" });
+    let browser =
+        Browser::to(address, if dice.chance(50) { "Tasks/4.2 iOS/19" } else { "Tasks/4.2 Android/16" });
     let mut phone = Phone { browser, access: String::new(), refresh: String::new() };
     phone.browser.get("/v1/config").is(200);
     let body = json!({"email": account.0, "password": account.1}).to_string();
-    let grant = phone.browser.send("POST", "/v1/auth/login", &[("Content-Type", "application/json")], &body).is(200);
+    let grant =
+        phone.browser.send("POST", "/v1/auth/login", &[("Content-Type", "application/json")], &body).is(200);
     phone.take(&grant);
     phone.call("GET", "/v1/projects", "").is(200);
     for _ in 0..1 + dice.below(2) {
@@ -168,7 +180,10 @@ pub fn visit(address: SocketAddr, dice: &mut Dice, account: &(String, String)) {
         let id = made["data"]["id"].as_str().unwrap().to_owned();
         let mut revision = made["data"]["revision"].as_str().unwrap().to_owned();
         for _ in 0..dice.below(4) {
-            let made = phone.call("POST", &format!("/v1/projects/{id}/tasks"), r#"{"title":"Paint"}"#).is(201).json();
+            let made = phone
+                .call("POST", &format!("/v1/projects/{id}/tasks"), r#"{"title":"Paint"}"#)
+                .is(201)
+                .json();
             let task = made["task"]["id"].as_u64().unwrap();
             let target = format!("/v1/projects/{id}/tasks/{task}");
             if dice.chance(50) {

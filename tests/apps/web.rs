@@ -113,7 +113,8 @@ pub struct Reply {
 
 impl Reply {
     pub fn html(status: u16, body: impl Into<String>) -> Reply {
-        Reply { status, body: body.into(), ..Reply::default() }.with("Content-Type", "text/html; charset=utf-8")
+        Reply { status, body: body.into(), ..Reply::default() }
+            .with("Content-Type", "text/html; charset=utf-8")
     }
 
     pub fn json(status: u16, body: &serde_json::Value) -> Reply {
@@ -196,7 +197,8 @@ fn serve<A: App>(stream: TcpStream, app: &Mutex<A>) -> Option<()> {
         let (method, target) = (words.next()?.to_owned(), words.next()?.to_owned());
         let body = body(&mut reader, &fields)?;
         let (path, query) = target.split_once('?').unwrap_or((&target, ""));
-        let cookies = fields.iter().filter(|(name, _)| name == "cookie").flat_map(|(_, value)| value.split(';'));
+        let cookies =
+            fields.iter().filter(|(name, _)| name == "cookie").flat_map(|(_, value)| value.split(';'));
         let cookies = cookies.filter_map(|pair| pair.trim().split_once('='));
         let request = Request {
             method,
@@ -242,7 +244,8 @@ impl Answer {
     /// What stands between two texts.
     #[track_caller]
     pub fn between(&self, before: &str, after: &str) -> String {
-        let (_, rest) = self.body.split_once(before).unwrap_or_else(|| panic!("no {before} in {}", self.body));
+        let (_, rest) =
+            self.body.split_once(before).unwrap_or_else(|| panic!("no {before} in {}", self.body));
         rest.split_once(after).unwrap().0.to_owned()
     }
 
