@@ -120,39 +120,43 @@ pub(crate) fn run(args: &Args) -> Outcome {
     let reading = Reading { filter: args.filter.clone(), recover: args.recover, ..Reading::default() };
     let inputs = Inputs::recordings(std::slice::from_ref(&args.input), &reading)?;
     output::check(&args.output, &inputs, |first| args.format.is_ours(first))?;
-    match args.format.language() {
-        Some(language) => {
-            let folder = tempfile::tempdir().exits(Exit::Usage)?;
-            let path = folder.path().join("scenario.toml");
-            let name = args.input.file_stem().map(|stem| stem.to_string_lossy().into_owned());
-            let options = mynah_grouping::Options {
-                name: name.unwrap_or_default(),
-                ..mynah_grouping::Options::default()
-            };
-            let open = || inputs.open();
-            let profiled = mynah_grouping::profile(&open, inputs.names(), inputs.masked(), &options, &path)
-                .map_err(grouping_failure)?;
-            script(args, language, &profiled.scenario, folder.path())?;
-        }
-        None => {
-            only_for_scenarios(args.sessions.is_some(), "--sessions")?;
-            only_for_scripts(args)?;
-            let mut progress = Progress::new("exporting");
-            let mut archive = Archive::create(args, &archive_comment(&inputs.names(), inputs.masked()))?;
-            for input in inputs.iter() {
-                let mut stream = input.open()?;
-                for exchange in stream.by_ref() {
-                    archive.write(&exchange?).exits(Exit::Usage)?;
-                    progress.tick();
-                }
-                show_warnings(input.path(), &stream.warnings());
-            }
-            drop(progress);
-            archive.close(args)?;
-        }
+    if let Some(language) = args.format.language() {
+        let folder = tempfile::tempdir().exits(Exit::Usage)?;
+        let scenario = grouped(args, &inputs, &folder.path().join("scenario.toml"))?;
+        script(args, language, &scenario, folder.path())?;
+    } else {
+        only_for_scenarios(args.sessions.is_some(), "--sessions")?;
+        only_for_scripts(args)?;
+        recorded(args, &inputs)?;
     }
     wrote(args, inputs.masked());
     Ok(Exit::Ok)
+}
+
+/// The scenario that the recording gives when nothing is said.
+fn grouped(args: &Args, inputs: &Inputs, path: &Path) -> Result<Scenario, Failure> {
+    let name = args.input.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
+    let options = mynah_grouping::Options { name, ..mynah_grouping::Options::default() };
+    let open = || inputs.open();
+    mynah_grouping::profile(&open, inputs.names(), inputs.masked(), &options, path)
+        .map(|profiled| profiled.scenario)
+        .map_err(grouping_failure)
+}
+
+/// Every exchange of the recording.
+fn recorded(args: &Args, inputs: &Inputs) -> Result<(), Failure> {
+    let mut progress = Progress::new("exporting");
+    let mut archive = Archive::create(args, &archive_comment(&inputs.names(), inputs.masked()))?;
+    for input in inputs.iter() {
+        let mut stream = input.open()?;
+        for exchange in stream.by_ref() {
+            archive.write(&exchange?).exits(Exit::Usage)?;
+            progress.tick();
+        }
+        show_warnings(input.path(), &stream.warnings());
+    }
+    drop(progress);
+    archive.close(args)
 }
 
 fn only_for_scenarios(given: bool, flag: &str) -> Result<(), Failure> {
@@ -193,7 +197,8 @@ fn scenario(args: &Args) -> Outcome {
         let options = ExportOptions { sessions: args.sessions, target: None };
         let (exchanges, counts) =
             mynah_grouping::scenario_exchanges(&scenario, &folder, &options).map_err(grouping_failure)?;
-        let mut archive = Archive::create(args, &archive_comment(&[scenario.name.clone()], masked))?;
+        let mut archive =
+            Archive::create(args, &archive_comment(std::slice::from_ref(&scenario.name), masked))?;
         for exchange in &exchanges {
             archive.write(exchange).exits(Exit::Usage)?;
         }

@@ -16,6 +16,7 @@ mod common;
 mod edits;
 mod exit_codes;
 mod gates;
+mod export;
 mod gor;
 mod grouping;
 mod har;

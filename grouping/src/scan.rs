@@ -59,6 +59,8 @@ pub(crate) struct Record {
     pub(crate) authorization: Option<u64>,
     /// In [`Scan::tokens`]: hashes of tokens in the response's JSON.
     pub(crate) tokens: Range<u32>,
+    /// In [`Scan::tokens`]: hashes of tokens in the request's body, such as the one that a new access token is asked for with.
+    pub(crate) brought: Range<u32>,
     /// Hash of the value at the user's session key.
     pub(crate) key: Option<u64>,
     pub(crate) left_out: Option<LeftOut>,
@@ -116,6 +118,10 @@ impl Scan {
         self.tokens.get(record.tokens.start as usize..record.tokens.end as usize).unwrap_or_default()
     }
 
+    pub(crate) fn brought(&self, record: &Record) -> &[u64] {
+        self.tokens.get(record.brought.start as usize..record.brought.end as usize).unwrap_or_default()
+    }
+
     fn add(&mut self, exchange: &Exchange, options: &Options) {
         let head = exchange.request_head();
         let left_out = match (&head, &exchange.request) {
@@ -152,6 +158,7 @@ impl Scan {
                 .map(|pair| hash(&pair.value)),
         });
         let tokens = self.tokens_of(exchange);
+        let brought = self.brought_by(exchange);
         let record = Record {
             method: self.methods.number(head.as_ref().and_then(Head::method).unwrap_or_default()),
             host: self.hosts.number(&exchange.host()),
@@ -173,6 +180,7 @@ impl Scan {
             authorization: header("authorization")
                 .map(|value| hash(values::without_scheme(value).1.as_bytes())),
             tokens,
+            brought,
             key,
             left_out,
         };
@@ -230,6 +238,31 @@ impl Scan {
                 && leaf.value.len() >= 16
                 && ["oken", "jwt"].iter().any(|part| path.as_str().contains(part))
             {
+                self.tokens.push(hash(&leaf.value));
+            }
+        });
+        start..self.tokens.len() as u32
+    }
+}
+
+// A request's tokens, see `Record::brought`.
+impl Scan {
+    /// Values under keys such as `refresh_token` in a JSON or form body.
+    fn brought_by(&mut self, exchange: &Exchange) -> Range<u32> {
+        let start = self.tokens.len() as u32;
+        let wanted = exchange.request.as_ref().filter(|request| {
+            request.body.len() <= TOKEN_BODY && memchr::memmem::find(&request.body, b"oken").is_some()
+        });
+        let Some(view) = wanted.and_then(|request| View::open(request, &Limits::default()).ok()) else {
+            return start..start;
+        };
+        view.leaves(&mut |leaf| {
+            let named = match &leaf.locator {
+                Locator::Json { path } => path.as_str().contains("oken"),
+                Locator::Form { name, .. } => name.contains("oken"),
+                _ => false,
+            };
+            if named && leaf.value.len() >= 16 {
                 self.tokens.push(hash(&leaf.value));
             }
         });

@@ -112,13 +112,13 @@ fn write_step(out: &mut String, outline: &Outline, step: &Step, notes: &mut Vec<
         options.push(format!("--header {}", shell(&line)));
     }
     for (name, text) in &step.headers {
-        options.push(format!("--header {}{}", shell(&format!("{name}: ")), expression(text)));
+        options.push(format!("--header {}", behind(&format!("{name}: "), text)));
     }
     for name in ["User-Agent", "Accept", "Accept-Encoding"].into_iter().filter(|name| !has(name)) {
         options.push(format!("--header {}", shell(&format!("{name}:"))));
     }
     for (name, text) in &step.cookies {
-        options.push(format!("--cookie {}{}", shell(&format!("{name}=")), expression(text)));
+        options.push(format!("--cookie {}", behind(&format!("{name}="), text)));
     }
     if step.body != Body::None && !has("content-type") {
         options.push("--header Content-Type:".to_owned());
@@ -130,7 +130,7 @@ fn write_step(out: &mut String, outline: &Outline, step: &Step, notes: &mut Vec<
             for (name, text) in form {
                 let name = percent::encode(name.as_bytes(), percent::form_safe, true);
                 let name = format!("{}=", String::from_utf8_lossy(&name));
-                options.push(format!("--data-urlencode {}{}", shell(&name), expression(text)));
+                options.push(format!("--data-urlencode {}", behind(&name, text)));
             }
         }
         Body::Binary(bytes) => {
@@ -142,18 +142,14 @@ fn write_step(out: &mut String, outline: &Outline, step: &Step, notes: &mut Vec<
     }
     out.push('\n');
     for keep in &step.keeps {
-        match find(&keep.lookup) {
-            Some(found) => {
-                let which = keep.which.unwrap_or(0);
-                let _ = writeln!(out, "keep {} {which} < <({found})", shell(&keep.name));
-            }
-            None => {
-                let note =
-                    format!("curl: '{}' is sent as recorded: the shell has no means to find it", keep.name);
-                if !notes.contains(&note) {
-                    notes.push(note);
-                }
-            }
+        if let Some(found) = find(&keep.lookup) {
+            let which = keep.which.unwrap_or(0);
+            let _ = writeln!(out, "keep {} {which} < <({found})", shell(&keep.name));
+            continue;
+        }
+        let note = format!("curl: '{}' is sent as recorded: the shell has no means to find it", keep.name);
+        if !notes.contains(&note) {
+            notes.push(note);
         }
     }
 }
@@ -168,6 +164,17 @@ fn expression(text: &Text) -> String {
         })
         .collect();
     if pieces.is_empty() { "''".to_owned() } else { pieces.concat() }
+}
+
+/// The text with another before it, as one word.
+fn behind(before: &str, text: &Text) -> String {
+    let (first, rest) = match text.split_first() {
+        Some((Piece::Literal(first), rest)) => (first.as_str(), rest),
+        _ => ("", text.as_slice()),
+    };
+    let mut whole = vec![Piece::Literal(format!("{before}{first}"))];
+    whole.extend_from_slice(rest);
+    expression(&whole)
 }
 
 fn value(value: &Value) -> String {

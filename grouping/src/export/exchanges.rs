@@ -1,5 +1,6 @@
 //! A scenario's sessions as exchanges, for formats that hold traffic rather than code.
 
+use std::net::SocketAddr;
 use std::path::Path;
 
 use bytes::Bytes;
@@ -77,12 +78,7 @@ fn session(script: &mynah_traffic::scenario::SessionScript, number: u64, all: &m
             request: Some(step.request.clone()),
             response,
             scheme: step.scheme,
-            connection: Connection {
-                id: number << 8 | u64::from(step.connection.min(255)),
-                ordinal: ordinal as u32,
-                client_hint: Some(number),
-                ..Connection::default()
-            },
+            connection: connection(number, ordinal),
             times: Times {
                 request_first: start,
                 request_last: start,
@@ -92,5 +88,18 @@ fn session(script: &mynah_traffic::scenario::SessionScript, number: u64, all: &m
             flags,
             sensitive: Vec::new(),
         });
+    }
+}
+
+/// A client with one connection for each session: a scenario knows no addresses, and without the cookies nothing else would keep
+/// sessions from melting into one another.
+fn connection(session: u64, ordinal: usize) -> Connection {
+    let [.., a, b, c] = session.to_be_bytes();
+    Connection {
+        id: session,
+        ordinal: ordinal as u32,
+        client: Some(SocketAddr::from(([10, a, b, c], 1024))),
+        client_hint: Some(session),
+        ..Connection::default()
     }
 }

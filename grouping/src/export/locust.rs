@@ -157,9 +157,10 @@ fn settings(outline: &Outline) -> String {
          # process by itself.\n\
          SESSIONS = int(os.environ.get(\"SESSIONS\", \"0\"))\n",
     );
-    out.push_str(match outline.https {
-        true => "# It was recorded over TLS: cookies marked Secure go to a plain target, too.\nPLAIN_TARGET_OF_TLS = True\n",
-        false => "# Whether cookies marked Secure go to a plain target, too.\nPLAIN_TARGET_OF_TLS = False\n",
+    out.push_str(if outline.https {
+        "# It was recorded over TLS: cookies marked Secure go to a plain target, too.\nPLAIN_TARGET_OF_TLS = True\n"
+    } else {
+        "# Whether cookies marked Secure go to a plain target, too.\nPLAIN_TARGET_OF_TLS = False\n"
     });
     out.push_str(
         "\n# Log-ins of the users, one row each; without any, what was recorded is sent.\nIDENTITIES = []\n",

@@ -1,5 +1,6 @@
 //! A recorded request as pieces: text that stands, the target, and places where values go.
 
+use std::fmt::Write as _;
 use std::ops::Range;
 
 use mynah_message::{BodyKind, Encoding, Head, Limits, Message, Part, Target, View, percent};
@@ -219,7 +220,8 @@ fn url_safe(text: &str) -> String {
         if fine {
             out.push(byte as char);
         } else {
-            out.push_str(&format!("%{byte:02X}"));
+            // writing to a string cannot fail
+            let _ = write!(out, "%{byte:02X}");
         }
     }
     out

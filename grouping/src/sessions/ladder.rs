@@ -131,6 +131,7 @@ impl Rungs<'_> {
         let known = |value: &u64| self.authorizations.contains(value);
         let mut carried = of(scan.sent(record));
         carried.extend(record.authorization.filter(known).map(Mark::Authorization));
+        carried.extend(scan.brought(record).iter().copied().filter(known).map(Mark::Authorization));
         let mut handed = of(scan.set(record));
         handed.extend(scan.tokens(record).iter().copied().filter(known).map(Mark::Authorization));
         (carried, handed)
@@ -150,7 +151,40 @@ fn session_authorizations(scan: &Scan) -> Set<u64> {
     }
     let pairs: usize = clients.values().map(Set::len).sum();
     let telling = clients.len() >= 2 && pairs <= clients.len() * 3;
-    if telling { clients.into_keys().collect() } else { Set::default() }
+    if !telling {
+        return Set::default();
+    }
+    let mut values: Set<u64> = clients.into_keys().collect();
+    values.extend(refresh_tokens(scan));
+    values
+}
+
+/// Tokens that one answer handed out and one client's requests brought back in their bodies: what a client shows when its
+/// access token is over, so that the next one is known to be the same client's.
+fn refresh_tokens(scan: &Scan) -> Vec<u64> {
+    #[derive(Default)]
+    struct Token {
+        handed: u32,
+        client: Option<u64>,
+        several: bool,
+    }
+    let mut tokens: Map<u64, Token> = Map::default();
+    for record in &scan.records {
+        for &value in scan.brought(record) {
+            let token = tokens.entry(value).or_default();
+            token.several |= token.client.is_some_and(|client| client != record.client);
+            token.client = Some(record.client);
+        }
+    }
+    for record in &scan.records {
+        for value in scan.tokens(record) {
+            if let Some(token) = tokens.get_mut(value) {
+                token.handed += 1;
+            }
+        }
+    }
+    let own = |token: &Token| token.handed == 1 && !token.several;
+    tokens.into_iter().filter(|(_, token)| own(token)).map(|(value, _)| value).collect()
 }
 
 /// What is known of a connection: its client if it had one only.

@@ -146,3 +146,42 @@ fn the_users_key_and_the_source_come_first() {
         assert_eq!(sessions[0].identified_by, IdentifiedBy::Key(key.to_owned()));
     }
 }
+
+#[test]
+fn a_client_that_refreshes_its_token_stays_the_same_one() {
+    let mut traffic = Traffic::new();
+    let post = |traffic: &mut Traffic, connection: u64, path: &str, body: &str, answer: &str| {
+        let request =
+            format!("POST {path} HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\n\r\n{body}");
+        let response = format!("HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n\r\n{answer}");
+        traffic.raw(connection, &request, &response);
+    };
+    let grant = |client: u64, turn: u64| {
+        format!(
+            r#"{{"access_token":"access-{client}-{turn}-8d7f6a5b4c","refresh_token":"refresh-{client}-{turn}-77aa66bb"}}"#
+        )
+    };
+    let bearer =
+        |client: u64, turn: u64| format!("Authorization: Bearer access-{client}-{turn}-8d7f6a5b4c\r\n");
+    let public = r#"{"site_token":"public-0123456789abcdef"}"#;
+    // Each request on another connection, so that nothing else tells them apart.
+    for client in 0..3 {
+        let line = client * 10;
+        post(&mut traffic, line, "/login", public, &grant(client, 0));
+        traffic.ask(line + 1, &format!("GET /a{client}"), &bearer(client, 0), "");
+        let refresh = format!(r#"{{"refresh_token":"refresh-{client}-0-77aa66bb"}}"#);
+        post(&mut traffic, line + 2, "/refresh", &refresh, &grant(client, 1));
+        traffic.ask(line + 3, &format!("GET /b{client}"), &bearer(client, 1), "");
+    }
+    // What the page hands to everybody and everybody brings is nobody's.
+    post(&mut traffic, 90, "/config", "{}", public);
+    post(&mut traffic, 91, "/config", "{}", public);
+    let (sessions, owners) = by_target(&traffic, &Options::default());
+    let marked: Vec<usize> =
+        sessions.iter().map(|session| session.exchanges.len()).filter(|&n| n > 1).collect();
+    assert_eq!(marked, [4, 4, 4], "{sessions:?}");
+    for client in 0..3 {
+        assert_eq!(owner(&owners, &format!("/a{client}")), owner(&owners, &format!("/b{client}")));
+    }
+    assert_ne!(owner(&owners, "/a0"), owner(&owners, "/a1"));
+}

@@ -91,6 +91,8 @@ class Quotas:
             return
         while cls.playing:
             time.sleep(0.05)
+        # Until the last figures are in the files that Locust writes each second.
+        time.sleep(2)
         # Not by the user itself, who would be stopped in the middle of it.
         gevent.spawn(user.environment.runner.quit)
 
