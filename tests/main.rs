@@ -24,6 +24,7 @@ mod masking_policy;
 mod middleware;
 mod pipeline;
 mod planted;
+mod scenarios;
 mod secrets;
 mod signing;
 mod stdin;
