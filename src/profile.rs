@@ -3,10 +3,12 @@
 mod json;
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use mynah_grouping::{Options, ProfileCount, Profiled, SessionKey, SourceInfo};
+use mynah_report::fidelity;
 use mynah_traffic::units::parse_duration;
 use mynah_traffic::{Endpoint, Nanos};
 
@@ -142,7 +144,7 @@ pub(crate) fn run(args: &Args) -> Outcome {
     if args.json {
         output::print(&format!("{}\n", json::of(&profiled.explanation)))?;
     } else if args.explain {
-        output::print(&profiled.explanation.to_string())?;
+        output::print(&format!("{}{}", profiled.explanation, compared(&profiled)))?;
     }
     tell(&profiled, &args.output);
     write_template(&profiled, &args.output)?;
@@ -246,6 +248,24 @@ fn keep_edited(output: &Path) -> Result<(), Failure> {
         .exits(Exit::Usage)?;
     terminal::say(format!("kept      the scenario that was there as {}", kept.display()));
     Ok(())
+}
+
+/// How like the recording the scenario plays, in words.
+fn compared(profiled: &Profiled) -> String {
+    let mut text = String::new();
+    let Some(fidelity) = &profiled.scenario.fidelity else { return text };
+    for (behaviour, distances) in [("recorded", fidelity.recorded), ("markov", fidelity.markov)] {
+        let Some(distances) = distances else { continue };
+        let _ = writeln!(
+            text,
+            "\nplayed as {behaviour}, against the recording (0 the same, 1 nothing in common)"
+        );
+        for line in fidelity::lines(&distances) {
+            let _ =
+                writeln!(text, "  {:>6.4}  {}: {} ({})", line.distance, line.name, line.says, line.measure);
+        }
+    }
+    text
 }
 
 fn tell(profiled: &Profiled, output: &Path) {

@@ -8,7 +8,7 @@ use std::net::TcpListener;
 use std::process::Command;
 use std::sync::{Arc, Mutex};
 
-use crate::common::{Anything, Place, fixture, run_json};
+use crate::common::{Anything, Place, fixture, run_json, shop_for};
 
 /// A server that keeps every request's head and body.
 struct Keeper {
@@ -190,6 +190,52 @@ fn what_must_be_unique_is_made_anew() {
     place.mynah(&[&["replay", "off.toml", "--target", &server.url][..], &rest].concat()).ok();
     let kept = server.kept.lock().unwrap();
     assert!(kept.iter().all(|(_, body)| !body.contains("user%2B") && !body.contains("user+")));
+}
+
+#[test]
+fn walks_log_in_and_order_as_recorded_sessions_do() {
+    let place = Place::new();
+    place.mynah(&["capture", &fixture("shop.pcap"), "-o", "shop.mynah", "--key-file", "k"]).ok();
+    let explained = place.mynah(&["profile", "shop.mynah", "-o", "shop.toml", "--explain"]).ok().stdout();
+    assert!(
+        explained.contains("played as markov")
+            && explained.contains("endpoints were asked for as in the recording")
+    );
+    // Accounts as recorded: a walk over several people's sessions must be one of them from log-in to order.
+    let shop = shop_for(&place, "k", 31);
+    let target = shop.url();
+    let replay = |behaviour: &str| {
+        let args = [
+            "replay",
+            "shop.toml",
+            "--target",
+            &target,
+            "--rate",
+            "60/s",
+            "--for",
+            "3s",
+            "--think-time",
+            "x0.2",
+        ];
+        place
+            .mynah(&[&args[..], &["--behaviour", behaviour, "-o", "run", "--force", "--seed", "5"]].concat())
+            .ok();
+        run_json(&place.file("run"))
+    };
+    let walks = replay("markov");
+    assert_eq!(
+        (walks["failures"].as_u64(), &walks["fidelity"]["behaviour"]),
+        (Some(0), &"markov".into()),
+        "{}",
+        walks["failure_rows"]
+    );
+    assert_eq!(walks["fidelity"]["status_parity"], 1.0);
+    assert!(walks["fidelity"]["transitions"].as_f64().unwrap() < 0.1, "{}", walks["fidelity"]);
+    let counts = shop.counts();
+    assert!(counts.orders > 20 && counts.confirmed > 20 && counts.logins_failed == 0, "{counts:?}");
+    // The same seed walks the same ways.
+    assert_eq!(replay("markov")["requests"], walks["requests"]);
+    assert_ne!(replay("recorded")["requests"], walks["requests"]);
 }
 
 /// A HAR of some GETs, one after the other.

@@ -8,11 +8,11 @@
 //! | [`table`] | the terminal's table and what stands around it |
 //! | [`html`] | `report.html`: no network, no script, light and dark, prints well |
 //! | `chart` | the SVG curves in it |
-//! | `fidelity` | how like the recording the run was, in words |
+//! | [`fidelity`] | how like the recording the run was, in words |
 //! | `figures` | how numbers are written, the same everywhere |
 
 mod chart;
-mod fidelity;
+pub mod fidelity;
 mod figures;
 pub mod html;
 pub mod table;

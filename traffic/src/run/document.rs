@@ -6,6 +6,7 @@ use hdrhistogram::Histogram;
 use serde::{Deserialize, Serialize};
 
 use super::Tally;
+use crate::scenario::Distances;
 
 /// The version of `run.json` that this mynah writes.
 pub const SCHEMA: u32 = 1;
@@ -237,6 +238,20 @@ pub struct Fidelity {
     pub body_sizes: Option<f64>,
     /// Answers with the recorded status class by answers expected, 0–1.
     pub status_parity: f64,
+}
+
+impl Fidelity {
+    /// All but the answers.
+    pub fn distances(&self) -> Distances {
+        Distances {
+            endpoint_mix: Some(self.endpoint_mix),
+            transitions: self.transitions,
+            think_times: self.think_times,
+            session_length: self.session_length,
+            arrivals: self.arrivals,
+            body_sizes: self.body_sizes,
+        }
+    }
 }
 
 /// One second of the run.
