@@ -226,6 +226,11 @@ impl Input {
         file_name(&self.path)
     }
 
+    /// The numbers that its connections get.
+    pub(crate) fn connections(&self) -> std::ops::Range<u64> {
+        self.number * ROOM..(self.number + 1) * ROOM
+    }
+
     /// A recording's header.
     pub(crate) fn header(&self) -> Option<&Header> {
         self.header.as_ref()

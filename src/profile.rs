@@ -3,10 +3,12 @@
 mod json;
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use mynah_grouping::{Options, ProfileCount, Profiled, SessionKey};
+use mynah_grouping::{Options, ProfileCount, Profiled, SessionKey, SourceInfo};
+use mynah_report::fidelity;
 use mynah_traffic::units::parse_duration;
 use mynah_traffic::{Endpoint, Nanos};
 
@@ -21,6 +23,7 @@ use crate::terminal::{self, plural};
 #[command(after_help = "\
 Examples:
   mynah profile shop.mynah -o shop.toml
+  mynah profile browse.mynah checkout.mynah -o hand.toml --weight checkout.har=3
   mynah profile mon.mynah tue.mynah -o week.toml --session-key cookie:sid --endpoint 'GET /u/{name}' --explain")]
 pub(crate) struct Args {
     /// Recordings.
@@ -45,6 +48,11 @@ pub(crate) struct Args {
     /// Keep requests to hosts other than the recording's own.
     #[arg(long)]
     keep_third_party: bool,
+
+    /// Each session of this input counts so many times: checkout.mynah=3, or checkout.har=3 for the recording made of it;
+    /// repeatable.
+    #[arg(long = "weight", value_name = "INPUT=FACTOR", value_parser = parse_weight)]
+    weights: Vec<(String, f64)>,
 
     /// Seed of the clustering's random choices.
     #[arg(long, value_name = "N", default_value_t = 0)]
@@ -71,6 +79,15 @@ fn parse_count(text: &str) -> Result<ProfileCount, String> {
         Ok(count) if count > 0 => Ok(ProfileCount::Fixed(count)),
         Err(_) if text == "auto" => Ok(ProfileCount::Auto),
         _ => Err("expected 'auto' or a number of profiles".to_owned()),
+    }
+}
+
+fn parse_weight(text: &str) -> Result<(String, f64), String> {
+    let wrong = "expected INPUT=FACTOR, such as checkout.har=3";
+    let (name, factor) = text.rsplit_once('=').filter(|(name, _)| !name.is_empty()).ok_or(wrong)?;
+    match factor.parse::<f64>() {
+        Ok(factor) if factor > 0.0 && factor.is_finite() => Ok((name.to_owned(), factor)),
+        _ => Err(format!("{wrong}; the factor is a number above zero")),
     }
 }
 
@@ -120,16 +137,71 @@ pub(crate) fn run(args: &Args) -> Outcome {
         keep_static: args.keep_static,
         keep_third_party: args.keep_third_party,
         seed: args.seed,
+        sources: sources(&inputs, &args.weights)?,
         ..args.grouping.options()
     };
     let profiled = make(&inputs, &options, &args.output)?;
     if args.json {
         output::print(&format!("{}\n", json::of(&profiled.explanation)))?;
     } else if args.explain {
-        output::print(&profiled.explanation.to_string())?;
+        output::print(&format!("{}{}", profiled.explanation, compared(&profiled)))?;
     }
     tell(&profiled, &args.output);
+    write_template(&profiled, &args.output)?;
     Ok(Exit::Ok)
+}
+
+/// The inputs with the weights that were given; each weight must be some input's.
+fn sources(inputs: &Inputs, weights: &[(String, f64)]) -> Result<Vec<SourceInfo>, Failure> {
+    let stem = |name: &str| Path::new(name).file_stem().unwrap_or_default().to_string_lossy().into_owned();
+    let mut used = vec![false; weights.len()];
+    let mut sources = Vec::new();
+    for input in inputs.iter() {
+        let (path, name) = (input.path().to_string_lossy(), input.name());
+        let exact = weights.iter().position(|(wanted, _)| *wanted == path || *wanted == name);
+        // A recording is named by the capture it was made of, too.
+        let at = exact.or_else(|| weights.iter().position(|(wanted, _)| stem(wanted) == stem(&name)));
+        if let Some(used) = at.and_then(|at| used.get_mut(at)) {
+            *used = true;
+        }
+        sources.push(SourceInfo {
+            name: stem(&name),
+            connections: input.connections(),
+            weight: at.and_then(|at| weights.get(at)).map_or(1.0, |(_, weight)| *weight),
+        });
+    }
+    if let Some(((name, _), _)) = weights.iter().zip(&used).find(|(_, used)| !**used) {
+        let names = inputs.names();
+        let hint = mynah_traffic::nearest(name, names.iter().map(String::as_str))
+            .map(|meant| format!("; did you mean '{meant}'?"))
+            .unwrap_or_default();
+        return Err(fail(Exit::Usage, format!("--weight {name}: there is no such input{hint}")));
+    }
+    Ok(sources)
+}
+
+/// A CSV to fill with accounts, under the name that the scenario speaks of; one that is there is somebody's and stays.
+fn write_template(profiled: &Profiled, output: &Path) -> Result<(), Failure> {
+    let Some(identities) = profiled.scenario.identities.as_ref().filter(|own| own.file.is_none()) else {
+        return Ok(());
+    };
+    let path = output.with_file_name(profiled.scenario.identities_template());
+    let columns: Vec<&str> = identities.columns.iter().map(|column| column.name.as_str()).collect();
+    let mut line = csv::Writer::from_writer(Vec::new());
+    line.write_record(&columns).exits(Exit::Internal)?;
+    let line = line.into_inner().map_err(csv::IntoInnerError::into_error).exits(Exit::Internal)?;
+    match std::fs::OpenOptions::new().write(true).create_new(true).open(&path) {
+        Ok(mut file) => std::io::Write::write_all(&mut file, &line)
+            .map_err(|error| mynah_traffic::Error::io(&path, error))
+            .exits(Exit::Usage)?,
+        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => return Ok(()),
+        Err(error) => return Err(mynah_traffic::Error::io(&path, error)).exits(Exit::Usage),
+    }
+    terminal::say(format!(
+        "wrote     {}: a row of accounts for each user, and 'file' in [identities] logs in with them",
+        path.display()
+    ));
+    Ok(())
 }
 
 /// Groups, and writes the scenario and its sessions.
@@ -178,6 +250,24 @@ fn keep_edited(output: &Path) -> Result<(), Failure> {
     Ok(())
 }
 
+/// How like the recording the scenario plays, in words.
+fn compared(profiled: &Profiled) -> String {
+    let mut text = String::new();
+    let Some(fidelity) = &profiled.scenario.fidelity else { return text };
+    for (behaviour, distances) in [("recorded", fidelity.recorded), ("markov", fidelity.markov)] {
+        let Some(distances) = distances else { continue };
+        let _ = writeln!(
+            text,
+            "\nplayed as {behaviour}, against the recording (0 the same, 1 nothing in common)"
+        );
+        for line in fidelity::lines(&distances) {
+            let _ =
+                writeln!(text, "  {:>6.4}  {}: {} ({})", line.distance, line.name, line.says, line.measure);
+        }
+    }
+    text
+}
+
 fn tell(profiled: &Profiled, output: &Path) {
     let scenario = &profiled.scenario;
     if let Some(recorded) = &scenario.recorded {
@@ -198,6 +288,10 @@ fn tell(profiled: &Profiled, output: &Path) {
         let sessions =
             profile.sessions.map(|count| format!(" ({})", plural(count, "session"))).unwrap_or_default();
         terminal::say(format!("profile   {:>6.2} %  {}{sessions}", profile.weight, profile.name));
+    }
+    for vary in &scenario.vary {
+        let evidence = vary.evidence.as_deref().unwrap_or_default();
+        terminal::say(format!("varies    {}: {} ({evidence})", vary.name, vary.make));
     }
     for correlation in &scenario.correlations {
         let evidence = correlation.evidence.as_deref().unwrap_or_default();

@@ -56,9 +56,18 @@ class Visitor(generate.Client):
         self.takes_cookies, self.robot = True, False
 
 
+class Visits(generate.World):
+    """Visits of two requests or more: of a single one no cookie comes back, and here it would look like its neighbours'."""
+
+    def walk(self, behaviour):
+        while len(steps := super().walk(behaviour)) < 2:
+            pass
+        return steps
+
+
 def record(args, folder):
     """Traffic whose visitors come once: who comes back would bring a recorded cookie."""
-    generate.Client, generate.deque = Visitor, lambda: deque(maxlen=0)
+    generate.Client, generate.World, generate.deque = Visitor, Visits, lambda: deque(maxlen=0)
     pcap = folder / "t.pcap"
     made = generate.generate(str(pcap), str(folder / "truth.json"), args.sessions, args.seed)
     print("made  " + ", ".join(f"{count} {what}" for what, count in made.items()))
@@ -229,7 +238,7 @@ def compare(args, folder, behaviour, before, upstream):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     root = Path(__file__).resolve().parents[2]
-    parser.add_argument("--sessions", type=int, default=5_000)
+    parser.add_argument("--sessions", type=int, default=5_500)
     parser.add_argument("--seconds", type=int, default=60, help="over how long the sessions begin")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--points", type=float, default=2.0, help="how far a weight may be off")

@@ -23,6 +23,7 @@
 //! | `profiles` | distance between sessions, clustering that finds the number by itself, names |
 //! | `correlate` | values handed out and sent back; log-ins |
 //! | `script` | sessions as steps to play |
+//! | `sources` | several inputs that count differently |
 //! | `vary` | fields that must be unique: made anew on replay |
 //! | `fidelity` | the scenario beside the recording it came from |
 //! | `inline` | steps written out in the scenario, where the input is small |
@@ -44,6 +45,7 @@ mod profiles;
 mod scan;
 mod script;
 mod sessions;
+mod sources;
 #[cfg(test)]
 mod testing;
 #[cfg(test)]
@@ -61,6 +63,7 @@ pub use filter::LeftOut;
 pub use options::{Options, ProfileCount, SessionKey};
 pub use profile::{Profiled, profile};
 pub use sessions::{Evidence, IdleSource, IdleTimeout, SessionInfo, sessionise};
+pub use sources::SourceInfo;
 
 use mynah_traffic::Exchange;
 

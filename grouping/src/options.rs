@@ -6,6 +6,8 @@ use std::str::FromStr;
 use mynah_message::Locator;
 use mynah_traffic::{Endpoint, Nanos};
 
+use crate::SourceInfo;
+
 /// A place in each request whose value tells clients apart, instead of what would be found by itself.
 #[derive(Clone, Debug, PartialEq)]
 pub enum SessionKey {
@@ -65,6 +67,8 @@ pub struct Options {
     pub profiles: ProfileCount,
     /// The user's own endpoints; a request that fits one is never counted as another.
     pub templates: Vec<Endpoint>,
+    /// The inputs, where their sessions count differently or are to be told apart.
+    pub sources: Vec<SourceInfo>,
     /// For what is drawn at random: the samples. The same seed gives the same scenario.
     pub seed: u64,
     /// Keep static assets (left out by default).
@@ -75,7 +79,7 @@ pub struct Options {
     pub keep_health_checks: bool,
     /// Endpoints that there may be at most; beyond, paths are folded harder. 2,000.
     pub max_endpoints: usize,
-    /// Steps up to which a scenario of single sessions is written inline. 60.
+    /// Steps up to which a scenario of single sessions is written inline, by input. 60.
     pub inline_steps: usize,
 }
 
@@ -87,6 +91,7 @@ impl Default for Options {
             idle_timeout: None,
             profiles: ProfileCount::Auto,
             templates: Vec::new(),
+            sources: Vec::new(),
             seed: 0,
             keep_static: false,
             keep_third_party: false,

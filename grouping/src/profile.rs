@@ -16,6 +16,7 @@ use crate::profiles::{self, Cluster};
 use crate::scan::Scan;
 use crate::script::{self, Plan, Steps};
 use crate::sessions::{self, SessionInfo};
+use crate::sources::{self, Weighed};
 use crate::vary::Finder;
 use crate::{Error, LeftOut, Open, Options, correlate, inline};
 
@@ -63,7 +64,13 @@ pub fn profile(
         .map(|endpoint| !matches!(endpoint.method.as_str(), "GET" | "HEAD" | "OPTIONS"))
         .collect();
     let clusters = profiles::cluster(&sequences, &acts, options);
-    let names = profiles::names(&clusters, &sequences, &table.endpoints);
+    let Weighed { clusters, names: by_input, sizes } = sources::weigh(clusters, &scan, &steps, options);
+    let mut names = profiles::names(&clusters, &sequences, &table.endpoints);
+    for ((name, _), by_input) in names.iter_mut().zip(by_input) {
+        if let Some(by_input) = by_input {
+            *name = by_input;
+        }
+    }
     let correlated = correlate::find(open, &scan, &steps, &table, options)?;
     let plan = Plan::of(&correlated.correlations, correlated.identities.as_ref(), &table);
     let origin = first_start(&scan, &steps);
@@ -75,7 +82,7 @@ pub fn profile(
         .filter_map(|(session, number)| Some((*steps.origin.get(session as usize)?, number)))
         .collect();
     explanation.members.sort_unstable();
-    let mut profiles = described(&clusters, &names, &sequences, &steps, &table, &mut explanation);
+    let mut profiles = described(&clusters, &names, &sizes, &sequences, &steps, &table, &mut explanation);
     let mut finder = Finder::default();
     let mut witness = Witness::new(profiles.len(), &correlated.correlations);
     let watch = (&mut finder, &mut witness);
@@ -194,6 +201,7 @@ fn by_frequency(table: &Table) -> Vec<(usize, u64)> {
 fn described(
     clusters: &[Cluster],
     names: &[(String, Vec<profiles::Telling>)],
+    sizes: &[usize],
     sequences: &[Vec<u32>],
     steps: &Steps,
     table: &Table,
@@ -201,8 +209,7 @@ fn described(
 ) -> Vec<Profile> {
     let text =
         |endpoint: &u32| table.endpoints.get(*endpoint as usize).map(ToString::to_string).unwrap_or_default();
-    let sizes: Vec<usize> = clusters.iter().map(|cluster| cluster.sessions.len()).collect();
-    let weights = profiles::percentages(&sizes);
+    let weights = profiles::percentages(sizes);
     let mut described = Vec::with_capacity(clusters.len());
     for ((cluster, (name, telling)), weight) in clusters.iter().zip(names).zip(weights) {
         explanation.profiles.push(ProfileNote {
@@ -258,7 +265,8 @@ fn write(
         witness.note(owner, script);
     };
     let total: usize = steps.sessions.iter().map(Vec::len).sum();
-    let small = clusters.iter().all(|cluster| cluster.sessions.len() == 1) && total <= options.inline_steps;
+    let small = clusters.iter().all(|cluster| cluster.sessions.len() == 1)
+        && total <= options.inline_steps * options.sources.len().max(1);
     let mut collected: Vec<(u32, SessionScript)> = Vec::new();
     if small {
         script::build(open, steps, table, plan, origin, finder, &mut |session, script| {

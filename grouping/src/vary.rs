@@ -5,6 +5,8 @@
 //! something (GET: only what follows the clock), only values whose form a machine gave them, nothing that a response handed
 //! out, no log-in, no path. What people type comes again in other sessions, and so is not unique.
 
+use std::fmt::Write as _;
+
 use mynah_message::{Leaf, Locator, View};
 use mynah_traffic::scenario::Vary;
 use mynah_traffic::units::parse_time;
@@ -125,21 +127,18 @@ impl Shape {
         let mut run = String::new();
         let mut classes = 0;
         for c in text.chars().map(Some).chain([None]) {
-            match c.filter(char::is_ascii_alphanumeric) {
-                Some(c) => {
-                    classes |= class(c as u8);
-                    run.push(c);
-                }
-                None => {
-                    if !run.is_empty() {
-                        let length = run.len();
-                        runs.push((Some(std::mem::take(&mut run)), length, std::mem::take(&mut classes)));
-                        between.push(String::new());
-                    }
-                    if let (Some(c), Some(last)) = (c, between.last_mut()) {
-                        last.push(c);
-                    }
-                }
+            if let Some(c) = c.filter(char::is_ascii_alphanumeric) {
+                classes |= class(c as u8);
+                run.push(c);
+                continue;
+            }
+            if !run.is_empty() {
+                let length = run.len();
+                runs.push((Some(std::mem::take(&mut run)), length, std::mem::take(&mut classes)));
+                between.push(String::new());
+            }
+            if let (Some(c), Some(last)) = (c, between.last_mut()) {
+                last.push(c);
             }
         }
         Shape { runs, between, checked: luhn(text) }
@@ -189,7 +188,7 @@ impl Shape {
                 c if c & (HEX_LOWER | LOWER) == 0 => ("ALNUM", 36.0),
                 _ => ("Alnum", 62.0),
             };
-            text.push_str(&format!("{{{name}:{length}}}"));
+            let _ = write!(text, "{{{name}:{length}}}");
             bits += f64::log2(base) * *length as f64;
         }
         // A brace of its own would be read as a place.
@@ -236,8 +235,9 @@ fn is_drawn(name: &str) -> bool {
 fn name_of(at: &Locator) -> String {
     let text = at.to_string();
     let parts = text.split(|c: char| !c.is_ascii_alphanumeric() && c != '_' && c != '-');
-    let named = parts.filter(|part| !part.is_empty() && !part.bytes().all(|byte| byte.is_ascii_digit()));
-    named.last().unwrap_or("value").to_ascii_lowercase()
+    let mut named =
+        parts.rev().filter(|part| !part.is_empty() && !part.bytes().all(|byte| byte.is_ascii_digit()));
+    named.next().unwrap_or("value").to_ascii_lowercase()
 }
 
 impl Finder {
@@ -301,11 +301,12 @@ impl Finder {
             }
             let Ok(maker) = make.parse() else { continue };
             let stem = name_of(&site.at);
-            let taken = |name: &str| all.iter().any(|(vary, _)| vary.name == name);
-            let name = std::iter::once(stem.clone())
-                .chain((2..).map(|number| format!("{stem}_{number}")))
-                .find(|name| !taken(name))
-                .unwrap_or(stem);
+            let mut name = stem.clone();
+            let mut number = 1;
+            while all.iter().any(|(vary, _)| vary.name == name) {
+                number += 1;
+                name = format!("{stem}_{number}");
+            }
             let evidence = Some(field.evidence(&make));
             all.push((Vary { name, make: maker, at: vec![site], enabled: true, evidence }, values));
         }

@@ -1,24 +1,26 @@
-//! How like the recording a run was, in words.
+//! How like the recording a run or a scenario is, in words.
 
-use mynah_traffic::run::Fidelity;
+use mynah_traffic::scenario::Distances;
 use serde::Serialize;
 
 /// One distance, with what it is and what it says.
 #[derive(Debug, Serialize)]
-pub(crate) struct Line {
-    pub(crate) name: &'static str,
+pub struct Line {
+    /// What is compared.
+    pub name: &'static str,
     /// From 0 (the same) to 1 (nothing in common).
-    pub(crate) distance: f64,
+    pub distance: f64,
     /// The measure.
-    pub(crate) measure: &'static str,
-    pub(crate) says: String,
+    pub measure: &'static str,
+    /// In words.
+    pub says: String,
 }
 
 const JENSEN_SHANNON: &str = "Jensen–Shannon, base 2";
 const KOLMOGOROV_SMIRNOV: &str = "Kolmogorov–Smirnov";
 
 /// Every distance that there is.
-pub(crate) fn lines(fidelity: &Fidelity) -> Vec<Line> {
+pub fn lines(fidelity: &Distances) -> Vec<Line> {
     let shares = |what: &str, distance: f64| match distance {
         d if d <= 0.01 => format!("{what} as in the recording"),
         d if d <= 0.05 => format!("{what} nearly as in the recording"),
@@ -35,7 +37,7 @@ pub(crate) fn lines(fidelity: &Fidelity) -> Vec<Line> {
         distance.map(|d| Line { name, distance: d, measure: KOLMOGOROV_SMIRNOV, says: shift(what, d) })
     };
     let all = [
-        js("endpoint mix", Some(fidelity.endpoint_mix), "endpoints were asked for"),
+        js("endpoint mix", fidelity.endpoint_mix, "endpoints were asked for"),
         js("transitions", fidelity.transitions, "one endpoint came after another"),
         ks("think times", fidelity.think_times, "pauses up to any given length"),
         ks("session length", fidelity.session_length, "sessions with up to any given number of requests"),

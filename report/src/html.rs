@@ -51,7 +51,8 @@ pub fn render(document: &RunDocument) -> Result<String, Error> {
     let sessions: u64 = document.profiles.iter().map(|profile| profile.sessions).sum();
     let statuses: BTreeMap<String, u64> =
         document.total.status.iter().map(|(status, count)| (status.to_string(), *count)).collect();
-    let distances = document.fidelity.as_ref().map(fidelity::lines).unwrap_or_default();
+    let distances =
+        document.fidelity.as_ref().map(|far| fidelity::lines(&far.distances())).unwrap_or_default();
     let page = environment.get_template("report.html")?.render(context! {
         run => Value::from(minijinja::value::Serde(document)),
         sessions,

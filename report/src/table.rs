@@ -151,7 +151,7 @@ fn around(document: &RunDocument, style: Style) -> String {
             percent(fidelity.status_parity),
             plural(document.total.mismatches, "mismatch").replace("mismatchs", "mismatches"),
         );
-        let far: Vec<String> = fidelity::lines(fidelity)
+        let far: Vec<String> = fidelity::lines(&fidelity.distances())
             .iter()
             .map(|line| format!("{} {:.3}", line.name, line.distance))
             .collect();

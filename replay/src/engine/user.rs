@@ -143,12 +143,11 @@ impl User {
             made.resize(number as usize + 1, 0);
         }
         let count = made.get_mut(number as usize)?;
-        let index = match back.and_then(|back| count.checked_sub(1 + u64::from(back))) {
-            Some(index) => index,
-            None => {
-                *count += 1;
-                *count - 1
-            }
+        let index = if let Some(index) = back.and_then(|back| count.checked_sub(1 + u64::from(back))) {
+            index
+        } else {
+            *count += 1;
+            *count - 1
         };
         let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
         Some(plan.maker.make(&Draw {

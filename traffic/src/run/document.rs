@@ -6,6 +6,7 @@ use hdrhistogram::Histogram;
 use serde::{Deserialize, Serialize};
 
 use super::Tally;
+use crate::scenario::Distances;
 
 /// The version of `run.json` that this mynah writes.
 pub const SCHEMA: u32 = 1;
@@ -246,6 +247,20 @@ pub struct Interleaved {
     pub side: char,
     /// Seconds that a turn takes. Sessions go to the target whose turn it is when they begin, and stay there.
     pub block_s: u32,
+}
+
+impl Fidelity {
+    /// All but the answers.
+    pub fn distances(&self) -> Distances {
+        Distances {
+            endpoint_mix: Some(self.endpoint_mix),
+            transitions: self.transitions,
+            think_times: self.think_times,
+            session_length: self.session_length,
+            arrivals: self.arrivals,
+            body_sizes: self.body_sizes,
+        }
+    }
 }
 
 /// One second of the run.

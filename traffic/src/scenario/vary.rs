@@ -182,7 +182,7 @@ fn chars(alphabet: &[u8], length: usize, place: u64, draw: &Draw, out: &mut Stri
         }
         None => {
             for position in 0..length as u64 {
-                push(u128::from(draw.bits(place << 32 | position + 2)) % base);
+                push(u128::from(draw.bits((place << 32) | (position + 2))) % base);
             }
         }
     }

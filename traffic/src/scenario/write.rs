@@ -155,8 +155,7 @@ impl Scenario {
                 let _ = writeln!(out, "file = {}", inline(file)?);
             }
             None => {
-                let name = toml::Value::String(format!("{}.identities.csv", self.name));
-                let _ = writeln!(out, "# file = {name}");
+                let _ = writeln!(out, "# file = {}", inline(&self.identities_template())?);
             }
         }
         for column in &identities.columns {
@@ -198,6 +197,11 @@ impl Scenario {
             }
         }
         Ok(())
+    }
+
+    /// The CSV that `mynah profile` leaves beside a scenario, for accounts to be filled in.
+    pub fn identities_template(&self) -> String {
+        format!("{}.identities.csv", self.name)
     }
 
     /// Writes the scenario to a file.
