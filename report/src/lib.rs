@@ -14,13 +14,13 @@
 //! | [`history`] | several runs one below the other |
 //! | [`compare`] | what became slower, and how sure that is |
 //! | `chart` | the SVG curves in the page |
-//! | `fidelity` | how like the recording the run was, in words |
+//! | [`fidelity`] | how like the recording the run was, in words |
 //! | `figures` | how numbers are written, the same everywhere |
 
 mod chart;
 pub mod compare;
 pub mod csv;
-mod fidelity;
+pub mod fidelity;
 mod figures;
 pub mod history;
 pub mod html;

@@ -320,11 +320,11 @@ impl Threshold {
         self.op.holds(value, self.wanted)
     }
 
-    /// The worse of two values.
-    pub fn worse(&self, one: f64, other: f64) -> f64 {
+    /// Whether the first of two values is the worse.
+    pub fn is_worse(&self, one: f64, other: f64) -> bool {
         match self.op {
-            Op::Less | Op::AtMost => one.max(other),
-            Op::More | Op::AtLeast => one.min(other),
+            Op::Less | Op::AtMost => one > other,
+            Op::More | Op::AtLeast => one < other,
         }
     }
 
@@ -419,7 +419,7 @@ mod tests {
             Some(Window { seconds: 60, abort: true })
         );
         let threshold: Threshold = "requests_per_s >= 5 over any 2s".parse().unwrap();
-        assert_eq!((threshold.worse(4.0, 6.0), threshold.holds(4.0)), (4.0, false));
+        assert!(threshold.is_worse(4.0, 6.0) && !threshold.holds(4.0));
         assert_eq!(
             threshold.outcome(4.0, ", from 3s").text,
             "requests_per_s >= 5 over any 2s: failed, 4/s seen, from 3s"

@@ -208,6 +208,10 @@ fn thresholds(all: &[Threshold], notes: &mut Vec<String>) -> BTreeMap<String, Ve
 }
 
 fn k6_threshold(threshold: &Threshold) -> Option<(String, String)> {
+    // Nor for a stretch of a run: abortOnFail looks at all of it up to then.
+    if threshold.window.is_some() {
+        return None;
+    }
     let (metric, figure, value) = match threshold.metric {
         // k6 has one kind of time, from sending to the last byte.
         Metric::Response(figure) | Metric::Service(figure) => {
@@ -222,7 +226,7 @@ fn k6_threshold(threshold: &Threshold) -> Option<(String, String)> {
         Metric::FailureRate => ("http_req_failed", "rate".to_owned(), threshold.wanted),
         Metric::RequestsPerSecond => ("http_reqs", "rate".to_owned(), threshold.wanted),
         Metric::Requests => ("http_reqs", "count".to_owned(), threshold.wanted),
-        Metric::MismatchRate | Metric::Failures | Metric::Mismatches => return None,
+        Metric::MismatchRate | Metric::Failures | Metric::Mismatches | Metric::SendLag(_) => return None,
     };
     let op = match threshold.op {
         Op::Less => "<",

@@ -58,7 +58,7 @@ impl Watch {
         // Nothing in a while is a rate, too.
         let value = value.or(rate.then_some(0.0))?;
         let from = second + 1 - self.window.seconds;
-        let worse = self.worst.is_none_or(|(worst, _)| self.threshold.worse(worst, value) != worst);
+        let worse = self.worst.is_none_or(|(worst, _)| self.threshold.is_worse(value, worst));
         if worse {
             self.worst = Some((value, from));
         }

@@ -49,7 +49,7 @@ fn equal_sides_raise_few_false_alarms_and_a_tenth_is_found() {
 fn one_run_a_side_says_what_it_cannot_see() {
     let mut random = ChaCha8Rng::seed_from_u64(3);
     let (a, b) = (run(&mut random, 20, 20.0, 0.0, 1), run(&mut random, 20, 21.6, 0.0, 1));
-    let comparison = compare(&[a.clone()], &[b], &Bounds::default(), 1);
+    let comparison = compare(std::slice::from_ref(&a), &[b], &Bounds::default(), 1);
     assert_eq!(comparison.verdict, Verdict::Pass);
     assert_eq!(comparison.rows[0].verdict, Change::CantTell);
     assert!(
