@@ -291,11 +291,7 @@ fn sealed(made: &Made) -> Option<Result<Report, Failure>> {
         let mut hasher = HashWriter(sha2::Sha256::new());
         let bytes = std::io::copy(&mut std::fs::File::open(&made.path)?, &mut hasher)?;
         let name = made.path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        let mut sha256 = String::with_capacity(64);
-        for byte in hasher.0.finalize() {
-            let _ = write!(sha256, "{byte:02x}");
-        }
-        Ok(SealedFile { name, bytes, sha256 })
+        Ok(SealedFile { name, bytes, sha256: mynah_message::hex::text(&hasher.0.finalize()) })
     };
     Some(describe().map_err(|error| mynah_traffic::Error::io(&made.path, error)).exits(Exit::Usage).map(
         |file| {

@@ -11,7 +11,7 @@
 //! | [`output`] | files that must not be somebody else's, and a standard output that may be gone |
 //! | [`pipeline`] | files: learn → mask → write → audit → seal |
 //! | [`live`] | live sources: sampled, for a time, with a line of statistics |
-//! | [`middleware`] | `--middleware`: messages through a program of the user's
+//! | [`middleware`] | `--middleware`: messages through a program of the user's |
 //! | [`recorder`] | live traffic: mask → write → make good → audit → seal, one file after the other |
 //! | [`sniff`], [`proxy`] | the two live sources as the command line has them |
 //! | [`privileges`] | rights given up |

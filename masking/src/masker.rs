@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::hash::{BuildHasher as _, RandomState};
 use std::sync::{Arc, PoisonError, RwLock};
 
-use mynah_message::Encoding;
+use mynah_message::{Encoding, hex};
 use mynah_traffic::{Exchange, Flag, Masked, Provenance, Side};
 
 use crate::audit::{self, Auditor};
@@ -71,8 +71,8 @@ impl Masker {
     pub(crate) fn new(policy: Policy, key: &Key, known: Known) -> Masker {
         let report = Report {
             learned: known.len() as u64,
-            policy_hash: hex(&policy.hash()),
-            key_id: hex(&key.id()),
+            policy_hash: hex::text(&policy.hash()),
+            key_id: hex::text(&key.id()),
             ..Report::default()
         };
         let state = State::new(known, Pseudonyms::new(key), Arc::clone(&policy.own), Issued::default());
@@ -349,8 +349,4 @@ impl Sink for State {
         }
         patches
     }
-}
-
-fn hex(bytes: &[u8]) -> String {
-    String::from_utf8_lossy(&crate::variant::hex(bytes, false)).into_owned()
 }

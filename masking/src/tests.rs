@@ -340,7 +340,7 @@ fn the_audit_finds_what_the_masker_missed() {
         CSRF.replace('/', "\\/"),
         CSRF.replace('/', "&#x2F;"),
         CSRF.replace('+', "%252B"),
-        String::from_utf8(crate::variant::hex(PASSWORD.as_bytes(), true)).unwrap(),
+        String::from_utf8(mynah_message::hex::encode(PASSWORD.as_bytes(), true)).unwrap(),
     ] {
         let mut broken = masked.clone();
         broken[2].response =

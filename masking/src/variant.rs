@@ -1,11 +1,12 @@
 //! Ways in which a value can be written inside of another text, and how to write another value in its place.
 
+use std::borrow::Cow;
 use std::ops::Range;
 
 use base64::Engine as _;
 use base64::alphabet;
 use base64::engine::general_purpose::{GeneralPurpose, NO_PAD};
-use mynah_message::{Encoding, html, json, percent};
+use mynah_message::{Encoding, hex, html, json, percent};
 
 use crate::kind::Kind;
 use crate::scan::Patch;
@@ -157,7 +158,7 @@ impl Variant {
             Variant::JsonSlashes => json_with_slashes(value),
             Variant::Html => html::entity::escape(value),
             Variant::Base64 { align, url } => base64_inner(value, align, url),
-            Variant::Hex => hex(value, false),
+            Variant::Hex => hex::encode(value, false),
         }
     }
 
@@ -177,7 +178,7 @@ impl Variant {
             Variant::Percent => alike(there, other, Encoding::Percent),
             Variant::Json | Variant::JsonSlashes => alike(there, other, Encoding::JsonString),
             Variant::Html => alike(there, other, Encoding::HtmlAttr),
-            Variant::Hex => hex(other, there.iter().any(u8::is_ascii_uppercase)),
+            Variant::Hex => hex::encode(other, there.iter().any(u8::is_ascii_uppercase)),
             Variant::Base64 { align, url } => return rewrite_base64(text, seen, align, url, value, other),
         };
         Some((seen.clone(), written))
@@ -195,19 +196,9 @@ pub(crate) fn json_with_slashes(value: &[u8]) -> Vec<u8> {
     out
 }
 
-pub(crate) fn hex(value: &[u8], upper: bool) -> Vec<u8> {
-    let digits: &[u8; 16] = if upper { b"0123456789ABCDEF" } else { b"0123456789abcdef" };
-    value.iter().flat_map(|b| [digits[usize::from(b >> 4)], digits[usize::from(b & 15)]]).collect()
-}
-
 /// `other` written as what stands there is: each escape that means the same in both stays as it is.
 fn alike(there: &[u8], other: &[u8], encoding: Encoding) -> Vec<u8> {
-    let decoded = match encoding {
-        Encoding::FormPercent => percent::decode(there, true),
-        Encoding::Percent => percent::decode(there, false),
-        Encoding::JsonString => json::unescape(there),
-        _ => html::entity::decode(there, true),
-    };
+    let decoded = encoding.decode(there).unwrap_or(Cow::Borrowed(there));
     let patch = Patch {
         range: 0..decoded.len(),
         bytes: other.to_vec(),

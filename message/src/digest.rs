@@ -15,6 +15,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use sha2::Digest as _;
 
+use crate::hex;
+
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Field {
     /// `name=base64`, with this around the base64.
@@ -60,7 +62,7 @@ pub(crate) fn renewed(name: &str, value: &[u8], body: &[u8]) -> Option<Vec<u8>> 
         Field::Base64(algorithm) => Some(STANDARD.encode(algorithm.of(body)).into_bytes()),
         // `UNSIGNED-PAYLOAD` and its like are no digests.
         Field::Hex(_) if value.len() < 32 || !value.iter().all(u8::is_ascii_hexdigit) => Some(value.to_vec()),
-        Field::Hex(algorithm) => Some(hex(&algorithm.of(body))),
+        Field::Hex(algorithm) => Some(hex::encode(&algorithm.of(body), false)),
     }
 }
 
@@ -101,11 +103,6 @@ impl Algorithm {
             Algorithm::Sha512 => sha2::Sha512::digest(body).to_vec(),
         }
     }
-}
-
-fn hex(bytes: &[u8]) -> Vec<u8> {
-    const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    bytes.iter().flat_map(|b| [DIGITS[usize::from(b >> 4)], DIGITS[usize::from(b & 15)]]).collect()
 }
 
 #[cfg(test)]

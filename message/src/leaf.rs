@@ -91,6 +91,25 @@ pub enum Encoding {
 }
 
 impl Encoding {
+    /// What bytes that stand in such a place mean. `None` where more than these say that: in a header field, a cookie, and where an
+    /// attribute has no value.
+    pub fn decode(self, raw: &[u8]) -> Option<Cow<'_, [u8]>> {
+        Some(match self {
+            Encoding::Raw
+            | Encoding::CData
+            | Encoding::JsonNumber
+            | Encoding::JsonLiteral
+            | Encoding::ScriptNumber => Cow::Borrowed(raw),
+            Encoding::Percent => percent::decode(raw, false),
+            Encoding::FormPercent => percent::decode(raw, true),
+            Encoding::JsonString => crate::json::unescape(raw),
+            Encoding::ScriptString => crate::script::unescape(raw),
+            Encoding::HtmlText => crate::html::entity::decode(raw, false),
+            Encoding::HtmlAttr | Encoding::HtmlAttrUnquoted => crate::html::entity::decode(raw, true),
+            _ => return None,
+        })
+    }
+
     /// Writes `value` so that it can stand in a place with this encoding: read again it gives `value`,
     /// and the bytes around it keep their meaning.
     ///

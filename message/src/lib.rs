@@ -26,9 +26,10 @@
 //! |---|---|
 //! | [`head`] | start line and fields, with spans; media types |
 //! | [`target`] | request targets and URLs, taken apart |
+//! | [`hex`] | bytes as digits |
 //! | [`percent`] | percent-encoding, and the pairs of queries and forms |
 //! | [`content`] | gzip, deflate, br, zstd: undone under limits, done again |
-//! | [`digest`] | fields with a digest of the body, kept right
+//! | [`digest`] | fields with a digest of the body, kept right |
 //! | [`json`] | a scanner that keeps spans and tolerates oddities |
 //! | [`multipart`] | the parts of a multipart body |
 //! | [`html`] | tags, attributes and text of HTML and XML |
@@ -45,6 +46,7 @@ pub mod content;
 pub mod digest;
 mod error;
 pub mod head;
+pub mod hex;
 pub mod html;
 pub mod json;
 pub mod leaf;

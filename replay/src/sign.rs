@@ -161,8 +161,7 @@ fn unreachable_key<M>() -> M {
 }
 
 fn hex(bytes: &[u8]) -> Vec<u8> {
-    const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    bytes.iter().flat_map(|b| [DIGITS[usize::from(b >> 4)], DIGITS[usize::from(b & 15)]]).collect()
+    mynah_message::hex::encode(bytes, false)
 }
 
 /// The body without its chunks: what is sent in chunks is sent in one.

@@ -1,9 +1,8 @@
 //! A body that is no JSON, taken apart before: only the leaves that held something are looked at again.
 
-use std::borrow::Cow;
 use std::ops::Range;
 
-use mynah_message::{BodyKind, Encoding, Leaf, html, json, percent, script};
+use mynah_message::{BodyKind, Encoding, Leaf};
 
 use super::document::touches;
 use super::layer::Layer;
@@ -46,7 +45,9 @@ impl Notes {
         }
         let what = What::Value { encoding: leaf.encoding, cards: context.cards, place: place(&leaf.locator) };
         // It must be possible to read it again without what stands around it.
-        let step = decode(raw, leaf.encoding)
+        let step = leaf
+            .encoding
+            .decode(raw)
             .filter(|value| *value == leaf.value)
             .and_then(|_| Step::new(&leaf.span, what, context.rule, !held));
         match step {
@@ -92,7 +93,7 @@ impl Scanner<'_> {
             if step.only_escaped && !touched && !self.sink.may_hide(raw, encoding) {
                 continue;
             }
-            let value = decode(raw, encoding)?;
+            let value = encoding.decode(raw)?;
             let searched = !touched && *raw == *value;
             let context = Context { cards, searched, ..Context::new(step.rule) };
             let patches = match encoding {
@@ -111,24 +112,6 @@ impl Scanner<'_> {
         }
         Some(settle(plan))
     }
-}
-
-/// What a leaf's bytes mean; `None` where it takes more than these to say.
-fn decode(raw: &[u8], encoding: Encoding) -> Option<Cow<'_, [u8]>> {
-    Some(match encoding {
-        Encoding::Raw
-        | Encoding::CData
-        | Encoding::JsonNumber
-        | Encoding::JsonLiteral
-        | Encoding::ScriptNumber => Cow::Borrowed(raw),
-        Encoding::Percent => percent::decode(raw, false),
-        Encoding::FormPercent => percent::decode(raw, true),
-        Encoding::JsonString => json::unescape(raw),
-        Encoding::ScriptString => script::unescape(raw),
-        Encoding::HtmlText => html::entity::decode(raw, false),
-        Encoding::HtmlAttr | Encoding::HtmlAttrUnquoted => html::entity::decode(raw, true),
-        _ => return None,
-    })
 }
 
 /// Tells bodies apart by what they are read as; `None` where that takes more than the kind.

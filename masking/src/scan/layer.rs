@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::ops::Range;
 
-use mynah_message::{Encoding, html, json, percent, script};
+use mynah_message::{Encoding, json, percent};
 
 use super::Patch;
 
@@ -216,15 +216,7 @@ fn unit(raw: &[u8], encoding: Encoding) -> Option<(usize, Cow<'_, [u8]>)> {
         _ => return Some((1, Cow::Borrowed(&raw[..1]))),
     };
     let text = raw.get(..len).unwrap_or(raw);
-    let decode = |text| match encoding {
-        Encoding::Percent => percent::decode(text, false),
-        Encoding::FormPercent => percent::decode(text, true),
-        Encoding::JsonString => json::unescape(text),
-        Encoding::ScriptString => script::unescape(text),
-        Encoding::HtmlText => html::entity::decode(text, false),
-        _ => html::entity::decode(text, true),
-    };
-    let meaning = decode(text);
+    let meaning = encoding.decode(text)?;
     // What is no escape after all stands for itself, its first character at least.
     if meaning == text && text.len() > 1 {
         Some((1, Cow::Borrowed(&raw[..1])))
@@ -263,13 +255,7 @@ mod tests {
     use crate::scan::Why;
 
     fn lifted(raw: &str, encoding: Encoding, range: Range<usize>, bytes: &str) -> String {
-        let value = match encoding {
-            Encoding::JsonString => json::unescape(raw.as_bytes()),
-            Encoding::ScriptString => script::unescape(raw.as_bytes()),
-            Encoding::HtmlAttr => html::entity::decode(raw.as_bytes(), true),
-            Encoding::FormPercent => percent::decode(raw.as_bytes(), true),
-            _ => Cow::Borrowed(raw.as_bytes()),
-        };
+        let value = encoding.decode(raw.as_bytes()).unwrap_or(Cow::Borrowed(raw.as_bytes()));
         let layer = Layer::new(raw.as_bytes(), &value, encoding);
         let patches =
             layer.lift(vec![Patch { range, bytes: bytes.into(), kind: Kind::Token, why: Why::Name }]);
@@ -298,13 +284,7 @@ mod tests {
         #[test]
         fn any_patch_reads_back(raw in "[a-c%+&;#\\\\u0-9x{}/\"é]{0,24}", from in 0_usize..20, len in 0_usize..8, new in "[a-z]{1,8}") {
             for encoding in [Encoding::JsonString, Encoding::FormPercent, Encoding::HtmlAttr, Encoding::ScriptString, Encoding::Raw] {
-                let decode = |raw: &[u8]| match encoding {
-                    Encoding::JsonString => json::unescape(raw).into_owned(),
-                    Encoding::ScriptString => script::unescape(raw).into_owned(),
-                    Encoding::HtmlAttr => html::entity::decode(raw, true).into_owned(),
-                    Encoding::FormPercent => percent::decode(raw, true).into_owned(),
-                    _ => raw.to_vec(),
-                };
+                let decode = |raw: &[u8]| encoding.decode(raw).map(Cow::into_owned).unwrap();
                 let value = decode(raw.as_bytes());
                 let range = from.min(value.len())..(from + len).min(value.len());
                 if range.is_empty() { continue; }

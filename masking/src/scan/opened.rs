@@ -4,10 +4,9 @@ use base64::Engine as _;
 use base64::alphabet::{self, Alphabet};
 use base64::engine::DecodePaddingMode;
 use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig};
-use mynah_message::{Coding, Error, Limits, content};
+use mynah_message::{Coding, Error, Limits, content, hex};
 
 use crate::kind::Kind;
-use crate::variant::hex;
 
 /// Nothing shorter can hold anything.
 const SHORTEST: usize = 4;
@@ -87,7 +86,7 @@ impl Opened {
             None => text,
         };
         Some(match self.form {
-            Form::Hex { upper } => hex(bytes, upper),
+            Form::Hex { upper } => hex::encode(bytes, upper),
             Form::Base64 { url: false, padded: true } => STANDARD.encode(bytes).into_bytes(),
             Form::Base64 { url: false, padded: false } => STANDARD_BARE.encode(bytes).into_bytes(),
             Form::Base64 { url: true, padded: true } => URL_SAFE.encode(bytes).into_bytes(),
@@ -345,8 +344,8 @@ mod tests {
                 STANDARD.encode(&text),
                 URL_SAFE_BARE.encode(&text),
                 STANDARD_BARE.encode(&noise),
-                String::from_utf8(hex(text.as_bytes(), true)).unwrap(),
-                String::from_utf8(hex(&noise, false)).unwrap(),
+                String::from_utf8(hex::encode(text.as_bytes(), true)).unwrap(),
+                String::from_utf8(hex::encode(&noise, false)).unwrap(),
                 other,
             ];
             for value in written {

@@ -1,6 +1,6 @@
 //! One decoded value: under a name that says what it is, or free.
 
-use mynah_message::{Encoding, html, json, percent};
+use mynah_message::{Encoding, percent};
 
 use super::layer::{Layer, splice};
 use super::opened::Opened;
@@ -325,10 +325,7 @@ impl Scanner<'_> {
     fn escaped(&mut self, value: &[u8], context: Context) -> Vec<Patch> {
         let mut patches = Vec::new();
         for encoding in [Encoding::HtmlText, Encoding::JsonString] {
-            let decoded = match encoding {
-                Encoding::HtmlText => html::entity::decode(value, false),
-                _ => json::unescape(value),
-            };
+            let Some(decoded) = encoding.decode(value) else { continue };
             if *decoded != *value && self.may_open(context, decoded.len()) {
                 let found = self.free(&decoded, context.inner(None));
                 if !found.is_empty() {

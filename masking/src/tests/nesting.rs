@@ -23,8 +23,8 @@ fn encodings_are_opened_under_names_that_say_nothing() {
     let twice = un64(&un64(&under_x(&STANDARD.encode(STANDARD.encode(&json)))));
     assert_eq!(twice, opened, "one value, one pseudonym, however deep");
 
-    let hexed = under_x(&String::from_utf8(crate::variant::hex(json.as_bytes(), true)).unwrap());
-    assert_eq!(hexed, String::from_utf8(crate::variant::hex(opened.as_bytes(), true)).unwrap());
+    let hexed = under_x(&String::from_utf8(mynah_message::hex::encode(json.as_bytes(), true)).unwrap());
+    assert_eq!(hexed, String::from_utf8(mynah_message::hex::encode(opened.as_bytes(), true)).unwrap());
 
     let uri = under_x(&format!("data:application/json;base64,{}", STANDARD.encode(&json)));
     assert_eq!(un64(uri.strip_prefix("data:application/json;base64,").unwrap()), opened);
@@ -41,7 +41,7 @@ fn an_encoded_secret_under_its_name_is_the_same_secret() {
     let body = format!(
         r#"{{"password":"{PASSWORD}","a":{{"password":"{}"}},"b":{{"password":"{}"}},"c":"Basic {}"}}"#,
         STANDARD.encode(PASSWORD),
-        String::from_utf8(crate::variant::hex(PASSWORD.as_bytes(), false)).unwrap(),
+        String::from_utf8(mynah_message::hex::encode(PASSWORD.as_bytes(), false)).unwrap(),
         STANDARD.encode(format!("ann:{PASSWORD}")),
     );
     let masked: serde_json::Value = serde_json::from_str(&body_of("application/json", &body)).unwrap();
@@ -49,7 +49,7 @@ fn an_encoded_secret_under_its_name_is_the_same_secret() {
     assert_ne!(plain, PASSWORD);
     assert_eq!(un64(masked["a"]["password"].as_str().unwrap()), plain);
     let hexed = masked["b"]["password"].as_str().unwrap();
-    assert_eq!(hexed.as_bytes(), crate::variant::hex(plain.as_bytes(), false));
+    assert_eq!(hexed.as_bytes(), mynah_message::hex::encode(plain.as_bytes(), false));
     let basic = un64(masked["c"].as_str().unwrap().strip_prefix("Basic ").unwrap());
     assert_eq!(basic.split_once(':').unwrap().1, plain);
 }

@@ -164,7 +164,7 @@ fn a_sealer_sees_what_was_known_at_its_time() {
 #[test]
 fn a_sealer_works_while_its_stream_goes_on() {
     let number = |n: usize| crate::Key::from([(n % 251) as u8; 32]).sub("test").digest(&[&n.to_le_bytes()]);
-    let token = |n: usize| String::from_utf8(crate::variant::hex(&number(n)[..12], false)).unwrap();
+    let token = |n: usize| String::from_utf8(mynah_message::hex::encode(&number(n)[..12], false)).unwrap();
     // Each token stands in a path first and in a cookie ten exchanges later.
     let get = |n: usize| {
         let cookie = n.checked_sub(10).map_or(String::new(), |m| format!("Cookie: sid={}\n", token(m)));
