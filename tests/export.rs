@@ -41,7 +41,7 @@ fn same_mix(scenario: &Value, counts: &BTreeMap<String, f64>, what: &str) {
 }
 
 /// Whether a tool is there; says so where it is not.
-fn there_is(tool: &str) -> bool {
+pub fn there_is(tool: &str) -> bool {
     let look = Command::new("sh").args(["-c", "command -v \"$0\"", tool]).stdout(Stdio::null()).status();
     let found = look.is_ok_and(|status| status.success());
     if !found {

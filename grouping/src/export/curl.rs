@@ -222,6 +222,7 @@ fn find(lookup: &Lookup) -> Option<String> {
         Lookup::Attr { tag, attr } if plain(tag) && plain(attr) => {
             format!("attribute_values {} {}", shell(tag), shell(attr))
         }
+        Lookup::Text { tag } if plain(tag.trim_start_matches('/')) => named("text_values", tag),
         Lookup::Link(pattern) => url("link_values", pattern),
         Lookup::Location(pattern) => url("location_values", pattern),
         Lookup::Script { key } => {
