@@ -13,6 +13,7 @@ use std::process::{Command, Stdio};
 
 use crate::common::{Place, run_json};
 use crate::export::there_is;
+use mynah_traffic::scenario::Scenario;
 use truth::{Truth, untrue};
 use web::{App, Dice, Server};
 
@@ -84,7 +85,7 @@ fn replays<A: App>(
     let seeded = if options.contains(&"--unmasked") { accounts } else { masked(&place, &accounts) };
     place.mynah(&["profile", "t.mynah", "-o", "s.toml"]).ok();
     let text = std::fs::read_to_string(place.file("s.toml")).unwrap();
-    let (accepted, wrong) = untrue(&text.parse().unwrap(), truth);
+    let (accepted, wrong) = untrue(&Scenario::load(place.file("s.toml")).unwrap(), truth);
     println!("{accepted} correlations, of which not true: {wrong:#?}");
     let fresh = Server::start(make(&seeded, 2_000_003));
     let sent = place.mynah(&[
