@@ -53,7 +53,8 @@ def main():
     run(mynah, "export", "shop.toml", "--format", "locust", "-o", "shop.py")
     run(mynah, "export", "shop.toml", "--format", "k6", "-o", "shop.mjs")
     scenario = tomllib.load(open(os.path.join(work, "shop.toml"), "rb"))
-    recorded = {one["match"]: one["requests"] for one in scenario["endpoint"]}
+    # a table of counts by name, or a list of entries
+    recorded = scenario.get("endpoints") or {one["match"]: one["requests"] for one in scenario["endpoint"]}
     shop = subprocess.Popen([mynah, "demo-server", "--port", str(PORT), "--accounts", "accounts.csv"], cwd=work,
                             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     target = f"http://127.0.0.1:{PORT}"

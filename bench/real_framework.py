@@ -214,7 +214,8 @@ def main():
         for process in running:
             process.kill()
     scenario = tomllib.load(open(os.path.join(work, "s.toml"), "rb"))
-    for correlation in scenario.get("correlation", []):
+    found = scenario.get("correlation", [])
+    for correlation in [{"name": name, **one} for name, one in found.items()] if isinstance(found, dict) else found:
         print(f"{correlation['name']}: {', '.join(correlation['from'])}  ->  {', '.join(correlation['to'])}")
     figures = json.load(open(os.path.join(work, "run", "run.json")))
     for row in figures["failure_rows"]:

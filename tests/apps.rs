@@ -12,6 +12,8 @@ use std::net::SocketAddr;
 use std::process::{Command, Stdio};
 
 use crate::common::{Place, run_json};
+use crate::export::there_is;
+use mynah_traffic::scenario::Scenario;
 use truth::{Truth, untrue};
 use web::{App, Dice, Server};
 
@@ -33,10 +35,9 @@ fn accounts() -> Vec<Account> {
 
 /// The accounts as they are in a recording under this key.
 fn masked(place: &Place, accounts: &[Account]) -> Vec<Account> {
-    let mut csv = "email,password\n".to_owned();
-    for (email, password) in accounts {
-        csv.push_str(&format!("{email},{password}\n"));
-    }
+    let rows: Vec<String> =
+        accounts.iter().map(|(email, password)| format!("{email},{password}\n")).collect();
+    let csv = format!("email,password\n{}", rows.concat());
     place.write("accounts.csv", csv);
     let columns = ["--csv", "accounts.csv", "--column", "email=email", "--column", "password=password"];
     let run = place.mynah(&[&["mask-value", "--key-file", "k"], &columns[..]].concat()).ok();
@@ -84,7 +85,7 @@ fn replays<A: App>(
     let seeded = if options.contains(&"--unmasked") { accounts } else { masked(&place, &accounts) };
     place.mynah(&["profile", "t.mynah", "-o", "s.toml"]).ok();
     let text = std::fs::read_to_string(place.file("s.toml")).unwrap();
-    let (accepted, wrong) = untrue(&text.parse().unwrap(), truth);
+    let (accepted, wrong) = untrue(&Scenario::load(place.file("s.toml")).unwrap(), truth);
     println!("{accepted} correlations, of which not true: {wrong:#?}");
     let fresh = Server::start(make(&seeded, 2_000_003));
     let sent = place.mynah(&[
@@ -107,7 +108,60 @@ fn replays<A: App>(
     assert!(parity >= 0.99, "parity {parity}: {:#}\n{text}", run["failure_rows"]);
     assert!(wrong.len() * 20 <= accepted, "of {accepted} correlations these are not true: {wrong:#?}");
     assert!(accepted > 0);
+    for (number, tool) in ["curl", "locust", "k6"].into_iter().enumerate() {
+        let other = Server::start(make(&seeded, 3_000_017 + number as u64));
+        exported(&place, tool, &other.url());
+    }
     fresh
+}
+
+/// The scenario as another tool's script, against another fresh server, where that tool is.
+fn exported(place: &Place, tool: &str, target: &str) {
+    let named = std::env::var(format!("MYNAH_{}", tool.to_uppercase())).unwrap_or_else(|_| tool.to_owned());
+    let wanted: &[&str] = if tool == "curl" { &["bash", "curl", "jq", "awk"] } else { &[&named] };
+    if !wanted.iter().all(|tool| there_is(tool)) {
+        return;
+    }
+    place.mynah(&["export", "s.toml", "--format", tool, "-o", "script.py"]).ok();
+    let url = format!("TARGET={target}");
+    let mut command = match tool {
+        "curl" => Command::new("bash"),
+        _ => Command::new(&named),
+    };
+    match tool {
+        "curl" => command.args(["script.py", target]),
+        "locust" => command.args([
+            "-f",
+            "script.py",
+            "--headless",
+            "-u",
+            "6",
+            "-r",
+            "6",
+            "-t",
+            "30s",
+            "--host",
+            target,
+        ]),
+        _ => command.args([
+            "run",
+            "--no-usage-report",
+            "--quiet",
+            "-e",
+            "THINK=0",
+            "-e",
+            "SESSIONS=60",
+            "-e",
+            &url,
+            "script.py",
+        ]),
+    };
+    let output = command.env("THINK", "0").env("SESSIONS", "60").current_dir(place.path()).output().unwrap();
+    let text =
+        format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    // k6 tells its checks, the others end with another code
+    assert!(output.status.success() && !text.contains("✗"), "{tool}:\n{text}");
+    std::fs::remove_file(place.file("script.py")).unwrap();
 }
 
 #[test]

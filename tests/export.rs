@@ -3,16 +3,16 @@
 use std::collections::BTreeMap;
 use std::process::{Command, Stdio};
 
+use mynah_traffic::scenario::{EndpointEntry, Scenario};
 use serde_json::Value;
 
 use crate::common::{Anything, Place, fixture, shop_for};
 
 /// The fixture's scenario, `s.toml`, under the key `k`.
-fn scenario(place: &Place) -> Value {
+fn scenario(place: &Place) -> Scenario {
     place.mynah(&["capture", &fixture("shop.pcap"), "-o", "t.mynah", "--key-file", "k"]).ok();
     place.mynah(&["profile", "t.mynah", "-o", "s.toml"]).ok();
-    let text = std::fs::read_to_string(place.file("s.toml")).unwrap();
-    serde_json::to_value(text.parse::<toml::Table>().unwrap()).unwrap()
+    Scenario::load(place.file("s.toml")).unwrap()
 }
 
 /// Share of each endpoint, in percent.
@@ -21,14 +21,13 @@ fn shares(counts: &BTreeMap<String, f64>) -> BTreeMap<String, f64> {
     counts.iter().map(|(name, count)| (name.clone(), count / total * 100.0)).collect()
 }
 
-fn recorded_mix(scenario: &Value) -> BTreeMap<String, f64> {
-    let endpoints = scenario["endpoint"].as_array().unwrap();
-    let count = |one: &Value| (one["match"].as_str().unwrap().to_owned(), one["requests"].as_f64().unwrap());
-    shares(&endpoints.iter().map(count).collect())
+fn recorded_mix(scenario: &Scenario) -> BTreeMap<String, f64> {
+    let count = |one: &EndpointEntry| (one.endpoint.to_string(), one.requests.unwrap() as f64);
+    shares(&scenario.endpoints.iter().map(count).collect())
 }
 
 #[track_caller]
-fn same_mix(scenario: &Value, counts: &BTreeMap<String, f64>, what: &str) {
+fn same_mix(scenario: &Scenario, counts: &BTreeMap<String, f64>, what: &str) {
     let (wanted, got) = (recorded_mix(scenario), shares(counts));
     let mut furthest = 0.0_f64;
     for name in wanted.keys().chain(got.keys()) {
@@ -41,7 +40,7 @@ fn same_mix(scenario: &Value, counts: &BTreeMap<String, f64>, what: &str) {
 }
 
 /// Whether a tool is there; says so where it is not.
-fn there_is(tool: &str) -> bool {
+pub fn there_is(tool: &str) -> bool {
     let look = Command::new("sh").args(["-c", "command -v \"$0\"", tool]).stdout(Stdio::null()).status();
     let found = look.is_ok_and(|status| status.success());
     if !found {

@@ -67,8 +67,8 @@ fn a_gor_file_becomes_a_scenario() {
     place.mynah(&["profile", "b.mynah", "-o", "s.toml"]).ok();
     place.mynah(&["export", "s.toml", "--format", "gor", "-o", "x.gor"]).ok().says("keeps no responses");
     let again = place.mynah(&["inspect", "x.gor", "--json"]).ok().json();
-    let scenario: toml::Table = std::fs::read_to_string(place.file("s.toml")).unwrap().parse().unwrap();
-    assert_eq!(again["exchanges"].as_i64(), scenario["recorded"]["exchanges"].as_integer());
+    let scenario = mynah_traffic::scenario::Scenario::load(place.file("s.toml")).unwrap();
+    assert_eq!(again["exchanges"].as_u64(), scenario.recorded.map(|recorded| recorded.exchanges));
     assert!(again["sessions"].as_u64().unwrap() >= 240, "sessions do not melt into one another: {again}");
 }
 

@@ -149,10 +149,10 @@ impl Forms {
                 self.handed_in += 1;
                 Reply::see(302, &format!("/apply/done/{reference}?ticket={}", self.ticket(sid)))
             }
-            ["track"] => match self.references.contains(&text("reference")) {
-                true => Reply::html(200, page("Track", "<p>It is being looked at.</p>")),
-                false => Reply::html(404, page("Track", "<p>There is no such reference.</p>")),
-            },
+            ["track"] if self.references.contains(&text("reference")) => {
+                Reply::html(200, page("Track", "<p>It is being looked at.</p>"))
+            }
+            ["track"] => Reply::html(404, page("Track", "<p>There is no such reference.</p>")),
             _ => Reply::html(404, page("Not found", "")),
         }
     }
@@ -204,7 +204,7 @@ pub fn visit(address: SocketAddr, dice: &mut Dice, account: &(String, String)) {
     let page = browser.get("/account/signin").is(200);
     submit(&mut browser, &page, "/account/signin", &[("email", &account.0), ("password", &account.1)])
         .is(200);
-    for _ in 0..1 + dice.below(2) {
+    for _ in 0..=dice.below(2) {
         let page = browser.get("/apply").is(200);
         let page = submit(&mut browser, &page, "/apply", &[("kind", "tree")]).is(200);
         if dice.chance(20) {

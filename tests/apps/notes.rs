@@ -156,7 +156,7 @@ pub fn visit(address: SocketAddr, dice: &mut Dice, account: &(String, String)) {
     let list = browser.get("/api/notes").is(200).json();
     let ids: Vec<u64> =
         list["notes"].as_array().unwrap().iter().map(|note| note["id"].as_u64().unwrap()).collect();
-    for _ in 0..1 + dice.below(3) {
+    for _ in 0..=dice.below(3) {
         let id = ids[dice.below(ids.len() as u64 - 1) as usize];
         let tag = browser.get(&format!("/api/notes/{id}")).is(200).field("etag").to_owned();
         if dice.chance(60) {

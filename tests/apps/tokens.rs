@@ -175,7 +175,7 @@ pub fn visit(address: SocketAddr, dice: &mut Dice, account: &(String, String)) {
         phone.browser.send("POST", "/v1/auth/login", &[("Content-Type", "application/json")], &body).is(200);
     phone.take(&grant);
     phone.call("GET", "/v1/projects", "").is(200);
-    for _ in 0..1 + dice.below(2) {
+    for _ in 0..=dice.below(2) {
         let made = phone.call("POST", "/v1/projects", r#"{"name":"House"}"#).is(201).json();
         let id = made["data"]["id"].as_str().unwrap().to_owned();
         let mut revision = made["data"]["revision"].as_str().unwrap().to_owned();

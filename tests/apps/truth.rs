@@ -1,6 +1,7 @@
 //! What an application's author knows: which place holds which value.
 
-use serde_json::Value;
+use mynah_traffic::Site;
+use mynah_traffic::scenario::Scenario;
 
 /// What a place does with a value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,16 +24,11 @@ fn of<'t>(truth: &'t [(&'static str, Role, &'static str)], site: &str, role: Rol
 }
 
 /// Of the accepted correlations those that are not true, in words: one is true when all its places hold the same value.
-pub fn untrue(scenario: &toml::Table, truth: Truth) -> (usize, Vec<String>) {
-    let scenario = serde_json::to_value(scenario).unwrap();
-    let correlations = scenario["correlation"].as_array().cloned().unwrap_or_default();
-    let sites = |correlation: &Value, key: &str| -> Vec<String> {
-        let all = correlation[key].as_array().cloned().unwrap_or_default();
-        all.iter().filter_map(Value::as_str).map(str::to_owned).collect()
-    };
+pub fn untrue(scenario: &Scenario, truth: Truth) -> (usize, Vec<String>) {
+    let texts = |sites: &[Site]| -> Vec<String> { sites.iter().map(ToString::to_string).collect() };
     let mut wrong = Vec::new();
-    for correlation in &correlations {
-        let (from, to) = (sites(correlation, "from"), sites(correlation, "to"));
+    for correlation in &scenario.correlations {
+        let (from, to) = (texts(&correlation.from), texts(&correlation.to));
         let mut values: Option<Vec<&str>> = None;
         let places = from.iter().map(|site| (site, Role::HandsOut));
         for (site, role) in places.chain(to.iter().map(|site| (site, Role::Takes))) {
@@ -43,8 +39,8 @@ pub fn untrue(scenario: &toml::Table, truth: Truth) -> (usize, Vec<String>) {
             });
         }
         if values.unwrap_or_default().is_empty() {
-            wrong.push(format!("{}: {from:?} -> {to:?}", correlation["name"]));
+            wrong.push(format!("{}: {from:?} -> {to:?}", correlation.name));
         }
     }
-    (correlations.len(), wrong)
+    (scenario.correlations.len(), wrong)
 }

@@ -209,12 +209,12 @@ fn serve<A: App>(stream: TcpStream, app: &Mutex<A>) -> Option<()> {
             body,
         };
         let reply = app.lock().ok()?.answer(&request);
-        let mut text = format!("HTTP/1.1 {} -\r\n", reply.status);
+        let mut text = format!("HTTP/1.1 {} -\r\n", reply.status).into_bytes();
         for (name, value) in &reply.fields {
-            text.push_str(&format!("{name}: {value}\r\n"));
+            write!(text, "{name}: {value}\r\n").ok()?;
         }
-        text.push_str(&format!("Content-Length: {}\r\n\r\n{}", reply.body.len(), reply.body));
-        writer.write_all(text.as_bytes()).ok()?;
+        write!(text, "Content-Length: {}\r\n\r\n{}", reply.body.len(), reply.body).ok()?;
+        writer.write_all(&text).ok()?;
     }
 }
 
@@ -285,20 +285,21 @@ impl Browser {
         let mut text = format!(
             "{method} {target} HTTP/1.1\r\nHost: app.example\r\nUser-Agent: {}\r\nAccept: */*\r\n",
             self.agent
-        );
+        )
+        .into_bytes();
         if !self.cookies.is_empty() {
             let all: Vec<String> =
                 self.cookies.iter().map(|(name, value)| format!("{name}={value}")).collect();
-            text.push_str(&format!("Cookie: {}\r\n", all.join("; ")));
+            write!(text, "Cookie: {}\r\n", all.join("; ")).unwrap();
         }
         for (name, value) in fields {
-            text.push_str(&format!("{name}: {value}\r\n"));
+            write!(text, "{name}: {value}\r\n").unwrap();
         }
         if method != "GET" {
-            text.push_str(&format!("Content-Length: {}\r\n", body_text.len()));
+            write!(text, "Content-Length: {}\r\n", body_text.len()).unwrap();
         }
-        text.push_str(&format!("\r\n{body_text}"));
-        self.reader.get_mut().write_all(text.as_bytes()).unwrap();
+        write!(text, "\r\n{body_text}").unwrap();
+        self.reader.get_mut().write_all(&text).unwrap();
         let (first, fields) = head(&mut self.reader).unwrap();
         for (_, value) in fields.iter().filter(|(name, _)| name == "set-cookie") {
             let pair = value.split(';').next().unwrap_or_default();

@@ -5,11 +5,10 @@ use std::fmt::Write as _;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use mynah_message::{Encoding, percent};
-use mynah_traffic::scenario::Source;
 
 use super::lookup::{JsonStep, Lookup, UrlPattern};
 use super::outline::{Outline, Step};
-use super::request::{Body, Piece, Text, Value};
+use super::request::{Body, Origin, Piece, Text, Value};
 use super::text::{comment, pattern, seconds, shell};
 
 const BASE: &str = include_str!("curl/base.sh");
@@ -180,13 +179,11 @@ fn behind(before: &str, text: &Text) -> String {
 fn value(value: &Value) -> String {
     let recorded = value.recorded.as_deref().map(|recorded| format!(" {}", shell(recorded)));
     let recorded = recorded.unwrap_or_default();
-    let call = match &value.source {
+    let call = match &value.origin {
         // Of several values the first is kept.
-        Source::Correlation { name, .. } | Source::Vary { name } => {
-            format!("value {}{recorded}", shell(name))
-        }
-        Source::Identity { .. } if recorded.is_empty() => "printf ''".to_owned(),
-        Source::Identity { .. } => format!("printf '%s'{recorded}"),
+        Origin::Kept { name, .. } => format!("value {}{recorded}", shell(name)),
+        Origin::Login { .. } if recorded.is_empty() => "printf ''".to_owned(),
+        Origin::Login { .. } => format!("printf '%s'{recorded}"),
     };
     match value.encoding {
         Encoding::Percent | Encoding::FormPercent => format!("percent \"$({call})\""),
@@ -224,6 +221,7 @@ fn find(lookup: &Lookup) -> Option<String> {
         Lookup::Attr { tag, attr } if plain(tag) && plain(attr) => {
             format!("attribute_values {} {}", shell(tag), shell(attr))
         }
+        Lookup::Text { tag } if plain(tag.trim_start_matches('/')) => named("text_values", tag),
         Lookup::Link(pattern) => url("link_values", pattern),
         Lookup::Location(pattern) => url("location_values", pattern),
         Lookup::Script { key } => {

@@ -6,13 +6,12 @@ use std::fmt::Write as _;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use mynah_message::Encoding;
-use mynah_traffic::scenario::Source;
 use mynah_traffic::threshold::{Figure, Metric, Op, Threshold};
 
 use super::locust::used;
 use super::lookup::{JsonStep, Lookup, UrlPattern, script_pattern};
 use super::outline::{Outline, Session, Step};
-use super::request::{Body, Piece, Text, Value};
+use super::request::{Body, Origin, Piece, Text, Value};
 use super::text::{Case, Names, comment, javascript, seconds};
 
 const BASE: &str = include_str!("k6/base.js");
@@ -329,16 +328,16 @@ fn expression(text: &Text) -> String {
 
 fn value(value: &Value) -> String {
     let recorded = value.recorded.as_deref().map(javascript);
-    let call = match &value.source {
-        Source::Correlation { name, index: 0 } | Source::Vary { name } => {
+    let call = match &value.origin {
+        Origin::Kept { name, index: 0 } => {
             let recorded = recorded.map(|recorded| format!(", {recorded}")).unwrap_or_default();
             format!("user.value({}{recorded})", javascript(name))
         }
-        Source::Correlation { name, index } => {
+        Origin::Kept { name, index } => {
             let recorded = recorded.unwrap_or_else(|| "\"\"".to_owned());
             format!("user.value({}, {recorded}, {index})", javascript(name))
         }
-        Source::Identity { column } => {
+        Origin::Login { column } => {
             let recorded = recorded.map(|recorded| format!(", {recorded}")).unwrap_or_default();
             format!("user.login({}{recorded})", javascript(column))
         }

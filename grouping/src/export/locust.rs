@@ -5,11 +5,10 @@ use std::fmt::Write as _;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use mynah_message::Encoding;
-use mynah_traffic::scenario::Source;
 
 use super::lookup::{JsonStep, Lookup, UrlPattern, script_pattern};
 use super::outline::{Outline, ProfileOutline, Session, Step};
-use super::request::{Body, Piece, Text, Value};
+use super::request::{Body, Origin, Piece, Text, Value};
 use super::text::{Case, Names, comment, python, seconds};
 
 /// The class that plays sessions.
@@ -305,13 +304,12 @@ fn expression(text: &Text) -> String {
 
 fn value(value: &Value) -> String {
     let recorded = value.recorded.as_deref().map(|recorded| format!(", {}", python(recorded)));
-    let call = match &value.source {
-        Source::Correlation { name, index } => {
+    let call = match &value.origin {
+        Origin::Kept { name, index } => {
             let index = if *index > 0 { format!(", index={index}") } else { String::new() };
             format!("self.value({}{}{index})", python(name), recorded.unwrap_or_default())
         }
-        Source::Vary { name } => format!("self.value({}{})", python(name), recorded.unwrap_or_default()),
-        Source::Identity { column } => {
+        Origin::Login { column } => {
             format!("self.login({}{})", python(column), recorded.unwrap_or_default())
         }
     };

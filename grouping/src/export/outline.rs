@@ -12,7 +12,7 @@ use mynah_traffic::{Correlation, Endpoint, Nanos, Scheme, Template};
 
 use super::choose::{Counts, choose};
 use super::lookup::{Lookup, lookup};
-use super::request::{Body, Piece, Request, Text, Value, request};
+use super::request::{Body, Origin, Piece, Request, Text, Value, request};
 use crate::Error;
 
 /// Recorded sessions that are written out when nothing is said: what a person can still page through.
@@ -410,7 +410,7 @@ impl Step {
     /// Names of the correlations that it sends.
     fn wants(&self) -> Vec<String> {
         let source = |piece: &Piece| match piece {
-            Piece::Value(Value { source: Source::Correlation { name, .. }, .. }) => Some(name.clone()),
+            Piece::Value(Value { origin: Origin::Kept { name, .. }, .. }) => Some(name.clone()),
             _ => None,
         };
         self.texts().into_iter().flatten().filter_map(source).collect()

@@ -20,10 +20,32 @@ pub(super) enum Piece {
 /// Text with places in it.
 pub(super) type Text = Vec<Piece>;
 
+/// Where a script has a value from.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Origin {
+    /// What a response handed out: its name, and which of several.
+    Kept { name: String, index: u32 },
+    /// A column of the identities.
+    Login { column: String },
+}
+
+impl Origin {
+    /// `None`: scripts know nothing of the kind, and what was recorded is sent.
+    fn of(source: &Source) -> Option<Origin> {
+        if let Source::Correlation { name, index } = source {
+            return Some(Origin::Kept { name: name.clone(), index: *index });
+        }
+        if let Source::Identity { column } = source {
+            return Some(Origin::Login { column: column.clone() });
+        }
+        None
+    }
+}
+
 /// A value, and how it is written in its place.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Value {
-    pub(super) source: Source,
+    pub(super) origin: Origin,
     /// What is sent where there is none: the recorded value, unless it is a long token, which is of no use elsewhere.
     pub(super) recorded: Option<String>,
     pub(super) encoding: Encoding,
@@ -153,8 +175,12 @@ pub(super) fn request(
     let method = head.method()?.to_owned();
     let (mut in_head, mut in_body) = (Vec::new(), Vec::new());
     for injection in injections {
+        let Some(origin) = Origin::of(&injection.source) else {
+            note(format!("{} is sent as recorded: scripts do not make its values", injection.at));
+            continue;
+        };
         for leaf in view.find(&injection.at) {
-            let place = place(injection, &lossy(&leaf.value), leaf.span.clone(), leaf.encoding);
+            let place = place(injection, &origin, &lossy(&leaf.value), leaf.span.clone(), leaf.encoding);
             if leaf.part == Part::Head { in_head.push(place) } else { in_body.push(place) }
         }
     }
@@ -170,7 +196,13 @@ pub(super) fn request(
     Some(request)
 }
 
-fn place(injection: &Injection, recorded: &str, span: Range<usize>, encoding: Encoding) -> Place {
+fn place(
+    injection: &Injection,
+    origin: &Origin,
+    recorded: &str,
+    span: Range<usize>,
+    encoding: Encoding,
+) -> Place {
     let around = injection
         .format
         .as_deref()
@@ -182,8 +214,7 @@ fn place(injection: &Injection, recorded: &str, span: Range<usize>, encoding: En
         .and_then(|rest| rest.strip_suffix(around.1.as_str()))
         .unwrap_or(recorded);
     let keep = !injection.required && inner.len() <= SHORT;
-    let value =
-        Value { source: injection.source.clone(), recorded: keep.then(|| inner.to_owned()), encoding };
+    let value = Value { origin: origin.clone(), recorded: keep.then(|| inner.to_owned()), encoding };
     Place { span, value, around }
 }
 
@@ -373,8 +404,8 @@ mod tests {
     }
 
     fn value(encoding: Encoding, recorded: &str) -> Piece {
-        let source = Source::Correlation { name: "v".to_owned(), index: 0 };
-        Piece::Value(Value { source, recorded: Some(recorded.to_owned()), encoding })
+        let origin = Origin::Kept { name: "v".to_owned(), index: 0 };
+        Piece::Value(Value { origin, recorded: Some(recorded.to_owned()), encoding })
     }
 
     #[test]

@@ -54,6 +54,11 @@ meta_values() { tags meta | { with name "$1"; } | attribute content; }
 
 attribute_values() { tags "$1" | attribute "$2"; }
 
+text_values() {
+  tr '\r\n' '  ' <"$WORK/body" | { grep -oiE "<$1([[:space:]][^>]*)?>[^<]+" || true; } |
+    sed -E 's/^<[^>]*>[[:space:]]*//; s/[[:space:]]+$//; /^$/d' | unescape
+}
+
 url_values() { { grep -oP "$1" || true; } | unpercent; }
 
 link_values() { for key in href src action formaction; do tags '[a-zA-Z0-9-]+' | attribute "$key"; done | url_values "$1"; }
