@@ -137,7 +137,7 @@ def main():
             before = passed()
             process = capture(folder, output)
             replay = [binary(), "replay", scenario, "--target", f"http://127.0.0.1:{PORT}", "--rate", f"{rate // STEPS}/s", "--for", f"{seconds}s"]
-            subprocess.run([*replay, "-o", os.path.join(folder, "run")], check=True, capture_output=True, cwd=folder)
+            subprocess.run([*replay, "-o", os.path.join(folder, "run"), "--force"], check=True, capture_output=True, cwd=folder)
             end(process)
             there = passed() - before
             served = lines(folder) - already

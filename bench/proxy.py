@@ -24,7 +24,7 @@ def drive(scenario, port, seconds, rate, folder):
     """p50 and p99 of the response time, in microseconds."""
     run = os.path.join(folder, "run")
     command = [binary(), "replay", scenario, "--target", f"http://127.0.0.1:{port}", "--rate", f"{rate / live.STEPS:g}/s"]
-    done = subprocess.run([*command, "--for", f"{seconds}s", "-o", run], capture_output=True, text=True)
+    done = subprocess.run([*command, "--for", f"{seconds}s", "-o", run, "--force"], capture_output=True, text=True)
     if done.returncode != 0:
         sys.exit(done.stderr)
     with open(os.path.join(run, "run.json")) as out:

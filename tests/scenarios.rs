@@ -146,7 +146,7 @@ fn what_must_be_unique_is_made_anew() {
                 "run",
                 "--force",
             ])
-            .ok();
+            .sent();
         let kept = server.kept.lock().unwrap();
         let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs();
         let mut mails: BTreeMap<String, u32> = BTreeMap::new();
@@ -187,7 +187,7 @@ fn what_must_be_unique_is_made_anew() {
     place.write("off.toml", off);
     let server = Keeper::start();
     let rest = ["--users", "1", "--for", "1s", "--think-time", "0", "-o", "run2"];
-    place.mynah(&[&["replay", "off.toml", "--target", &server.url][..], &rest].concat()).ok();
+    place.mynah(&[&["replay", "off.toml", "--target", &server.url][..], &rest].concat()).sent();
     let kept = server.kept.lock().unwrap();
     assert!(kept.iter().all(|(_, body)| !body.contains("user%2B") && !body.contains("user+")));
 }
@@ -219,7 +219,7 @@ fn walks_log_in_and_order_as_recorded_sessions_do() {
         ];
         place
             .mynah(&[&args[..], &["--behaviour", behaviour, "-o", "run", "--force", "--seed", "5"]].concat())
-            .ok();
+            .sent();
         run_json(&place.file("run"))
     };
     let walks = replay("markov");
@@ -301,7 +301,7 @@ fn several_hars_become_one_weighted_readable_scenario() {
             "-o",
             "run",
         ])
-        .ok();
+        .sent();
     let run = run_json(&place.file("run"));
     let (all, paid) =
         (run["profiles"][0]["sessions"].as_f64().unwrap(), run["profiles"][1]["sessions"].as_f64().unwrap());
@@ -337,7 +337,7 @@ fn accounts_are_filled_into_a_template() {
     ];
     place.mynah(&replay).exits(2).says("there is no row under the column names");
     place.write("shop.identities.csv", format!("{template}ann@shop.example,one\nbob@shop.example,two\n"));
-    place.mynah(&replay).ok();
+    place.mynah(&replay).sent();
     let reasons = run_json(&place.file("run"))["reasons"].to_string();
     assert!(reasons.contains("had an identity that an earlier one had (2 rows"), "{reasons}");
     // Filled by somebody, it stays.

@@ -17,6 +17,8 @@ use crate::hash::{Map, Set, hash};
 
 /// Sessions that must have sent a field before it is called unique.
 const SESSIONS: usize = 20;
+/// Sessions looked at: what is unique in these is so.
+const LOOKED_AT: u32 = 2_000;
 /// Requests that must have sent the time.
 const TIMES: u32 = 8;
 /// Share of them that must have sent it.
@@ -250,6 +252,9 @@ impl Finder {
         taken: &dyn Fn(&Leaf<'_>) -> bool,
     ) {
         let acts = !matches!(method, "GET" | "HEAD" | "OPTIONS");
+        if session >= LOOKED_AT {
+            return;
+        }
         if !acts && !view.head().target().is_some_and(|target| target.contains('?')) {
             return;
         }
