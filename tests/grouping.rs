@@ -47,4 +47,24 @@ fn a_template_that_cannot_be_is_an_error() {
         .mynah(&["inspect", &fixture("shop.pcap"), "--endpoints", "--endpoint", "GET /u/{*rest}/more"])
         .exits(2);
     said.says("nothing may follow");
+    for (template, wanted) in [
+        ("GET /items/{x", "the '{' at character 12 is not closed"),
+        ("GET /items/x}/y", "the '}' at character 13 closes nothing"),
+        ("GET /items/{a/b}", "not closed before '/'"),
+        ("GET /items/a{b}", "a place is a whole segment"),
+        ("/items/{x}", "expected METHOD"),
+    ] {
+        let said =
+            place.mynah(&["profile", &fixture("shop.pcap"), "-o", "a.toml", "--endpoint", template]).exits(2);
+        said.says(wanted);
+    }
+}
+
+#[test]
+fn a_template_that_fits_nothing_is_told_with_the_nearest() {
+    let place = Place::new();
+    place.mynah(&["capture", &fixture("shop.pcap"), "-o", "shop.mynah"]).ok();
+    let said =
+        place.mynah(&["profile", "shop.mynah", "-o", "a.toml", "--endpoint", "GET /itemz/{name}"]).ok();
+    said.says("no request fits the endpoint 'GET /itemz/{name}'; the nearest endpoint is 'GET /items/{id}'");
 }

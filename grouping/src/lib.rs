@@ -46,7 +46,7 @@ mod tests;
 
 pub use endpoints::{EndpointCount, endpoints};
 pub use error::Error;
-pub use explain::{Accepted, Explanation, ProfileNote, Rejected};
+pub use explain::{Accepted, Clustering, Explanation, ProfileNote, Rejected};
 pub use filter::LeftOut;
 pub use options::{Options, ProfileCount, SessionKey};
 pub use profile::{Profiled, profile};
