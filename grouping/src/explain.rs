@@ -16,6 +16,8 @@ pub struct Accepted {
     pub from: Vec<String>,
     /// Where requests send it back.
     pub to: Vec<String>,
+    /// What stands around the value there, `Bearer {}`.
+    pub format: Option<String>,
     /// Why it was accepted.
     pub evidence: String,
 }
@@ -191,7 +193,10 @@ impl Explanation {
                 writeln!(f, "    from {from}")?;
             }
             for to in &one.to {
-                writeln!(f, "    to   {to}")?;
+                match &one.format {
+                    Some(format) => writeln!(f, "    to   {to} as '{format}'")?,
+                    None => writeln!(f, "    to   {to}")?,
+                }
             }
         }
         if !self.identities.is_empty() {

@@ -336,6 +336,7 @@ fn explain(explanation: &mut Explanation, table: &Table, correlated: &correlate:
             name: one.name.clone(),
             from: texts(&one.from),
             to: texts(&one.to),
+            format: one.format.clone(),
             evidence: one.evidence.clone().unwrap_or_default(),
         })
         .collect();

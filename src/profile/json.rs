@@ -45,7 +45,7 @@ pub(super) fn of(explanation: &Explanation) -> Value {
                 .collect::<Vec<_>>(),
         })).collect::<Vec<_>>(),
         "correlations": explanation.correlations.iter()
-            .map(|one| json!({"name": one.name, "from": one.from, "to": one.to, "evidence": one.evidence}))
+            .map(|one| json!({"name": one.name, "from": one.from, "to": one.to, "format": one.format, "evidence": one.evidence}))
             .collect::<Vec<_>>(),
         "rejected": explanation.rejected.iter()
             .map(|one| json!({"from": one.from, "to": one.to, "reason": one.reason, "values": one.values}))

@@ -22,7 +22,7 @@ use mixture::{Walks, Wanted, Weighted};
 
 pub(crate) use name::{Telling, names};
 
-/// Distinct sequences that are clustered; of more a sample is taken, and the others go to the nearest medoid.
+/// Distinct sequences that silhouettes are taken of; of more a sample is.
 const SAMPLE: usize = 2_000;
 /// Distinct sequences that the transitions are learnt from; of more a sample is taken. All are placed afterwards.
 const LEARNT: usize = 8_000;
@@ -266,21 +266,12 @@ fn finish(
                 .map_or(0, |(_, candidate)| candidate)
         })
         .collect();
-    let mut assignment: Vec<Option<usize>> = vec![None; kinds.len()];
+    let mut assignment: Vec<usize> = vec![0; kinds.len()];
     for (number, part) in parts.iter().enumerate() {
         for &kind in part {
-            assignment[kind] = Some(number);
+            assignment[kind] = number;
         }
     }
-    let place = |kind: usize| {
-        let to = |middle: &usize| weights.distance(&features[kind], &features[*middle]);
-        (0..middles.len()).min_by(|&a, &b| to(&middles[a]).total_cmp(&to(&middles[b]))).unwrap_or(0)
-    };
-    let assignment: Vec<usize> = assignment
-        .into_iter()
-        .enumerate()
-        .map(|(kind, known)| known.unwrap_or_else(|| place(kind)))
-        .collect();
     let silhouettes = silhouettes(features, counts, sampled, &assignment, parts.len());
     let mut clusters: Vec<Cluster> = middles
         .iter()
