@@ -1,6 +1,5 @@
 //! `mynah capture`: inputs → a masked, sealed recording.
 
-use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 use mynah_capture::Feed;

@@ -204,7 +204,7 @@ mod tests {
     fn shares_and_quantiles() {
         assert_eq!((parse_share("5%"), parse_share("0.05")), (Ok(0.05), Ok(0.05)));
         assert!(parse_share("5").is_err() && parse_share("-1%").is_err() && parse_share("nan").is_err());
-        assert_eq!((parse_quantile("p95"), parse_quantile("p99.9")), (Ok(0.95), Ok(0.9990000000000001)));
+        assert_eq!((parse_quantile("p95"), parse_quantile("p99.9")), (Ok(0.95), Ok(99.9 / 100.0)));
         assert!(
             parse_quantile("p100").is_err()
                 && parse_quantile("95").is_err()

@@ -78,7 +78,7 @@ enum Command {
     Inspect(inspect::Args),
     Export(export::Args),
     Profile(profile::Args),
-    Replay(replay::Args),
+    Replay(Box<replay::Args>),
     Report(report::Args),
     Compare(Box<compare::Args>),
     DemoServer(demo_server::Args),

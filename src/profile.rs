@@ -45,6 +45,14 @@ pub(crate) struct Args {
     #[arg(long)]
     keep_static: bool,
 
+    /// Keep health checks: probes by their agent, by their path, or by asking for one thing like clockwork.
+    #[arg(long)]
+    keep_health_checks: bool,
+
+    /// Keep requests of crawlers and other bots.
+    #[arg(long)]
+    keep_bots: bool,
+
     /// Keep requests to hosts other than the recording's own.
     #[arg(long)]
     keep_third_party: bool,
@@ -91,6 +99,40 @@ fn parse_weight(text: &str) -> Result<(String, f64), String> {
     }
 }
 
+/// A template as somebody types it: unlike one that was made from recorded paths, a brace in it is never meant as it is.
+fn parse_template(text: &str) -> Result<Endpoint, String> {
+    let mut open: Option<usize> = None;
+    for (at, c) in text.chars().enumerate() {
+        let place = at + 1;
+        match (c, open) {
+            ('{', None) => open = Some(place),
+            ('}', Some(_)) => open = None,
+            ('}', None) => {
+                return Err(format!(
+                    "the '}}' at character {place} closes nothing; a place is written {{name}}"
+                ));
+            }
+            ('{' | '/' | '?', Some(from)) => {
+                return Err(format!(
+                    "the '{{' at character {from} is not closed before '{c}' at {place}; a place is written {{name}}"
+                ));
+            }
+            _ => {}
+        }
+    }
+    if let Some(from) = open {
+        return Err(format!("the '{{' at character {from} is not closed; a place is written {{name}}"));
+    }
+    let path = text.find('/').map_or("", |slash| &text[slash..]);
+    let half = path
+        .split(['/', '?'])
+        .find(|piece| piece.contains('{') && !(piece.starts_with('{') && piece.ends_with('}')));
+    if let Some(half) = half {
+        return Err(format!("'{half}': a place is a whole segment, such as /{{name}}/"));
+    }
+    text.parse::<Endpoint>().map_err(|error| error.to_string())
+}
+
 /// What `profile` and `inspect` have in common.
 #[derive(Debug, clap::Args)]
 pub(crate) struct GroupingArgs {
@@ -103,7 +145,7 @@ pub(crate) struct GroupingArgs {
     idle_timeout: Option<Nanos>,
 
     /// An endpoint template of your own, such as 'GET /u/{name}'; repeatable.
-    #[arg(long = "endpoint", value_name = "TEMPLATE")]
+    #[arg(long = "endpoint", value_name = "TEMPLATE", value_parser = parse_template)]
     templates: Vec<Endpoint>,
 }
 
@@ -136,6 +178,8 @@ pub(crate) fn run(args: &Args) -> Outcome {
         profiles: args.profiles,
         keep_static: args.keep_static,
         keep_third_party: args.keep_third_party,
+        keep_health_checks: args.keep_health_checks,
+        keep_bots: args.keep_bots,
         seed: args.seed,
         sources: sources(&inputs, &args.weights)?,
         ..args.grouping.options()
@@ -278,6 +322,9 @@ fn tell(profiled: &Profiled, output: &Path) {
             recorded.sessions_per_s,
             recorded.duration_s
         ));
+    }
+    for warning in &profiled.explanation.warnings {
+        terminal::warn(warning);
     }
     let left_out: BTreeMap<String, u64> =
         profiled.explanation.left_out.iter().map(|(reason, count)| (reason.to_string(), *count)).collect();

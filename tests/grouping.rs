@@ -1,12 +1,12 @@
-//! Known behaviours in generated traffic, by a program that shares nothing with the grouping: sessions and
-//! endpoint templates are found. Behaviours and weights, with 20,000 sessions: `bench/grouping/check.py`.
+//! Known behaviours in generated traffic, by a program that shares nothing with the grouping: sessions, behaviours with
+//! their weights, and endpoint templates are found. With 20,000 sessions: `bench/grouping/check.py`.
 
 use std::process::Command;
 
 use crate::common::{Place, fixture};
 
 #[test]
-fn sessions_and_templates_are_found() {
+fn sessions_behaviours_and_templates_are_found() {
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/bench/grouping/check.py");
     let run = Command::new("python3")
         .args([script, "--sessions", "2000", "--seed", "3", "--urls", "3000"])
@@ -18,8 +18,14 @@ fn sessions_and_templates_are_found() {
         return;
     };
     let said = String::from_utf8_lossy(&output.stdout);
-    // Behaviours and weights are judged at full size, by the bench: of 2,000 sessions the rarest behaviour has 100.
-    for wanted in ["ok    sessions", "ok    scenario", "ok    endpoints", "ok    3000 distinct URLs"] {
+    for wanted in [
+        "ok    sessions",
+        "ok    behaviours",
+        "ok    weights",
+        "ok    scenario",
+        "ok    endpoints",
+        "ok    3000 distinct URLs",
+    ] {
         assert!(said.contains(wanted), "{wanted}\n{said}\n{}", String::from_utf8_lossy(&output.stderr));
     }
 }
@@ -47,4 +53,24 @@ fn a_template_that_cannot_be_is_an_error() {
         .mynah(&["inspect", &fixture("shop.pcap"), "--endpoints", "--endpoint", "GET /u/{*rest}/more"])
         .exits(2);
     said.says("nothing may follow");
+    for (template, wanted) in [
+        ("GET /items/{x", "the '{' at character 12 is not closed"),
+        ("GET /items/x}/y", "the '}' at character 13 closes nothing"),
+        ("GET /items/{a/b}", "not closed before '/'"),
+        ("GET /items/a{b}", "a place is a whole segment"),
+        ("/items/{x}", "expected METHOD"),
+    ] {
+        let said =
+            place.mynah(&["profile", &fixture("shop.pcap"), "-o", "a.toml", "--endpoint", template]).exits(2);
+        said.says(wanted);
+    }
+}
+
+#[test]
+fn a_template_that_fits_nothing_is_told_with_the_nearest() {
+    let place = Place::new();
+    place.mynah(&["capture", &fixture("shop.pcap"), "-o", "shop.mynah"]).ok();
+    let said =
+        place.mynah(&["profile", "shop.mynah", "-o", "a.toml", "--endpoint", "GET /itemz/{name}"]).ok();
+    said.says("no request fits the endpoint 'GET /itemz/{name}'; the nearest endpoint is 'GET /items/{id}'");
 }

@@ -16,6 +16,8 @@ pub struct Accepted {
     pub from: Vec<String>,
     /// Where requests send it back.
     pub to: Vec<String>,
+    /// What stands around the value there, `Bearer {}`.
+    pub format: Option<String>,
     /// Why it was accepted.
     pub evidence: String,
 }
@@ -29,6 +31,20 @@ pub struct Rejected {
     pub to: String,
     /// Why not.
     pub reason: String,
+    /// How often a value was sent that a response had handed out before.
+    pub values: u64,
+}
+
+/// What the clustering looked at, and how sure it is.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Clustering {
+    /// Different sequences of endpoints among the sessions.
+    pub sequences: u64,
+    /// Of these, those that the behaviours were learnt from; all sessions were then placed.
+    pub learnt: u64,
+    /// Share of the sessions that are likely to stand in another profile than their own, 0 to 1; `None` where too few sequences
+    /// were there to be fitted.
+    pub doubtful: Option<f64>,
 }
 
 /// One profile.
@@ -38,6 +54,8 @@ pub struct ProfileNote {
     pub name: String,
     /// Its share in percent.
     pub weight: f64,
+    /// Points that the share may be off at 95 %, as the recorded sessions are a sample of all there might have been.
+    pub margin: f64,
     /// Its sessions.
     pub sessions: u64,
     /// Number of the session in its middle, among the sessions of the recording.
@@ -59,8 +77,8 @@ pub struct Explanation {
     pub steps: u64,
     /// Exchanges left out, by reason.
     pub left_out: BTreeMap<LeftOut, u64>,
-    /// Hosts left out as third parties.
-    pub third_parties: Vec<String>,
+    /// Hosts left out as third parties, with their exchanges.
+    pub third_parties: Vec<(String, u64)>,
     /// Sessions of the scenario by the rung of the ladder that held.
     pub sessions: BTreeMap<IdentifiedBy, u64>,
     /// The pause that ends a session.
@@ -69,12 +87,18 @@ pub struct Explanation {
     pub members: Vec<(u32, u32)>,
     /// Endpoints with their requests, most frequent first.
     pub endpoints: Vec<(String, u64)>,
+    /// What was asked for and came to nothing, and what had to be cut.
+    pub warnings: Vec<String>,
+    /// What the profiles rest on.
+    pub clustering: Clustering,
     /// Profiles, largest first.
     pub profiles: Vec<ProfileNote>,
     /// Correlations that were accepted.
     pub correlations: Vec<Accepted>,
-    /// Candidates that were not.
+    /// Candidates that were not, at most a hundred.
     pub rejected: Vec<Rejected>,
+    /// Candidates that were rejected beside these.
+    pub rejected_untold: u64,
     /// Sessions that correlations were looked for in.
     pub correlated_sessions: u64,
     /// Where log-ins are sent: column and places.
@@ -82,58 +106,97 @@ pub struct Explanation {
 }
 
 const SHOWN_ENDPOINTS: usize = 40;
+const SHOWN_HOSTS: usize = 10;
 
 impl fmt::Display for Explanation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "{} exchanges: {} are steps", self.exchanges, self.steps)?;
+        self.traffic(f)?;
+        self.grouped(f)?;
+        self.carried(f)
+    }
+}
+
+impl Explanation {
+    /// What was read, what was left out, and who it was.
+    fn traffic(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "{}, {} of them steps", counted(self.exchanges, "exchange"), self.steps)?;
         for (reason, count) in &self.left_out {
-            writeln!(f, "  {count} left out: {reason}")?;
+            write!(f, "  {count:>8}  left out: {reason}")?;
+            match reason.keep() {
+                Some(flag) => writeln!(f, " ({flag} keeps them)")?,
+                None => writeln!(f)?,
+            }
         }
-        if !self.third_parties.is_empty() {
-            writeln!(f, "  third parties: {}", self.third_parties.join(", "))?;
+        for (host, count) in self.third_parties.iter().take(SHOWN_HOSTS) {
+            writeln!(f, "            {count:>6} of {host}")?;
         }
-        writeln!(f, "\n{} sessions", self.sessions.values().sum::<u64>())?;
+        if self.third_parties.len() > SHOWN_HOSTS {
+            writeln!(f, "            … and {} more hosts", self.third_parties.len() - SHOWN_HOSTS)?;
+        }
+        writeln!(f, "\n{}", counted(self.sessions.values().sum::<u64>(), "session"))?;
         for (rung, count) in &self.sessions {
-            writeln!(f, "  {count} identified by {rung}")?;
+            writeln!(f, "  {count:>8}  identified by {rung}")?;
         }
         writeln!(f, "  a session ends after {}", self.idle)?;
-        writeln!(f, "\n{} endpoints", self.endpoints.len())?;
+        writeln!(f, "\n{}", counted(self.endpoints.len() as u64, "endpoint"))?;
         for (endpoint, requests) in self.endpoints.iter().take(SHOWN_ENDPOINTS) {
             writeln!(f, "  {requests:>8}  {endpoint}")?;
         }
         if self.endpoints.len() > SHOWN_ENDPOINTS {
             writeln!(f, "  … and {} more, all in the scenario", self.endpoints.len() - SHOWN_ENDPOINTS)?;
         }
-        writeln!(f, "\n{} profiles", self.profiles.len())?;
+        for warning in &self.warnings {
+            writeln!(f, "  {warning}")?;
+        }
+        Ok(())
+    }
+
+    fn grouped(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Clustering { sequences, learnt, doubtful } = self.clustering;
+        writeln!(f, "\n{}", counted(self.profiles.len() as u64, "profile"))?;
+        write!(f, "  {} of endpoints", counted(sequences, "different sequence"))?;
+        if learnt < sequences {
+            write!(f, ", behaviours learnt from {learnt} of them and all sessions placed")?;
+        }
+        if let Some(share) = doubtful {
+            write!(f, "; {:.1} % of the sessions may stand in the wrong profile", share * 100.0)?;
+        }
+        writeln!(f)?;
         for profile in &self.profiles {
-            write!(f, "  {}: {} sessions, {} %", profile.name, profile.sessions, profile.weight)?;
+            write!(
+                f,
+                "  {}: {}, {} % ± {:.1} at 95 %",
+                profile.name,
+                counted(profile.sessions, "session"),
+                profile.weight,
+                profile.margin
+            )?;
             match profile.silhouette {
                 Some(silhouette) => writeln!(f, ", silhouette {silhouette:.2}")?,
                 None => writeln!(f)?,
             }
             for (endpoint, inside, outside) in &profile.telling {
-                writeln!(
-                    f,
-                    "    {:>3.0} % use {endpoint} (others {:.0} %)",
-                    inside * 100.0,
-                    outside * 100.0
-                )?;
+                let (inside, outside) = (inside * 100.0, outside * 100.0);
+                writeln!(f, "    {inside:>3.0} % use {endpoint} (others {outside:.0} %)")?;
             }
             writeln!(f, "    typical: session {}: {}", profile.medoid, path(&profile.medoid_steps))?;
         }
-        writeln!(
-            f,
-            "\n{} correlations, looked for in {} sessions",
-            self.correlations.len(),
-            self.correlated_sessions
-        )?;
+        Ok(())
+    }
+
+    fn carried(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let looked = counted(self.correlated_sessions, "session");
+        writeln!(f, "\n{}, looked for in {looked}", counted(self.correlations.len() as u64, "correlation"))?;
         for one in &self.correlations {
             writeln!(f, "  {}: {}", one.name, one.evidence)?;
             for from in &one.from {
                 writeln!(f, "    from {from}")?;
             }
             for to in &one.to {
-                writeln!(f, "    to   {to}")?;
+                match &one.format {
+                    Some(format) => writeln!(f, "    to   {to} as '{format}'")?,
+                    None => writeln!(f, "    to   {to}")?,
+                }
             }
         }
         if !self.identities.is_empty() {
@@ -142,17 +205,27 @@ impl fmt::Display for Explanation {
                 writeln!(f, "  {column}: {}", places.join(", "))?;
             }
         }
-        if !self.rejected.is_empty() {
-            writeln!(f, "\n{} candidates rejected", self.rejected.len())?;
-            for one in &self.rejected {
-                writeln!(f, "  {}: {}", one.to, one.reason)?;
-                if !one.from.is_empty() {
-                    writeln!(f, "    would have come from {}", one.from.join(", "))?;
-                }
+        if self.rejected.is_empty() {
+            return Ok(());
+        }
+        let all = self.rejected.len() as u64 + self.rejected_untold;
+        writeln!(f, "\n{} rejected, sent as they were recorded", counted(all, "candidate"))?;
+        for one in &self.rejected {
+            writeln!(f, "  {}: {}", one.to, one.reason)?;
+            if !one.from.is_empty() {
+                writeln!(f, "    would have come from {}", one.from.join(", "))?;
             }
+        }
+        if self.rejected_untold > 0 {
+            writeln!(f, "  … and {} that came less near to being one", self.rejected_untold)?;
         }
         Ok(())
     }
+}
+
+/// `1 session`, `2 sessions`.
+fn counted(count: u64, what: &str) -> String {
+    if count == 1 { format!("1 {what}") } else { format!("{count} {what}s") }
 }
 
 /// Steps with repetitions counted, the first dozen.

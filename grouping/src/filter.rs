@@ -6,7 +6,7 @@ use mynah_message::{Head, Target};
 use mynah_traffic::{Exchange, Flag};
 
 use crate::Options;
-use crate::hash::Map;
+use crate::hash::{Map, Set};
 use crate::scan::{Record, Scan};
 
 /// Why an exchange is no step of the scenario.
@@ -26,6 +26,8 @@ pub enum LeftOut {
     Preflight,
     /// A probe of a load balancer or orchestrator.
     HealthCheck,
+    /// A program that says it is one, or that asks for `/robots.txt`: a search engine's crawler, a preview, a scanner.
+    Bot,
     /// Style sheets, scripts, images, fonts, media.
     Static,
     /// Another site than the one that was visited.
@@ -41,10 +43,42 @@ impl fmt::Display for LeftOut {
             LeftOut::Connect => "CONNECT tunnels",
             LeftOut::Upgrade => "upgrades (WebSocket and the like)",
             LeftOut::Preflight => "CORS pre-flights",
-            LeftOut::HealthCheck => "health checks",
-            LeftOut::Static => "static assets (--keep-static keeps them)",
+            LeftOut::HealthCheck => {
+                "health checks (by path, by agent, or a client that asks for one thing like clockwork)"
+            }
+            LeftOut::Bot => "requests of crawlers and other bots",
+            LeftOut::Static => "static assets",
             LeftOut::ThirdParty => "requests to third-party hosts",
         })
+    }
+}
+
+impl LeftOut {
+    /// A short name, for programs.
+    pub fn name(self) -> &'static str {
+        match self {
+            LeftOut::NoRequest => "no_request",
+            LeftOut::Unreadable => "unreadable",
+            LeftOut::BodyMissing => "body_missing",
+            LeftOut::Connect => "connect",
+            LeftOut::Upgrade => "upgrade",
+            LeftOut::Preflight => "preflight",
+            LeftOut::HealthCheck => "health_check",
+            LeftOut::Bot => "bot",
+            LeftOut::Static => "static",
+            LeftOut::ThirdParty => "third_party",
+        }
+    }
+
+    /// The flag that keeps them, where there is one.
+    pub fn keep(self) -> Option<&'static str> {
+        match self {
+            LeftOut::HealthCheck => Some("--keep-health-checks"),
+            LeftOut::Bot => Some("--keep-bots"),
+            LeftOut::Static => Some("--keep-static"),
+            LeftOut::ThirdParty => Some("--keep-third-party"),
+            _ => None,
+        }
     }
 }
 
@@ -107,6 +141,36 @@ const HEALTH_PATHS: [&str; 9] = [
     "/-/ready",
 ];
 
+/// What crawlers, previews and scanners call themselves, or have in common (`+http…`: where to read about them). Libraries
+/// such as `okhttp` are not among them: an application's own clients use them.
+const BOTS: [&str; 19] = [
+    "+http",
+    "googlebot",
+    "google-inspectiontool",
+    "bingbot",
+    "slurp",
+    "duckduckbot",
+    "baiduspider",
+    "yandexbot",
+    "applebot",
+    "ahrefsbot",
+    "semrushbot",
+    "bytespider",
+    "facebookexternalhit",
+    "crawler",
+    "spider",
+    "nuclei",
+    "zgrab",
+    "masscan",
+    "nikto",
+];
+/// Requests for the same thing from which on a client that asks for nothing else may be a probe.
+const PROBED: usize = 20;
+/// Share of the pauses that are within a tenth of the middle one, for a client like clockwork.
+const CLOCKWORK: f64 = 0.9;
+/// Pauses of a probe, in nanoseconds: from a second to five minutes.
+const PAUSES: std::ops::RangeInclusive<u64> = 1_000_000_000..=300_000_000_000;
+
 /// Decides on one exchange by itself; which hosts are third parties shows only when all have been seen.
 pub(crate) fn decide(exchange: &Exchange, head: &Head<'_>, options: &Options) -> Option<LeftOut> {
     let method = head.method().unwrap_or_default();
@@ -134,6 +198,9 @@ pub(crate) fn decide(exchange: &Exchange, head: &Head<'_>, options: &Options) ->
             || matches!(method, "GET" | "HEAD") && HEALTH_PATHS.contains(&path))
     {
         return Some(LeftOut::HealthCheck);
+    }
+    if !options.keep_bots && (path == "/robots.txt" || BOTS.iter().any(|bot| agent.contains(bot))) {
+        return Some(LeftOut::Bot);
     }
     (!options.keep_static && matches!(method, "GET" | "HEAD") && is_static(exchange, head, path))
         .then_some(LeftOut::Static)
@@ -203,6 +270,64 @@ pub(crate) fn third_parties(scan: &mut Scan) {
     }
 }
 
+/// Marks what clients give away by what they do: no browser asks for `/robots.txt`, and nobody asks for one and the same
+/// thing like clockwork. Clients are told apart by address and fingerprint.
+pub(crate) fn by_behaviour(scan: &mut Scan, options: &Options) {
+    let robots = scan.paths.find("/robots.txt");
+    let mut crawlers: Set<u64> = Set::default();
+    // Client → what it asked for when, until that is two things.
+    let mut only: Map<u64, Option<(u32, Vec<u64>)>> = Map::default();
+    for record in &scan.records {
+        if Some(record.path) == robots && record.fingerprinted {
+            crawlers.insert(record.client);
+        }
+        if replayable(record) {
+            let known = only.entry(record.client).or_insert_with(|| Some((record.path, Vec::new())));
+            match known {
+                Some((path, starts)) if *path == record.path => starts.push(record.start.0),
+                _ => *known = None,
+            }
+        }
+    }
+    let safe: Vec<bool> = (0..scan.methods.len())
+        .map(|method| matches!(scan.methods.text(method as u32), "GET" | "HEAD"))
+        .collect();
+    only.retain(|_, asked| asked.as_mut().is_some_and(|(_, starts)| is_clockwork(starts)));
+    // Where most of it is like clockwork it is what was to be recorded.
+    let (mut all, mut regular) = (0_u64, 0_u64);
+    for record in scan.records.iter().filter(|record| replayable(record)) {
+        all += 1;
+        regular += u64::from(only.contains_key(&record.client));
+    }
+    if regular * 2 > all {
+        only.clear();
+    }
+    for record in &mut scan.records {
+        if !replayable(record) {
+            continue;
+        }
+        let anonymous = record.sent.is_empty() && record.authorization.is_none();
+        let safe = safe.get(record.method as usize).copied().unwrap_or(false);
+        if !options.keep_bots && crawlers.contains(&record.client) {
+            record.left_out = Some(LeftOut::Bot);
+        } else if !options.keep_health_checks && anonymous && safe && only.contains_key(&record.client) {
+            record.left_out = Some(LeftOut::HealthCheck);
+        }
+    }
+}
+
+fn is_clockwork(starts: &mut [u64]) -> bool {
+    if starts.len() < PROBED {
+        return false;
+    }
+    starts.sort_unstable();
+    let mut pauses: Vec<u64> = starts.windows(2).map(|pair| pair[1] - pair[0]).collect();
+    pauses.sort_unstable();
+    let middle = pauses[pauses.len() / 2];
+    let near = pauses.iter().filter(|pause| pause.abs_diff(middle) * 10 <= middle).count();
+    PAUSES.contains(&middle) && near as f64 >= CLOCKWORK * pauses.len() as f64
+}
+
 /// Whether it could be sent again as far as its own content goes.
 fn replayable(record: &Record) -> bool {
     matches!(record.left_out, None | Some(LeftOut::Static))
@@ -245,9 +370,41 @@ mod tests {
             ("OPTIONS /api", "", html, None),
             ("GET /healthz", "", html, Some(LeftOut::HealthCheck)),
             ("GET /ping", "User-Agent: kube-probe/1.29\r\n", html, Some(LeftOut::HealthCheck)),
+            ("GET /a", "User-Agent: Mozilla/5.0 (compatible; Googlebot/2.1)\r\n", html, Some(LeftOut::Bot)),
+            ("GET /a", "User-Agent: okhttp/4.12.0\r\n", html, None),
+            ("GET /robots.txt", "", html, Some(LeftOut::Bot)),
             ("POST /form", "Content-Length: 9\r\n", html, Some(LeftOut::BodyMissing)),
         ] {
             assert_eq!(left(&request(line, more), response), wanted, "{line}");
         }
+    }
+
+    #[test]
+    fn what_clients_do_gives_them_away() {
+        let mut traffic = Traffic::new();
+        let agent = |name: &str| format!("User-Agent: {name}\r\n");
+        for n in 0..30_u64 {
+            traffic.now = 1_000_000 + n * 10_000 + n % 3 * 100;
+            traffic.ask(1, "GET /status-page", &agent("probe"), "");
+            traffic.now += n * 7_919 % 9_000;
+            traffic.ask(1, "GET /news", &agent("reader"), "");
+            traffic.now += 40;
+            traffic.ask(1, "GET /news", &agent("fetcher"), "");
+        }
+        traffic.ask(1, "GET /robots.txt", &agent("fetcher"), "");
+        let left = |options: &Options| {
+            let scan = Scan::read(&traffic.open(), options).unwrap();
+            let mut counts = std::collections::BTreeMap::new();
+            for record in &scan.records {
+                *counts.entry(record.left_out).or_insert(0) += 1;
+            }
+            counts
+        };
+        assert_eq!(
+            left(&Options::default()).into_iter().collect::<Vec<_>>(),
+            [(None, 30), (Some(LeftOut::HealthCheck), 30), (Some(LeftOut::Bot), 31)]
+        );
+        let keep = Options { keep_bots: true, keep_health_checks: true, ..Options::default() };
+        assert_eq!(left(&keep).into_iter().collect::<Vec<_>>(), [(None, 91)]);
     }
 }

@@ -77,6 +77,8 @@ pub struct Options {
     pub keep_third_party: bool,
     /// Keep health checks (left out by default).
     pub keep_health_checks: bool,
+    /// Keep crawlers and other bots (left out by default).
+    pub keep_bots: bool,
     /// Endpoints that there may be at most; beyond, paths are folded harder. 2,000.
     pub max_endpoints: usize,
     /// Steps up to which a scenario of single sessions is written inline, by input. 60.
@@ -96,6 +98,7 @@ impl Default for Options {
             keep_static: false,
             keep_third_party: false,
             keep_health_checks: false,
+            keep_bots: false,
             max_endpoints: 2_000,
             inline_steps: 60,
         }

@@ -11,7 +11,7 @@ use mynah_traffic::{Correlation, Nanos};
 use crate::endpoints::Table;
 use crate::explain::{Accepted, Explanation, ProfileNote};
 use crate::fidelity::Witness;
-use crate::hash::Set;
+use crate::hash::{Map, Set};
 use crate::profiles::{self, Cluster};
 use crate::scan::Scan;
 use crate::script::{self, Plan, Steps};
@@ -63,7 +63,8 @@ pub fn profile(
         .iter()
         .map(|endpoint| !matches!(endpoint.method.as_str(), "GET" | "HEAD" | "OPTIONS"))
         .collect();
-    let clusters = profiles::cluster(&sequences, &acts, options);
+    let (clusters, clustering) = profiles::cluster(&sequences, &acts, options);
+    explanation.clustering = clustering;
     let Weighed { clusters, names: by_input, sizes } = sources::weigh(clusters, &scan, &steps, options);
     let mut names = profiles::names(&clusters, &sequences, &table.endpoints);
     for ((name, _), by_input) in names.iter_mut().zip(by_input) {
@@ -161,20 +162,21 @@ fn hosts(scan: &Scan, steps: &Steps) -> Vec<String> {
 /// What became of each exchange.
 fn account(scan: &Scan, steps: &Steps, found: &[SessionInfo]) -> Explanation {
     let mut explanation = Explanation { exchanges: scan.records.len() as u64, ..Explanation::default() };
-    let mut third: Set<u32> = Set::default();
+    let mut third: Map<u32, u64> = Map::default();
     for record in &scan.records {
         match record.left_out {
             None => explanation.steps += 1,
             Some(reason) => {
                 *explanation.left_out.entry(reason).or_default() += 1;
                 if reason == LeftOut::ThirdParty {
-                    third.insert(record.host);
+                    *third.entry(record.host).or_default() += 1;
                 }
             }
         }
     }
-    explanation.third_parties = third.into_iter().map(|host| scan.hosts.text(host).to_owned()).collect();
-    explanation.third_parties.sort();
+    explanation.third_parties =
+        third.into_iter().map(|(host, count)| (scan.hosts.text(host).to_owned(), count)).collect();
+    explanation.third_parties.sort_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
     for &session in &steps.origin {
         if let Some(session) = found.get(session as usize) {
             *explanation.sessions.entry(session.identified_by.clone()).or_default() += 1;
@@ -187,8 +189,11 @@ fn nothing(explanation: &Explanation) -> String {
     if explanation.exchanges == 0 {
         return "the recording holds no exchanges".to_owned();
     }
-    let reasons: Vec<String> =
-        explanation.left_out.iter().map(|(reason, count)| format!("{count} {reason}")).collect();
+    let reason = |(reason, count): (&LeftOut, &u64)| match reason.keep() {
+        Some(flag) => format!("{count} {reason} ({flag} keeps them)"),
+        None => format!("{count} {reason}"),
+    };
+    let reasons: Vec<String> = explanation.left_out.iter().map(reason).collect();
     format!("all {} exchanges are left out: {}", explanation.exchanges, reasons.join(", "))
 }
 
@@ -215,6 +220,7 @@ fn described(
         explanation.profiles.push(ProfileNote {
             name: name.clone(),
             weight,
+            margin: margin(cluster.sessions.len(), sequences.len()),
             sessions: cluster.sessions.len() as u64,
             medoid: steps.origin.get(cluster.medoid as usize).copied().unwrap_or_default(),
             medoid_steps: sequences
@@ -236,6 +242,15 @@ fn described(
         });
     }
     described
+}
+
+/// How far a share of `part` in `all` may be off, in points: half the width of Wilson's interval at 95 %
+/// (*Probable inference*, Journal of the American Statistical Association 22, 1927), which holds for small shares as well.
+fn margin(part: usize, all: usize) -> f64 {
+    const Z: f64 = 1.96;
+    let (all, share) = (all.max(1) as f64, part as f64 / all.max(1) as f64);
+    let half = Z * (share * (1.0 - share) / all + Z * Z / (4.0 * all * all)).sqrt() / (1.0 + Z * Z / all);
+    (half * 1e4).round() / 1e2
 }
 
 /// Writes the sessions: inline where there is one for each profile and they are short, else beside the scenario.
@@ -335,6 +350,7 @@ fn explain(explanation: &mut Explanation, table: &Table, correlated: &correlate:
         .map(|(number, requests)| (table.endpoints[number].to_string(), requests))
         .collect();
     let texts = |sites: &[mynah_traffic::Site]| sites.iter().map(ToString::to_string).collect::<Vec<_>>();
+    explanation.warnings.clone_from(&table.warnings);
     explanation.correlations = correlated
         .correlations
         .iter()
@@ -342,10 +358,12 @@ fn explain(explanation: &mut Explanation, table: &Table, correlated: &correlate:
             name: one.name.clone(),
             from: texts(&one.from),
             to: texts(&one.to),
+            format: one.format.clone(),
             evidence: one.evidence.clone().unwrap_or_default(),
         })
         .collect();
     explanation.rejected.clone_from(&correlated.rejected);
+    explanation.rejected_untold = correlated.untold as u64;
     explanation.correlated_sessions = correlated.sampled as u64;
     explanation.identities = correlated
         .identities

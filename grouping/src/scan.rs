@@ -27,12 +27,17 @@ pub(crate) struct Crumb {
     pub(crate) value: Option<u64>,
 }
 
+/// The number of no operation.
+pub(crate) const NO_OPERATION: u32 = 0;
+
 /// What is kept of an exchange.
 #[derive(Clone, Debug)]
 pub(crate) struct Record {
     pub(crate) method: u32,
     pub(crate) host: u32,
     pub(crate) path: u32,
+    /// Number in [`Scan::operations`].
+    pub(crate) operation: u32,
     /// First byte of the request.
     pub(crate) start: Nanos,
     /// Last byte of all.
@@ -82,6 +87,8 @@ pub(crate) struct Scan {
     pub(crate) methods: Names,
     pub(crate) hosts: Names,
     pub(crate) paths: Names,
+    /// As `name=value`; the first is none.
+    pub(crate) operations: Names,
     pub(crate) cookies: Names,
     pub(crate) addresses: Names,
     pub(crate) crumbs: Vec<Crumb>,
@@ -94,12 +101,14 @@ impl Scan {
     /// Reads the recording once.
     pub(crate) fn read(open: &Open<'_>, options: &Options) -> Result<Scan, Error> {
         let mut scan = Scan::default();
+        scan.operations.number("");
         for exchange in open()? {
             if scan.records.len() >= u32::MAX as usize {
                 return Err(Error::TooMany);
             }
             scan.add(&exchange?, options);
         }
+        filter::by_behaviour(&mut scan, options);
         if !options.keep_third_party {
             filter::third_parties(&mut scan);
         }
@@ -132,6 +141,8 @@ impl Scan {
         let target = head.as_ref().and_then(Head::target).unwrap_or_default();
         let parsed = Target::parse(target);
         let path = if parsed.path.is_empty() { "/" } else { parsed.path };
+        let operation = exchange.request.as_ref().and_then(mynah_traffic::operation);
+        let operation = operation.map_or_else(String::new, |(name, value)| format!("{name}={value}"));
         let response = exchange.response_head();
         let header = |name: &str| head.as_ref().and_then(|head| head.get(name));
         let forwarded = header("x-forwarded-for")
@@ -163,6 +174,7 @@ impl Scan {
             method: self.methods.number(head.as_ref().and_then(Head::method).unwrap_or_default()),
             host: self.hosts.number(&exchange.host()),
             path: self.paths.number(path),
+            operation: self.operations.number(&operation),
             start: exchange.times.request_first,
             end: exchange.times.end().max(exchange.times.request_first),
             connection: exchange.connection.id,

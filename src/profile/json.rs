@@ -10,9 +10,16 @@ pub(super) fn of(explanation: &Explanation) -> Value {
         "exchanges": explanation.exchanges,
         "steps": explanation.steps,
         "left_out": explanation.left_out.iter()
-            .map(|(reason, count)| json!({"reason": reason.to_string(), "exchanges": count}))
+            .map(|(reason, count)| json!({
+                "kind": reason.name(),
+                "reason": reason.to_string(),
+                "exchanges": count,
+                "keep": reason.keep(),
+            }))
             .collect::<Vec<_>>(),
-        "third_parties": explanation.third_parties,
+        "third_parties": explanation.third_parties.iter()
+            .map(|(host, count)| json!({"host": host, "exchanges": count}))
+            .collect::<Vec<_>>(),
         "identified_by": explanation.sessions.iter()
             .map(|(rung, count)| json!({"rung": rung.to_string(), "sessions": count}))
             .collect::<Vec<_>>(),
@@ -20,9 +27,16 @@ pub(super) fn of(explanation: &Explanation) -> Value {
         "endpoints": explanation.endpoints.iter()
             .map(|(endpoint, requests)| json!({"endpoint": endpoint, "requests": requests}))
             .collect::<Vec<_>>(),
+        "warnings": explanation.warnings,
+        "clustering": {
+            "sequences": explanation.clustering.sequences,
+            "learnt": explanation.clustering.learnt,
+            "doubtful": explanation.clustering.doubtful,
+        },
         "profiles": explanation.profiles.iter().map(|profile| json!({
             "name": profile.name,
             "weight": profile.weight,
+            "margin": profile.margin,
             "sessions": profile.sessions,
             "silhouette": profile.silhouette,
             "medoid": {"session": profile.medoid, "steps": profile.medoid_steps},
@@ -31,11 +45,12 @@ pub(super) fn of(explanation: &Explanation) -> Value {
                 .collect::<Vec<_>>(),
         })).collect::<Vec<_>>(),
         "correlations": explanation.correlations.iter()
-            .map(|one| json!({"name": one.name, "from": one.from, "to": one.to, "evidence": one.evidence}))
+            .map(|one| json!({"name": one.name, "from": one.from, "to": one.to, "format": one.format, "evidence": one.evidence}))
             .collect::<Vec<_>>(),
         "rejected": explanation.rejected.iter()
-            .map(|one| json!({"from": one.from, "to": one.to, "reason": one.reason}))
+            .map(|one| json!({"from": one.from, "to": one.to, "reason": one.reason, "values": one.values}))
             .collect::<Vec<_>>(),
+        "rejected_untold": explanation.rejected_untold,
         "correlated_sessions": explanation.correlated_sessions,
         "sessions": explanation.members.iter()
             .map(|(session, profile)| json!({"session": session, "profile": profile}))

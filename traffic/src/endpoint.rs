@@ -22,21 +22,35 @@ pub enum Segment {
     Rest(String),
 }
 
-/// A path with places left open: `/users/{id}/orders`, `/static/{*path}`.
+/// A path with places left open: `/users/{id}/orders`, `/static/{*path}`. Where one path stands for many operations, the one
+/// that is meant, as `?name=value`: `/index.php?action=show`, `/graphql?operationName=AddToCart`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Template {
     segments: Vec<Segment>,
+    operation: Option<(String, String)>,
 }
 
 impl Template {
     /// From segments.
     pub fn new(segments: Vec<Segment>) -> Self {
-        Template { segments }
+        Template { segments, operation: None }
     }
 
     /// The template that only this path fits. Braces in the path are taken as they are.
     pub fn literal(path: &str) -> Self {
-        Template { segments: split(path).map(|segment| Segment::Literal(segment.to_owned())).collect() }
+        Template::new(split(path).map(|segment| Segment::Literal(segment.to_owned())).collect())
+    }
+
+    /// The same for one operation only.
+    #[must_use]
+    pub fn with_operation(mut self, name: &str, value: &str) -> Self {
+        self.operation = Some((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// What tells its operation, if it is of one: the name of a query value, or of a GraphQL request's member, and the value.
+    pub fn operation(&self) -> Option<(&str, &str)> {
+        self.operation.as_ref().map(|(name, value)| (name.as_str(), value.as_str()))
     }
 
     /// Its segments.
@@ -44,7 +58,7 @@ impl Template {
         &self.segments
     }
 
-    /// Whether `path` (without its query) fits.
+    /// Whether `path` (without its query) fits; of the operation nothing is asked.
     ///
     /// ```
     /// let template: mynah_traffic::Template = "/users/{id}/orders".parse().unwrap();
@@ -87,8 +101,24 @@ impl FromStr for Template {
         if !text.starts_with('/') {
             return Err(Error::syntax("path template", text, "expected it to begin with '/'"));
         }
+        let (path, operation) = match text.split_once('?') {
+            Some((path, query)) => {
+                let pair = query.split_once('=').filter(|(name, value)| {
+                    !name.is_empty() && !value.is_empty() && !query.contains(['&', '?', '{', '}'])
+                });
+                let Some((name, value)) = pair else {
+                    return Err(Error::syntax(
+                        "path template",
+                        text,
+                        "after the path may stand one ?name=value that tells the operation, such as ?action=show",
+                    ));
+                };
+                (path, Some((name.to_owned(), value.to_owned())))
+            }
+            None => (text, None),
+        };
         let mut segments: Vec<Segment> = Vec::new();
-        for piece in split(text) {
+        for piece in split(path) {
             if matches!(segments.last(), Some(Segment::Rest(_))) {
                 return Err(Error::syntax("path template", text, "nothing may follow {*…}"));
             }
@@ -103,7 +133,7 @@ impl FromStr for Template {
                 None => Segment::Literal(piece.to_owned()),
             });
         }
-        Ok(Template { segments })
+        Ok(Template { segments, operation })
     }
 }
 
@@ -116,7 +146,13 @@ impl fmt::Display for Template {
                 Segment::Rest(name) => write!(f, "/{{*{name}}}")?,
             }
         }
-        if self.segments.is_empty() { f.write_str("/") } else { Ok(()) }
+        if self.segments.is_empty() {
+            f.write_str("/")?;
+        }
+        match &self.operation {
+            Some((name, value)) => write!(f, "?{name}={value}"),
+            None => Ok(()),
+        }
     }
 }
 
@@ -194,10 +230,11 @@ mod tests {
             "POST shop.example:8080/a/{uuid}/b",
             "GET /static/{*path}",
             "GET /a/",
+            "POST /graphql?operationName=AddToCart",
         ] {
             assert_eq!(text.parse::<Endpoint>().unwrap().to_string(), text);
         }
-        for text in ["", "GET", "GET listings", "GET /{}", "GET /{*a}/b"] {
+        for text in ["", "GET", "GET listings", "GET /{}", "GET /{*a}/b", "GET /a?b", "GET /a?b=1&c=2"] {
             assert!(text.parse::<Endpoint>().is_err(), "{text}");
         }
     }

@@ -28,6 +28,7 @@ mod frame;
 pub mod gor;
 pub mod masked;
 mod nearest;
+mod operation;
 pub mod recording;
 pub mod run;
 pub mod scenario;
@@ -42,3 +43,4 @@ pub use exchange::{Connection, Exchange, Flag, Flags, Nanos, Scheme, SensitiveSp
 pub use filter::Filter;
 pub use masked::{Masked, Provenance};
 pub use nearest::nearest;
+pub use operation::operation;

@@ -21,6 +21,13 @@ const HOLDS: f64 = 0.9;
 const STRONG: f64 = 0.8;
 /// Places that one correlation may take its values from.
 const MOST_SITES: usize = 16;
+/// What one session sends, another session's responses would have had as well: above this share of what its own had, nothing was
+/// carried. An enumeration (a menu of categories, a list of sizes), or small numbers that are everywhere.
+const ELSEWHERE: f64 = 0.7;
+/// Share of a place's values that must be opaque for them to be beyond accident.
+const BEYOND: f64 = 0.5;
+/// Candidates that are told of as rejected.
+const MOST_REJECTED: usize = 100;
 /// More candidates than this are not tried pairwise for joining.
 const MOST_JOINED: usize = 200;
 
@@ -30,6 +37,7 @@ struct Occurrence {
     value: u64,
     strong: bool,
     random: bool,
+    opaque: bool,
     from_client: bool,
     /// Sites that had handed it out; whether it was among their latest values.
     sites: Vec<(u32, bool)>,
@@ -65,7 +73,15 @@ struct Chooser<'t> {
     rejected: Vec<Rejected>,
 }
 
-pub(super) fn choose(sample: Sample, table: &Table, claimed: &Set<u32>) -> (Vec<Correlation>, Vec<Rejected>) {
+/// What was chosen.
+pub(super) struct Choice {
+    pub(super) correlations: Vec<Correlation>,
+    pub(super) rejected: Vec<Rejected>,
+    /// Candidates that were rejected as well.
+    pub(super) untold: usize,
+}
+
+pub(super) fn choose(sample: Sample, table: &Table, claimed: &Set<u32>) -> Choice {
     let occurrences = occurrences(&sample);
     let mut chooser = Chooser { sample, table, occurrences, rejected: Vec::new() };
     let mut candidates: Vec<Candidate> = (0..chooser.sample.consumers.len() as u32)
@@ -77,8 +93,15 @@ pub(super) fn choose(sample: Sample, table: &Table, claimed: &Set<u32>) -> (Vec<
     let mut taken: Set<String> = Set::default();
     let found = candidates.into_iter().map(|candidate| chooser.correlation(candidate, &mut taken)).collect();
     let mut rejected = chooser.rejected;
+    // Of too many those that came nearest to being one are told.
+    let untold = rejected.len().saturating_sub(MOST_REJECTED);
+    rejected.sort_by(|a, b| {
+        let rank = |one: &Rejected| (std::cmp::Reverse(one.values), one.to.clone(), one.reason.clone());
+        rank(a).cmp(&rank(b))
+    });
+    rejected.truncate(MOST_REJECTED);
     rejected.sort_by(|a, b| (&a.to, &a.reason).cmp(&(&b.to, &b.reason)));
-    (found, rejected)
+    Choice { correlations: found, rejected, untold }
 }
 
 /// Plays each session through and notes, for each value sent, which sites had handed it out.
@@ -123,6 +146,7 @@ fn occurrences(sample: &Sample) -> Vec<Vec<Occurrence>> {
                             value: one.value,
                             strong: one.strong,
                             random: one.random,
+                            opaque: one.opaque,
                             from_client: one.from_client,
                             sites,
                             newest,
@@ -140,7 +164,7 @@ impl Chooser<'_> {
     fn candidate(&mut self, consumer: u32) -> Option<Candidate> {
         let occurrences = self.occurrences.get(consumer as usize)?;
         // What no response ever handed out is the client's own affair, and not worth a word.
-        if occurrences.iter().all(|one| one.sites.is_empty() || one.from_client) {
+        if occurrences.iter().all(|one| one.sites.is_empty()) {
             return None;
         }
         let total = occurrences.len() as f64;
@@ -151,16 +175,15 @@ impl Chooser<'_> {
             return self.reject(
                 consumer,
                 &sites,
-                "its values look like words or small numbers, which people choose".to_owned(),
+                "its values look like words, dates or small numbers, which people choose".to_owned(),
             );
         }
         if share(|one| one.from_client) > 0.8 {
             let own = share(|one| one.from_client) * 100.0;
-            return self.reject(
-                consumer,
-                &sites,
-                format!("{own:.0} % of its values were sent before any response had them"),
+            let reason = format!(
+                "typed, not handed out: {own:.0} % of its values were sent before any response had them"
             );
+            return self.reject(consumer, &sites, reason);
         }
         let values: Set<u64> = occurrences.iter().map(|one| one.value).collect();
         if self.sample.alone {
@@ -172,7 +195,11 @@ impl Chooser<'_> {
                 );
             }
         } else if values.len() < 2 {
-            return self.reject(consumer, &sites, "it is the same value in every session".to_owned());
+            return self.reject(
+                consumer,
+                &sites,
+                "constant: it is the same value in every session".to_owned(),
+            );
         }
         if sites.is_empty() {
             return self.reject(consumer, &sites, "no place in responses explains its values".to_owned());
@@ -183,26 +210,86 @@ impl Chooser<'_> {
             return self.reject(
                 consumer,
                 &sites,
-                format!("it held in {} of {} sessions, which is too few", fit.held, fit.sessions),
+                format!(
+                    "held in {} of {} sessions, which is too few to tell from accident",
+                    fit.held, fit.sessions
+                ),
             );
         }
         let holds = f64::from(fit.held) >= HOLDS * f64::from(fit.sessions);
-        if !holds || fit.latest * 2 < fit.all {
-            return self.reject(
-                consumer,
-                &sites,
-                format!("it held in {} of {} sessions only", fit.held, fit.sessions),
+        if !holds {
+            let reason =
+                format!("held in {} of {} sessions only, less than nine in ten", fit.held, fit.sessions);
+            return self.reject(consumer, &sites, reason);
+        }
+        if fit.latest * 2 < fit.all {
+            let reason = format!(
+                "ambiguous: only {} of {} values were among those handed out last, which is what replay would take",
+                fit.latest, fit.all
             );
+            return self.reject(consumer, &sites, reason);
+        }
+        if let Some(reason) = self.accident(&sites, consumer) {
+            return self.reject(consumer, &sites, reason);
         }
         let place = &self.sample.consumers[consumer as usize];
         let name = name::of(place, &self.places(&sites), self.table);
         Some(Candidate { sites, consumers: vec![consumer], format: place.format.clone(), name })
     }
 
+    /// Why what was sent need not have come from the sites, although it was there: other sessions' responses, which cannot have
+    /// been where it came from, have it hardly less often. Asked only of
+    /// values that are not opaque.
+    fn accident(&self, sites: &[u32], consumer: u32) -> Option<String> {
+        let all = &self.occurrences[consumer as usize];
+        let opaque = all.iter().filter(|one| one.opaque).count() as f64;
+        if self.sample.alone || opaque >= BEYOND * all.len() as f64 {
+            return None;
+        }
+        let mut handed: Vec<(u32, Set<u64>)> = Vec::new();
+        for (number, session) in self.sample.sessions.iter().enumerate() {
+            let values: Set<u64> = session
+                .events
+                .iter()
+                .filter_map(|(_, event)| match event {
+                    Event::Handed { values, .. } => Some(values),
+                    Event::Sent { .. } => None,
+                })
+                .flatten()
+                .filter(|(site, _)| sites.contains(site))
+                .map(|(_, value)| *value)
+                .collect();
+            if !values.is_empty() {
+                handed.push((number as u32, values));
+            }
+        }
+        let (mut here, mut elsewhere) = (0_u32, 0_u32);
+        for one in all {
+            // The next session that was handed anything, whichever that is.
+            let at = handed.partition_point(|(session, _)| *session < one.session);
+            let mine = handed.get(at).filter(|(session, _)| *session == one.session);
+            let after = if mine.is_some() { at + 1 } else { at };
+            let other =
+                handed.get(after).or_else(|| handed.first()).filter(|(session, _)| *session != one.session);
+            here +=
+                u32::from(!one.from_client && mine.is_some_and(|(_, values)| values.contains(&one.value)));
+            elsewhere += u32::from(other.is_some_and(|(_, values)| values.contains(&one.value)));
+        }
+        let distinct: Set<u64> = all.iter().map(|one| one.value).collect();
+        (f64::from(elsewhere) >= ELSEWHERE * f64::from(here)).then(|| {
+            format!(
+                "an enumeration, or numbers that are everywhere: of its {} values, {here} were sent after a response had them, and {elsewhere} are in another session's responses",
+                distinct.len()
+            )
+        })
+    }
+
     fn reject(&mut self, consumer: u32, sites: &[u32], reason: String) -> Option<Candidate> {
         let from = self.places(sites).iter().map(ToString::to_string).collect();
         if let Some(to) = self.consumer_place(consumer) {
-            self.rejected.push(Rejected { from, to: to.to_string(), reason });
+            let values =
+                self.occurrences[consumer as usize].iter().filter(|one| !one.sites.is_empty()).count();
+            self.rejected.push(Rejected { from, to: to.to_string(), reason, values: values as u64 });
         }
         None
     }

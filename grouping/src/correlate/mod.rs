@@ -27,6 +27,8 @@ pub(crate) struct Found {
     pub(crate) correlations: Vec<Correlation>,
     pub(crate) identities: Option<Identities>,
     pub(crate) rejected: Vec<Rejected>,
+    /// Candidates that were rejected beside these.
+    pub(crate) untold: usize,
     /// Sessions that were looked at.
     pub(crate) sampled: usize,
 }
@@ -42,8 +44,8 @@ pub(crate) fn find(
     let sample = sample::Sample::read(open, scan, steps, table, options.seed)?;
     let (identities, claimed) = identity::find(&sample, table);
     let sampled = sample.sessions.len();
-    let (correlations, rejected) = choose::choose(sample, table, &claimed);
-    Ok(Found { correlations, identities, rejected, sampled })
+    let choose::Choice { correlations, rejected, untold } = choose::choose(sample, table, &claimed);
+    Ok(Found { correlations, identities, rejected, untold, sampled })
 }
 
 /// Hash of the user's name, where a request is a log-in.

@@ -39,6 +39,7 @@ pub(super) struct Use {
     pub(super) value: u64,
     pub(super) strong: bool,
     pub(super) random: bool,
+    pub(super) opaque: bool,
     /// It was the client that first had it.
     pub(super) from_client: bool,
 }
@@ -185,6 +186,7 @@ impl Reading<'_> {
                 value: hash(value.as_bytes()),
                 strong: values::is_strong(value),
                 random: values::is_random(value),
+                opaque: values::is_opaque(value),
                 from_client: false,
             });
         });

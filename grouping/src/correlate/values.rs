@@ -52,6 +52,11 @@ pub(crate) fn is_random(value: &str) -> bool {
     is_strong(value) && (value.len() >= 8 || value.len() >= 5 && value.bytes().all(|b| b.is_ascii_digit()))
 }
 
+/// Whether it is so long and mixed that the same value twice is no accident, nor one of a menu.
+pub(crate) fn is_opaque(value: &str) -> bool {
+    value.len() >= 12 && is_random(value)
+}
+
 fn is_decimal(value: &str) -> bool {
     value.bytes().all(|byte| byte.is_ascii_digit() || matches!(byte, b'.' | b',' | b'-' | b'+'))
         && value.bytes().filter(|byte| matches!(byte, b'.' | b',')).count() >= 1

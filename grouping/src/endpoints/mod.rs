@@ -13,7 +13,7 @@ pub(crate) use trie::singular;
 use trie::{Node, Thresholds};
 
 use crate::hash::{Map, Set};
-use crate::scan::Scan;
+use crate::scan::{NO_OPERATION, Record, Scan};
 use crate::{Error, Open, Options};
 
 /// One endpoint with what was asked of it, for `mynah inspect`.
@@ -67,8 +67,23 @@ pub(crate) struct Table {
     pub(crate) endpoints: Vec<Endpoint>,
     /// By endpoint.
     pub(crate) requests: Vec<u64>,
-    by_request: Map<(u32, u32, u32), u32>,
-    keys: Vec<(u32, u32, u32)>,
+    by_request: Map<Key, u32>,
+    keys: Vec<Key>,
+    /// What the user's templates came to, and what had to be cut, for people.
+    pub(crate) warnings: Vec<String>,
+}
+
+/// What requests have in common: method, host, path, operation.
+type Key = (u32, u32, u32, u32);
+
+/// Operations of one path, above which they are values and no names.
+const OPERATIONS: usize = 200;
+
+/// What the place is called under which endpoints count that are too many.
+const REST: &str = "rest";
+
+fn is_rest(endpoint: &Endpoint) -> bool {
+    matches!(endpoint.template.segments(), [mynah_traffic::endpoint::Segment::Rest(name)] if name == REST)
 }
 
 fn segments(path: &str) -> impl Iterator<Item = &str> {
@@ -78,26 +93,69 @@ fn segments(path: &str) -> impl Iterator<Item = &str> {
 impl Table {
     /// Builds the table from the records with these numbers.
     pub(crate) fn build(scan: &Scan, numbers: &[u32], options: &Options) -> Table {
-        let mut requests: Map<(u32, u32, u32), u64> = Map::default();
-        for &number in numbers {
-            let record = &scan.records[number as usize];
-            *requests.entry((record.method, record.host, record.path)).or_default() += 1;
+        let mut operations: Map<(u32, u32), Set<u32>> = Map::default();
+        for record in &scan.records {
+            operations.entry((record.host, record.path)).or_default().insert(record.operation);
         }
-        let keys = scan.records.iter().map(|record| (record.method, record.host, record.path)).collect();
-        let hosts: Set<u32> = requests.keys().map(|(_, host, _)| *host).collect();
+        let key = |record: &Record| {
+            let known = operations.get(&(record.host, record.path)).map_or(0, Set::len);
+            let operation = if known > OPERATIONS { NO_OPERATION } else { record.operation };
+            (record.method, record.host, record.path, operation)
+        };
+        let mut requests: Map<Key, u64> = Map::default();
+        for &number in numbers {
+            *requests.entry(key(&scan.records[number as usize])).or_default() += 1;
+        }
+        let keys = scan.records.iter().map(key).collect();
+        let hosts: Set<u32> = requests.keys().map(|(_, host, ..)| *host).collect();
         let several_hosts = hosts.len() > 1;
         let mut thresholds = Some(Thresholds::default());
-        let mut table =
-            Table { endpoints: Vec::new(), requests: Vec::new(), by_request: Map::default(), keys };
+        let mut table = Table {
+            endpoints: Vec::new(),
+            requests: Vec::new(),
+            by_request: Map::default(),
+            keys,
+            warnings: Vec::new(),
+        };
         while let Some(now) = thresholds {
             table.assign(scan, &requests, several_hosts, now, options);
             if table.endpoints.len() <= options.max_endpoints {
+                table.warnings = table.unmatched(options);
                 return table;
             }
             thresholds = now.harder();
         }
+        table.warnings = table.unmatched(options);
+        let found = table.endpoints.len();
         table.cut(options.max_endpoints);
+        let rest: u64 = table
+            .endpoints
+            .iter()
+            .zip(&table.requests)
+            .filter(|(endpoint, _)| is_rest(endpoint))
+            .map(|(_, n)| n)
+            .sum();
+        table.warnings.push(format!(
+            "{found} endpoints are too many: the {} that are asked for most are kept, and {rest} requests count under /{{*{REST}}}; \
+             templates of your own (--endpoint) fold them better",
+            options.max_endpoints
+        ));
         table
+    }
+
+    /// The user's templates that no request fits, each with the endpoint that is most like it.
+    fn unmatched(&self, options: &Options) -> Vec<String> {
+        let known: Vec<String> = self.endpoints.iter().map(ToString::to_string).collect();
+        let unmatched = options.templates.iter().filter(|template| !self.endpoints.contains(template));
+        unmatched
+            .map(|template| {
+                let text = template.to_string();
+                let near = mynah_traffic::nearest(&text, known.iter().map(String::as_str));
+                let near =
+                    near.map_or_else(String::new, |near| format!("; the nearest endpoint is '{near}'"));
+                format!("no request fits the endpoint '{text}'{near}")
+            })
+            .collect()
     }
 
     /// The endpoint of the record with this number; it must be one of those that the table was built from.
@@ -108,41 +166,53 @@ impl Table {
     fn assign(
         &mut self,
         scan: &Scan,
-        requests: &Map<(u32, u32, u32), u64>,
+        requests: &Map<Key, u64>,
         several_hosts: bool,
         thresholds: Thresholds,
         options: &Options,
     ) {
-        let own = |method: u32, host: u32, path: u32| {
+        let own = |&(method, host, path, operation): &Key| {
             let (method, host, path) =
                 (scan.methods.text(method), scan.hosts.text(host), scan.paths.text(path));
-            options
+            let done = scan.operations.text(operation).split_once('=');
+            let template = options
                 .templates
                 .iter()
                 .filter(|template| template.matches(method, host, path))
-                .max_by_key(|template| template.template.literals())
+                .filter(|template| template.template.operation().is_none_or(|own| Some(own) == done))
+                .max_by_key(|template| {
+                    (template.template.literals(), template.template.operation().is_some())
+                })?;
+            Some(template.clone())
         };
         let mut tries: Map<u32, Node> = Map::default();
-        for (&(method, host, path), &count) in requests {
-            if own(method, host, path).is_none() {
-                tries.entry(host).or_default().add(segments(scan.paths.text(path)), count);
+        for (key, &count) in requests {
+            if own(key).is_none() {
+                tries.entry(key.1).or_default().add(segments(scan.paths.text(key.2)), count);
             }
         }
         for trie in tries.values_mut() {
             trie.fold(0, &thresholds);
         }
-        let mut named: Vec<(Endpoint, (u32, u32, u32), u64)> = requests
+        let mut named: Vec<(Endpoint, Key, u64)> = requests
             .iter()
-            .map(|(&(method, host, path), &count)| {
-                let endpoint = own(method, host, path).cloned().unwrap_or_else(|| Endpoint {
-                    method: scan.methods.text(method).to_owned(),
-                    host: several_hosts.then(|| scan.hosts.text(host).to_owned()),
-                    template: tries.get(&host).map_or_else(
+            .map(|(key, &count)| {
+                let &(method, host, path, operation) = key;
+                let endpoint = own(key).unwrap_or_else(|| {
+                    let template = tries.get(&host).map_or_else(
                         || Template::literal("/"),
                         |trie| trie.template(segments(scan.paths.text(path))),
-                    ),
+                    );
+                    Endpoint {
+                        method: scan.methods.text(method).to_owned(),
+                        host: several_hosts.then(|| scan.hosts.text(host).to_owned()),
+                        template: match scan.operations.text(operation).split_once('=') {
+                            Some((name, value)) => template.with_operation(name, value),
+                            None => template,
+                        },
+                    }
                 });
-                (endpoint, (method, host, path), count)
+                (endpoint, *key, count)
             })
             .collect();
         named.sort_by(|a, b| a.0.cmp(&b.0).then(a.1.cmp(&b.1)));
@@ -182,7 +252,7 @@ impl Table {
                 endpoints.len() as u32 - 1
             } else {
                 let rest = Endpoint {
-                    template: Template::new(vec![mynah_traffic::endpoint::Segment::Rest("rest".to_owned())]),
+                    template: Template::new(vec![mynah_traffic::endpoint::Segment::Rest(REST.to_owned())]),
                     ..old.clone()
                 };
                 *rests.entry(rest.clone()).or_insert_with(|| {

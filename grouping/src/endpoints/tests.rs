@@ -171,3 +171,44 @@ proptest! {
         prop_assert_eq!(table.requests.iter().sum::<u64>(), paths.len() as u64);
     }
 }
+
+#[test]
+fn operations_are_endpoints_and_templates_that_fit_nothing_are_told() {
+    let options = Options {
+        templates: vec!["GET /shop.php?action=pay".parse().unwrap(), "GET /itemz/{name}".parse().unwrap()],
+        ..Options::default()
+    };
+    let mut traffic = Traffic::new();
+    for path in [
+        "/shop.php?action=show&id=1",
+        "/shop.php?action=show&id=2",
+        "/shop.php?action=pay",
+        "/items/17",
+        "/shop.php",
+    ] {
+        traffic.get(1, path);
+    }
+    // A value that is no name: too many of them.
+    for number in 0..300_u32 {
+        let letters: String =
+            (0..4).map(|place| char::from(b'a' + (number >> (place * 3) & 7) as u8)).collect();
+        traffic.get(1, &format!("/q?op={letters}"));
+    }
+    let scan = Scan::read(&traffic.open(), &options).unwrap();
+    let all: Vec<u32> = (0..scan.records.len() as u32).collect();
+    let table = Table::build(&scan, &all, &options);
+    let found: Vec<(String, u64)> =
+        table.endpoints.iter().map(ToString::to_string).zip(table.requests.iter().copied()).collect();
+    let wanted = [
+        ("GET /items/{id}", 1),
+        ("GET /q", 300),
+        ("GET /shop.php", 1),
+        ("GET /shop.php?action=pay", 1),
+        ("GET /shop.php?action=show", 2),
+    ];
+    assert_eq!(found, wanted.map(|(name, count)| (name.to_owned(), count)));
+    assert_eq!(
+        table.warnings,
+        ["no request fits the endpoint 'GET /itemz/{name}'; the nearest endpoint is 'GET /items/{id}'"]
+    );
+}

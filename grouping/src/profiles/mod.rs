@@ -14,6 +14,7 @@ use rand::seq::SliceRandom as _;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng as _;
 
+use crate::explain::Clustering;
 use crate::hash::Map;
 use crate::{Options, ProfileCount};
 use distance::{Features, Weights};
@@ -21,7 +22,7 @@ use mixture::{Walks, Wanted, Weighted};
 
 pub(crate) use name::{Telling, names};
 
-/// Distinct sequences that are clustered; of more a sample is taken, and the others go to the nearest medoid.
+/// Distinct sequences that silhouettes are taken of; of more a sample is.
 const SAMPLE: usize = 2_000;
 /// Distinct sequences that the transitions are learnt from; of more a sample is taken. All are placed afterwards.
 const LEARNT: usize = 8_000;
@@ -55,7 +56,11 @@ struct Kind {
 
 /// Clusters sessions, each given as its endpoints in order; `acts` says which endpoints change something. Largest cluster
 /// first, the tail last.
-pub(crate) fn cluster(sequences: &[Vec<u32>], acts: &[bool], options: &Options) -> Vec<Cluster> {
+pub(crate) fn cluster(
+    sequences: &[Vec<u32>],
+    acts: &[bool],
+    options: &Options,
+) -> (Vec<Cluster>, Clustering) {
     let mut kinds: Vec<Kind> = Vec::new();
     let mut known: Map<&[u32], usize> = Map::default();
     for (session, sequence) in sequences.iter().enumerate() {
@@ -66,30 +71,45 @@ pub(crate) fn cluster(sequences: &[Vec<u32>], acts: &[bool], options: &Options) 
         kinds[kind].sessions.push(session as u32);
     }
     if kinds.is_empty() {
-        return Vec::new();
+        return (Vec::new(), Clustering::default());
     }
     let (sampled, _) = sample(&kinds, SAMPLE, options.seed);
     let features: Vec<Features> = kinds.iter().map(|kind| Features::of(&kind.sequence)).collect();
     let counts: Vec<f64> = kinds.iter().map(|kind| kind.sessions.len() as f64).collect();
+    let number = kinds.len() as u64;
+    let mut clustering = Clustering { sequences: number, learnt: number, doubtful: None };
     let parts = match options.profiles {
-        ProfileCount::Fixed(wanted) => fitted(&kinds, &features, &counts, Some(wanted), options).0,
+        ProfileCount::Fixed(wanted) => {
+            let fitted = fitted(&kinds, &features, &counts, Some(wanted), options);
+            clustering = fitted.clustering;
+            fitted.parts
+        }
         ProfileCount::Auto if sampled.len() <= FEW => few(&features, &counts, &sampled),
         ProfileCount::Auto => {
-            let (parts, prices) = fitted(&kinds, &features, &counts, None, options);
-            kinds::join(parts, prices, &features, &counts, acts)
+            let fitted = fitted(&kinds, &features, &counts, None, options);
+            clustering = fitted.clustering;
+            kinds::join(fitted.parts, fitted.prices, &features, &counts, acts)
         }
     };
-    finish(&kinds, &features, &counts, &sampled, &parts, options)
+    (finish(&kinds, &features, &counts, &sampled, &parts, options), clustering)
 }
 
-/// The parts as the transitions show them, all sequences placed, and how unlike any two are.
+/// What [`mixture::find`] has found.
+struct Fitted {
+    parts: Vec<Vec<usize>>,
+    /// How unlike any two parts are.
+    prices: Vec<Vec<f64>>,
+    clustering: Clustering,
+}
+
+/// The parts as the transitions show them, all sequences placed.
 fn fitted(
     kinds: &[Kind],
     features: &[Features],
     counts: &[f64],
     wanted: Option<usize>,
     options: &Options,
-) -> (Vec<Vec<usize>>, Vec<Vec<f64>>) {
+) -> Fitted {
     let walks = Walks::of(kinds.iter().map(|kind| kind.sequence.as_slice()), counts.iter().sum());
     let (members, scale) = sample(kinds, LEARNT, options.seed);
     let learnt = Weighted {
@@ -116,7 +136,12 @@ fn fitted(
         let row = row.iter().zip(&groups).filter(|(_, group)| !group.is_empty());
         prices.push(row.map(|(price, _)| *price).collect());
     }
-    (parts, prices)
+    let clustering = Clustering {
+        sequences: kinds.len() as u64,
+        learnt: learnt.members.len() as u64,
+        doubtful: Some(found.doubtful),
+    };
+    Fitted { parts, prices, clustering }
 }
 
 /// Draws so many of the members that each is likely to be far from those drawn before (Arthur and Vassilvitskii,
@@ -241,21 +266,12 @@ fn finish(
                 .map_or(0, |(_, candidate)| candidate)
         })
         .collect();
-    let mut assignment: Vec<Option<usize>> = vec![None; kinds.len()];
+    let mut assignment: Vec<usize> = vec![0; kinds.len()];
     for (number, part) in parts.iter().enumerate() {
         for &kind in part {
-            assignment[kind] = Some(number);
+            assignment[kind] = number;
         }
     }
-    let place = |kind: usize| {
-        let to = |middle: &usize| weights.distance(&features[kind], &features[*middle]);
-        (0..middles.len()).min_by(|&a, &b| to(&middles[a]).total_cmp(&to(&middles[b]))).unwrap_or(0)
-    };
-    let assignment: Vec<usize> = assignment
-        .into_iter()
-        .enumerate()
-        .map(|(kind, known)| known.unwrap_or_else(|| place(kind)))
-        .collect();
     let silhouettes = silhouettes(features, counts, sampled, &assignment, parts.len());
     let mut clusters: Vec<Cluster> = middles
         .iter()

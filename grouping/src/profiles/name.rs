@@ -121,17 +121,34 @@ fn choose(telling: &[Telling], endpoints: &[Endpoint], taken: &Set<String>) -> S
     format!("{first}-{number}")
 }
 
+/// `AddToCart`, `add_to.cart` → `add-to-cart`.
+fn slug(text: &str) -> String {
+    let mut word = String::new();
+    let mut lower_before = false;
+    for c in text.chars() {
+        if c.is_ascii_uppercase() && lower_before || !c.is_ascii_alphanumeric() {
+            word.push('-');
+        }
+        if c.is_ascii_alphanumeric() {
+            word.push(c.to_ascii_lowercase());
+        }
+        lower_before = c.is_ascii_lowercase();
+    }
+    word.trim_matches('-').to_owned()
+}
+
 /// `POST /api/checkout` → `checkout`, `GET /items/{id}` → `browse-items`, `GET /` → `home`.
 fn word(endpoint: &Endpoint) -> String {
+    if let Some((_, operation)) = endpoint.template.operation() {
+        return slug(operation);
+    }
     let last = endpoint.template.segments().iter().rev().find_map(|segment| match segment {
         Segment::Literal(text) if text.bytes().any(|byte| byte.is_ascii_alphabetic()) => Some(text.as_str()),
         _ => None,
     });
     let Some(last) = last else { return "home".to_owned() };
     let stem = last.split('.').next().filter(|stem| !stem.is_empty()).unwrap_or(last);
-    let word: String =
-        stem.chars().map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '-' }).collect();
-    let word = word.trim_matches('-').to_owned();
+    let word = slug(stem);
     let open = matches!(endpoint.template.segments().last(), Some(Segment::Any(_) | Segment::Rest(_)));
     let looks = matches!(endpoint.method.as_str(), "GET" | "HEAD");
     match (looks && (open || word.ends_with('s')), endpoint.method.as_str()) {
@@ -155,6 +172,7 @@ mod tests {
             ("GET /", "home"),
             ("DELETE /api/items/{id}", "remove-items"),
             ("GET /cart.php", "cart"),
+            ("POST /graphql?operationName=AddToCart", "add-to-cart"),
         ] {
             assert_eq!(word(&endpoint.parse().unwrap()), wanted, "{endpoint}");
         }

@@ -13,15 +13,15 @@ fn percentages_sum_to_a_hundred() {
 fn few_sessions_are_told_apart_by_what_they_do() {
     let options = Options::default();
     let three = [vec![0, 1, 2, 3], vec![0, 4, 5, 6, 7], vec![0, 8, 8, 9]];
-    assert_eq!(cluster(&three, &[], &options).len(), 3);
+    assert_eq!(cluster(&three, &[], &options).0.len(), 3);
     let alike = [vec![0, 1, 2, 1, 2], vec![0, 1, 2, 1, 2, 1, 2], vec![0, 8, 9, 10]];
-    let found = cluster(&alike, &[], &options);
+    let found = cluster(&alike, &[], &options).0;
     assert_eq!(
         found.iter().map(|cluster| cluster.sessions.clone()).collect::<Vec<_>>(),
         [vec![0, 1], vec![2]]
     );
-    assert!(cluster(&[], &[], &options).is_empty());
-    assert_eq!(cluster(&[vec![0]], &[], &options)[0].silhouette, None);
+    assert!(cluster(&[], &[], &options).0.is_empty());
+    assert_eq!(cluster(&[vec![0]], &[], &options).0[0].silhouette, None);
 }
 
 #[test]
@@ -33,5 +33,5 @@ fn one_kind_of_user_stays_one_however_long_the_visits() {
             steps
         })
         .collect();
-    assert_eq!(cluster(&sessions, &[], &Options::default()).len(), 1);
+    assert_eq!(cluster(&sessions, &[], &Options::default()).0.len(), 1);
 }

@@ -1,5 +1,6 @@
 //! The whole way, on generated traffic whose truth is known.
 
+mod coincidences;
 mod shop;
 
 use std::collections::{BTreeMap, BTreeSet};

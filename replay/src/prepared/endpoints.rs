@@ -57,10 +57,22 @@ impl EndpointTable {
 
     /// The endpoint of a request that names none: of those that fit the one with the most fixed segments, the earlier of
     /// equals; else its own method and path.
-    pub(crate) fn number_of(&mut self, method: &str, host: &str, path: &str) -> u32 {
+    pub(crate) fn number_of(
+        &mut self,
+        method: &str,
+        host: &str,
+        path: &str,
+        operation: Option<(&str, &str)>,
+    ) -> u32 {
         let mut best: Option<(usize, u32)> = None;
         for (number, endpoint) in self.all.iter().enumerate() {
-            let literals = endpoint.template.literals();
+            let mut literals = endpoint.template.literals();
+            if let Some(own) = endpoint.template.operation() {
+                if operation != Some(own) {
+                    continue;
+                }
+                literals += 1;
+            }
             if endpoint.matches(method, host, path) && best.is_none_or(|(most, _)| literals > most) {
                 best = Some((literals, number as u32));
             }
@@ -82,10 +94,13 @@ mod tests {
         for text in ["GET /items/{id}", "GET /items/new", "GET a.test/items/{id}"] {
             table.number(&text.parse().unwrap());
         }
-        assert_eq!(table.number_of("GET", "", "/items/7"), 0);
-        assert_eq!(table.number_of("GET", "", "/items/new"), 1);
-        assert_eq!(table.number_of("POST", "", "/items/7"), 3);
-        assert_eq!(table.number_of("POST", "", "/items/7"), 3);
+        assert_eq!(table.number_of("GET", "", "/items/7", None), 0);
+        assert_eq!(table.number_of("GET", "", "/items/new", None), 1);
+        assert_eq!(table.number_of("POST", "", "/items/7", None), 3);
+        assert_eq!(table.number_of("POST", "", "/items/7", None), 3);
         assert_eq!(table.find("POST /items/7"), Some(3));
+        table.number(&"GET /items/{id}?action=show".parse().unwrap());
+        assert_eq!(table.number_of("GET", "", "/items/7", Some(("action", "show"))), 4);
+        assert_eq!(table.number_of("GET", "", "/items/7", Some(("action", "hide"))), 0);
     }
 }

@@ -146,8 +146,11 @@ impl Loader<'_> {
     fn inline_step(&mut self, inline: &InlineStep, previous: Option<u32>) -> Result<(Step, bool), Error> {
         let (_, host, method, target) = inline.parts()?;
         let path = Target::parse(target).path;
-        let endpoint = self.endpoints.number_of(method, host.unwrap_or(""), path);
-        Ok((inline.to_step(endpoint, "localhost", previous)?, host.is_some()))
+        let mut step = inline.to_step(0, "localhost", previous)?;
+        let operation = mynah_traffic::operation(&step.request);
+        let operation = operation.as_ref().map(|(name, value)| (*name, value.as_str()));
+        step.endpoint = self.endpoints.number_of(method, host.unwrap_or(""), path, operation);
+        Ok((step, host.is_some()))
     }
 
     fn recorded(

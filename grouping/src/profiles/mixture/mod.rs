@@ -64,6 +64,8 @@ pub(super) struct Found {
     pub(super) parts: Vec<usize>,
     /// How unlike any two parts are, in nats for each session of the smaller.
     pub(super) prices: Vec<Vec<f64>>,
+    /// Share of the sessions that are likely to be of another part than their own.
+    pub(super) doubtful: f64,
 }
 
 /// The parts of all walks, learnt from a sample of them.
@@ -101,7 +103,11 @@ pub(super) fn find(
     }
     let prior = Prior::of(all);
     let last = fit(all, &prior, best.counts.believe(&prior, all), LAST_ROUNDS);
-    Found { parts: last.belief.likeliest(), prices: last.counts.prices(all.walks) }
+    Found {
+        parts: last.belief.likeliest(),
+        prices: last.counts.prices(all.walks),
+        doubtful: last.belief.doubtful(&all.weights),
+    }
 }
 
 impl Search<'_> {

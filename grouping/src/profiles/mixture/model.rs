@@ -100,6 +100,16 @@ impl Belief {
     }
 }
 
+impl Belief {
+    /// Share of the weight that is likely to be of another part than the likeliest.
+    pub(super) fn doubtful(&self, weights: &[f64]) -> f64 {
+        let rest = |row: &[f32]| f64::from(1.0 - row.iter().copied().fold(0.0, f32::max));
+        let doubt: f64 =
+            self.rows.chunks(self.parts).zip(weights).map(|(row, weight)| weight * rest(row)).sum();
+        doubt / weights.iter().sum::<f64>().max(1.0)
+    }
+}
+
 /// What the parts do, as counts.
 #[derive(Clone)]
 pub(super) struct Counts {
@@ -176,21 +186,21 @@ impl Counts {
     /// How unlike any two parts go on, in nats for each session of the smaller one: what their union would cost. Where sessions
     /// end is not among it: longer and shorter visits are of one kind.
     pub(super) fn prices(&self, walks: &Walks) -> Vec<Vec<f64>> {
-        let parts = self.sizes.len();
-        let mut prices = vec![vec![0.0; parts]; parts];
-        for a in 0..parts {
-            for b in 0..parts {
-                let inner = |part: usize| -> Vec<f64> {
-                    let moves = self.moves[part].iter().zip(&walks.inner);
-                    moves.map(|(&moves, &inner)| if inner { moves } else { 0.0 }).collect()
-                };
-                let (one, other) = (inner(a), inner(b));
-                let both: Vec<f64> = one.iter().zip(&other).map(|(one, other)| one + other).collect();
-                let cost = likelihood(walks, &one) + likelihood(walks, &other) - likelihood(walks, &both);
-                prices[a][b] = cost / self.sizes[a].min(self.sizes[b]).max(1.0);
-            }
-        }
-        prices
+        let inner: Vec<Vec<f64>> = self
+            .moves
+            .iter()
+            .map(|moves| {
+                let moves = moves.iter().zip(&walks.inner);
+                moves.map(|(&moves, &inner)| if inner { moves } else { 0.0 }).collect()
+            })
+            .collect();
+        let alone: Vec<f64> = inner.iter().map(|moves| likelihood(walks, moves)).collect();
+        let price = |a: usize, b: usize| {
+            let both: Vec<f64> = inner[a].iter().zip(&inner[b]).map(|(one, other)| one + other).collect();
+            let cost = alone[a] + alone[b] - likelihood(walks, &both);
+            cost / self.sizes[a].min(self.sizes[b]).max(1.0)
+        };
+        (0..inner.len()).map(|a| (0..inner.len()).map(|b| price(a, b)).collect()).collect()
     }
 
     /// Expectation: how likely each member is of each part.
