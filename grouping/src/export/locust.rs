@@ -17,7 +17,7 @@ const BASE: &str = include_str!("locust/base.py");
 const VALUES: &str = include_str!("locust/values.py");
 
 /// What is imported, and the word that shows that it is needed.
-const IMPORTS: [(&str, &str); 13] = [
+const IMPORTS: [(&str, &str); 12] = [
     ("import base64", "base64."),
     ("import csv", "csv."),
     ("import html", "html."),
@@ -27,7 +27,6 @@ const IMPORTS: [(&str, &str); 13] = [
     ("import re", "re."),
     ("import time", "time."),
     ("from html.parser import HTMLParser", "HTMLParser"),
-    ("from http.cookiejar import DefaultCookiePolicy", "DefaultCookiePolicy"),
     ("from urllib.parse import {}", ""),
     ("\nimport gevent", ""),
     ("from locust import HttpUser, events, task", ""),
@@ -39,7 +38,7 @@ const WIDTH: usize = 110;
 pub(super) fn write(outline: &Outline) -> String {
     let mut profiles = String::new();
     let mut names = Names::default();
-    for name in ["RecordedUser", "Quotas", "Page", "HttpUser", "HTMLParser", "DefaultCookiePolicy"] {
+    for name in ["RecordedUser", "Quotas", "Page", "HttpUser", "HTMLParser"] {
         names.give(name, Case::Camel, "");
     }
     for profile in &outline.profiles {

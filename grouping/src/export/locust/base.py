@@ -28,8 +28,6 @@ class RecordedUser(HttpUser):
             return
         self.client.cookies.clear()
         self.client.headers.clear()
-        if PLAIN_TARGET_OF_TLS:
-            self.client.cookies.set_policy(DefaultCookiePolicy(secure_protocols=("http", "https", "wss")))
         self.values = {}
         Quotas.playing += 1
         try:
@@ -55,6 +53,9 @@ class RecordedUser(HttpUser):
                 response.success()
             else:
                 response.failure(f"status {response.status_code}, recorded {want}")
+        if PLAIN_TARGET_OF_TLS and self.here.startswith("http:"):
+            for cookie in self.client.cookies:
+                cookie.secure = False
         return response
 
     def keep(self, name, found, which=None):
