@@ -9,6 +9,7 @@ use mynah_traffic::run::{DOCUMENT, RunFolder, Verdict};
 use mynah_traffic::units::{parse_duration, split_number};
 
 use crate::exit::{Exit, Exits, Failure, Outcome, fail};
+use crate::report::Forms;
 use crate::{output, report};
 
 /// Compare runs: for each endpoint the change, the interval it lies in, and whether it became slower.
@@ -33,21 +34,8 @@ pub(crate) struct Args {
     #[command(flatten)]
     bounds: BoundArgs,
 
-    /// Write JUnit XML: each row is a test.
-    #[arg(long, value_name = "F")]
-    junit: Option<PathBuf>,
-
-    /// Print Markdown, for a pull request's comment, instead of the table.
-    #[arg(long, conflicts_with = "json")]
-    markdown: bool,
-
-    /// Print GitHub's annotations: a line for each regression.
-    #[arg(long, conflicts_with_all = ["json", "markdown"])]
-    github: bool,
-
-    /// Print the comparison as JSON.
-    #[arg(long)]
-    json: bool,
+    #[command(flatten)]
+    forms: Forms,
 }
 
 /// What counts as a change.
@@ -127,14 +115,14 @@ const SEED: u64 = 1;
 pub(crate) fn run(args: &Args) -> Outcome {
     let (baseline, candidate) = (samples(&args.baseline)?, samples(&args.candidate)?);
     let comparison = with(&baseline, &candidate, &args.bounds)?;
-    if let Some(path) = &args.junit {
+    if let Some(path) = &args.forms.junit {
         output::write_report(path, junit::comparison(&comparison).exits(Exit::Internal)?.as_bytes())?;
     }
-    if args.json {
+    if args.forms.json {
         output::print(&(serde_json::to_string_pretty(&comparison).exits(Exit::Internal)? + "\n"))?;
-    } else if args.markdown {
+    } else if args.forms.markdown {
         output::print(&compare::markdown(&comparison))?;
-    } else if args.github {
+    } else if args.forms.github {
         output::print(&markdown::annotations("mynah compare", comparison.verdict, &comparison.reasons))?;
     } else {
         output::print(&compare::render(&comparison, report::style()))?;

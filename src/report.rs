@@ -32,21 +32,28 @@ pub(crate) struct Args {
     #[arg(long, value_name = "PREFIX")]
     csv: Option<PathBuf>,
 
-    /// Write JUnit XML: each threshold is a test.
+    #[command(flatten)]
+    forms: Forms,
+}
+
+/// In which other forms something is reported.
+#[derive(Clone, Debug, clap::Args)]
+pub(crate) struct Forms {
+    /// Write JUnit XML: each threshold, or each row of a comparison, is a test.
     #[arg(long, value_name = "F")]
-    junit: Option<PathBuf>,
+    pub(crate) junit: Option<PathBuf>,
 
     /// Print Markdown, for a pull request's comment, instead of the table.
     #[arg(long, conflicts_with = "json")]
-    markdown: bool,
+    pub(crate) markdown: bool,
 
     /// Print GitHub's annotations: a line for each thing that was wrong.
     #[arg(long, conflicts_with_all = ["json", "markdown"])]
-    github: bool,
+    pub(crate) github: bool,
 
-    /// Print run.json instead of the table.
+    /// Print everything as JSON instead of the table.
     #[arg(long)]
-    json: bool,
+    pub(crate) json: bool,
 }
 
 /// How the terminal wants its table.
@@ -63,7 +70,7 @@ pub(crate) fn run(args: &Args) -> Outcome {
         output::write_report(path, html::render(&document).exits(Exit::Internal)?.as_bytes())?;
         wrote = true;
     }
-    if let Some(path) = &args.junit {
+    if let Some(path) = &args.forms.junit {
         output::write_report(path, junit::run(&document).exits(Exit::Internal)?.as_bytes())?;
         wrote = true;
     }
@@ -71,11 +78,11 @@ pub(crate) fn run(args: &Args) -> Outcome {
         write_csv(prefix, &folder, &document)?;
         wrote = true;
     }
-    if args.json {
+    if args.forms.json {
         output::print(&(serde_json::to_string_pretty(&document).exits(Exit::Internal)? + "\n"))?;
-    } else if args.markdown {
+    } else if args.forms.markdown {
         output::print(&markdown::run(&document))?;
-    } else if args.github {
+    } else if args.forms.github {
         output::print(&markdown::annotations(&document.scenario, document.verdict, &document.reasons))?;
     } else if !wrote {
         output::print(&table::render(&document, style()))?;
@@ -85,7 +92,12 @@ pub(crate) fn run(args: &Args) -> Outcome {
 
 /// The runs one below the other.
 fn several(args: &Args) -> Outcome {
-    if args.html.is_some() || args.csv.is_some() || args.junit.is_some() || args.markdown || args.github {
+    if args.html.is_some()
+        || args.csv.is_some()
+        || args.forms.junit.is_some()
+        || args.forms.markdown
+        || args.forms.github
+    {
         return Err(fail(
             Exit::Usage,
             "of several runs there is a table and --json; name one run for the rest",
@@ -96,7 +108,7 @@ fn several(args: &Args) -> Outcome {
         .iter()
         .map(|path| Ok((path.display().to_string(), RunFolder::open(path).document()?)))
         .collect::<Result<Vec<_>, Failure>>()?;
-    if args.json {
+    if args.forms.json {
         let documents: Vec<&RunDocument> = runs.iter().map(|(_, document)| document).collect();
         output::print(&(serde_json::to_string_pretty(&documents).exits(Exit::Internal)? + "\n"))?;
     } else {

@@ -1,23 +1,12 @@
 //! Known behaviours in generated traffic, by a program that shares nothing with the grouping: sessions, behaviours with
 //! their weights, and endpoint templates are found. With 20,000 sessions: `bench/grouping/check.py`.
 
-use std::process::Command;
-
-use crate::common::{Place, fixture};
+use crate::common::{Place, bench, fixture};
 
 #[test]
 fn sessions_behaviours_and_templates_are_found() {
-    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/bench/grouping/check.py");
-    let run = Command::new("python3")
-        .args([script, "--sessions", "2000", "--seed", "3", "--urls", "3000"])
-        .args(["--mynah", env!("CARGO_BIN_EXE_mynah")])
-        .env("PYTHONDONTWRITEBYTECODE", "1")
-        .output();
-    let Ok(output) = run else {
-        println!("skipped: there is no python3");
-        return;
-    };
-    let said = String::from_utf8_lossy(&output.stdout);
+    let args = ["--sessions", "2000", "--seed", "3", "--urls", "3000"];
+    let Some((_, said)) = bench("grouping/check.py", &args) else { return };
     for wanted in [
         "ok    sessions",
         "ok    behaviours",
@@ -26,7 +15,7 @@ fn sessions_behaviours_and_templates_are_found() {
         "ok    endpoints",
         "ok    3000 distinct URLs",
     ] {
-        assert!(said.contains(wanted), "{wanted}\n{said}\n{}", String::from_utf8_lossy(&output.stderr));
+        assert!(said.contains(wanted), "{wanted}\n{said}");
     }
 }
 

@@ -1,20 +1,13 @@
 //! Known secrets over every class, encoding and place, planted in realistic traffic by a program that shares no list with mynah:
 //! none survives, formats and equalities hold, and little else is masked. With 100,000 of them: `bench/secrets/check.py`.
 
-use std::process::Command;
+use crate::common::bench;
 
 fn check(plants: &str, seed: &str) {
-    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/bench/secrets/check.py");
-    let run = Command::new("python3")
-        .args([script, "--plants", plants, "--seed", seed, "--mynah", env!("CARGO_BIN_EXE_mynah")])
-        .env("PYTHONDONTWRITEBYTECODE", "1")
-        .output();
-    let Ok(output) = run else {
-        println!("skipped: there is no python3");
+    let Some((content, said)) = bench("secrets/check.py", &["--plants", plants, "--seed", seed]) else {
         return;
     };
-    let said = String::from_utf8_lossy(&output.stdout);
-    assert!(output.status.success(), "{said}\n{}", String::from_utf8_lossy(&output.stderr));
+    assert!(content, "{said}");
     assert!(said.contains("nothing survived"), "{said}");
 }
 

@@ -5,10 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpListener;
-use std::process::Command;
 use std::sync::{Arc, Mutex};
 
-use crate::common::{Anything, Place, fixture, run_json, shop_for};
+use crate::common::{Anything, Place, bench, fixture, run_json, shop_for};
 
 /// A server that keeps every request's head and body.
 struct Keeper {
@@ -357,20 +356,11 @@ fn load_cannot_be_both_open_and_closed() {
 /// `bench/grouping/roundtrip.py` by itself does it with 5,000 and says how near it came.
 #[test]
 fn there_and_back_again() {
-    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/bench/grouping/roundtrip.py");
-    let run = Command::new("python3")
-        .args([script, "--sessions", "300", "--seconds", "6", "--points", "100"])
-        .args(["--mynah", env!("CARGO_BIN_EXE_mynah")])
-        .env("PYTHONDONTWRITEBYTECODE", "1")
-        .output();
-    let Ok(output) = run else {
-        println!("skipped: there is no python3");
-        return;
-    };
-    let said = String::from_utf8_lossy(&output.stdout);
+    let args = ["--sessions", "300", "--seconds", "6", "--points", "100"];
+    let Some((_, said)) = bench("grouping/roundtrip.py", &args) else { return };
     for behaviour in ["recorded", "markov"] {
         for wanted in [format!("ok    {behaviour}, nothing lost"), format!("ok    {behaviour}, scenario")] {
-            assert!(said.contains(&wanted), "{wanted}\n{said}\n{}", String::from_utf8_lossy(&output.stderr));
+            assert!(said.contains(&wanted), "{wanted}\n{said}");
         }
         for (what, most) in [("endpoint mix", 0.06), ("transitions", 0.12)] {
             let line = said.lines().find(|line| line.contains(&format!("{behaviour}, {what}: "))).unwrap();

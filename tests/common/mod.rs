@@ -107,6 +107,22 @@ impl Run {
     }
 }
 
+/// What a program under `bench/` says of the binary, and whether it was content; `None` where there is no Python.
+pub fn bench(script: &str, args: &[&str]) -> Option<(bool, String)> {
+    let run = Command::new("python3")
+        .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("bench").join(script))
+        .args(args)
+        .args(["--mynah", env!("CARGO_BIN_EXE_mynah")])
+        .env("PYTHONDONTWRITEBYTECODE", "1")
+        .output();
+    let Ok(output) = run else {
+        println!("skipped: there is no python3");
+        return None;
+    };
+    let said = [output.stdout, output.stderr].concat();
+    Some((output.status.success(), String::from_utf8_lossy(&said).into_owned()))
+}
+
 /// A file under `fixtures/`.
 pub fn fixture(name: &str) -> String {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures").join(name).to_string_lossy().into_owned()
