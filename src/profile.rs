@@ -7,8 +7,8 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use mynah_grouping::{Options, ProfileCount, Profiled, SessionKey, SourceInfo};
-use mynah_report::fidelity;
+use mynah_grouping::{Options, ProfileCount, ProfileNote, Profiled, SessionKey, SourceInfo};
+use mynah_report::{behaviour, fidelity};
 use mynah_traffic::units::parse_duration;
 use mynah_traffic::{Endpoint, Nanos};
 
@@ -69,6 +69,10 @@ pub(crate) struct Args {
     /// Say what was found and why: sessions, profiles, correlations with their evidence, what was left out.
     #[arg(long)]
     explain: bool,
+
+    /// Write a page that shows for each profile what sets it apart and where its sessions go on to.
+    #[arg(long, value_name = "F")]
+    html: Option<PathBuf>,
 
     /// With --explain: as one JSON object, with the profile of each session.
     #[arg(long, requires = "explain")]
@@ -191,8 +195,31 @@ pub(crate) fn run(args: &Args) -> Outcome {
         output::print(&format!("{}{}", profiled.explanation, compared(&profiled)))?;
     }
     tell(&profiled, &args.output);
+    if let Some(path) = &args.html {
+        let profiles: Vec<behaviour::Profile> = profiled.explanation.profiles.iter().map(page).collect();
+        let page = behaviour::render(&profiled.scenario.name, &profiles).exits(Exit::Internal)?;
+        output::write_report(path, page.as_bytes())?;
+    }
     write_template(&profiled, &args.output)?;
     Ok(Exit::Ok)
+}
+
+fn page(note: &ProfileNote) -> behaviour::Profile {
+    behaviour::Profile {
+        name: note.name.clone(),
+        weight: note.weight,
+        margin: note.margin,
+        sessions: note.sessions,
+        silhouette: note.silhouette,
+        telling: note.telling.clone(),
+        medoid: note.medoid_steps.clone(),
+        visits: note.visits.iter().map(|v| (v.endpoint.clone(), v.requests, v.place)).collect(),
+        transitions: note
+            .transitions
+            .iter()
+            .map(|t| (t.from.clone(), t.to.clone(), t.times, t.pause_s))
+            .collect(),
+    }
 }
 
 /// The inputs with the weights that were given; each weight must be some input's.

@@ -27,6 +27,12 @@ fn each_session_says_which_rung_held_and_each_profile_what_sets_it_apart() {
     assert!(why.contains("exchanges carry the cookie"), "{why}");
     let explained =
         place.mynah(&["profile", "shop.mynah", "-o", "a.toml", "--explain", "--json"]).ok().json();
+    place.mynah(&["profile", "shop.mynah", "-o", "b.toml", "--html", "b.html"]).ok().says("wrote b.html");
+    let page = std::fs::read_to_string(place.file("b.html")).unwrap();
+    assert!(
+        page.contains("checkout") && page.contains("POST /login → GET /account: 100% of those there"),
+        "{page}"
+    );
     assert_eq!(explained["sessions"].as_array().unwrap().len(), 240);
     for profile in explained["profiles"].as_array().unwrap() {
         assert!(profile["silhouette"].is_number(), "{profile}");

@@ -66,6 +66,34 @@ pub struct ProfileNote {
     pub telling: Vec<(String, f64, f64)>,
     /// Mean silhouette, −1 to 1; `None` where it is the only one.
     pub silhouette: Option<f64>,
+    /// What its sessions ask for, most requests first.
+    pub visits: Vec<Visit>,
+    /// What they go on to, most frequent first.
+    pub transitions: Vec<Transition>,
+}
+
+/// An endpoint in a profile.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Visit {
+    /// The endpoint.
+    pub endpoint: String,
+    /// Requests to it.
+    pub requests: u64,
+    /// Where in their sessions the first of them stands on average: 0 at the beginning, 1 at the end.
+    pub place: f64,
+}
+
+/// From one endpoint to the next in a profile's sessions.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Transition {
+    /// `None`: the session begins.
+    pub from: Option<String>,
+    /// `None`: the session ends.
+    pub to: Option<String>,
+    /// How often.
+    pub times: u64,
+    /// Median pause before the next request, seconds; 0 where there is none.
+    pub pause_s: f64,
 }
 
 /// All that was decided. Displays as a text for people.

@@ -54,7 +54,7 @@ mod vary;
 
 pub use endpoints::{EndpointCount, endpoints};
 pub use error::Error;
-pub use explain::{Accepted, Clustering, Explanation, ProfileNote, Rejected};
+pub use explain::{Accepted, Clustering, Explanation, ProfileNote, Rejected, Transition, Visit};
 pub use export::{
     ExportCounts, ExportOptions, HarCounts, HarWriter, Language, exchanges as scenario_exchanges,
     script as export,

@@ -1,5 +1,6 @@
 //! All of it in order: a recording becomes a scenario.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use mynah_traffic::scenario::{
@@ -9,7 +10,7 @@ use mynah_traffic::scenario::{
 use mynah_traffic::{Correlation, Nanos};
 
 use crate::endpoints::Table;
-use crate::explain::{Accepted, Explanation, ProfileNote};
+use crate::explain::{Accepted, Explanation, ProfileNote, Transition, Visit};
 use crate::fidelity::Witness;
 use crate::hash::{Map, Set};
 use crate::profiles::{self, Cluster};
@@ -83,7 +84,8 @@ pub fn profile(
         .filter_map(|(session, number)| Some((*steps.origin.get(session as usize)?, number)))
         .collect();
     explanation.members.sort_unstable();
-    let mut profiles = described(&clusters, &names, &sizes, &sequences, &steps, &table, &mut explanation);
+    let mut profiles =
+        described(&clusters, &names, &sizes, &sequences, (&scan, &steps), &table, &mut explanation);
     let mut finder = Finder::default();
     let mut witness = Witness::new(profiles.len(), &correlated.correlations);
     let watch = (&mut finder, &mut witness);
@@ -208,7 +210,7 @@ fn described(
     names: &[(String, Vec<profiles::Telling>)],
     sizes: &[usize],
     sequences: &[Vec<u32>],
-    steps: &Steps,
+    (scan, steps): (&Scan, &Steps),
     table: &Table,
     explanation: &mut Explanation,
 ) -> Vec<Profile> {
@@ -229,6 +231,8 @@ fn described(
                 .unwrap_or_default(),
             telling: telling.iter().map(|one| (text(&one.endpoint), one.inside, one.outside)).collect(),
             silhouette: cluster.silhouette,
+            visits: visits(cluster, sequences, &text),
+            transitions: transitions(cluster, sequences, steps, scan, &text),
         });
         described.push(Profile {
             name: name.clone(),
@@ -242,6 +246,82 @@ fn described(
         });
     }
     described
+}
+
+/// What a profile's sessions ask for, and where in them for the first time.
+fn visits(cluster: &Cluster, sequences: &[Vec<u32>], text: &dyn Fn(&u32) -> String) -> Vec<Visit> {
+    #[derive(Default)]
+    struct Found {
+        requests: u64,
+        sessions: f64,
+        places: f64,
+        last: Option<u32>,
+    }
+    let mut found: BTreeMap<u32, Found> = BTreeMap::new();
+    for &session in &cluster.sessions {
+        let sequence = sequences.get(session as usize).map(Vec::as_slice).unwrap_or_default();
+        let last = sequence.len().saturating_sub(1).max(1) as f64;
+        for (at, endpoint) in sequence.iter().enumerate() {
+            let found = found.entry(*endpoint).or_default();
+            found.requests += 1;
+            if found.last.replace(session) != Some(session) {
+                found.sessions += 1.0;
+                found.places += at as f64 / last;
+            }
+        }
+    }
+    let visit = |(endpoint, found): (u32, Found)| Visit {
+        endpoint: text(&endpoint),
+        requests: found.requests,
+        place: found.places / found.sessions.max(1.0),
+    };
+    let mut visits: Vec<Visit> = found.into_iter().map(visit).collect();
+    visits.sort_by(|a, b| b.requests.cmp(&a.requests).then_with(|| a.endpoint.cmp(&b.endpoint)));
+    visits
+}
+
+/// What a profile's sessions go on to.
+fn transitions(
+    cluster: &Cluster,
+    sequences: &[Vec<u32>],
+    steps: &Steps,
+    scan: &Scan,
+    text: &dyn Fn(&u32) -> String,
+) -> Vec<Transition> {
+    type Way = (Option<u32>, Option<u32>);
+    let mut found: BTreeMap<Way, (u64, Vec<f32>)> = BTreeMap::new();
+    let record = |records: &[u32], at: usize| scan.records.get(*records.get(at)? as usize);
+    for &session in &cluster.sessions {
+        let (Some(sequence), Some(records)) =
+            (sequences.get(session as usize), steps.sessions.get(session as usize))
+        else {
+            continue;
+        };
+        for at in 0..=sequence.len() {
+            let before = at.checked_sub(1);
+            let from = before.and_then(|before| sequence.get(before).copied());
+            let (times, pauses) = found.entry((from, sequence.get(at).copied())).or_default();
+            *times += 1;
+            if let Some((before, next)) = before.and_then(|b| record(records, b)).zip(record(records, at)) {
+                pauses.push(next.start.since(before.end).as_secs_f64() as f32);
+            }
+        }
+    }
+    let mut transitions: Vec<Transition> = found
+        .into_iter()
+        .map(|((from, to), (times, mut pauses))| {
+            pauses.sort_by(f32::total_cmp);
+            let median = pauses.get(pauses.len() / 2).copied().unwrap_or_default();
+            Transition {
+                from: from.as_ref().map(text),
+                to: to.as_ref().map(text),
+                times,
+                pause_s: f64::from(median),
+            }
+        })
+        .collect();
+    transitions.sort_by_key(|transition| std::cmp::Reverse(transition.times));
+    transitions
 }
 
 /// How far a share of `part` in `all` may be off, in points: half the width of Wilson's interval at 95 %

@@ -8,17 +8,24 @@ use mynah_traffic::run::{RunDocument, SecondFigures};
 use crate::chart::{Series, draw};
 use crate::{Error, fidelity, figures};
 
-/// The page for a run.
-///
-/// # Errors
-/// When the template fails, which is a bug.
-pub fn render(document: &RunDocument) -> Result<String, Error> {
+/// What all pages have: how numbers are written, and how things look.
+pub(crate) fn environment() -> Result<Environment<'static>, Error> {
     let mut environment = Environment::new();
     environment.add_filter("ms", figures::ms);
     environment.add_filter("rate", figures::rate);
     environment.add_filter("percent", figures::percent);
     environment.add_filter("count", figures::count);
     environment.add_function("share", figures::share);
+    environment.add_template("style.css", include_str!("style.css.j2"))?;
+    Ok(environment)
+}
+
+/// The page for a run.
+///
+/// # Errors
+/// When the template fails, which is a bug.
+pub fn render(document: &RunDocument) -> Result<String, Error> {
+    let mut environment = environment()?;
     environment.add_template("report.html", include_str!("report.html.j2"))?;
     let seconds = &document.seconds;
     let curve = |value: fn(&SecondFigures) -> f64| {

@@ -8,6 +8,7 @@
 //! |---|---|
 //! | [`table`] | the terminal's table and what stands around it |
 //! | [`html`] | `report.html`: no network, no script, light and dark, prints well |
+//! | [`behaviour`] | profiles as a page, with their transitions |
 //! | [`csv`] | Locust's four files |
 //! | [`junit`] | JUnit XML: thresholds and comparisons as tests |
 //! | [`markdown`] | a pull request's comment, GitHub's annotations |
@@ -17,6 +18,7 @@
 //! | [`fidelity`] | how like the recording the run was, in words |
 //! | `figures` | how numbers are written, the same everywhere |
 
+pub mod behaviour;
 mod chart;
 pub mod compare;
 pub mod csv;

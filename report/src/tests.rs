@@ -7,7 +7,7 @@ use mynah_traffic::run::{
     record,
 };
 
-use crate::{csv, history, html, junit, markdown, table};
+use crate::{behaviour, csv, history, html, junit, markdown, table};
 
 fn document() -> RunDocument {
     let mut tally = Tally { requests: 1200, failures: 3, ..Tally::default() };
@@ -230,4 +230,37 @@ fn runs_one_below_the_other() {
     newer.total.response_time_ms.p95 *= 1.5;
     let text = history::render(&[("new".into(), newer), ("old".into(), older)], table::Style::default());
     assert!(text.find("old") < text.find("new") && text.contains("+50.0%"), "{text}");
+}
+
+#[test]
+fn a_page_of_profiles_stands_alone() {
+    let profile = behaviour::Profile {
+        name: "<b>".into(),
+        weight: 60.0,
+        sessions: 3,
+        telling: vec![("GET /\"<i>".into(), 1.0, 0.0)],
+        medoid: vec!["GET /\"<i>".into()],
+        visits: vec![("GET /\"<i>".into(), 6, 0.0), ("POST /b".into(), 3, 1.0)],
+        transitions: vec![
+            (None, Some("GET /\"<i>".into()), 3, 0.0),
+            (Some("GET /\"<i>".into()), Some("GET /\"<i>".into()), 3, 1.5),
+            (Some("GET /\"<i>".into()), Some("POST /b".into()), 3, 0.25),
+            (Some("POST /b".into()), Some("GET /\"<i>".into()), 1, 0.25),
+            (Some("POST /b".into()), None, 2, 0.0),
+            (Some("GET /gone".into()), None, 2, 0.0),
+        ],
+        ..behaviour::Profile::default()
+    };
+    let page = behaviour::render("a & b", &[profile, behaviour::Profile::default()]).unwrap();
+    assert!(
+        page.contains("GET /&quot;&lt;i&gt; → POST /b: 50% of those there, 3 times, median pause 0.25 s"),
+        "{page}"
+    );
+    assert!(
+        page.contains("a &amp; b") && page.matches("<svg").count() == 2 && page.ends_with("</html>"),
+        "{page}"
+    );
+    for forbidden in ["<script", "src=", "<link", "@import", "<i>", "<b>"] {
+        assert!(!page.contains(forbidden), "{forbidden}: {page}");
+    }
 }
