@@ -51,6 +51,40 @@ fn a_threshold_that_fails_exits_10_and_says_wanted_and_seen() {
     assert_eq!(document["failures"], 0);
 }
 
+/// With so few file descriptors that most users cannot connect: the generator's fault, whatever the thresholds come to.
+fn without_descriptors(place: &Place, target: &str, thresholds: &[&str]) -> (Option<i32>, String) {
+    let mut command = place.program("sh");
+    command.args([
+        "-c",
+        "ulimit -n 48 && exec \"$@\"",
+        "sh",
+        env!("CARGO_BIN_EXE_mynah"),
+        "replay",
+        "s.toml",
+    ]);
+    command.args(["--target", target, "--users", "200", "--for", "1s", "--force", "-o", "run"]);
+    command.args(thresholds.iter().flat_map(|threshold| ["--threshold", threshold]));
+    let output = command.output().unwrap();
+    (output.status.code(), String::from_utf8_lossy(&output.stdout).into_owned())
+}
+
+#[test]
+fn an_invalid_run_exits_11_and_wins_over_thresholds() {
+    let place = Place::new();
+    let server = Anything::start();
+    place.write("s.toml", HAND_WRITTEN);
+    let (code, text) = without_descriptors(&place, &server.url(), &["failure_rate < 100%"]);
+    assert_eq!(code, Some(11), "{text}");
+    assert!(text.starts_with("INVALID") && text.contains("file descriptors"), "{text}");
+    // A threshold that fails is told all the same, and so is why it says nothing.
+    let (code, text) = without_descriptors(&place, &server.url(), &["p99 < 1us"]);
+    assert_eq!(code, Some(11), "{text}");
+    assert!(text.starts_with("INVALID") && text.contains("FAIL p99 < 1us"), "{text}");
+    let document = run_json(&place.file("run"));
+    assert_eq!((&document["verdict"], &document["thresholds"][0]["ok"]), (&"invalid".into(), &false.into()));
+    assert!(document["reasons"].to_string().contains("file descriptors"), "{}", document["reasons"]);
+}
+
 #[test]
 fn thresholds_in_the_scenario_count_too() {
     let place = Place::new();

@@ -221,3 +221,100 @@ fn a_threshold_with_a_window_ends_the_run() {
     assert!(json["duration_s"].as_f64().unwrap() < 30.0 && json["interrupted"] == false, "{json}");
     assert_eq!((&json["thresholds"][0]["ok"], &json["thresholds"][1]["ok"]), (&false.into(), &true.into()));
 }
+
+#[test]
+fn the_slower_of_two_targets_is_found() {
+    let place = Place::new();
+    let scenario = place.write("two.toml", SCENARIO);
+    let (a, b) = (Anything::after(Duration::from_millis(10)), Anything::after(Duration::from_millis(25)));
+    let run = |one: &str, other: &str| {
+        place.mynah(&[
+            "replay",
+            &scenario,
+            "--against",
+            one,
+            other,
+            "--rate",
+            "100/s",
+            "--for",
+            "6s",
+            "--block",
+            "1s",
+            "--force",
+            "-o",
+            "ab",
+        ])
+    };
+    let slower = run(&a.url(), &b.url());
+    // A machine that stalls makes a run invalid, and says nothing of either.
+    if slower.output.status.code() != Some(11) {
+        let text = slower.exits(10).stdout();
+        assert!(text.contains("GET /a: p95 got slower"), "{text}");
+    }
+    let faster = run(&b.url(), &a.url());
+    if faster.output.status.code() != Some(11) {
+        assert!(faster.exits(0).stdout().contains("faster"));
+    }
+}
+
+/// `ci/gate.sh`, which is what the GitHub action and the GitLab template run.
+fn gate(place: &Place, settings: &[(&str, &str)]) -> (Option<i32>, String) {
+    let binary = std::path::Path::new(env!("CARGO_BIN_EXE_mynah")).parent().unwrap();
+    let path = std::env::join_paths(
+        std::iter::once(binary.to_path_buf())
+            .chain(std::env::split_paths(&std::env::var_os("PATH").unwrap())),
+    );
+    let output = place
+        .program(concat!(env!("CARGO_MANIFEST_DIR"), "/ci/gate.sh"))
+        .env("PATH", path.unwrap())
+        .env_remove("GITHUB_ACTIONS")
+        .env_remove("GITHUB_STEP_SUMMARY")
+        .envs(settings.iter().copied())
+        .output()
+        .unwrap();
+    (output.status.code(), String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned())
+}
+
+#[test]
+fn the_gate_of_ci_writes_its_reports_and_exits_as_the_run_does() {
+    let place = Place::new();
+    let server = Anything::after(Duration::from_millis(2));
+    let scenario = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/ci/load/shop.toml");
+    let url = server.url();
+    let base = [
+        ("MYNAH_SCENARIO", scenario),
+        ("MYNAH_TARGET", &*url),
+        ("MYNAH_FOR", "2s"),
+        ("MYNAH_ARGS", "--think-time 0"),
+    ];
+    let read = |file: &str| std::fs::read_to_string(place.path().join(file)).unwrap();
+    let (code, text) =
+        gate(&place, &[&base[..], &[("MYNAH_THRESHOLDS", "p99 < 1us\nrequests > 10")]].concat());
+    assert!(matches!(code, Some(10 | 11)), "{code:?} {text}");
+    assert!(read("mynah-gate/junit.xml").contains("p99 &lt; 1us"), "{text}");
+    assert!(read("mynah-gate/summary.md").contains("`requests > 10`"), "{text}");
+    assert!(place.path().join("mynah-gate/run/report.html").is_file());
+    // Two versions side by side, with what GitHub wants.
+    let other = Anything::after(Duration::from_millis(2));
+    let against = other.url();
+    let github = [
+        ("MYNAH_AGAINST", &*against),
+        ("MYNAH_FOR", "6s"),
+        ("MYNAH_ARGS", "--think-time 0 --block 1s"),
+        ("MYNAH_OUT", "ab"),
+        ("GITHUB_ACTIONS", "true"),
+        ("GITHUB_STEP_SUMMARY", "summary.md"),
+        ("MYNAH_RETRIES", "0"),
+    ];
+    let (code, text) = gate(&place, &[&base[..], &github].concat());
+    assert!(matches!(code, Some(0 | 10 | 11)), "{code:?} {text}");
+    assert!(read("summary.md").contains("against") && text.contains("title=mynah compare::"), "{text}");
+    assert!(place.path().join("ab/junit-compare.xml").is_file());
+    // What is wrong with the settings is said, and leaves no report.
+    let (code, text) =
+        gate(&place, &[("MYNAH_SCENARIO", "none.toml"), ("MYNAH_TARGET", &*url), ("MYNAH_OUT", "none")]);
+    assert!(code == Some(2) || code == Some(3), "{code:?} {text}");
+    assert!(text.contains("none.toml") && !place.path().join("none/junit.xml").exists(), "{text}");
+    let (code, text) = gate(&place, &[("MYNAH_TARGET", &*url)]);
+    assert!(code != Some(0) && text.contains("MYNAH_SCENARIO"), "{text}");
+}

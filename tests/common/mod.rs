@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use mynah_shop::{Account, Accounts, Options, Running};
 use serde_json::Value;
@@ -42,9 +43,15 @@ impl Place {
     }
 
     pub fn command(&self, args: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_mynah"));
+        let mut command = self.program(env!("CARGO_BIN_EXE_mynah"));
+        command.args(args);
         command
-            .args(args)
+    }
+
+    /// A program, in this folder, with nothing of ours in its environment.
+    pub fn program(&self, name: &str) -> Command {
+        let mut command = Command::new(name);
+        command
             .current_dir(self.path())
             .env_remove("MYNAH_KEY_FILE")
             .env_remove("MYNAH_POLICY")
@@ -179,6 +186,11 @@ pub struct Anything {
 
 impl Anything {
     pub fn start() -> Anything {
+        Anything::after(Duration::ZERO)
+    }
+
+    /// Takes so long for each answer.
+    pub fn after(delay: Duration) -> Anything {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         let requests = Arc::new(AtomicU64::new(0));
@@ -186,7 +198,7 @@ impl Anything {
         std::thread::spawn(move || {
             for stream in listener.incoming().flatten() {
                 let count = Arc::clone(&count);
-                std::thread::spawn(move || serve(stream, &count));
+                std::thread::spawn(move || serve(stream, delay, &count));
             }
         });
         Anything { address, requests }
@@ -202,7 +214,7 @@ impl Anything {
 }
 
 /// Reads one request after the other; `None` when the client is gone.
-fn serve(stream: TcpStream, count: &AtomicU64) -> Option<()> {
+fn serve(stream: TcpStream, delay: Duration, count: &AtomicU64) -> Option<()> {
     let mut writer = stream.try_clone().ok()?;
     let mut reader = BufReader::new(stream);
     loop {
@@ -232,6 +244,7 @@ fn serve(stream: TcpStream, count: &AtomicU64) -> Option<()> {
         } else if let Some(length) = head.get("content-length").and_then(|length| length.parse().ok()) {
             std::io::copy(&mut (&mut reader).take(length), &mut std::io::sink()).ok()?;
         }
+        std::thread::sleep(delay);
         count.fetch_add(1, Ordering::SeqCst);
         let body = if first.starts_with("HEAD ") { "" } else { "ok" };
         writer
