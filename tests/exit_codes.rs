@@ -243,7 +243,7 @@ fn json_stands_alone_on_standard_output() {
     place.write("s.toml", HAND_WRITTEN);
     let run = place
         .mynah(&["replay", "s.toml", "--target", &server.url(), "--users", "1", "--for", "1s", "--json"])
-        .ok();
+        .sent();
     assert_eq!(run.json()["schema"], 1);
     assert!(place.path().join("runs").is_dir(), "without -o a run gets a folder of its own");
 }

@@ -119,7 +119,7 @@ fn log_in_and_checkout_succeed_at_ten_times_the_rate() {
             "-o",
             "run",
         ])
-        .ok();
+        .sent();
     let run = run_json(&place.file("run"));
     let counts = shop.counts();
     assert!(run["fidelity"]["status_parity"].as_f64().unwrap() >= 0.995, "{}", run["fidelity"]);
@@ -206,7 +206,7 @@ fn a_recording_can_be_replayed_without_a_scenario() {
             "-o",
             "run",
         ])
-        .ok();
+        .sent();
     assert!(run_json(&place.file("run"))["requests"].as_u64().unwrap() > 20);
 }
 
@@ -249,6 +249,6 @@ fn identities_from_a_csv_log_in() {
             "-o",
             "run",
         ])
-        .ok();
+        .sent();
     assert!(shop.counts().logins_ok > 5 && shop.counts().logins_failed == 0, "{:?}", shop.counts());
 }

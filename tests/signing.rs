@@ -50,10 +50,10 @@ body = '{"email":"a@b.example"}'
 "#,
     );
     let line = ["replay", "hook.toml", "--target", &url, "--once", "--trace"];
-    place.mynah(&[&line[..], &["--sign", "github-webhook=secret"]].concat()).ok();
+    place.mynah(&[&line[..], &["--sign", "github-webhook=secret"]].concat()).sent();
     let head = hears.recv().unwrap();
     assert!(head.contains(RIGHT), "{head}");
-    place.mynah(&line).ok();
+    place.mynah(&line).sent();
     assert!(hears.recv().unwrap().contains("sha256=00"), "without --sign it is sent as it stands");
     place
         .mynah(&[&line[..], &["--sign", "github-webhok=secret"]].concat())
