@@ -1,6 +1,5 @@
 //! `mynah export`: a scenario or a recording → other tools' files.
 
-use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 
@@ -14,7 +13,7 @@ use mynah_traffic::{Error, Exchange};
 
 use crate::exit::{Exit, Exits, Failure, Outcome, fail};
 use crate::input::{FilterArgs, Inputs, Reading, begins, show_warnings};
-use crate::output;
+use crate::output::{self, Whole};
 use crate::profile::grouping_failure;
 use crate::progress::Progress;
 use crate::terminal::{self, plural};
@@ -106,11 +105,7 @@ fn parse_sessions(text: &str) -> Result<usize, String> {
 }
 
 fn parse_target(text: &str) -> Result<String, String> {
-    let rest = text.strip_prefix("http://").or_else(|| text.strip_prefix("https://"));
-    match rest {
-        Some(rest) if !rest.is_empty() && text.bytes().all(|b| b.is_ascii_graphic()) => Ok(text.to_owned()),
-        _ => Err("expected a URL such as http://127.0.0.1:8080".to_owned()),
-    }
+    text.parse::<mynah_replay::Target>().map(|_| text.to_owned()).map_err(|error| error.to_string())
 }
 
 pub(crate) fn run(args: &Args) -> Outcome {
@@ -180,6 +175,12 @@ fn only_for_scripts(args: &Args) -> Result<(), Failure> {
 }
 
 fn scenario(args: &Args) -> Outcome {
+    if !args.filter.is_empty() || args.recover {
+        return Err(fail(
+            Exit::Usage,
+            "--include, --exclude and --recover are for recordings; a scenario is made of what was meant already",
+        ));
+    }
     let scenario = Scenario::load(&args.input)?;
     let folder = args.input.parent().unwrap_or(Path::new("")).to_path_buf();
     let named = scenario.profiles.iter().filter_map(|profile| profile.sessions_from.as_deref());
@@ -221,7 +222,7 @@ fn script(args: &Args, language: Language, scenario: &Scenario, folder: &Path) -
     let options = ExportOptions { sessions: args.sessions, target: args.target.clone() };
     let (text, counts) =
         mynah_grouping::export(scenario, folder, language, &options).map_err(grouping_failure)?;
-    std::fs::write(&args.output, text).map_err(|error| Error::io(&args.output, error)).exits(Exit::Usage)?;
+    output::write_whole(&args.output, text.as_bytes())?;
     tell(&counts);
     Ok(())
 }
@@ -255,13 +256,13 @@ fn wrote(args: &Args, masked: bool) {
 
 /// The output: plain, or compressed.
 enum Output {
-    Plain(BufWriter<File>),
-    Gzip(BufWriter<GzEncoder<File>>),
+    Plain(BufWriter<Whole>),
+    Gzip(BufWriter<GzEncoder<Whole>>),
 }
 
 impl Output {
-    fn create(path: &Path) -> std::io::Result<Output> {
-        let file = File::create(path)?;
+    fn create(path: &Path) -> Result<Output, Failure> {
+        let file = Whole::create(path)?;
         let gzip = path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("gz"));
         Ok(if gzip {
             Output::Gzip(BufWriter::new(GzEncoder::new(file, Compression::default())))
@@ -270,13 +271,16 @@ impl Output {
         })
     }
 
-    fn close(self) -> std::io::Result<()> {
+    fn close(self) -> Result<(), Failure> {
+        let io = |error| fail(Exit::Usage, format!("cannot be written: {error}"));
         match self {
-            Output::Plain(mut out) => out.flush(),
+            Output::Plain(out) => out.into_inner().map_err(|error| io(error.into_error()))?,
             Output::Gzip(out) => {
-                out.into_inner().map_err(std::io::IntoInnerError::into_error)?.finish().map(drop)
+                let gzip = out.into_inner().map_err(|error| io(error.into_error()))?;
+                gzip.finish().map_err(io)?
             }
         }
+        .finish()
     }
 }
 
@@ -306,7 +310,7 @@ impl Archive {
     fn create(args: &Args, comment: &str) -> Result<Archive, Failure> {
         let path = args.output.clone();
         let io = |error| Error::io(&args.output, error);
-        let output = Output::create(&path).map_err(io).exits(Exit::Usage)?;
+        let output = Output::create(&path)?;
         Ok(match args.format {
             Format::Har => {
                 Archive::Har(HarWriter::new(output, comment).map_err(io).exits(Exit::Usage)?, path)
@@ -331,12 +335,12 @@ impl Archive {
         match self {
             Archive::Gor(exporter, _) => {
                 let exported = exporter.exported();
-                exporter.into_inner().close().map_err(io).exits(Exit::Usage)?;
+                exporter.into_inner().close()?;
                 tell_gor(exported);
             }
             Archive::Har(writer, _) => {
                 let counts = writer.counts();
-                writer.finish().and_then(Output::close).map_err(io).exits(Exit::Usage)?;
+                writer.finish().map_err(io).exits(Exit::Usage)?.close()?;
                 tell_har(counts);
             }
         }

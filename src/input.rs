@@ -6,17 +6,14 @@ use std::path::{Path, PathBuf};
 
 use mynah_capture::{AccessLogOptions, Kind, LogFields};
 use mynah_traffic::recording::{self, CaptureCounts, Header, Reader, Summary};
-use mynah_traffic::{Error, Exchange, Filter, Provenance};
+use mynah_traffic::{Error, Exchange, Filter, Provenance, rooms};
 
 use crate::exit::{Exit, Exits, Failure, fail, words};
 use crate::spool::Spool;
-use crate::terminal;
+use crate::{output, terminal};
 
 /// Exchanges of one or more inputs, one after the other.
 pub(crate) type Exchanges = Box<dyn Iterator<Item = Result<Exchange, Error>>>;
-
-/// Numbers of connections and clients are unique within an input only; each input gets this much room.
-const ROOM: u64 = 1 << 40;
 
 /// How many bytes tell what a file is.
 const LOOK: u64 = 64 << 10;
@@ -39,8 +36,8 @@ pub(crate) struct Input {
     path: PathBuf,
     /// What came by standard input.
     spool: Option<Spool>,
-    /// Its place among them.
-    number: u64,
+    /// Its place among so many.
+    place: (u64, u64),
     /// What its first bytes are.
     kind: Option<Kind>,
     /// Of a recording, as it was looked at.
@@ -69,6 +66,11 @@ impl FilterArgs {
     pub(crate) fn or(&self, further: &[Filter]) -> FilterArgs {
         let include = self.include.iter().chain(further).cloned().collect();
         FilterArgs { include, exclude: self.exclude.clone() }
+    }
+
+    /// Whether nothing was said.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.include.is_empty() && self.exclude.is_empty()
     }
 
     /// Whether an exchange is meant.
@@ -134,14 +136,23 @@ impl Inputs {
                 "standard input can be read once only: more than one input is '-'",
             ));
         }
-        let mut inputs: Vec<Input> = Vec::with_capacity(paths.len());
         for (number, path) in paths.iter().enumerate() {
+            if paths[..number]
+                .iter()
+                .any(|earlier| path.as_os_str() != STDIN && output::is_same(earlier, path))
+            {
+                let path = path.display();
+                return Err(fail(Exit::Usage, format!("{path}: is named twice, and would count twice")));
+            }
+        }
+        let mut inputs: Vec<Input> = Vec::with_capacity(paths.len());
+        for path in paths {
             let spool = if path.as_os_str() == STDIN { Some(Spool::stdin()?) } else { None };
             let path = if spool.is_some() { PathBuf::from(STDIN_NAME) } else { path.clone() };
             let mut input = Input {
                 path,
                 spool,
-                number: number as u64,
+                place: (0, 1),
                 kind: None,
                 header: None,
                 others: Vec::new(),
@@ -154,6 +165,10 @@ impl Inputs {
                 Some(first) => first.others.push(input.path),
                 None => inputs.push(input),
             }
+        }
+        let of = inputs.len() as u64;
+        for (number, input) in inputs.iter_mut().enumerate() {
+            input.place = (number as u64, of);
         }
         Ok(Inputs { inputs })
     }
@@ -224,11 +239,6 @@ impl Input {
     /// Its name without the folder.
     pub(crate) fn name(&self) -> String {
         file_name(&self.path)
-    }
-
-    /// The numbers that its connections get.
-    pub(crate) fn connections(&self) -> std::ops::Range<u64> {
-        self.number * ROOM..(self.number + 1) * ROOM
     }
 
     /// A recording's header.
@@ -310,7 +320,7 @@ impl Input {
             });
             Source::Capture(Box::new(source.map_err(capture_failure)?))
         };
-        Ok(Stream { source, base: self.number * ROOM, reading: self.reading.clone(), recovered: None, notes })
+        Ok(Stream { source, place: self.place, reading: self.reading.clone(), recovered: None, notes })
     }
 }
 
@@ -348,7 +358,7 @@ enum Source {
 /// The exchanges of one input.
 pub(crate) struct Stream {
     source: Source,
-    base: u64,
+    place: (u64, u64),
     reading: Reading,
     recovered: Option<String>,
     notes: Vec<String>,
@@ -418,11 +428,17 @@ impl Stream {
         };
         match item {
             Ok(mut exchange) => {
-                exchange.connection.id += self.base;
-                if let Some(hint) = &mut exchange.connection.client_hint {
-                    *hint += self.base;
-                }
-                Some(Ok(exchange))
+                let (number, of) = self.place;
+                let among = |number_within| {
+                    rooms::among(number_within, number, of)
+                        .ok_or_else(|| Error::Limit("too many inputs within inputs".to_owned()))
+                };
+                let own = exchange.connection;
+                Some(among(own.id).and_then(|id| {
+                    exchange.connection.client_hint = own.client_hint.map(among).transpose()?;
+                    exchange.connection.id = id;
+                    Ok(exchange)
+                }))
             }
             Err(error @ Error::Damaged { .. }) if self.reading.recover => {
                 self.recovered = Some(format!("{error}; what came before was taken"));

@@ -1,7 +1,7 @@
 //! Where a command's results go: files that must not be somebody else's, and a standard output that may be gone.
 
 use std::io::Write;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use mynah_traffic::recording::partial_path;
 
@@ -16,7 +16,7 @@ use crate::terminal;
 pub(crate) fn check(path: &Path, inputs: &Inputs, ours: impl Fn(&[u8]) -> bool) -> Result<(), Failure> {
     let refuse = |why: &str| Err(fail(Exit::Usage, format!("{}: {why}", path.display())));
     if path.as_os_str() == "-" {
-        return refuse("a recording cannot be written to standard output; name a file");
+        return refuse("this is not written to standard output; name a file");
     }
     let real = |path: &Path| std::fs::canonicalize(path).ok();
     let is_input =
@@ -60,13 +60,62 @@ fn check_free(path: &Path, ours: impl Fn(&[u8]) -> bool) -> Result<(), Failure> 
 pub(crate) fn write_report(path: &Path, text: &[u8]) -> Result<(), Failure> {
     let begin = text.get(..text.len().min(BEGIN)).unwrap_or_default();
     check_free(path, |there| there.starts_with(begin))?;
-    std::fs::write(path, text).map_err(|error| mynah_traffic::Error::io(path, error)).exits(Exit::Usage)?;
+    write_whole(path, text)?;
     terminal::say(format!("wrote {}", path.display()));
     Ok(())
 }
 
 /// Bytes by which a report of one sort is known.
 const BEGIN: usize = 15;
+
+/// Whether what stands there begins like a page of ours.
+pub(crate) fn is_page(first: &[u8]) -> bool {
+    first.starts_with(b"<!doctype html>")
+}
+
+/// Writes a file as a whole or not at all: what stood there stays until all of the new one is written.
+pub(crate) fn write_whole(path: &Path, text: &[u8]) -> Result<(), Failure> {
+    let mut file = Whole::create(path)?;
+    file.write_all(text).map_err(|error| mynah_traffic::Error::io(path, error)).exits(Exit::Usage)?;
+    file.finish()
+}
+
+/// A file that takes the place of what stood there when it is finished, and leaves nothing when it is not.
+pub(crate) struct Whole {
+    file: tempfile::NamedTempFile,
+    path: PathBuf,
+}
+
+impl Whole {
+    pub(crate) fn create(path: &Path) -> Result<Whole, Failure> {
+        let io = |error| mynah_traffic::Error::io(path, error);
+        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        let mut builder = tempfile::Builder::new();
+        builder.prefix(".mynah-");
+        // As any new file's: what the umask leaves.
+        #[cfg(unix)]
+        builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
+        let file = builder.tempfile_in(folder).map_err(io).exits(Exit::Usage)?;
+        Ok(Whole { file, path: path.to_owned() })
+    }
+
+    pub(crate) fn finish(mut self) -> Result<(), Failure> {
+        let io = |error| mynah_traffic::Error::io(&self.path, error);
+        self.file.flush().map_err(io).exits(Exit::Usage)?;
+        self.file.persist(&self.path).map_err(|error| io(error.error)).exits(Exit::Usage)?;
+        Ok(())
+    }
+}
+
+impl Write for Whole {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.file.write(bytes)
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        self.file.flush()
+    }
+}
 
 /// Whether two paths lead to the same place, be there something or not.
 pub(crate) fn is_same(one: &Path, other: &Path) -> bool {

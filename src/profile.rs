@@ -9,11 +9,12 @@ use std::time::Instant;
 
 use mynah_grouping::{Options, ProfileCount, ProfileNote, Profiled, SessionKey, SourceInfo};
 use mynah_report::{behaviour, fidelity};
+use mynah_traffic::scenario::SessionsReader;
 use mynah_traffic::units::parse_duration;
 use mynah_traffic::{Endpoint, Nanos};
 
 use crate::exit::{Exit, Exits, Failure, Outcome, fail};
-use crate::input::{FilterArgs, Inputs, Reading};
+use crate::input::{FilterArgs, Input, Inputs, Reading};
 use crate::output;
 use crate::pipeline::list;
 use crate::terminal::{self, plural};
@@ -94,12 +95,15 @@ fn parse_count(text: &str) -> Result<ProfileCount, String> {
     }
 }
 
+/// What an input may count.
+const WEIGHTS: std::ops::RangeInclusive<f64> = 0.001..=1e6;
+
 fn parse_weight(text: &str) -> Result<(String, f64), String> {
     let wrong = "expected INPUT=FACTOR, such as checkout.har=3";
     let (name, factor) = text.rsplit_once('=').filter(|(name, _)| !name.is_empty()).ok_or(wrong)?;
     match factor.parse::<f64>() {
-        Ok(factor) if factor > 0.0 && factor.is_finite() => Ok((name.to_owned(), factor)),
-        _ => Err(format!("{wrong}; the factor is a number above zero")),
+        Ok(factor) if WEIGHTS.contains(&factor) => Ok((name.to_owned(), factor)),
+        _ => Err(format!("{wrong}; the factor is a number from 0.001 to 1000000")),
     }
 }
 
@@ -128,9 +132,9 @@ fn parse_template(text: &str) -> Result<Endpoint, String> {
         return Err(format!("the '{{' at character {from} is not closed; a place is written {{name}}"));
     }
     let path = text.find('/').map_or("", |slash| &text[slash..]);
-    let half = path
-        .split(['/', '?'])
-        .find(|piece| piece.contains('{') && !(piece.starts_with('{') && piece.ends_with('}')));
+    let half = path.split(['/', '?']).find(|piece| {
+        piece.contains('{') && !(piece.starts_with('{') && piece.find('}') == Some(piece.len() - 1))
+    });
     if let Some(half) = half {
         return Err(format!("'{half}': a place is a whole segment, such as /{{name}}/"));
     }
@@ -188,13 +192,22 @@ pub(crate) fn run(args: &Args) -> Outcome {
         sources: sources(&inputs, &args.weights)?,
         ..args.grouping.options()
     };
+    if let Some(page) = &args.html {
+        output::check(page, &inputs, output::is_page)?;
+        if output::is_same(page, &args.output) {
+            return Err(fail(
+                Exit::Usage,
+                format!("{}: is the scenario, too; name another page", page.display()),
+            ));
+        }
+    }
     let profiled = make(&inputs, &options, &args.output)?;
     if args.json {
         output::print(&format!("{}\n", json::of(&profiled.explanation)))?;
     } else if args.explain {
         output::print(&format!("{}{}", profiled.explanation, compared(&profiled)))?;
     }
-    tell(&profiled, &args.output);
+    tell(&profiled, args.profiles, &args.output);
     if let Some(path) = &args.html {
         let profiles: Vec<behaviour::Profile> = profiled.explanation.profiles.iter().map(page).collect();
         let page = behaviour::render(&profiled.scenario.name, &profiles).exits(Exit::Internal)?;
@@ -222,31 +235,42 @@ fn page(note: &ProfileNote) -> behaviour::Profile {
     }
 }
 
-/// The inputs with the weights that were given; each weight must be some input's.
+/// The inputs with the weights that were given. Each weight is that of one input, which it names by path, by file name, or, where no
+/// file is called so, by its stem: `checkout.har` for `checkout.mynah`.
 fn sources(inputs: &Inputs, weights: &[(String, f64)]) -> Result<Vec<SourceInfo>, Failure> {
     let stem = |name: &str| Path::new(name).file_stem().unwrap_or_default().to_string_lossy().into_owned();
-    let mut used = vec![false; weights.len()];
-    let mut sources = Vec::new();
-    for input in inputs.iter() {
-        let (path, name) = (input.path().to_string_lossy(), input.name());
-        let exact = weights.iter().position(|(wanted, _)| *wanted == path || *wanted == name);
-        // A recording is named by the capture it was made of, too.
-        let at = exact.or_else(|| weights.iter().position(|(wanted, _)| stem(wanted) == stem(&name)));
-        if let Some(used) = at.and_then(|at| used.get_mut(at)) {
-            *used = true;
+    let mut sources: Vec<SourceInfo> =
+        inputs.iter().map(|input| SourceInfo { name: stem(&input.name()), weight: 1.0 }).collect();
+    let mut weighed = vec![false; sources.len()];
+    for (name, weight) in weights {
+        let wrong = |why: String| Err(fail(Exit::Usage, format!("--weight {name}: {why}")));
+        let called = |by: &dyn Fn(&Input) -> bool| {
+            inputs.iter().enumerate().filter(|(_, input)| by(input)).map(|(at, _)| at).collect::<Vec<_>>()
+        };
+        let found = [
+            called(&|input| input.path().to_string_lossy() == *name),
+            called(&|input| input.name() == *name),
+            called(&|input| stem(&input.name()) == stem(name)),
+        ]
+        .into_iter()
+        .find(|found| !found.is_empty());
+        match found.as_deref() {
+            Some(&[at]) if weighed[at] => return wrong("this input has a weight already".to_owned()),
+            Some(&[at]) => {
+                weighed[at] = true;
+                sources[at].weight = *weight;
+            }
+            Some(several) => {
+                return wrong(format!("{} inputs are called so; give the path", several.len()));
+            }
+            None => {
+                let names = inputs.names();
+                let hint = mynah_traffic::nearest(name, names.iter().map(String::as_str))
+                    .map(|meant| format!("; did you mean '{meant}'?"))
+                    .unwrap_or_default();
+                return wrong(format!("there is no such input{hint}"));
+            }
         }
-        sources.push(SourceInfo {
-            name: stem(&name),
-            connections: input.connections(),
-            weight: at.and_then(|at| weights.get(at)).map_or(1.0, |(_, weight)| *weight),
-        });
-    }
-    if let Some(((name, _), _)) = weights.iter().zip(&used).find(|(_, used)| !**used) {
-        let names = inputs.names();
-        let hint = mynah_traffic::nearest(name, names.iter().map(String::as_str))
-            .map(|meant| format!("; did you mean '{meant}'?"))
-            .unwrap_or_default();
-        return Err(fail(Exit::Usage, format!("--weight {name}: there is no such input{hint}")));
     }
     Ok(sources)
 }
@@ -283,8 +307,13 @@ pub(crate) fn make(inputs: &Inputs, options: &Options, output: &Path) -> Result<
             format!("{}: the scenario's own name must not end in .sessions", output.display()),
         ));
     }
+    if output.to_str().is_none() {
+        let why = "the scenario names the file beside it, which a name that is no UTF-8 cannot be said in";
+        return Err(fail(Exit::Usage, format!("{}: {why}", output.display())));
+    }
     output::check(output, inputs, |first| String::from_utf8_lossy(first).contains("version ="))?;
-    keep_edited(output)?;
+    output::check(&output.with_extension("sessions"), inputs, SessionsReader::recognises)?;
+    keep_edited(output, inputs)?;
     if !inputs.masked() {
         terminal::warn(
             "the recording is not masked: secrets and personal data go into the scenario as they are",
@@ -306,18 +335,26 @@ pub(crate) fn make(inputs: &Inputs, options: &Options, output: &Path) -> Result<
     Ok(profiled)
 }
 
-/// A scenario is there to be edited: one that stands there already is kept as `NAME.bak`.
-fn keep_edited(output: &Path) -> Result<(), Failure> {
-    if !output.is_file() {
+/// A scenario is there to be edited: one that stands there already is kept as `NAME.bak`, and what is there as `.bak2` and so on.
+fn keep_edited(output: &Path, inputs: &Inputs) -> Result<(), Failure> {
+    let Ok(edited) = std::fs::read(output) else { return Ok(()) };
+    let named = |number: u32| {
+        let mut name = output.as_os_str().to_owned();
+        name.push(if number == 1 { ".bak".to_owned() } else { format!(".bak{number}") });
+        PathBuf::from(name)
+    };
+    for kept in (1..).map(named) {
+        if std::fs::read(&kept).is_ok_and(|there| there == edited) {
+            return Ok(());
+        }
+        if kept.exists() {
+            continue;
+        }
+        output::check(&kept, inputs, |_| false)?;
+        output::write_whole(&kept, &edited)?;
+        terminal::say(format!("kept      the scenario that was there as {}", kept.display()));
         return Ok(());
     }
-    let mut name = output.as_os_str().to_owned();
-    name.push(".bak");
-    let kept = PathBuf::from(name);
-    std::fs::copy(output, &kept)
-        .map_err(|error| mynah_traffic::Error::io(&kept, error))
-        .exits(Exit::Usage)?;
-    terminal::say(format!("kept      the scenario that was there as {}", kept.display()));
     Ok(())
 }
 
@@ -339,7 +376,7 @@ fn compared(profiled: &Profiled) -> String {
     text
 }
 
-fn tell(profiled: &Profiled, output: &Path) {
+fn tell(profiled: &Profiled, wanted: ProfileCount, output: &Path) {
     let scenario = &profiled.scenario;
     if let Some(recorded) = &scenario.recorded {
         terminal::say(format!(
@@ -352,6 +389,15 @@ fn tell(profiled: &Profiled, output: &Path) {
     }
     for warning in &profiled.explanation.warnings {
         terminal::warn(warning);
+    }
+    let found = scenario.profiles.len();
+    if let ProfileCount::Fixed(wanted) = wanted
+        && wanted != found
+    {
+        terminal::warn(format!(
+            "--profiles {wanted}: {}: sessions that are alike stay together, and inputs of different weight apart",
+            plural(found as u64, "profile")
+        ));
     }
     let left_out: BTreeMap<String, u64> =
         profiled.explanation.left_out.iter().map(|(reason, count)| (reason.to_string(), *count)).collect();

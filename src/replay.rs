@@ -1,5 +1,6 @@
 //! `mynah replay`: a scenario → traffic → a run and a verdict.
 
+use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -477,23 +478,31 @@ fn line(point: &Point) -> String {
 }
 
 fn trace(prepared: &Prepared, options: &Options) -> Outcome {
-    let mut profile = String::new();
+    let (mut profile, mut printed) = (String::new(), Ok(()));
     let summary = mynah_replay::trace(prepared, options, &mut |step| {
+        let mut text = String::new();
         if step.profile != profile {
             profile.clone_from(&step.profile);
-            println!("\n{profile}");
+            text = format!("\n{profile}\n");
         }
-        print_step(&step);
+        text.push_str(&step_text(&step));
+        // The first that cannot be printed is told at the end: the sessions are played all the same.
+        if let (Ok(()), Err(error)) = (&printed, output::print(&text)) {
+            printed = Err(error);
+        }
     })
     .map_err(replay_failure)?;
-    println!("\n{} of {} steps right", summary.ok, summary.steps);
+    printed?;
+    output::print(&format!("\n{} of {} steps right\n", summary.ok, summary.steps))?;
     Ok(if summary.ok == summary.steps { Exit::Ok } else { Exit::Gate })
 }
 
-fn print_step(step: &TraceStep) {
+fn step_text(step: &TraceStep) -> String {
+    let mut out = String::new();
     let status = |status: Option<u16>| status.map_or("-".to_owned(), |status| status.to_string());
     let mark = if step.ok { "ok  " } else { "FAIL" };
-    println!(
+    let _ = writeln!(
+        out,
         "{mark} {:>3}/{}  {} {}  wanted {}, got {}  {:.1} ms",
         step.number,
         step.of,
@@ -505,16 +514,23 @@ fn print_step(step: &TraceStep) {
     );
     for injected in &step.injected {
         match &injected.value {
-            Some(value) => println!("           sent  {} = {value}  (from {})", injected.at, injected.from),
+            Some(value) => {
+                let _ = writeln!(out, "           sent  {} = {value}  (from {})", injected.at, injected.from);
+            }
             None => {
-                println!("           sent  {} as recorded: {} has no value yet", injected.at, injected.from);
+                let _ = writeln!(
+                    out,
+                    "           sent  {} as recorded: {} has no value yet",
+                    injected.at, injected.from
+                );
             }
         }
     }
     for (name, value) in &step.extracted {
-        println!("           keeps {name} = {value}");
+        let _ = writeln!(out, "           keeps {name} = {value}");
     }
     if let Some(why) = &step.why {
-        println!("           why   {why}");
+        let _ = writeln!(out, "           why   {why}");
     }
+    out
 }

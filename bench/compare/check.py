@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """How often the gate is wrong: false alarms of comparisons of a server with itself, and how often +10 % is found.
 
-`check.py [--live 40] [--power 20] [--resampled 1000] [--seconds 60] [--parallel 3] [--mynah PATH] [--keep DIR]`
+`check.py [--live 40] [--power 20] [--resampled 1000] [--seconds 60] [--rate 60] [--parallel 3] [--mynah PATH] [--keep DIR]`
 
 Not for CI: it takes (live + power) × seconds / parallel. Ends with 1 when false alarms exceed 5 % or less than 90 % is found.
 `--keep DIR` leaves the runs there, and takes those that are there instead of making them again.
@@ -26,7 +26,6 @@ name = "compared"
 """
 # Steps of each profile; weights are as in many shops: most people look.
 PROFILES = {"look": (60, ["/", "/items", "/items"]), "search": (25, ["/", "/search", "/items", "/search"]), "buy": (15, ["/login", "/basket", "/order"])}
-RATE = 60  # sessions a second: some 190 requests
 PORTS = 18300
 
 misses = []
@@ -78,14 +77,14 @@ class Servers:
             process.wait()
 
 
-def live(mynah, toml, folder, ports, shift, seconds, fast):
+def live(mynah, toml, folder, ports, shift, seconds, rate, fast):
     """One interleaved run; what `compare` says of it. `None`: the generator was the bottleneck."""
     if not (folder / "candidate" / "run.json").exists():
         port = ports.get()
         try:
             with Servers(port, shift, fast) as urls:
                 subprocess.run(
-                    [mynah, "replay", toml, "--against", *urls, "--rate", f"{RATE}/s", "--for", f"{seconds}s", "--block", "5s"]
+                    [mynah, "replay", toml, "--against", *urls, "--rate", f"{rate}/s", "--for", f"{seconds}s", "--block", "5s"]
                     + ["--threads", "1", "--json", "--force", "-o", folder],
                     capture_output=True, timeout=seconds + 60,
                 )
@@ -185,6 +184,7 @@ def main():
     parser.add_argument("--resampled", type=int, default=1000)
     parser.add_argument("--seconds", type=int, default=60)
     parser.add_argument("--parallel", type=int, default=3)
+    parser.add_argument("--rate", type=int, default=60, help="sessions a second; each is 3.25 requests")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--mynah", type=Path, default=None)
     parser.add_argument("--keep", type=Path, default=None)
@@ -206,7 +206,7 @@ def measure(args, mynah, kept, temporary):
         def one(number):
             which = fast(number)
             folder = kept / f"{kind}-{number:03}"
-            return live(mynah, toml, folder, ports, shift, args.seconds, which)
+            return live(mynah, toml, folder, ports, shift, args.seconds, args.rate, which)
 
         return one
 

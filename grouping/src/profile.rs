@@ -50,6 +50,7 @@ pub fn profile(
     let steps = Steps::of(&scan, &found);
     let mut explanation = account(&scan, &steps, &found);
     explanation.idle = idle;
+    explanation.warnings.extend(sessions::unseen_key(&found, options));
     if steps.sessions.is_empty() {
         return Err(Error::Empty(nothing(&explanation)));
     }
@@ -430,7 +431,7 @@ fn explain(explanation: &mut Explanation, table: &Table, correlated: &correlate:
         .map(|(number, requests)| (table.endpoints[number].to_string(), requests))
         .collect();
     let texts = |sites: &[mynah_traffic::Site]| sites.iter().map(ToString::to_string).collect::<Vec<_>>();
-    explanation.warnings.clone_from(&table.warnings);
+    explanation.warnings.extend(table.warnings.iter().cloned());
     explanation.correlations = correlated
         .correlations
         .iter()

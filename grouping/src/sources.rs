@@ -1,19 +1,18 @@
 //! Several inputs that count differently: their sessions do not become one profile, since those of a profile are all drawn alike.
 
-use std::ops::Range;
+use mynah_traffic::rooms;
 
 use crate::Options;
 use crate::profiles::Cluster;
 use crate::scan::Scan;
 use crate::script::Steps;
 
-/// One of several inputs that are read as one.
+/// One of several inputs that are read as one; their order is that of the numbers of their connections
+/// ([`rooms`]).
 #[derive(Clone, Debug, PartialEq)]
 pub struct SourceInfo {
     /// What profiles that are sessions of this input alone are called.
     pub name: String,
-    /// The numbers of its connections.
-    pub connections: Range<u64>,
     /// How many times each of its sessions counts.
     pub weight: f64,
 }
@@ -34,7 +33,8 @@ pub(crate) fn weigh(clusters: Vec<Cluster>, scan: &Scan, steps: &Steps, options:
     let source = |session: u32| {
         let record = steps.sessions.get(session as usize)?.first()?;
         let connection = scan.records.get(*record as usize)?.connection;
-        options.sources.iter().position(|source| source.connections.contains(&connection))
+        let at = rooms::input(connection, options.sources.len() as u64) as usize;
+        (at < options.sources.len()).then_some(at)
     };
     let weight = |session: u32| source(session).map_or(1.0, |at| options.sources[at].weight);
     let total: usize = steps.sessions.iter().map(Vec::len).sum();

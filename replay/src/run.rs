@@ -126,7 +126,7 @@ impl Load {
             }
             LoadModel::Once => {
                 let all = plan.profiles.iter().enumerate();
-                let played = all.filter(|(_, profile)| !profile.sessions.is_empty());
+                let played = all.filter(|(_, profile)| !profile.sessions.is_empty() && profile.weight > 0.0);
                 let cards: Vec<Card> =
                     played.map(|(profile, _)| Card { profile: profile as u32, session: 0 }).collect();
                 ("open", "one session a profile".to_owned(), Kind::Once(cards))

@@ -30,6 +30,7 @@ pub mod masked;
 mod nearest;
 mod operation;
 pub mod recording;
+pub mod rooms;
 pub mod run;
 pub mod scenario;
 pub mod session;

@@ -31,7 +31,7 @@ pub(super) enum Skipped {
 #[derive(Debug)]
 pub(super) struct Converter {
     max_body: u64,
-    /// All entries of one archive come from one client.
+    /// All entries of one archive come from one client, unless they say whose they are.
     client: u64,
     /// Number and exchanges so far of a connection.
     connections: HashMap<(String, String), (u64, u32)>,
@@ -102,6 +102,8 @@ impl Converter {
             let port = url.authority.rsplit_once(':').and_then(|(_, port)| port.parse().ok());
             Some(SocketAddr::new(address, port.unwrap_or(url.scheme.default_port())))
         });
+        // What mynah writes of exchanges of several clients.
+        let client: Option<SocketAddr> = text(entry, "_client").and_then(|address| address.parse().ok());
         let name = text(entry, "connection").filter(|name| !name.is_empty()).unwrap_or_default();
         let origin = format!("{}://{}", url.scheme.as_str(), url.authority);
         let next = &mut self.next;
@@ -112,7 +114,7 @@ impl Converter {
         });
         let ordinal = *used;
         *used = used.saturating_add(1);
-        Connection { id: *id, ordinal, client: None, server, client_hint: Some(self.client) }
+        Connection { id: *id, ordinal, client, server, client_hint: client.is_none().then_some(self.client) }
     }
 
     fn times(&mut self, entry: &Value, answered: bool) -> Times {

@@ -127,6 +127,11 @@ fn write_step(out: &mut String, outline: &Outline, step: &Step, notes: &mut Vec<
         Body::Text(text) => options.push(format!("--data-raw {}", expression(text))),
         Body::Form(form) => {
             for (name, text) in form {
+                if name.is_empty() {
+                    // curl takes what stands behind a bare '=' for a field without one.
+                    options.push(format!("--data-raw =\"$(percent {})\"", expression(text)));
+                    continue;
+                }
                 let name = percent::encode(name.as_bytes(), percent::form_safe, true);
                 let name = format!("{}=", String::from_utf8_lossy(&name));
                 options.push(format!("--data-urlencode {}", behind(&name, text)));

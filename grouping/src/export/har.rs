@@ -100,6 +100,10 @@ fn entry(exchange: &Exchange) -> Option<Value> {
         "connection": exchange.connection.id.to_string(),
     });
     let Value::Object(mut entry) = entry else { return None };
+    // Not in HAR, where everything is one browser's: so that what comes of several clients stays apart when it is read again.
+    if let Some(client) = exchange.connection.client {
+        entry.insert("_client".to_owned(), client.to_string().into());
+    }
     if let Some(server) = exchange.connection.server {
         entry.insert("serverIPAddress".to_owned(), server.ip().to_string().into());
     }

@@ -35,7 +35,7 @@ mod text;
 
 use std::path::Path;
 
-use mynah_traffic::scenario::Scenario;
+use mynah_traffic::scenario::{Rate, Scenario};
 
 pub use exchanges::exchanges;
 pub use har::{HarCounts, HarWriter};
@@ -94,11 +94,24 @@ pub fn script(
     };
     let outline = outline::Outline::read(scenario, folder, most, options.target.as_deref())?;
     let mut notes = outline.notes.clone();
-    let text = match language {
-        Language::Locust => locust::write(&outline),
-        Language::K6 => k6::write(&outline, &mut notes),
-        Language::Curl => curl::write(&outline, &mut notes),
-    };
+    let load = &scenario.load;
+    if load.duration.is_some()
+        || load.users.is_some()
+        || load.rate.is_some_and(|rate| rate != Rate::Times(1.0))
+    {
+        notes.push("[load] is not in it: how many users and for how long is said when it is run".to_owned());
+    }
+    let text =
+        match language {
+            Language::Locust => {
+                notes.extend((!outline.thresholds.is_empty()).then(|| {
+                    "Locust has no thresholds; judge its CSV files, or replay with mynah".to_owned()
+                }));
+                locust::write(&outline)
+            }
+            Language::K6 => k6::write(&outline, &mut notes),
+            Language::Curl => curl::write(&outline, &mut notes),
+        };
     let sessions = || outline.profiles.iter().flat_map(|profile| &profile.sessions);
     let counts = ExportCounts {
         profiles: outline.profiles.len(),

@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 
 use mynah_message::Target;
 use mynah_traffic::scenario::{
-    Injection, Profile, Scenario, SessionScript, SessionsReader, Source, Step as Recorded,
+    Behaviour, Injection, Profile, Scenario, SessionScript, SessionsReader, Source, Step as Recorded,
+    ThinkTime,
 };
 use mynah_traffic::threshold::Threshold;
 use mynah_traffic::{Correlation, Endpoint, Nanos, Scheme, Template};
@@ -113,6 +114,7 @@ impl Outline {
             let share = profile.weight / total;
             let few = ((share * most as f64).round() as usize).max(1);
             let taken = sessions(profile, scenario, folder, few)?;
+            builder.note_unsaid(profile);
             profiles.push((profile.name.clone(), share, taken));
         }
         if profiles.is_empty() {
@@ -183,8 +185,15 @@ pub(super) fn sessions(
     folder: &Path,
     few: usize,
 ) -> Result<Chosen, Error> {
+    let think = profile.think_time.or(scenario.load.think_time).unwrap_or(ThinkTime::Recorded);
+    let rest = |script: &mut SessionScript| {
+        for step in &mut script.steps {
+            step.think = think.apply(step.think);
+        }
+    };
     let Some(from) = &profile.sessions_from else {
-        let taken = inline(profile, scenario)?;
+        let mut taken = inline(profile, scenario)?;
+        rest(&mut taken.script);
         let (requests, pauses_s) = (taken.script.steps.len() as f64, pauses_of(&taken.script));
         return Ok(Chosen { sessions: vec![taken], of: 1, pauses_s, requests });
     };
@@ -209,7 +218,8 @@ pub(super) fn sessions(
     let mut counts: Vec<Counts> = Vec::with_capacity(candidates.len());
     let (mut pauses_s, mut requests) = (0.0, 0.0);
     for &position in &candidates {
-        let script = reader.read(position)?;
+        let mut script = reader.read(position)?;
+        rest(&mut script);
         let mut count: BTreeMap<u32, f64> = BTreeMap::new();
         for step in &script.steps {
             *count.entry(step.endpoint).or_default() += 1.0;
@@ -222,7 +232,8 @@ pub(super) fn sessions(
     let mut sessions = Vec::new();
     for index in choose(&counts, few) {
         let Some(&position) = candidates.get(index) else { continue };
-        let script = reader.read(position)?;
+        let mut script = reader.read(position)?;
+        rest(&mut script);
         let endpoints = script.steps.iter().filter_map(|step| table.get(step.endpoint as usize).cloned());
         sessions.push(Taken { endpoints: endpoints.collect(), script, inline: false });
     }
@@ -294,6 +305,21 @@ impl<'s> Builder<'s> {
             headers: Vec::new(),
             sets: BTreeMap::new(),
             notes: BTreeSet::new(),
+        }
+    }
+
+    /// What scripts do not say of it.
+    fn note_unsaid(&mut self, profile: &Profile) {
+        if profile.behaviour.or(self.scenario.behaviour) == Some(Behaviour::Markov) {
+            self.notes.insert(format!(
+                "{}: its users take whole recorded sessions; a script has no walks (behaviour = \"markov\")",
+                profile.name
+            ));
+        }
+        let varied: Vec<&str> =
+            self.scenario.vary.iter().filter(|vary| vary.enabled).map(|vary| vary.name.as_str()).collect();
+        if !varied.is_empty() {
+            self.notes.insert(format!("sent as recorded, and not made anew: [vary] {}", varied.join(", ")));
         }
     }
 

@@ -113,6 +113,14 @@ pub fn sessionise(open: &Open<'_>, options: &Options) -> Result<Vec<SessionInfo>
     Ok(find(&Scan::read(open, options)?, options).0)
 }
 
+/// What to say of a key of the user's that no request has.
+pub(crate) fn unseen_key(found: &[SessionInfo], options: &Options) -> Option<String> {
+    let key = options.session_key.as_ref()?;
+    let seen = found.iter().any(|session| matches!(session.identified_by, IdentifiedBy::Key(_)));
+    (!seen)
+        .then(|| format!("no exchange has the session key {key}; sessions are told apart by other evidence"))
+}
+
 /// Groups the records and cuts at long pauses.
 pub(crate) fn find(scan: &Scan, options: &Options) -> (Vec<SessionInfo>, IdleTimeout) {
     let mut sessions = Vec::new();

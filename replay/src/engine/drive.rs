@@ -146,7 +146,6 @@ async fn open(context: &Rc<Context>, arrivals: impl Iterator<Item = Arrival>, ma
         spawn_local(async move {
             let _active = active;
             let user = User::new(arrival.identity, arrival.number);
-            count_identity(&context, arrival.number);
             session(&context, &user, arrival.card, arrival.at.0).await;
         });
     }
@@ -179,7 +178,6 @@ async fn user(context: Rc<Context>, dealt: Rc<RefCell<Dealt>>, number: u32, user
     let mut user = User::new(u64::from(number), u64::from(number));
     let mut start = at.0;
     let mut card = number as usize;
-    count_identity(&context, u64::from(number));
     while !context.is_halted() {
         let Some(next) = dealt.borrow_mut().card(card) else { return };
         user.renew(card as u64);
@@ -205,18 +203,14 @@ async fn session(context: &Context, user: &User, card: Card, start: u64) -> bool
     context.recorder.borrow_mut().session(card.profile).0 += 1;
     user.is(card.profile, part.session.person);
     let played = play(context, user, part, start).await;
+    if user.shared_identity(&context.setup) {
+        context.recorder.borrow_mut().counters().identities_reused += 1;
+    }
     context.recorder.borrow_mut().played(Conducted { card, ended: played.ended as u32, start });
     if played.completed {
         context.recorder.borrow_mut().session(card.profile).1 += 1;
     }
     played.answered
-}
-
-fn count_identity(context: &Context, number: u64) {
-    let rows = context.setup.plan.identities.len() as u64;
-    if rows > 0 && number >= rows {
-        context.recorder.borrow_mut().counters().identities_reused += 1;
-    }
 }
 
 /// The sequence begins anew behind this many cards, so that a long run takes no more memory than 8 MiB a thread for it.

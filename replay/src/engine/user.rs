@@ -38,6 +38,8 @@ pub(crate) struct User {
     /// By correlation: the latest values handed out.
     values: RefCell<Vec<Vec<String>>>,
     slots: RefCell<Vec<(SlotKey, Rc<Mutex<Slot>>)>>,
+    /// Whether it logged in as a row of the identities' file that another user has had.
+    reuses: Cell<bool>,
 }
 
 /// What came of looking for a value.
@@ -62,7 +64,14 @@ impl User {
             jar: RefCell::default(),
             values: RefCell::default(),
             slots: RefCell::default(),
+            reuses: Cell::default(),
         }
+    }
+
+    /// Whether it had to share an identity; told once.
+    pub(crate) fn shared_identity(&self, setup: &Setup) -> bool {
+        let rows = setup.plan.identities.len() as u64;
+        self.identity >= rows && self.reuses.replace(false)
     }
 
     /// The session has the log-in of this profile's recorded session.
@@ -130,6 +139,7 @@ impl User {
                 }
             }
             NeedSource::Identity { column: Some(column), .. } => {
+                self.reuses.set(true);
                 setup.plan.identities.value(self.identity, column).map_or(Found::Missing, dress)
             }
         }

@@ -34,9 +34,16 @@ impl Identities {
                 )));
             }
         }
+        if let Some(twice) = columns.iter().enumerate().find(|(at, name)| columns[..*at].contains(name)) {
+            return Err(wrong(format!("there are two columns '{}'", twice.1)));
+        }
         let mut rows = Vec::new();
         for record in reader.records() {
             let record = record.map_err(|error| wrong(error.to_string()))?;
+            if record.iter().all(str::is_empty) {
+                let line = record.position().map_or(0, csv::Position::line);
+                return Err(wrong(format!("line {line} has nothing in it")));
+            }
             rows.push(record.iter().map(str::to_owned).collect());
         }
         if rows.is_empty() {

@@ -29,6 +29,8 @@ struct Loader<'a> {
     varied: Varied,
     vary: Vec<String>,
     warnings: Vec<String>,
+    /// Sessions that the scenario says it was learnt from.
+    recorded_sessions: Option<u64>,
 }
 
 pub(super) fn load(scenario: Scenario, folder: &Path, place: &Path) -> Result<Prepared, Error> {
@@ -49,6 +51,7 @@ pub(super) fn load(scenario: Scenario, folder: &Path, place: &Path) -> Result<Pr
         vary: Vec::new(),
         varied: Varied::of(&scenario),
         warnings: Vec::new(),
+        recorded_sessions: scenario.recorded.as_ref().map(|recorded| recorded.sessions),
     };
     loader.vary = loader.varied.names().collect();
     let mut files: BTreeMap<PathBuf, SessionsReader> = BTreeMap::new();
@@ -76,7 +79,9 @@ pub(super) fn load(scenario: Scenario, folder: &Path, place: &Path) -> Result<Pr
                 })?;
                 let path = folder.join(file);
                 if !files.contains_key(&path) {
-                    files.insert(path.clone(), SessionsReader::open(&path)?);
+                    let reader = SessionsReader::open(&path)?;
+                    loader.compare(&path, &reader);
+                    files.insert(path.clone(), reader);
                 }
                 let Some(reader) = files.get_mut(&path) else { continue };
                 loader.recorded(profile, reader, cluster, &mut plan)?;
@@ -114,6 +119,17 @@ impl Loader<'_> {
     fn warn(&mut self, text: String) {
         if self.warnings.len() < WARNINGS && !self.warnings.contains(&text) {
             self.warnings.push(text);
+        }
+    }
+
+    /// Warns of a session file that another scenario was written with.
+    fn compare(&mut self, path: &Path, reader: &SessionsReader) {
+        let there = reader.index().len() as u64;
+        if let Some(learnt) = self.recorded_sessions.filter(|learnt| *learnt != there) {
+            self.warn(format!(
+                "{}: holds {there} sessions, and the scenario was learnt from {learnt}: it belongs to another one, or was made again since",
+                path.display()
+            ));
         }
     }
 
@@ -279,6 +295,20 @@ impl Loader<'_> {
     fn extracts(&mut self, correlations: &[&Correlation]) -> Vec<Extracts> {
         let mut extracts = vec![Extracts::default(); self.endpoints.all().len()];
         for (number, correlation) in correlations.iter().enumerate() {
+            if correlation.from.is_empty() {
+                self.warn(format!(
+                    "correlation '{}': 'from' is empty, so it never gets a value",
+                    correlation.name
+                ));
+            }
+            for site in &correlation.to {
+                if self.endpoints.find(&site.endpoint.to_string()).is_none() {
+                    self.warn(format!(
+                        "correlation '{}': no request goes to '{}', so nothing is sent there",
+                        correlation.name, site.endpoint
+                    ));
+                }
+            }
             for site in &correlation.from {
                 let found = self.endpoints.find(&site.endpoint.to_string());
                 match found.and_then(|at| extracts.get_mut(at as usize)) {

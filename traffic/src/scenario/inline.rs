@@ -161,6 +161,12 @@ impl InlineStep {
         let request = self.message(method, target, &host, json)?;
         let think = self.think.as_deref().map_or(Ok(Nanos(0)), parse_duration)?;
         let (request, injections) = self.injections(&request, &bare.unwrap_or_default())?;
+        if let Some(status) = self.expect.filter(|status| !(100..=599).contains(status)) {
+            return Err(wrong(
+                &self.request,
+                format!("expect = {status}: a status is a number from 100 to 599"),
+            ));
+        }
         let expect = Expect { status: self.expect, content_type: self.expect_type.clone(), body_bytes: 0 };
         Ok(Step {
             endpoint,

@@ -158,13 +158,15 @@ impl TryFrom<SessionCode> for SessionScript {
 pub struct SessionsWriter {
     out: BufWriter<File>,
     path: PathBuf,
+    /// Where it is written until it is whole.
+    unfinished: PathBuf,
     offset: u64,
     profiles: usize,
     index: Vec<SessionEntry>,
 }
 
 impl SessionsWriter {
-    /// Begins `path`, replacing what is there.
+    /// Begins `path`. What is there is replaced when this is finished, and not before.
     ///
     /// # Errors
     /// When it cannot be written.
@@ -172,9 +174,10 @@ impl SessionsWriter {
         let path = path.as_ref().to_path_buf();
         let io = |error| Error::io(&path, error);
         // Recorded requests are in it, perhaps unmasked: it is its owner's, and an older file's mode must not stay.
-        match std::fs::remove_file(&path) {
+        let unfinished = crate::recording::partial_path(&path);
+        match std::fs::remove_file(&unfinished) {
             Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-                return Err(Error::io(&path, error));
+                return Err(Error::io(&unfinished, error));
             }
             _ => {}
         }
@@ -182,7 +185,7 @@ impl SessionsWriter {
         options.write(true).create_new(true);
         #[cfg(unix)]
         std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-        let mut out = BufWriter::new(options.open(&path).map_err(io)?);
+        let mut out = BufWriter::new(options.open(&unfinished).map_err(io)?);
         out.write_all(MAGIC).map_err(io)?;
         out.write_all(&VERSION.to_le_bytes()).map_err(io)?;
         let code = TablesCode {
@@ -192,7 +195,14 @@ impl SessionsWriter {
         let mut bytes = Vec::new();
         encode(code, &mut bytes).map_err(Error::Limit)?;
         let offset = 10 + frame::write(&mut out, TABLES, &bytes).map_err(io)?;
-        Ok(SessionsWriter { out, path, offset, profiles: tables.profiles.len(), index: Vec::new() })
+        Ok(SessionsWriter {
+            out,
+            path,
+            unfinished,
+            offset,
+            profiles: tables.profiles.len(),
+            index: Vec::new(),
+        })
     }
 
     /// Adds a session of the profile with this index in the tables.
@@ -222,7 +232,15 @@ impl SessionsWriter {
         frame::write(&mut self.out, INDEX, &bytes).map_err(io)?;
         self.out.write_all(&self.offset.to_le_bytes()).map_err(io)?;
         self.out.write_all(FOOTER_MAGIC).map_err(io)?;
-        self.out.flush().map_err(io)
+        self.out.flush().map_err(io)?;
+        std::fs::rename(&self.unfinished, &self.path).map_err(io)
+    }
+}
+
+impl Drop for SessionsWriter {
+    /// One that was not finished leaves nothing; a finished one has its name.
+    fn drop(&mut self) {
+        let _ = std::fs::remove_file(&self.unfinished);
     }
 }
 
@@ -235,6 +253,11 @@ pub struct SessionsReader {
 }
 
 impl SessionsReader {
+    /// Whether a file that begins so is a session file.
+    pub fn recognises(first: &[u8]) -> bool {
+        first.starts_with(MAGIC)
+    }
+
     /// Opens a session file.
     ///
     /// # Errors
@@ -245,7 +268,7 @@ impl SessionsReader {
         let mut input = File::open(&path).map_err(io)?;
         let mut first = Vec::new();
         Read::by_ref(&mut input).take(10).read_to_end(&mut first).map_err(io)?;
-        if !first.starts_with(MAGIC) || first.len() < 10 {
+        if !SessionsReader::recognises(&first) || first.len() < 10 {
             return Err(Error::NotA {
                 path,
                 wanted: "session file",

@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use super::{Behaviour, Distances, Profile, Recorded, Scenario};
 use crate::Error;
+use crate::recording::partial_path;
 
 /// A value on one line.
 fn inline<T: Serialize + ?Sized>(value: &T) -> Result<String, Error> {
@@ -33,7 +34,27 @@ fn inline<T: Serialize + ?Sized>(value: &T) -> Result<String, Error> {
 fn key(name: &str) -> String {
     let bare = !name.is_empty()
         && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_');
-    if bare { name.to_owned() } else { toml::Value::String(name.to_owned()).to_string() }
+    if bare { name.to_owned() } else { basic(name) }
+}
+
+/// In quotes, on one line: keys cannot be anything else
+/// ([TOML 1.0](https://toml.io/en/v1.0.0#string), basic strings).
+fn basic(text: &str) -> String {
+    let mut out = String::from('"');
+    for c in text.chars() {
+        match c {
+            '"' | '\\' => out.extend(['\\', c]),
+            '\t' => out.push_str("\\t"),
+            '\n' => out.push_str("\\n"),
+            '\r' => out.push_str("\\r"),
+            c if c.is_control() => {
+                let _ = write!(out, "\\u{:04X}", u32::from(c));
+            }
+            c => out.push(c),
+        }
+    }
+    out.push('"');
+    out
 }
 
 /// Every key of a struct or table on a line of its own.
@@ -88,7 +109,7 @@ impl Scenario {
         if !self.endpoints.is_empty() {
             out.push_str("\n# What requests are counted by, with how many there were (0 for one of your own).\n[endpoints]\n");
             for entry in &self.endpoints {
-                let name = toml::Value::String(entry.endpoint.to_string());
+                let name = basic(&entry.endpoint.to_string());
                 let _ = writeln!(out, "{name} = {}", entry.requests.unwrap_or(0));
             }
         }
@@ -155,7 +176,7 @@ impl Scenario {
                 let _ = writeln!(out, "file = {}", inline(file)?);
             }
             None => {
-                let _ = writeln!(out, "# file = {}", inline(&self.identities_template())?);
+                let _ = writeln!(out, "# file = {}", basic(&self.identities_template()));
             }
         }
         for column in &identities.columns {
@@ -204,13 +225,19 @@ impl Scenario {
         format!("{}.identities.csv", self.name)
     }
 
-    /// Writes the scenario to a file.
+    /// Writes the scenario to a file, which is there as a whole or as it was before.
     ///
     /// # Errors
     /// When it cannot be written.
     pub fn save(&self, path: impl AsRef<Path>) -> Result<(), Error> {
         let path = path.as_ref();
-        std::fs::write(path, self.to_toml()?).map_err(|error| Error::io(path, error))
+        let unfinished = partial_path(path);
+        let written =
+            std::fs::write(&unfinished, self.to_toml()?).and_then(|()| std::fs::rename(&unfinished, path));
+        written.map_err(|error| {
+            let _ = std::fs::remove_file(&unfinished);
+            Error::io(path, error)
+        })
     }
 }
 

@@ -1,0 +1,173 @@
+//! The lists: what people call secrets, in lower case without anything but letters and digits.
+
+use super::Rule;
+use crate::detect::Detectors;
+use crate::kind::Kind;
+
+/// Names that mean one thing as a whole.
+pub(super) const EXACT: &[(Rule, &str)] = &[
+    (Rule::Credentials, "authorization proxyauthorization xauthorization authentication xjwt"),
+    (Rule::Challenge, "wwwauthenticate proxyauthenticate authenticationinfo"),
+    // PKCE (RFC 7636) binds two requests by a hash; the others name things and hold no secret.
+    (
+        Rule::Keep,
+        "codeverifier codechallenge codechallengemethod csrfparam csrfparameter csrfparametername csrfheader \
+         csrfheadername csrffieldname csrftokenname xsrfcookiename xsrfheadername tokentype accesstokentype \
+         pagetoken nextpagetoken prevpagetoken previouspagetoken continuationtoken nexttoken synctoken \
+         nextcontinuationtoken cancellationtoken tokenendpoint emailverified phonenumberverified",
+    ),
+    (
+        Rule::Mask(Kind::Password),
+        "passwords pswd usrpwd contrasena senha wachtwoord haslo kennwort mdp parola pass pwd passwd passphrase passcode txtpwd txtpass motdepasse securityanswer secretanswer userpass userpwd newpwd oldpwd currentpwd loginpass pw",
+    ),
+    (Rule::Mask(Kind::Cvc), "cvc cvv cvc2 cvv2 csc securitycode cardsecuritycode verificationvalue"),
+    (
+        Rule::Mask(Kind::Otp),
+        "usercode authcode verificationcode resetcode recoverycode recoverycodes backupcode backupcodes otp otpcode totp totpcode mfacode twofactorcode 2facode smscode onetimecode onetimepassword \
+         pin pincode",
+    ),
+    (Rule::Mask(Kind::Card), "cardno cardnum ccnum ccno creditcard debitcard pan primaryaccountnumber"),
+    (Rule::Mask(Kind::Iban), "iban ibannumber"),
+    (
+        Rule::Mask(Kind::NationalId),
+        "ssn socialsecurity socialsecuritynumber socialsecurityno taxid taxpayerid nationalid nationalidnumber passport \
+         passportno passportnumber driverlicense driverslicense drivinglicence drivinglicense driverlicensenumber personnummer personalnumber \
+         samordningsnummer nino nationalinsurance nationalinsurancenumber ninumber codicefiscale taxcode fiscalcode identitynumber \
+         identitycard identitycardnumber idcard idcardnumber idcardno personalid personalidnumber citizenid governmentid itin ein \
+         pesel cpf cnpj cpfcnpj aadhaar aadhar dni nie nif nifnumber documentonacional nir insee numerosecu numsecu securitesociale bsn \
+         burgerservicenummer rijksregisternummer numeronational niss sin socialinsurancenumber tfn taxfilenumber steuerid steuernummer \
+         steueridentifikationsnummer idnr sozialversicherungsnummer svnr ahv ahvnummer avs hetu henkilotunnus fodselsnummer fnr \
+         cprnummer cprnumber tckimlik tckimlikno kimlikno tckn curp rfc rut cedula idnumber rsaid saidnumber jmbg oib egn cnp rodnecislo \
+         mynumber residentid residentidnumber shenfenzheng nricnumber nric nhsnumber medicare medicarenumber",
+    ),
+    (
+        Rule::Mask(Kind::Ip),
+        "ip ipaddress ipaddr ipv4 ipv6 ipv4address ipv6address clientip clientaddress clientipaddress remoteip remoteaddr remoteaddress \
+         remoteipaddress userip useripaddress sourceip srcip peerip peeraddress lastip lastloginip loginip signupip customerip visitorip \
+         xforwardedfor xrealip xclientip trueclientip cfconnectingip cfconnectingipv6 cfpseudoipv4 fastlyclientip flyclientip \
+         xclusterclientip xoriginalforwardedfor xenvoyexternaladdress xazureclientip xappengineuserip forwarded forwardedfor",
+    ),
+    (
+        Rule::Mask(Kind::Mac),
+        "mac macaddress macaddr devicemac wifimac ethernetmac bluetoothmac hwaddr hwaddress ethaddr bssid",
+    ),
+    (
+        Rule::Mask(Kind::PrivateKey),
+        "privatekey privkey privatekeypem tlskey tlsprivatekey sslkey clientkey serverkey keypem pem rsaprivatekey sshkey sshprivatekey",
+    ),
+    (
+        Rule::Mask(Kind::Account),
+        "acctnumber acctno accountnumber accountno bankaccount bankaccountnumber routingnumber sortcode",
+    ),
+    (Rule::Mask(Kind::Email), "mail emailaddress mailaddress useremail upn preferredusername"),
+    (
+        Rule::Mask(Kind::Phone),
+        "telefon telefono telefone handy celular contactnumber phone homephone workphone userphone contactphone customerphone tel telephone telephonenumber phoneno phonenr mobile mobileno mobilenumber mobilephone cell \
+         cellphone fax faxnumber msisdn",
+    ),
+    (
+        Rule::Mask(Kind::Name),
+        "vorname nachname prenom apellido apellidos displayname nickname ownername nomdefamille fname lname givenname familyname middlename surname holder holdername cardholder cardholdername nameoncard \
+         cardname accountholder recipientname customername personname contactname patientname passengername guestname \
+         beneficiaryname payername payeename maidenname mothersmaidenname realname legalname",
+    ),
+    (
+        Rule::Mask(Kind::Address),
+        "address street address1 address2 addressline addressline1 addressline2 streetaddress streetname \
+         street1 street2 housenumber shippingaddress billingaddress homeaddress postaladdress zip zipcode postcode \
+         postalcode",
+    ),
+    (
+        Rule::Mask(Kind::Birthdate),
+        "birthdate birthday dob dateofbirth bday birthdt dateofbirthday geburtsdatum datenaissance fechanacimiento",
+    ),
+    (
+        Rule::Mask(Kind::ApiKey),
+        "xapikey appkey accesskey accesskeyid secretkey secretaccesskey signingkey encryptionkey \
+         subscriptionkey ocpapimsubscriptionkey xfunctionskey awsaccesskeyid xgoogapikey authkey \
+         stripekey stripesecretkey mapskey googlekey googlemapskey sendgridkey twiliokey mailgunkey githubkey openaikey awskey awssecret \
+         awssecretkey awssecretaccesskey servicekey masterkey clientsecretkey consumerkey webhookkey sharedkey accountkey storagekey",
+    ),
+    (
+        Rule::Mask(Kind::Session),
+        "sid session sess sessid sessionkey connectsid phpsessid jsessionid aspnetsessionid cfid \
+         laravelsession authsession xsession sessionstate",
+    ),
+    (
+        Rule::Mask(Kind::Token),
+        "auth jwt bearer assertion clientassertion samlresponse samlrequest idtokenhint nonce \
+         remember rememberme xauth otac",
+    ),
+    (Rule::Mask(Kind::Signature), "signature sig xamzsignature xhubsignature xhubsignature256 hmac"),
+    (Rule::Mask(Kind::Token), "xamzcredential"),
+    (Rule::Mask(Kind::User), "username userlogin login loginname uname"),
+    // Bar codes have check digits that pass for others'.
+    (Rule::Keep, "ean ean8 ean13 gtin gtin13 gtin14 upc barcode isbn isbn13 issn"),
+    // Servers, not clients.
+    (
+        Rule::Without(Detectors::IP),
+        "host authority xforwardedhost xforwardedserver xhost xoriginalhost origin referer referrer server via xpoweredby useragent ua \
+         xuseragent secchua secchuafullversionlist version apiversion appversion clientversion osversion buildversion release xversion \
+         serverversion firmware firmwareversion xserver servername hostname upstream endpoint",
+    ),
+    // Random, and no secret: names of things, of contents and of places.
+    (
+        Rule::Without(Detectors::RANDOM),
+        "etag ifmatch ifnonematch ifrange contentmd5 digest contentdigest reprdigest wantdigest contenttype contentdisposition contentsecuritypolicy \
+         contentsecuritypolicyreportonly secwebsocketkey secwebsocketaccept xamzid2 xamzcontentsha256 cfray traceparent \
+         tracestate b3 xb3traceid xcache xservedby servertiming reportto nel link vary baggage accept acceptencoding acceptlanguage \
+         cachecontrol hash sha sha1 sha256 sha384 sha512 md5 checksum crc32 integrity sri commit commitsha revision rev build buildhash \
+         cursor after before nextcursor prevcursor endcursor startcursor slug href src srcset url uri path file filename image icon \
+         thumbnail avatar picture photo logo sourcemap blurhash class classname style d points viewbox",
+    ),
+];
+
+/// Names that end so, where no whole name matched. Checked in order.
+pub(super) const ENDINGS: &[(Rule, &str)] = &[
+    (
+        Rule::Mask(Kind::Csrf),
+        "csrftoken xsrftoken csrf xsrf csrfmiddlewaretoken requestverificationtoken authenticitytoken formtoken \
+         antiforgerytoken",
+    ),
+    (Rule::Mask(Kind::Password), "password passwort passwordconfirmation passwordconfirm confirmpassword"),
+    (Rule::Mask(Kind::Card), "cardnumber ccnumber"),
+    (Rule::Mask(Kind::Cvc), "cardcvc cardcvv"),
+    (Rule::Mask(Kind::Iban), "iban"),
+    (Rule::Mask(Kind::PrivateKey), "privatekey"),
+    (Rule::Mask(Kind::ApiKey), "apikey secretkey accesskey accesskeyid"),
+    (Rule::Mask(Kind::Session), "sessionid sessiontoken"),
+    (Rule::Mask(Kind::Token), "token secret"),
+    (Rule::Mask(Kind::Email), "email"),
+    (Rule::Mask(Kind::Phone), "phonenumber"),
+    (Rule::Mask(Kind::Name), "firstname lastname fullname"),
+    (Rule::Mask(Kind::Ip), "ipaddress clientip remoteaddr"),
+    (Rule::Mask(Kind::Mac), "macaddress"),
+    (Rule::Without(Detectors::IP), "version"),
+    (
+        Rule::Without(Detectors::RANDOM),
+        "id ids uuid guid etag hash checksum digest sha256 cursor slug url uri",
+    ),
+];
+
+/// Words in front of a name that say whose it is, or of what sort.
+pub(super) const QUALIFIERS: &str = "x http data user customer client my new old current primary secondary default main billing shipping delivery home work private \
+     business contact account owner holder buyer seller payer payee recipient sender member patient employee guest person profile \
+     cardholder emergency creditor debtor debitor beneficiary applicant insured student subscriber visitor spouse partner parent child \
+     device account encrypted raw plain original j";
+
+/// Words behind one that say no more than that it is a value.
+pub(super) const FILLERS: &str = "number no num nr value text string str field input again repeat repeated retype confirm confirmation verify hash";
+
+/// Names that are no longer what they were with a word before them: `data-cell`, `home-page`.
+pub(super) const WHOLE_ONLY: &str = "cell pw auth login rfc sin nie mail session sess ein pass rut ua";
+
+/// Cookies that hold a preference, when their value is short.
+pub(super) const PREFERENCES: &str = "theme lang language locale currency country region tz timezone darkmode colormode view layout \
+     cookieconsent consent";
+
+/// Values that no machine-made secret has.
+pub(super) const WORDS: &str = "true false null none undefined nil yes no on off 0 1 -1 nan deleted delete expired invalid fetch required \
+     bearer basic";
+
+/// Names of resources' identifiers end so, in whatever spelling.
+pub(crate) const ID_ENDINGS: &str = "id ids uuid guid slug sku reference ref handle permalink";
