@@ -308,6 +308,90 @@ fn several_hars_become_one_weighted_readable_scenario() {
     assert_eq!(run["requests"], server.requests());
 }
 
+/// A recording of so many HARs, a session each.
+fn recorded(place: &Place, name: &str, sessions: u32, path: &str) {
+    let files: Vec<String> = (0..sessions)
+        .map(|n| place.write(&format!("{name}-{n}.har"), har("shop.example", n, &["/", path, path])))
+        .collect();
+    let files: Vec<&str> = files.iter().map(String::as_str).collect();
+    place.mynah(&[&["capture"], &files[..], &["-o", &format!("{name}.mynah")]].concat()).ok();
+}
+
+#[test]
+fn recordings_of_several_files_keep_their_sessions_and_their_weights() {
+    let place = Place::new();
+    recorded(&place, "read", 12, "/read");
+    recorded(&place, "buy", 12, "/buy");
+    let profile = ["profile", "read.mynah", "buy.mynah", "-o", "both.toml"];
+    place
+        .mynah(&[&profile[..], &["--weight", "buy.mynah=9"]].concat())
+        .ok()
+        .says("24 sessions of 72 exchanges");
+    let scenario: toml::Table = std::fs::read_to_string(place.file("both.toml")).unwrap().parse().unwrap();
+    let weights: Vec<f64> =
+        scenario["profile"].as_array().unwrap().iter().map(|one| one["weight"].as_float().unwrap()).collect();
+    assert_eq!(weights, [90.0, 10.0]);
+    // Each weight is one input's, and each input is there once.
+    std::fs::create_dir(place.path().join("other")).unwrap();
+    std::fs::copy(place.file("read.mynah"), place.file("other/read.mynah")).unwrap();
+    let two = ["profile", "read.mynah", "other/read.mynah", "-o", "two.toml", "--weight"];
+    place.mynah(&[&two[..], &["read.mynah=2"]].concat()).ok();
+    place.mynah(&[&two[..], &["read.har=2"]].concat()).exits(2).says("2 inputs are called so");
+    place.mynah(&[&profile[..], &["--weight", "buy.mynah=2", "--weight", "buy.mynah=3"]].concat()).exits(2);
+    place.mynah(&["profile", "read.mynah", "./read.mynah", "-o", "no.toml"]).exits(2).says("named twice");
+}
+
+#[test]
+fn nothing_that_stands_there_is_lost() {
+    let place = Place::new();
+    recorded(&place, "shop", 30, "/read");
+    let recording = std::fs::read(place.file("shop.mynah")).unwrap();
+    // Neither an input, nor what is not ours, under any of the names that are written to.
+    std::fs::copy(place.file("shop.mynah"), place.file("a.sessions")).unwrap();
+    place.mynah(&["profile", "a.sessions", "-o", "a.toml"]).exits(2).says("is an input");
+    assert_eq!(std::fs::read(place.file("a.sessions")).unwrap(), recording);
+    place.write("b.sessions", "mine");
+    place.mynah(&["profile", "shop.mynah", "-o", "b.toml"]).exits(2).says("holds something else");
+    place.mynah(&["profile", "shop.mynah", "-o", "c.toml", "--html", "shop.mynah"]).exits(2);
+    assert!(!place.path().join("c.toml").exists(), "looked at before any work");
+    // Every edited scenario is kept, and each once.
+    for weight in [7.5, 8.5, 8.5] {
+        place.mynah(&["profile", "shop.mynah", "-o", "d.toml"]).ok();
+        let text = std::fs::read_to_string(place.file("d.toml")).unwrap();
+        place.write("d.toml", text.replace("weight = 100.0", &format!("weight = {weight}")));
+    }
+    place.mynah(&["profile", "shop.mynah", "-o", "d.toml"]).ok();
+    for (file, weight) in [("d.toml.bak", "7.5"), ("d.toml.bak2", "8.5")] {
+        let kept = std::fs::read_to_string(place.file(file)).unwrap();
+        assert!(kept.contains(&format!("weight = {weight}")), "{file}: {kept}");
+    }
+    assert!(!place.path().join("d.toml.bak3").exists());
+    // The sessions of another scenario are told.
+    recorded(&place, "small", 25, "/read");
+    place.mynah(&["profile", "small.mynah", "-o", "e.toml"]).ok();
+    std::fs::copy(place.file("e.sessions"), place.file("d.sessions")).unwrap();
+    let server = Anything::start();
+    place
+        .mynah(&["replay", "d.toml", "--target", &server.url(), "--once"])
+        .says("holds 25 sessions, and the scenario was learnt from 30");
+}
+
+#[test]
+fn what_stands_in_a_path_does_not_spoil_the_scenario() {
+    let place = Place::new();
+    place.write("odd.har", har("shop.example", 1, &["/it's/\"quoted\"", "/back\\slash", "/a'''b", "/ok"]));
+    place.mynah(&["capture", "odd.har", "-o", "odd.mynah"]).ok();
+    place.mynah(&["profile", "odd.mynah", "-o", "odd.toml"]).ok();
+    place.mynah(&["export", "odd.toml", "--format", "har", "-o", "odd-again.har"]).ok();
+    let server = Anything::start();
+    place.mynah(&["replay", "odd.toml", "--target", &server.url(), "--once"]).sent();
+    assert_eq!(server.requests(), 4);
+    // What cannot be meant is refused.
+    place
+        .mynah(&["export", "odd.toml", "--format", "har", "-o", "x.har", "--include", "path == /ok"])
+        .exits(2);
+}
+
 #[test]
 fn accounts_are_filled_into_a_template() {
     let place = Place::new();
