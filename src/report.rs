@@ -4,6 +4,7 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use mynah_report::{csv, history, html, junit, markdown, table};
+use mynah_report::timeline::Timeline;
 use mynah_traffic::run::{RunDocument, RunFolder};
 
 use crate::exit::{Exit, Exits, Failure, Outcome, fail};
@@ -67,7 +68,7 @@ pub(crate) fn run(args: &Args) -> Outcome {
     let document = folder.document()?;
     let mut wrote = false;
     if let Some(path) = &args.html {
-        output::write_report(path, html::render(&document).exits(Exit::Internal)?.as_bytes())?;
+        output::write_report(path, html::render(&document, &Timeline::read(&folder, &document)?, None).exits(Exit::Internal)?.as_bytes())?;
         wrote = true;
     }
     if let Some(path) = &args.forms.junit {

@@ -7,14 +7,15 @@
 //! | module | output |
 //! |---|---|
 //! | [`table`] | the terminal's table and what stands around it |
-//! | [`html`] | `report.html`: no network, no script, light and dark, prints well |
+//! | [`html`] | `report.html`: one page, nothing loaded, light and dark, prints well |
 //! | [`behaviour`] | profiles as a page, with their transitions |
 //! | [`csv`] | Locust's four files |
 //! | [`junit`] | JUnit XML: thresholds and comparisons as tests |
 //! | [`markdown`] | a pull request's comment, GitHub's annotations |
 //! | [`history`] | several runs one below the other |
 //! | [`compare`] | what became slower, and how sure that is |
-//! | `chart` | the SVG curves in the page |
+//! | [`timeline`] | what the page's charts are drawn from |
+//! | `chart` | the page's charts as SVG |
 //! | [`fidelity`] | how like the recording the run was, in words |
 //! | `figures` | how numbers are written, the same everywhere |
 
@@ -29,8 +30,9 @@ pub mod html;
 pub mod junit;
 pub mod markdown;
 pub mod table;
+pub mod timeline;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 /// What can go wrong when a report is made.
 #[derive(Debug, thiserror::Error)]

@@ -19,12 +19,13 @@ mod text;
 use std::collections::BTreeSet;
 
 use mynah_traffic::run::Verdict;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use estimate::Estimate;
 pub use sample::Sample;
 use sample::Series;
-pub(crate) use text::sentence;
+pub(crate) use text::{cells, is_quiet, sentence};
 pub use text::{markdown, render};
 
 /// What counts as a change, and how sure that must be.
@@ -61,7 +62,7 @@ impl Default for Bounds {
 }
 
 /// What a row comes to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Change {
     /// Slower, or more failures: a regression.
@@ -87,7 +88,7 @@ impl Change {
 }
 
 /// One endpoint's quantile, or its failure rate.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Row {
     /// `GET /items/{id}`; `all` for all together.
     pub endpoint: String,
@@ -109,7 +110,7 @@ pub struct Row {
 }
 
 /// Two sides against each other.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Comparison {
     /// Version of this form.
     pub schema: u32,

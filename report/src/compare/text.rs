@@ -98,11 +98,12 @@ pub(crate) fn sentence(row: &Row) -> String {
 }
 
 /// A row that says nothing: no failures on either side.
-fn is_quiet(row: &Row) -> bool {
+pub(crate) fn is_quiet(row: &Row) -> bool {
     row.metric == "failure_rate" && row.baseline == Some(0.0) && row.candidate == Some(0.0)
 }
 
-fn cells(row: &Row) -> [String; 7] {
+/// Endpoint, figure, baseline, candidate, change, interval, verdict: as people read them.
+pub(crate) fn cells(row: &Row) -> [String; 7] {
     let shares = row.metric == "failure_rate";
     let value = |value: Option<f64>| match value {
         Some(value) if shares => percent(value),

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use hdrhistogram::Histogram;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::Tally;
@@ -12,7 +13,7 @@ use crate::scenario::Distances;
 pub const SCHEMA: u32 = 1;
 
 /// What a run comes to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Verdict {
     /// Every gate passed.
@@ -35,7 +36,7 @@ impl Verdict {
 }
 
 /// Figures of a latency distribution, in milliseconds. All zero where nothing was measured.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[expect(missing_docs, reason = "the names are the field's: quantiles and moments in milliseconds")]
 pub struct Latency {
     pub min: f64,
@@ -79,7 +80,7 @@ impl Latency {
 }
 
 /// One endpoint's figures.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct EndpointFigures {
     /// Number in the tags of `intervals.hlog`: `e12`.
     pub tag: String,
@@ -128,7 +129,7 @@ impl EndpointFigures {
 }
 
 /// All endpoints together.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct TotalFigures {
     /// Requests that ended.
     #[serde(default)]
@@ -147,7 +148,7 @@ pub struct TotalFigures {
 }
 
 /// One profile's sessions.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ProfileFigures {
     /// Its name.
     pub name: String,
@@ -158,7 +159,7 @@ pub struct ProfileFigures {
 }
 
 /// One threshold and what became of it.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ThresholdResult {
     /// As written.
     pub expr: String,
@@ -171,7 +172,7 @@ pub struct ThresholdResult {
 }
 
 /// How late requests were sent by the generator's own fault, in microseconds.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[expect(missing_docs, reason = "the names are the field's: quantiles in microseconds")]
 pub struct SendLag {
     pub p50: f64,
@@ -181,7 +182,7 @@ pub struct SendLag {
 }
 
 /// How the generator itself did.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct GeneratorFigures {
     /// Threads that sent.
     pub threads: u32,
@@ -198,7 +199,7 @@ pub struct GeneratorFigures {
 }
 
 /// How sessions were asked to begin, and how they did.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Arrivals {
     /// `open` or `closed`.
     pub model: String,
@@ -214,7 +215,7 @@ pub struct Arrivals {
 
 /// How like the recording the run was: what was sent against what was recorded, as distances from 0 (the same) to 1
 /// (nothing in common); see [`Distances`](crate::scenario::Distances) for what each is. Absent where there was nothing to compare.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Fidelity {
     /// How sessions were made: `recorded`, `markov`.
     #[serde(default)]
@@ -241,7 +242,7 @@ pub struct Fidelity {
 }
 
 /// One of two targets that were sent to in turn.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Interleaved {
     /// `a` or `b`: whose turn came first, and whose second.
     pub side: char,
@@ -264,7 +265,7 @@ impl Fidelity {
 }
 
 /// One second of the run.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct SecondFigures {
     /// Seconds from the start.
     pub t: u32,
@@ -283,7 +284,7 @@ pub struct SecondFigures {
 }
 
 /// One kind of failure at one endpoint.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct FailureRow {
     /// Method.
     pub method: String,
@@ -300,7 +301,7 @@ pub struct FailureRow {
 }
 
 /// An answer that was unlike the recorded one.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct MismatchSample {
     /// Endpoint.
     pub endpoint: String,
@@ -311,7 +312,7 @@ pub struct MismatchSample {
 }
 
 /// Which endpoint a tag of `intervals.hlog` stands for.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct TagName {
     /// `e12`
     pub tag: String,
@@ -320,7 +321,7 @@ pub struct TagName {
 }
 
 /// The whole of `run.json`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct RunDocument {
     /// Version of this form; see [`SCHEMA`].
     pub schema: u32,
