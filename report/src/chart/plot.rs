@@ -63,8 +63,10 @@ impl Plot {
     }
 
     pub(super) fn tick_x(&mut self, x: f64, text: &str) {
+        // A narrow screen has no room for what lies halfway.
+        let class = if text == "50%" { " class=\"mid\"" } else { "" };
         let y = self.height - 8.0;
-        let _ = write!(self.svg, "<text x=\"{x:.1}\" y=\"{y}\" text-anchor=\"middle\">{text}</text>");
+        let _ = write!(self.svg, "<text{class} x=\"{x:.1}\" y=\"{y}\" text-anchor=\"middle\">{text}</text>");
     }
 
     pub(super) fn ticks_y(&mut self) {

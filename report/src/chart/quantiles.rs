@@ -72,7 +72,7 @@ pub(crate) fn distribution(shown: &[Named<'_>], all: &[Named<'_>]) -> (String, O
     ] {
         let at = -(1.0_f64 - share).log10();
         // The middling ones only where there is room.
-        if at > end || (end > 4.0 && [0.5, 0.75, 0.95].contains(&share)) {
+        if at > end || (end > 4.0 && [0.75, 0.95].contains(&share)) {
             continue;
         }
         let x = plot.x(at);

@@ -25,7 +25,7 @@ use serde::{Deserialize, Serialize};
 use estimate::Estimate;
 pub use sample::Sample;
 use sample::Series;
-pub(crate) use text::{cells, is_quiet, sentence};
+pub(crate) use text::{capital, cells, is_quiet, sentence};
 pub use text::{markdown, render};
 
 /// What counts as a change, and how sure that must be.
@@ -134,6 +134,9 @@ pub struct Comparison {
 
 /// The version of [`Comparison`] that this mynah writes.
 pub const SCHEMA: u32 = 1;
+
+/// What the rows about failures are called.
+pub(crate) const FAILURE_RATE: &str = "failure_rate";
 
 /// Of how many runs a side their own spread is taken.
 const RUNS: usize = 3;
@@ -377,7 +380,7 @@ impl Sides<'_> {
         let share = |(failed, all): (u64, u64)| (all > 0).then(|| failed as f64 / all as f64);
         let row = Row {
             endpoint: name.to_owned(),
-            metric: "failure_rate".to_owned(),
+            metric: FAILURE_RATE.to_owned(),
             baseline: share(a),
             candidate: share(b),
             change: share(b).zip(share(a)).map(|(b, a)| b - a),

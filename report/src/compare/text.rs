@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use comfy_table::{Cell, CellAlignment, ContentArrangement, Table};
 
-use super::{Change, Comparison, Row};
+use super::{Change, Comparison, FAILURE_RATE, Row};
 use crate::figures::{ms, percent, plural};
 use crate::markdown::{code, escape, mark};
 use crate::table::{RULED, Style};
@@ -93,18 +93,18 @@ const VERDICT: usize = 6;
 pub(crate) fn sentence(row: &Row) -> String {
     let cells = cells(row);
     let [endpoint, metric, baseline, candidate, change, interval, _] = &cells;
-    let verb = if row.metric == "failure_rate" { "rose" } else { "got slower" };
+    let verb = if row.metric == FAILURE_RATE { "rose" } else { "got slower" };
     format!("{endpoint}: {metric} {verb} from {baseline} to {candidate}, by {change} ({interval})")
 }
 
 /// A row that says nothing: no failures on either side.
 pub(crate) fn is_quiet(row: &Row) -> bool {
-    row.metric == "failure_rate" && row.baseline == Some(0.0) && row.candidate == Some(0.0)
+    row.metric == FAILURE_RATE && row.baseline == Some(0.0) && row.candidate == Some(0.0)
 }
 
 /// Endpoint, figure, baseline, candidate, change, interval, verdict: as people read them.
 pub(crate) fn cells(row: &Row) -> [String; 7] {
-    let shares = row.metric == "failure_rate";
+    let shares = row.metric == FAILURE_RATE;
     let value = |value: Option<f64>| match value {
         Some(value) if shares => percent(value),
         Some(value) => format!("{} ms", ms(value)),
@@ -154,7 +154,7 @@ fn side(runs: &[String]) -> String {
     }
 }
 
-fn capital(text: &str) -> String {
+pub(crate) fn capital(text: &str) -> String {
     let mut chars = text.chars();
     chars.next().map_or_else(String::new, |first| first.to_uppercase().chain(chars).collect())
 }

@@ -9,7 +9,7 @@ use serde::Serialize;
 use super::{NAME, charts, curves, environment};
 use crate::Error;
 use crate::chart;
-use crate::compare::{Change, Comparison, Row, cells, is_quiet};
+use crate::compare::{Change, Comparison, FAILURE_RATE, Row, capital, cells, is_quiet};
 use crate::figures::{plural, shown};
 use crate::timeline::Timeline;
 
@@ -29,7 +29,7 @@ pub(super) struct View<'c> {
     /// `3 slower, 12 same, 2 can't tell`.
     tally: String,
     method: String,
-    confidence: f64,
+    confidence: String,
     baseline: &'c [String],
     candidate: &'c [String],
     reasons: &'c [String],
@@ -60,6 +60,15 @@ fn class(change: Change) -> &'static str {
     }
 }
 
+/// The verdict in a word that is right for failures too.
+fn word(row: &Row) -> &'static str {
+    match (row.verdict, row.metric == FAILURE_RATE) {
+        (Change::Slower, true) => "failing more",
+        (Change::Faster, true) => "failing less",
+        (change, _) => change.as_str(),
+    }
+}
+
 /// What matters first.
 fn rank(change: Change) -> u8 {
     match change {
@@ -80,7 +89,8 @@ pub(super) fn view(comparison: &Comparison) -> View<'_> {
     let quiet = comparison.rows.len() - rows.len();
     // A stable sort: `all` stays above the endpoints.
     rows.sort_by(|a, b| {
-        rank(a.verdict).cmp(&rank(b.verdict)).then_with(|| match a.verdict {
+        let of_all = (b.endpoint == "all").cmp(&(a.endpoint == "all"));
+        rank(a.verdict).cmp(&rank(b.verdict)).then(of_all).then_with(|| match a.verdict {
             Change::Slower => b.change.unwrap_or(0.0).total_cmp(&a.change.unwrap_or(0.0)),
             _ => std::cmp::Ordering::Equal,
         })
@@ -91,18 +101,24 @@ pub(super) fn view(comparison: &Comparison) -> View<'_> {
         .map(|(low, high)| low.abs().max(high.abs()))
         .fold(0.1, f64::max)
         .min(FURTHEST);
-    let tally: Vec<String> = [Change::Slower, Change::Faster, Change::Same, Change::CantTell]
-        .into_iter()
-        .map(|change| (rows.iter().filter(|row| row.verdict == change).count(), change.as_str()))
-        .filter(|(times, _)| *times > 0)
-        .map(|(times, name)| format!("{times} {name}"))
-        .collect();
+    let mut tally: Vec<(&str, usize)> = Vec::new();
+    for row in &rows {
+        let word = word(row);
+        match tally.iter_mut().find(|(known, _)| *known == word) {
+            Some((_, times)) => *times += 1,
+            None => tally.push((word, 1)),
+        }
+    }
+    let tally: Vec<String> = tally.into_iter().map(|(word, times)| format!("{times} {word}")).collect();
     let order = rows.iter().map(|row| row.endpoint.clone()).collect();
     let lines = rows
         .into_iter()
         .map(|row| {
             let mut cells = cells(row);
             cells[0] = shown(&cells[0], NAME);
+            if row.verdict != Change::CantTell {
+                word(row).clone_into(&mut cells[6]);
+            }
             let bar = match (row.change, row.interval) {
                 (Some(change), Some(interval)) => {
                     chart::interval(change, interval, NOTHING, reach, class(row.verdict))
@@ -115,8 +131,8 @@ pub(super) fn view(comparison: &Comparison) -> View<'_> {
     View {
         verdict: comparison.verdict.as_str(),
         tally: tally.join(", "),
-        method: comparison.method.clone(),
-        confidence: comparison.confidence * 100.0,
+        method: capital(&comparison.method),
+        confidence: format!("{}", (comparison.confidence * 1e6).round() / 1e4),
         baseline: &comparison.baseline,
         candidate: &comparison.candidate,
         reasons: &comparison.reasons,
