@@ -29,6 +29,7 @@ mod middleware;
 mod pipeline;
 mod planted;
 mod scenarios;
+mod report_forms;
 mod report_pages;
 mod secrets;
 mod signing;

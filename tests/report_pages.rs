@@ -17,7 +17,7 @@ const ENDPOINTS: u32 = 1000;
 const SECONDS: u32 = 40;
 
 /// What traffic calls its paths.
-fn name(number: u32) -> String {
+pub fn name(number: u32) -> String {
     match number {
         0 => "</script><script>document.title='owned'</script>".into(),
         1 => "\"><img src=\"http://127.0.0.1:9/x.png\" onerror=\"document.title='owned'\">".into(),

@@ -190,7 +190,7 @@ fn locusts_columns() {
     csv::failures(&document(), &mut out).unwrap();
     assert_eq!(
         String::from_utf8(out).unwrap(),
-        "Method,Name,Error,Occurrences,First Seen,Last Seen\nGET,/items/{id},timeout,3,1795166100,1795166100\n"
+        "Method,Name,Error,Occurrences,First Seen,Last Seen\nGET,/items/{id},timeout,3,2026-11-20T09:15:00Z,2026-11-20T09:15:00Z\n"
     );
 }
 

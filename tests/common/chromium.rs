@@ -156,15 +156,10 @@ impl Chromium {
             "Emulation.setEmulatedMedia",
             &json!({"features": [{"name": "prefers-color-scheme", "value": scheme}]}),
         );
-        self.call("Page.navigate", &json!({"url": "about:blank"}));
+        self.navigate("about:blank");
         self.said.clear();
         let url = format!("file://{}", page.display());
-        self.call("Page.navigate", &json!({"url": url}));
-        let came = |message: &Value| message["method"] == "Page.loadEventFired";
-        match self.said.iter().position(came) {
-            Some(_) => {}
-            None => drop(self.wait("the page's load", came)),
-        }
+        self.navigate(&url);
         // What a script began once the page stood has been said by the time that this is answered.
         self.call(
             "Runtime.evaluate",
@@ -187,6 +182,16 @@ impl Chromium {
             }
         }
         loaded
+    }
+
+    /// Goes there, and waits until it is loaded.
+    fn navigate(&mut self, url: &str) {
+        self.said.retain(|message| message["method"] != "Page.loadEventFired");
+        self.call("Page.navigate", &json!({"url": url}));
+        let came = |message: &Value| message["method"] == "Page.loadEventFired";
+        if !self.said.iter().any(came) {
+            self.wait("the page's load", came);
+        }
     }
 
     /// What an expression comes to in the page.

@@ -20,6 +20,7 @@ use std::collections::BTreeSet;
 
 use mynah_traffic::run::Verdict;
 use schemars::JsonSchema;
+use schemars::generate::SchemaSettings;
 use serde::{Deserialize, Serialize};
 
 use estimate::Estimate;
@@ -134,6 +135,17 @@ pub struct Comparison {
 
 /// The version of [`Comparison`] that this mynah writes.
 pub const SCHEMA: u32 = 1;
+
+/// The JSON Schema (2020-12) of [`Comparison`] as this mynah writes it. Further fields may come without a new [`SCHEMA`]; none goes.
+pub fn schema() -> serde_json::Value {
+    let mut schema = SchemaSettings::draft2020_12()
+        .for_serialize()
+        .into_generator()
+        .into_root_schema_for::<Comparison>();
+    schema.insert("$id".to_owned(), format!("urn:mynah:compare:{SCHEMA}").into());
+    schema.insert("title".to_owned(), "what mynah compare --json prints".into());
+    schema.to_value()
+}
 
 /// What the rows about failures are called.
 pub(crate) const FAILURE_RATE: &str = "failure_rate";

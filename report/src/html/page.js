@@ -75,9 +75,7 @@
       swatch.className = `swatch c${colour}`;
       label.type = "button";
       label.title = "take away";
-      const text = document.createElement("span");
-      text.textContent = names[n];
-      label.append(text);
+      label.textContent = names[n];
       label.addEventListener("click", () => toggle(n));
       item.append(swatch, label);
       key.insertBefore(item, last);

@@ -4,10 +4,22 @@ use std::collections::BTreeMap;
 
 use hdrhistogram::Histogram;
 use schemars::JsonSchema;
+use schemars::generate::SchemaSettings;
 use serde::{Deserialize, Serialize};
 
 use super::Tally;
 use crate::scenario::Distances;
+
+/// The JSON Schema (2020-12) of `run.json` as this mynah writes it. Further fields may come without a new [`SCHEMA`]; none goes.
+pub fn schema() -> serde_json::Value {
+    let mut schema = SchemaSettings::draft2020_12()
+        .for_serialize()
+        .into_generator()
+        .into_root_schema_for::<RunDocument>();
+    schema.insert("$id".to_owned(), format!("urn:mynah:run:{SCHEMA}").into());
+    schema.insert("title".to_owned(), "run.json of mynah".into());
+    schema.to_value()
+}
 
 /// The version of `run.json` that this mynah writes.
 pub const SCHEMA: u32 = 1;
@@ -37,20 +49,32 @@ impl Verdict {
 
 /// Figures of a latency distribution, in milliseconds. All zero where nothing was measured.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[expect(missing_docs, reason = "the names are the field's: quantiles and moments in milliseconds")]
 pub struct Latency {
+    /// Smallest, ms.
     pub min: f64,
+    /// Arithmetic mean, ms.
     pub mean: f64,
+    /// Median, ms.
     pub p50: f64,
+    /// 66 % of the values are not above this, ms.
     pub p66: f64,
+    /// 75 % of the values are not above this, ms.
     pub p75: f64,
+    /// 80 % of the values are not above this, ms.
     pub p80: f64,
+    /// 90 % of the values are not above this, ms.
     pub p90: f64,
+    /// 95 % of the values are not above this, ms.
     pub p95: f64,
+    /// 98 % of the values are not above this, ms.
     pub p98: f64,
+    /// 99 % of the values are not above this, ms.
     pub p99: f64,
+    /// 99.9 % of the values are not above this, ms.
     pub p999: f64,
+    /// 99.99 % of the values are not above this, ms.
     pub p9999: f64,
+    /// Largest, ms.
     pub max: f64,
 }
 
@@ -173,11 +197,14 @@ pub struct ThresholdResult {
 
 /// How late requests were sent by the generator's own fault, in microseconds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[expect(missing_docs, reason = "the names are the field's: quantiles in microseconds")]
 pub struct SendLag {
+    /// Median, µs.
     pub p50: f64,
+    /// 99 % of the values are not above this, µs.
     pub p99: f64,
+    /// 99.9 % of the values are not above this, µs.
     pub p999: f64,
+    /// Largest, µs.
     pub max: f64,
 }
 
@@ -294,9 +321,9 @@ pub struct FailureRow {
     pub error: String,
     /// How often.
     pub occurrences: u64,
-    /// Seconds from the start, first and last.
+    /// Seconds from the start to the first one.
     pub first_s: f64,
-    /// See `first_s`.
+    /// Seconds from the start to the last one.
     pub last_s: f64,
 }
 
