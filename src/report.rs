@@ -3,8 +3,8 @@
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
-use mynah_report::{compare, csv, history, html, junit, markdown, table};
 use mynah_report::timeline::Timeline;
+use mynah_report::{compare, csv, history, html, junit, markdown, table};
 use mynah_traffic::run::{RunDocument, RunFolder};
 
 use crate::exit::{Exit, Exits, Failure, Outcome, fail};
@@ -78,7 +78,12 @@ pub(crate) fn run(args: &Args) -> Outcome {
     let document = folder.document()?;
     let mut wrote = false;
     if let Some(path) = &args.html {
-        output::write_report(path, html::render(&document, &Timeline::read(&folder, &document)?, None).exits(Exit::Internal)?.as_bytes())?;
+        output::write_report(
+            path,
+            html::render(&document, &Timeline::read(&folder, &document)?, None)
+                .exits(Exit::Internal)?
+                .as_bytes(),
+        )?;
         wrote = true;
     }
     if let Some(path) = &args.forms.junit {

@@ -146,7 +146,11 @@ fn tests_of(file: &Path) -> Vec<String> {
     assert_eq!((suites.tag_name().name(), suite.tag_name().name()), ("testsuites", "testsuite"));
     let cases: Vec<_> = suite.children().filter(roxmltree::Node::is_element).collect();
     let with = |tag: &str| {
-        cases.iter().filter(|case| case.children().any(|child| child.tag_name().name() == tag)).count().to_string()
+        cases
+            .iter()
+            .filter(|case| case.children().any(|child| child.tag_name().name() == tag))
+            .count()
+            .to_string()
     };
     for of in [suites, suite] {
         assert_eq!(of.attribute("tests"), Some(cases.len().to_string().as_str()));
@@ -191,7 +195,11 @@ fn junit_is_what_jenkins_takes() {
     write_large_run(&place.path().join("after"), 1.6);
     place.mynah(&["compare", "before", "after", "--junit", "compare.xml"]).exits(10);
     let tests = tests_of(&place.path().join("compare.xml"));
-    assert!(tests.len() > 1000 && tests.iter().any(|test| *test == format!("GET {} p95", name(0))), "{}", tests.len());
+    assert!(
+        tests.len() > 1000 && tests.iter().any(|test| *test == format!("GET {} p95", name(0))),
+        "{}",
+        tests.len()
+    );
 
     // The schema can say no.
     let text = std::fs::read_to_string(place.path().join("run.xml")).unwrap();

@@ -143,7 +143,8 @@ fn is_well(browser: &mut Chromium, page: &Path) {
     assert!(bytes < 3_000_000, "{}: {bytes} bytes", page.display());
     for look in LOOKS {
         let loaded = browser.load(page, look);
-        let how = format!("{} at {}, dark: {}, script: {}", page.display(), look.width, look.dark, look.script);
+        let how =
+            format!("{} at {}, dark: {}, script: {}", page.display(), look.width, look.dark, look.script);
         assert!(loaded.complaints.is_empty(), "{how}: {:?}", loaded.complaints);
         assert!(loaded.requests.is_empty(), "{how}: {:?}", loaded.requests);
         let wide = browser.evaluate("document.documentElement.scrollWidth").as_u64().unwrap();
@@ -169,7 +170,10 @@ fn a_thousand_endpoints_in_a_browser() {
     assert_eq!(browser.evaluate("document.querySelectorAll('#endpoints tbody tr').length"), ENDPOINTS);
     // What traffic said is text, all of it.
     assert_eq!(browser.evaluate("document.querySelectorAll('img, tbody b, script').length"), 2);
-    assert_eq!(browser.evaluate("endpoints.tBodies[0].rows[0].cells[0].textContent"), format!("GET {}", name(0)));
+    assert_eq!(
+        browser.evaluate("endpoints.tBodies[0].rows[0].cells[0].textContent"),
+        format!("GET {}", name(0))
+    );
     // Sorted by p99, the slowest comes first; filtered, only what was asked for is left.
     browser.evaluate("document.querySelectorAll('#endpoints thead tr:last-child th')[8].firstChild.click()");
     let p99 = "[...endpoints.tBodies[0].rows].slice(0, 50).map(row => Number(row.cells[8].textContent.replace(/\\s/g, '')))";
@@ -215,7 +219,8 @@ fn a_page_that_misbehaves_is_found_out() {
     let look = LOOKS[0];
     let loads = page("loads.html", "<img src='http://127.0.0.1:9/x.png'>");
     assert_eq!(browser.load(&loads, look).requests, ["http://127.0.0.1:9/x.png"]);
-    let fetches = page("fetches.html", "<script>setTimeout(() => fetch('http://mynah.invalid/'), 20)</script>");
+    let fetches =
+        page("fetches.html", "<script>setTimeout(() => fetch('http://mynah.invalid/'), 20)</script>");
     assert_eq!(browser.load(&fetches, look).requests, ["http://mynah.invalid/"]);
     let throws = page("throws.html", "<script>throw new Error('no')</script>");
     assert!(browser.load(&throws, look).complaints[0].contains("no"));

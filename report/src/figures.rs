@@ -61,7 +61,8 @@ pub(crate) fn share(part: u64, whole: u64) -> f64 {
 /// more than `most` characters the middle is left out.
 pub(crate) fn shown(text: &str, most: usize) -> String {
     let unruly = |c: char| {
-        c.is_control() || matches!(c, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
+        c.is_control()
+            || matches!(c, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
     };
     let plain = |c: char| if unruly(c) { '\u{fffd}' } else { c };
     let length = text.chars().count();

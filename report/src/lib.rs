@@ -17,6 +17,7 @@
 //! | [`timeline`] | what the page's charts are drawn from |
 //! | `chart` | the page's charts as SVG |
 //! | [`fidelity`] | how like the recording the run was, in words |
+//! | `grid` | tables that fit their terminal |
 //! | `figures` | how numbers are written, the same everywhere |
 
 pub mod behaviour;
@@ -25,14 +26,15 @@ pub mod compare;
 pub mod csv;
 pub mod fidelity;
 mod figures;
+mod grid;
 pub mod history;
 pub mod html;
 pub mod junit;
 pub mod markdown;
 pub mod table;
-pub mod timeline;
 #[cfg(test)]
 pub(crate) mod tests;
+pub mod timeline;
 
 /// What can go wrong when a report is made.
 #[derive(Debug, thiserror::Error)]

@@ -3,8 +3,8 @@ use std::collections::BTreeMap;
 use mynah_traffic::Nanos;
 use mynah_traffic::run::{
     Arrivals, EndpointFigures, FailureRow, Fidelity, GeneratorFigures, Latency, MismatchSample,
-    ProfileFigures, RunDocument, SCHEMA, SecondFigures, TagName, Tally, ThresholdResult, TotalFigures, Verdict,
-    record,
+    ProfileFigures, RunDocument, SCHEMA, SecondFigures, TagName, Tally, ThresholdResult, TotalFigures,
+    Verdict, record,
 };
 
 use crate::timeline::Timeline;

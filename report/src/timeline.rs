@@ -46,9 +46,7 @@ impl Column {
     /// A quantile in milliseconds; `None` where nothing ended.
     pub(crate) fn quantile(&self, quantile: f64) -> Option<f64> {
         match (&self.times, self.known) {
-            (Some(times), _) => {
-                (!times.is_empty()).then(|| times.value_at_quantile(quantile) as f64 / 1e3)
-            }
+            (Some(times), _) => (!times.is_empty()).then(|| times.value_at_quantile(quantile) as f64 / 1e3),
             (None, Some(known)) => {
                 let kept = [0.5, 0.95, 0.99].into_iter().zip(known);
                 kept.into_iter().find(|(at, _)| (at - quantile).abs() < 1e-9).map(|(_, value)| value)
@@ -194,7 +192,8 @@ mod tests {
         let timeline = Timeline::read(&folder, &run).unwrap();
         assert!(timeline.columns.len() <= COLUMNS && timeline.end_s() >= seconds);
         assert!(timeline.columns.iter().all(|c| (c.requests - 3.0).abs() < 1e-9), "{timeline:?}");
-        let of_columns: u64 = timeline.columns.iter().filter_map(|c| c.times.as_ref()).map(Histogram::len).sum();
+        let of_columns: u64 =
+            timeline.columns.iter().filter_map(|c| c.times.as_ref()).map(Histogram::len).sum();
         assert_eq!(of_columns, u64::from(seconds.div_ceil(100)) * 3);
         assert_eq!(timeline.all.unwrap().len(), of_columns);
         assert_eq!(timeline.endpoints["GET /items/{id}"].len(), of_columns);
@@ -205,7 +204,10 @@ mod tests {
         let timeline = Timeline::of(&document());
         assert!(!timeline.has_times() && timeline.columns.len() == 10);
         let column = &timeline.columns[0];
-        assert_eq!([0.5, 0.95, 0.99, 0.9].map(|q| column.quantile(q)), [Some(1.0), Some(2.0), Some(3.0), None]);
+        assert_eq!(
+            [0.5, 0.95, 0.99, 0.9].map(|q| column.quantile(q)),
+            [Some(1.0), Some(2.0), Some(3.0), None]
+        );
         assert!(Timeline::default().columns.is_empty());
     }
 }

@@ -173,7 +173,8 @@ impl Chromium {
                     loaded.complaints.push(params.to_string());
                 }
                 "Network.requestWillBeSent" | "Network.webSocketCreated" => {
-                    let asked = params["request"]["url"].as_str().or(params["url"].as_str()).unwrap_or_default();
+                    let asked =
+                        params["request"]["url"].as_str().or(params["url"].as_str()).unwrap_or_default();
                     if asked != url {
                         loaded.requests.push(asked.to_owned());
                     }

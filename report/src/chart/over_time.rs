@@ -148,8 +148,7 @@ pub(crate) fn heat(timeline: &Timeline) -> String {
     let mut paths: [String; HEATS] = std::array::from_fn(|_| String::new());
     for (column, cells) in timeline.columns.iter().zip(&cells) {
         let from = f64::from(column.from_s);
-        let (x, wide) =
-            (plot.x(from), plot.x(from + f64::from(timeline.width_s)) - plot.x(from) + 0.15);
+        let (x, wide) = (plot.x(from), plot.x(from + f64::from(timeline.width_s)) - plot.x(from) + 0.15);
         for (row, n) in cells {
             let heat = ((*n as f64).ln_1p() / (most as f64).ln_1p() * (HEATS as f64 - 1.0)).round() as usize;
             if let Some(path) = paths.get_mut(heat) {

@@ -104,7 +104,8 @@ impl Plot {
             last = Some(*at);
         }
         if !path.is_empty() {
-            let _ = write!(self.svg, "<path class=\"line {class}\" d=\"{path}\"><title>{title}</title></path>");
+            let _ =
+                write!(self.svg, "<path class=\"line {class}\" d=\"{path}\"><title>{title}</title></path>");
         }
     }
 
@@ -131,7 +132,8 @@ impl Plot {
             }
         }
         if !path.is_empty() {
-            let _ = write!(self.svg, "<path class=\"area {class}\" d=\"{path}\"><title>{title}</title></path>");
+            let _ =
+                write!(self.svg, "<path class=\"area {class}\" d=\"{path}\"><title>{title}</title></path>");
         }
     }
 
@@ -211,7 +213,12 @@ const ROUND: [f64; 4] = [1.0, 2.0, 5.0, 10.0];
 /// The greatest of 1, 2, 5 × 10ⁿ that is not above.
 fn round_down(value: f64) -> f64 {
     let power = 10_f64.powf(value.log10().floor());
-    ROUND.into_iter().rev().map(|factor| factor * power).find(|round| *round <= value * 1.001).unwrap_or(power)
+    ROUND
+        .into_iter()
+        .rev()
+        .map(|factor| factor * power)
+        .find(|round| *round <= value * 1.001)
+        .unwrap_or(power)
 }
 
 /// The next one above.

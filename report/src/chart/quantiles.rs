@@ -51,9 +51,8 @@ fn points(times: &Histogram<u64>) -> (Vec<f64>, f64) {
 
 /// Draws `shown`; further ones of `all` can be drawn from [`Curves`].
 pub(crate) fn distribution(shown: &[Named<'_>], all: &[Named<'_>]) -> (String, Option<Curves>) {
-    let histograms = || {
-        all.iter().flat_map(|one| [one.times, one.base]).flatten().filter(|times| !times.is_empty())
-    };
+    let histograms =
+        || all.iter().flat_map(|one| [one.times, one.base]).flatten().filter(|times| !times.is_empty());
     let Some(end) = histograms().map(nines).max_by(f64::total_cmp) else { return (String::new(), None) };
     let low = histograms().map(Histogram::min).min().unwrap_or(1) as f64 / 1e3;
     let high = histograms().map(Histogram::max).max().unwrap_or(1) as f64 / 1e3;

@@ -138,10 +138,8 @@ pub const SCHEMA: u32 = 1;
 
 /// The JSON Schema (2020-12) of [`Comparison`] as this mynah writes it. Further fields may come without a new [`SCHEMA`]; none goes.
 pub fn schema() -> serde_json::Value {
-    let mut schema = SchemaSettings::draft2020_12()
-        .for_serialize()
-        .into_generator()
-        .into_root_schema_for::<Comparison>();
+    let mut schema =
+        SchemaSettings::draft2020_12().for_serialize().into_generator().into_root_schema_for::<Comparison>();
     schema.insert("$id".to_owned(), format!("urn:mynah:compare:{SCHEMA}").into());
     schema.insert("title".to_owned(), "what mynah compare --json prints".into());
     schema.to_value()

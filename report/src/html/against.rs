@@ -157,12 +157,8 @@ pub fn comparison(against: &Against<'_>, candidate: &Timeline) -> Result<String,
     let view = view(against.comparison);
     // What changed most is drawn: the rows' order, each endpoint once.
     let mut known = BTreeSet::new();
-    let names: Vec<String> = view
-        .order
-        .iter()
-        .filter(|name| *name != "all" && known.insert(name.as_str()))
-        .cloned()
-        .collect();
+    let names: Vec<String> =
+        view.order.iter().filter(|name| *name != "all" && known.insert(name.as_str())).cloned().collect();
     let drawn: Vec<usize> = (0..names.len().min(DRAWN)).collect();
     let curves = curves(&names, &drawn, candidate, Some(against.baseline));
     Ok(environment.get_template("compare.html")?.render(context! {

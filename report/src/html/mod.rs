@@ -132,8 +132,9 @@ fn curves(
         named(name, timeline.endpoints.get(name), baseline.and_then(|base| base.endpoints.get(name)))
     };
     let drawn: Vec<usize> = first.iter().copied().filter(|at| *at < names.len()).collect();
-    let pictured: Vec<Named<'_>> =
-        std::iter::once(named("all", all.times, all.base)).chain(drawn.iter().map(|at| of(&names[*at]))).collect();
+    let pictured: Vec<Named<'_>> = std::iter::once(named("all", all.times, all.base))
+        .chain(drawn.iter().map(|at| of(&names[*at])))
+        .collect();
     let shown = std::iter::once((0, "all".to_owned()))
         .chain(drawn.iter().map(|at| (at + 1, figures::shown(&names[*at], NAME))))
         .collect();
@@ -161,7 +162,8 @@ fn drawn(document: &RunDocument) -> Vec<usize> {
     });
     let busiest = 0..document.endpoints.len();
     let chosen: BTreeSet<usize> = busiest.take(DRAWN / 2).collect();
-    let more: Vec<usize> = slowest.into_iter().filter(|at| !chosen.contains(at)).take(DRAWN - chosen.len()).collect();
+    let more: Vec<usize> =
+        slowest.into_iter().filter(|at| !chosen.contains(at)).take(DRAWN - chosen.len()).collect();
     chosen.into_iter().chain(more).collect()
 }
 

@@ -85,9 +85,11 @@ fn headline(document: &RunDocument) -> String {
         ),
     };
     match document.verdict {
-        Verdict::Invalid => "The generator, not the target, was the bottleneck: the figures below say nothing of the target. \
+        Verdict::Invalid => {
+            "The generator, not the target, was the bottleneck: the figures below say nothing of the target. \
                              Lower the rate, or use more threads or machines, and run it again."
-            .to_owned(),
+                .to_owned()
+        }
         Verdict::Fail if failed > 0 => {
             format!("{} of {} did not hold; {failures}.", count(failed), plural(all, "threshold"))
         }

@@ -12,10 +12,8 @@ use crate::scenario::Distances;
 
 /// The JSON Schema (2020-12) of `run.json` as this mynah writes it. Further fields may come without a new [`SCHEMA`]; none goes.
 pub fn schema() -> serde_json::Value {
-    let mut schema = SchemaSettings::draft2020_12()
-        .for_serialize()
-        .into_generator()
-        .into_root_schema_for::<RunDocument>();
+    let mut schema =
+        SchemaSettings::draft2020_12().for_serialize().into_generator().into_root_schema_for::<RunDocument>();
     schema.insert("$id".to_owned(), format!("urn:mynah:run:{SCHEMA}").into());
     schema.insert("title".to_owned(), "run.json of mynah".into());
     schema.to_value()
