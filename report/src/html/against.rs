@@ -40,6 +40,8 @@ pub(super) struct View<'c> {
     /// The rows' endpoints as traffic has them.
     #[serde(skip)]
     order: Vec<String>,
+    /// Rows that cannot tell.
+    unsure: usize,
     /// Rows without a failure on either side, which say nothing.
     quiet: usize,
 }
@@ -110,6 +112,7 @@ pub(super) fn view(comparison: &Comparison) -> View<'_> {
         }
     }
     let tally: Vec<String> = tally.into_iter().map(|(word, times)| format!("{times} {word}")).collect();
+    let unsure = rows.iter().filter(|row| row.verdict == Change::CantTell).count();
     let order = rows.iter().map(|row| row.endpoint.clone()).collect();
     let lines = rows
         .into_iter()
@@ -140,6 +143,7 @@ pub(super) fn view(comparison: &Comparison) -> View<'_> {
         rows: lines,
         reach: format!("{:.0}%", reach * 100.0),
         order,
+        unsure,
         quiet,
     }
 }

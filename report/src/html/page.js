@@ -48,7 +48,7 @@
   // Curves: a click on an endpoint's name draws its distribution, another takes it away.
   const data = document.getElementById("curves"), key = document.getElementById("chosen");
   if (!data || !key) return;
-  const { x, curves, base } = JSON.parse(data.textContent);
+  const { x, own, base } = JSON.parse(data.textContent);
   const svg = key.closest("figure").querySelector("svg"), more = svg.querySelector("#more");
   const colours = 6, names = ["all", ...rows.map(row => row.cells[0].textContent)];
   let chosen = [...key.querySelectorAll("li[data-n]")].map((item, at) => ({ n: Number(item.dataset.n), colour: at }));
@@ -60,7 +60,7 @@
     rows.forEach(row => row.classList.remove("chosen"));
     const last = key.querySelector("li");
     for (const { n, colour } of chosen) {
-      for (const [set, name] of [[base, "line base"], [curves, "line"]]) {
+      for (const [set, name] of [[base, "line base"], [own, "line"]]) {
         if (!set[n]) continue;
         const line = document.createElementNS("http://www.w3.org/2000/svg", "path");
         line.setAttribute("class", `${name} c${colour}`);
@@ -98,7 +98,7 @@
   };
   rows.forEach(row => {
     const code = row.cells[0].querySelector("code");
-    if (!curves[row.number] || !code) return;
+    if (!own[row.number] || !code) return;
     code.setAttribute("role", "button");
     code.tabIndex = 0;
     code.addEventListener("click", () => toggle(row.number));

@@ -180,3 +180,34 @@ pub(super) fn generator(document: &RunDocument) -> Generator {
 fn micros(value: f64) -> String {
     if value >= 1e4 { format!("{} ms", ms(value / 1e3)) } else { format!("{value:.0} µs") }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tests::document;
+
+    #[test]
+    fn what_was_wrong_is_said_once() {
+        let mut run = document();
+        run.thresholds[0].text.clone_from(&run.reasons[0]);
+        run.reasons.push("it was <Tuesday>".into());
+        run.thresholds.insert(0, ThresholdResult { ok: true, ..run.thresholds[0].clone() });
+        run.endpoints[0].failures = 3;
+        let said = wrong(&run);
+        assert_eq!(
+            said.headline,
+            "1 of 2 thresholds did not hold; 3 of 1\u{202f}200 requests failed (0.25%)."
+        );
+        assert_eq!(said.reasons, ["it was <Tuesday>"]);
+        assert!(!said.thresholds[0].ok && said.thresholds[1].ok);
+        assert_eq!((said.endpoints[0].error.as_str(), said.endpoints[0].times, said.more), ("timeout", 3, 0));
+        run.verdict = Verdict::Invalid;
+        assert!(wrong(&run).headline.contains("say nothing of the target"));
+        assert!(!generator(&run).well);
+        run.verdict = Verdict::Pass;
+        run.generator.cpu_busy = 0.93;
+        assert!(!generator(&run).well && generator(&run).headline.contains("93.00% busy"));
+        run.generator.cpu_busy = 0.2;
+        assert!(generator(&run).well);
+    }
+}
