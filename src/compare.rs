@@ -3,7 +3,9 @@
 use std::path::{Path, PathBuf};
 
 use mynah_report::compare::{self, Bounds, Comparison, Sample};
-use mynah_report::{junit, markdown};
+use mynah_report::html::Against;
+use mynah_report::timeline::Timeline;
+use mynah_report::{html, junit, markdown};
 use mynah_traffic::Nanos;
 use mynah_traffic::run::{DOCUMENT, RunFolder, Verdict};
 use mynah_traffic::units::{parse_duration, split_number};
@@ -30,6 +32,10 @@ pub(crate) struct Args {
 
     /// The runs that are judged.
     candidate: String,
+
+    /// Write one self-contained HTML page: both sides' curves, and each endpoint's change with its interval.
+    #[arg(long, value_name = "F")]
+    html: Option<PathBuf>,
 
     #[command(flatten)]
     bounds: BoundArgs,
@@ -113,8 +119,11 @@ fn parse_quantile(text: &str) -> Result<f64, String> {
 const SEED: u64 = 1;
 
 pub(crate) fn run(args: &Args) -> Outcome {
-    let (baseline, candidate) = (samples(&args.baseline)?, samples(&args.candidate)?);
-    let comparison = with(&baseline, &candidate, &args.bounds)?;
+    let (baseline, candidate) = (Side::read(&args.baseline)?, Side::read(&args.candidate)?);
+    let comparison = with(&baseline.samples, &candidate.samples, &args.bounds)?;
+    if let Some(path) = &args.html {
+        output::write_report(path, page(&baseline, &candidate, &comparison)?.as_bytes())?;
+    }
     if let Some(path) = &args.forms.junit {
         output::write_report(path, junit::comparison(&comparison).exits(Exit::Internal)?.as_bytes())?;
     }
@@ -151,10 +160,38 @@ pub(crate) fn exit(comparison: &Comparison) -> Exit {
     }
 }
 
-/// The runs that a side names.
-pub(crate) fn samples(side: &str) -> Result<Vec<Sample>, Failure> {
-    let folders = folders(side)?;
-    folders.iter().map(|folder| Ok(Sample::read(&RunFolder::open(folder))?)).collect()
+/// The runs of a side, read.
+pub(crate) struct Side {
+    folders: Vec<RunFolder>,
+    /// As the comparison needs them.
+    pub(crate) samples: Vec<Sample>,
+}
+
+impl Side {
+    /// The runs that a side names.
+    pub(crate) fn read(side: &str) -> Result<Side, Failure> {
+        let folders: Vec<RunFolder> = folders(side)?.iter().map(RunFolder::open).collect();
+        let samples = folders.iter().map(Sample::read).collect::<Result<_, _>>()?;
+        Ok(Side { folders, samples })
+    }
+
+    /// One run.
+    pub(crate) fn of(folder: &RunFolder) -> Result<Side, Failure> {
+        Ok(Side { folders: vec![folder.clone()], samples: vec![Sample::read(folder)?] })
+    }
+
+    /// As the page needs them.
+    pub(crate) fn timeline(&self) -> Result<Timeline, Failure> {
+        let documents = self.folders.iter().map(RunFolder::document).collect::<Result<Vec<_>, _>>()?;
+        let runs: Vec<_> = self.folders.iter().zip(&documents).collect();
+        Ok(Timeline::side(&runs)?)
+    }
+}
+
+/// The comparison as a page.
+pub(crate) fn page(baseline: &Side, candidate: &Side, comparison: &Comparison) -> Result<String, Failure> {
+    let (baseline, candidate) = (baseline.timeline()?, candidate.timeline()?);
+    html::comparison(&Against { comparison, baseline: &baseline }, &candidate).exits(Exit::Internal)
 }
 
 fn folders(side: &str) -> Result<Vec<PathBuf>, Failure> {

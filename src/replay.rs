@@ -9,7 +9,9 @@ use mynah_grouping::Options as Grouping;
 use mynah_replay::{
     HostHeader, LoadModel, Middleware, Options, Prepared, Progress as Point, Signer, Stop, Target, TraceStep,
 };
-use mynah_report::compare::Sample;
+use mynah_report::compare::{Comparison, Sample};
+use mynah_report::html::Against;
+use mynah_report::timeline::Timeline;
 use mynah_report::{html, table};
 use mynah_traffic::Nanos;
 use mynah_traffic::recording::Reader;
@@ -376,7 +378,7 @@ fn stop() -> Result<Stop, Failure> {
 
 fn measure(args: &Args, prepared: &Prepared, options: &Options, middleware: Option<&Requests>) -> Outcome {
     // A baseline that cannot be read is told before the run, not behind it.
-    let baseline = args.baseline.as_deref().map(compare::samples).transpose()?;
+    let baseline = args.baseline.as_deref().map(compare::Side::read).transpose()?;
     let folder = folder(args, prepared)?;
     let stop = stop()?;
     if let Some(middleware) = middleware {
@@ -387,10 +389,13 @@ fn measure(args: &Args, prepared: &Prepared, options: &Options, middleware: Opti
         mynah_replay::run(prepared, options, &folder, &stop, &mut |point| progress.text(&line(point)))
             .map_err(replay_failure)?;
     drop(progress);
-    write(&folder, &document)?;
+    folder.write(&document).exits(Exit::Usage)?;
     let comparison = baseline
-        .map(|baseline| compare::with(&baseline, &[Sample::read(&folder)?], &args.bounds))
+        .as_ref()
+        .map(|baseline| compare::with(&baseline.samples, &[Sample::read(&folder)?], &args.bounds))
         .transpose()?;
+    let against = baseline.as_ref().zip(comparison.as_ref());
+    write_page(&folder, &document, against)?;
     if args.json {
         output::print(&(serde_json::to_string_pretty(&document).exits(Exit::Internal)? + "\n"))?;
     } else {
@@ -425,10 +430,16 @@ fn in_turns(args: &Args, prepared: &Prepared, options: &Options, targets: [&Targ
     .map_err(replay_failure)?;
     drop(progress);
     for (side, document) in sides.iter().zip(&documents) {
-        write(side, document)?;
+        side.write(document).exits(Exit::Usage)?;
     }
-    let samples = [Sample::read(&sides[0])?, Sample::read(&sides[1])?];
-    let comparison = compare::with(&samples[..1], &samples[1..], &args.bounds)?;
+    let [baseline, candidate] = [compare::Side::of(&sides[0])?, compare::Side::of(&sides[1])?];
+    let comparison = compare::with(&baseline.samples, &candidate.samples, &args.bounds)?;
+    write_page(&sides[0], &documents[0], None)?;
+    write_page(&sides[1], &documents[1], Some((&baseline, &comparison)))?;
+    let path = folder.path().join(HTML);
+    std::fs::write(&path, compare::page(&baseline, &candidate, &comparison)?)
+        .map_err(|error| mynah_traffic::Error::io(&path, error))
+        .exits(Exit::Usage)?;
     if args.json {
         output::print(&(serde_json::to_string_pretty(&comparison).exits(Exit::Internal)? + "\n"))?;
     } else {
@@ -445,10 +456,18 @@ fn in_turns(args: &Args, prepared: &Prepared, options: &Options, targets: [&Targ
     Ok(worse(verdict(documents[1].verdict), compare::exit(&comparison)))
 }
 
-fn write(folder: &RunFolder, document: &RunDocument) -> Result<(), Failure> {
-    folder.write(document).exits(Exit::Usage)?;
+/// `report.html`, with what it was compared with.
+fn write_page(
+    folder: &RunFolder,
+    document: &RunDocument,
+    against: Option<(&compare::Side, &Comparison)>,
+) -> Result<(), Failure> {
     let path = folder.path().join(HTML);
-    let page = html::render(document).exits(Exit::Internal)?;
+    let timeline = Timeline::read(folder, document)?;
+    let baseline = against.map(|(baseline, _)| baseline.timeline()).transpose()?;
+    let against =
+        baseline.as_ref().zip(against).map(|(baseline, (_, comparison))| Against { comparison, baseline });
+    let page = html::render(document, &timeline, against.as_ref()).exits(Exit::Internal)?;
     std::fs::write(&path, page).map_err(|error| mynah_traffic::Error::io(&path, error)).exits(Exit::Usage)
 }
 

@@ -3,7 +3,8 @@
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
-use mynah_report::{csv, history, html, junit, markdown, table};
+use mynah_report::timeline::Timeline;
+use mynah_report::{compare, csv, history, html, junit, markdown, table};
 use mynah_traffic::run::{RunDocument, RunFolder};
 
 use crate::exit::{Exit, Exits, Failure, Outcome, fail};
@@ -18,11 +19,16 @@ Examples:
   mynah report run --csv locust            # locust_stats.csv, _stats_history, _failures, _exceptions
   mynah report run --markdown >> $GITHUB_STEP_SUMMARY
   mynah report runs/*                      # one below the other, with the trend
+  mynah report --schema > run.schema.json
   mynah report run --json | jq .total.response_time_ms.p99")]
 pub(crate) struct Args {
     /// The run's folder; several are listed, oldest first.
-    #[arg(required = true, value_name = "RUN")]
+    #[arg(required_unless_present = "schema", value_name = "RUN")]
     runs: Vec<PathBuf>,
+
+    /// Print the JSON Schema of run.json, or with =compare that of compare --json.
+    #[arg(long, value_name = "run|compare", num_args = 0..=1, require_equals = true, default_missing_value = "run", exclusive = true, value_parser = ["run", "compare"])]
+    schema: Option<String>,
 
     /// Write one self-contained HTML page.
     #[arg(long, value_name = "F")]
@@ -62,12 +68,22 @@ pub(crate) fn style() -> table::Style {
 }
 
 pub(crate) fn run(args: &Args) -> Outcome {
+    if let Some(of) = &args.schema {
+        let schema = if of == "compare" { compare::schema() } else { mynah_traffic::run::schema() };
+        output::print(&(serde_json::to_string_pretty(&schema).exits(Exit::Internal)? + "\n"))?;
+        return Ok(Exit::Ok);
+    }
     let [path] = args.runs.as_slice() else { return several(args) };
     let folder = RunFolder::open(path);
     let document = folder.document()?;
     let mut wrote = false;
     if let Some(path) = &args.html {
-        output::write_report(path, html::render(&document).exits(Exit::Internal)?.as_bytes())?;
+        output::write_report(
+            path,
+            html::render(&document, &Timeline::read(&folder, &document)?, None)
+                .exits(Exit::Internal)?
+                .as_bytes(),
+        )?;
         wrote = true;
     }
     if let Some(path) = &args.forms.junit {

@@ -17,8 +17,12 @@ pub(crate) fn stdout_color() -> bool {
     color_wanted() && std::io::stdout().is_terminal()
 }
 
-/// Columns of the terminal that standard output goes to, when it is one.
+/// Columns of the terminal that standard output goes to, when it is one; or what `COLUMNS` says.
 pub(crate) fn stdout_width() -> Option<u16> {
+    let said = std::env::var("COLUMNS").ok().and_then(|columns| columns.parse::<u16>().ok());
+    if let Some(columns) = said.filter(|columns| *columns > 0) {
+        return Some(columns.max(40));
+    }
     if !std::io::stdout().is_terminal() {
         return None;
     }

@@ -28,6 +28,8 @@ mod masking_policy;
 mod middleware;
 mod pipeline;
 mod planted;
+mod report_forms;
+mod report_pages;
 mod scenarios;
 mod secrets;
 mod signing;

@@ -37,7 +37,7 @@ pub struct Profile {
 /// When the template fails, which is a bug.
 pub fn render(title: &str, profiles: &[Profile]) -> Result<String, Error> {
     let mut environment = html::environment()?;
-    environment.add_template("behaviour.html", include_str!("behaviour.html.j2"))?;
+    environment.add_template("behaviour.html", include_str!("html/behaviour.html.j2"))?;
     let graphs: Vec<Value> = profiles.iter().map(|profile| Value::from_safe_string(graph(profile))).collect();
     Ok(environment.get_template("behaviour.html")?.render(context! {
         title,

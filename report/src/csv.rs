@@ -148,15 +148,20 @@ pub fn history(document: &RunDocument, intervals: &IntervalReader, out: impl Wri
 pub fn failures(document: &RunDocument, out: impl Write) -> Result<(), Error> {
     let mut out = Writer::from_writer(out);
     out.write_record(["Method", "Name", "Error", "Occurrences", "First Seen", "Last Seen"])?;
-    let started = document.started.parse::<Timestamp>().map_or(0.0, |t| t.as_millisecond() as f64 / 1e3);
+    let started = document.started.parse::<Timestamp>().unwrap_or(Timestamp::UNIX_EPOCH);
+    // Whole seconds in UTC, as Locust has them.
+    let at = |seconds: f64| {
+        let at = started.as_second() + ((f64::from(started.subsec_millisecond()) / 1e3) + seconds) as i64;
+        Timestamp::from_second(at).unwrap_or(started).to_string()
+    };
     for row in &document.failure_rows {
         out.write_record([
             plain(&row.method),
             plain(&row.name),
             plain(&row.error),
             row.occurrences.to_string(),
-            decimal(started + row.first_s),
-            decimal(started + row.last_s),
+            at(row.first_s),
+            at(row.last_s),
         ])?;
     }
     Ok(out.flush()?)

@@ -57,6 +57,24 @@ pub(crate) fn share(part: u64, whole: u64) -> f64 {
     if whole == 0 { 0.0 } else { part as f64 / whole as f64 }
 }
 
+/// A name from traffic, for people: what would move the cursor, end the line or turn the reading direction is shown as `�`, and of
+/// more than `most` characters the middle is left out.
+pub(crate) fn shown(text: &str, most: usize) -> String {
+    let unruly = |c: char| {
+        c.is_control()
+            || matches!(c, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
+    };
+    let plain = |c: char| if unruly(c) { '\u{fffd}' } else { c };
+    let length = text.chars().count();
+    if length <= most {
+        return text.chars().map(plain).collect();
+    }
+    let tail = most / 4;
+    let head = most.saturating_sub(tail + 1);
+    let begin = text.chars().take(head);
+    begin.chain(['…']).chain(text.chars().skip(length - tail)).map(plain).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -72,6 +90,8 @@ mod tests {
             ["0%", "<0.01%", "99.50%", ">99.99%", "100%"]
         );
         assert_eq!(count(1_234_567), "1\u{202f}234\u{202f}567");
+        assert_eq!(shown("GET /\u{1b}[2J\u{202e}x\n", 40), "GET /\u{fffd}[2J\u{fffd}x\u{fffd}");
+        assert_eq!(shown("0123456789abcdef", 9), "012345…ef");
         assert_eq!([plural(1, "user"), plural(0, "user")], ["1 user", "0 users"]);
     }
 }

@@ -7,15 +7,17 @@
 //! | module | output |
 //! |---|---|
 //! | [`table`] | the terminal's table and what stands around it |
-//! | [`html`] | `report.html`: no network, no script, light and dark, prints well |
+//! | [`html`] | `report.html`: one page, nothing loaded, light and dark, prints well |
 //! | [`behaviour`] | profiles as a page, with their transitions |
 //! | [`csv`] | Locust's four files |
 //! | [`junit`] | JUnit XML: thresholds and comparisons as tests |
 //! | [`markdown`] | a pull request's comment, GitHub's annotations |
 //! | [`history`] | several runs one below the other |
 //! | [`compare`] | what became slower, and how sure that is |
-//! | `chart` | the SVG curves in the page |
+//! | [`timeline`] | what the page's charts are drawn from |
+//! | `chart` | the page's charts as SVG |
 //! | [`fidelity`] | how like the recording the run was, in words |
+//! | `grid` | tables that fit their terminal |
 //! | `figures` | how numbers are written, the same everywhere |
 
 pub mod behaviour;
@@ -24,13 +26,15 @@ pub mod compare;
 pub mod csv;
 pub mod fidelity;
 mod figures;
+mod grid;
 pub mod history;
 pub mod html;
 pub mod junit;
 pub mod markdown;
 pub mod table;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
+pub mod timeline;
 
 /// What can go wrong when a report is made.
 #[derive(Debug, thiserror::Error)]

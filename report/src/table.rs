@@ -2,11 +2,12 @@
 
 use std::fmt::Write as _;
 
-use comfy_table::{Cell, CellAlignment, ContentArrangement, LineStyle, Table, TableStyle};
 use mynah_traffic::run::{EndpointFigures, Latency, RunDocument, Verdict};
 
 use crate::fidelity;
-use crate::figures::{count, ms, percent, plural, rate, share};
+use crate::figures::{count, ms, percent, plural, rate, share, shown};
+pub(crate) use crate::grid::RULED;
+use crate::grid::{Column, folded, number, table, words};
 
 /// How the terminal wants it.
 #[derive(Clone, Copy, Debug, Default)]
@@ -23,47 +24,26 @@ impl Style {
     }
 
     pub(crate) fn verdict(self, verdict: Verdict) -> String {
-        let (code, text) = match verdict {
-            Verdict::Pass => ("1;32", "PASS"),
-            Verdict::Fail => ("1;31", "FAIL"),
-            Verdict::Invalid => ("1;35", "INVALID"),
+        let code = match verdict {
+            Verdict::Pass => "1;32",
+            Verdict::Fail => "1;31",
+            Verdict::Invalid => "1;35",
         };
-        self.paint(code, text)
+        self.paint(code, verdict_word(verdict))
     }
 }
 
-/// The name of an endpoint in tables: method and path.
-fn endpoint_name(endpoint: &EndpointFigures) -> String {
-    format!("{} {}", endpoint.method, endpoint.name)
+/// As the terminal shows it.
+pub(crate) fn verdict_word(verdict: Verdict) -> &'static str {
+    match verdict {
+        Verdict::Pass => "PASS",
+        Verdict::Fail => "FAIL",
+        Verdict::Invalid => "INVALID",
+    }
 }
 
-fn row(
-    name: String,
-    requests: u64,
-    failures: u64,
-    per_s: f64,
-    response: &Latency,
-    service: &Latency,
-) -> Vec<Cell> {
-    let right = |text: String| Cell::new(text).set_alignment(CellAlignment::Right);
-    let failed = if failures == 0 {
-        "0".to_owned()
-    } else {
-        format!("{} ({})", count(failures), percent(share(failures, requests)))
-    };
-    let latencies = [response.p50, response.p95, response.p99, response.p999, response.max, service.p99];
-    [Cell::new(name), right(count(requests)), right(failed), right(rate(per_s))]
-        .into_iter()
-        .chain(
-            latencies.into_iter().map(|value| right(if requests == 0 { "-".to_owned() } else { ms(value) })),
-        )
-        .collect()
-}
-
-/// A line under the titles and one at the end; none between rows, of which there may be many.
-pub(crate) const RULED: TableStyle = TableStyle::new()
-    .header_separator(LineStyle::none().fill('─').junction('─'))
-    .bottom_border(LineStyle::none().fill('─').junction('─'));
+/// Characters of a sentence or a name that traffic had a part in.
+const REASON: usize = 600;
 
 /// The whole that is printed at the end of a replay.
 pub fn render(document: &RunDocument, style: Style) -> String {
@@ -73,8 +53,8 @@ pub fn render(document: &RunDocument, style: Style) -> String {
         out,
         "{}  {} -> {}",
         style.verdict(document.verdict),
-        bold(&document.scenario),
-        document.target
+        bold(&shown(&document.scenario, REASON)),
+        shown(&document.target, REASON)
     );
     let arrivals = &document.arrivals;
     let _ = writeln!(
@@ -89,45 +69,91 @@ pub fn render(document: &RunDocument, style: Style) -> String {
         if document.interrupted { ", interrupted" } else { "" },
     );
     for reason in &document.reasons {
-        let _ = writeln!(out, "  {} {reason}", style.paint("31", "!"));
+        let line = folded("  ! ", &shown(reason, REASON), style.width);
+        out.push_str(&line.replacen('!', &style.paint("31", "!"), 1));
     }
-    let _ = writeln!(out, "\n{}", endpoints(document, style));
-    let _ = writeln!(
-        out,
-        "Times in ms. Response time counts from the intended start, service time from the moment it was sent.\n"
-    );
+    let (table, more) = endpoints(document, style);
+    let _ = writeln!(out, "\n{table}");
+    if more > 0 {
+        let _ = writeln!(
+            out,
+            "and {} more: mynah report RUN --html F has all of them.",
+            plural(more as u64, "endpoint")
+        );
+    }
+    let foot = "Times in ms. Response time counts from the intended start, service time from the moment it was sent.";
+    let _ = writeln!(out, "{}", folded("", foot, style.width));
     out.push_str(&around(document, style));
     out
 }
 
-fn endpoints(document: &RunDocument, style: Style) -> Table {
-    let mut table = Table::new();
-    table.load_style(RULED);
-    table.set_content_arrangement(ContentArrangement::Dynamic);
-    table.set_width(style.width.unwrap_or(200));
-    let titles = ["endpoint", "requests", "failed", "/s", "p50", "p95", "p99", "p99.9", "max", "service p99"];
-    table.set_header(titles.iter().enumerate().map(|(place, title)| {
-        Cell::new(title).set_alignment(if place == 0 { CellAlignment::Left } else { CellAlignment::Right })
-    }));
-    for endpoint in &document.endpoints {
-        table.add_row(row(
-            endpoint_name(endpoint),
-            endpoint.requests,
-            endpoint.failures,
-            endpoint.requests_per_s,
-            &endpoint.response_time_ms,
-            &endpoint.service_time_ms,
-        ));
-    }
-    table.add_row(row(
+const COLUMNS: [Column; 10] = [
+    words("endpoint", 0),
+    number("requests", 0),
+    number("failed", 0),
+    number("/s", 4),
+    number("p50", 2),
+    number("p95", 1),
+    number("p99", 0),
+    number("p99.9", 6),
+    number("max", 3),
+    number("service p99", 5),
+];
+
+/// Rows on a terminal: the busiest, and what failed of the others. What is piped on has all.
+const BUSIEST: usize = 40;
+const FAILING: usize = 20;
+
+/// The table, and how many endpoints are not in it.
+fn endpoints(document: &RunDocument, style: Style) -> (String, usize) {
+    let busiest = if style.width.is_some() { BUSIEST } else { usize::MAX };
+    let others = document.endpoints.iter().skip(busiest).filter(|endpoint| endpoint.failures > 0);
+    let shown: Vec<&EndpointFigures> =
+        document.endpoints.iter().take(busiest).chain(others.take(FAILING)).collect();
+    let mut rows: Vec<Vec<String>> = shown
+        .iter()
+        .map(|endpoint| {
+            row(
+                format!("{} {}", endpoint.method, endpoint.name),
+                (endpoint.requests, endpoint.failures, endpoint.requests_per_s),
+                &endpoint.response_time_ms,
+                &endpoint.service_time_ms,
+            )
+        })
+        .collect();
+    rows.push(row(
         "all".to_owned(),
-        document.requests,
-        document.failures,
-        document.requests_per_s,
+        (document.requests, document.failures, document.requests_per_s),
         &document.total.response_time_ms,
         &document.total.service_time_ms,
     ));
-    table
+    let failed: Vec<bool> =
+        shown.iter().map(|endpoint| endpoint.failures > 0).chain([document.failures > 0]).collect();
+    let last = rows.len() - 1;
+    let table = table(&COLUMNS, rows, style.width, |row, title, text| {
+        if title == "failed" && failed.get(row) == Some(&true) {
+            style.paint("31", text)
+        } else if row == last {
+            style.paint("1", text)
+        } else {
+            text.to_owned()
+        }
+    });
+    (table, document.endpoints.len() - shown.len())
+}
+
+fn row(name: String, counts: (u64, u64, f64), response: &Latency, service: &Latency) -> Vec<String> {
+    let (requests, failures, per_s) = counts;
+    let failed = if failures == 0 {
+        "0".to_owned()
+    } else {
+        format!("{} ({})", count(failures), percent(share(failures, requests)))
+    };
+    let latencies = [response.p50, response.p95, response.p99, response.p999, response.max, service.p99];
+    [name, count(requests), failed, rate(per_s)]
+        .into_iter()
+        .chain(latencies.into_iter().map(|value| if requests == 0 { "-".to_owned() } else { ms(value) }))
+        .collect()
 }
 
 /// Profiles, failures, thresholds, the generator's own health.
@@ -138,33 +164,30 @@ fn around(document: &RunDocument, style: Style) -> String {
         .profiles
         .iter()
         .map(|profile| {
-            format!("{} {} ({})", profile.name, percent(share(profile.sessions, sessions)), profile.sessions)
+            let name = shown(&profile.name, REASON);
+            format!("{name} {} ({})", percent(share(profile.sessions, sessions)), profile.sessions)
         })
         .collect();
     if !profiles.is_empty() {
-        let _ = writeln!(out, "profiles    {}", profiles.join(", "));
+        out.push_str(&folded("profiles    ", &profiles.join(", "), style.width));
     }
     if let Some(fidelity) = &document.fidelity {
-        let _ = writeln!(
-            out,
-            "fidelity    {} of the answers have the recorded status class; {}",
+        let answers = format!(
+            "{} of the answers have the recorded status class; {}",
             percent(fidelity.status_parity),
             plural(document.total.mismatches, "mismatch").replace("mismatchs", "mismatches"),
         );
+        out.push_str(&folded("fidelity    ", &answers, style.width));
         let far: Vec<String> = fidelity::lines(&fidelity.distances())
             .iter()
             .map(|line| format!("{} {:.3}", line.name, line.distance))
             .collect();
-        let _ = writeln!(
-            out,
-            "            sent against recorded, 0 the same, 1 nothing in common: {}",
-            far.join(", ")
-        );
+        let far = format!("sent against recorded, 0 the same, 1 nothing in common: {}", far.join(", "));
+        out.push_str(&folded("            ", &far, style.width));
     }
     let generator = &document.generator;
-    let _ = writeln!(
-        out,
-        "generator   send lag p50 {:.0} us, p99 {:.0} us, max {:.0} us; {} busy on {}; {} late, {} held back",
+    let health = format!(
+        "send lag p50 {:.0} us, p99 {:.0} us, max {:.0} us; {} busy on {}; {} late, {} held back",
         generator.send_lag_us.p50,
         generator.send_lag_us.p99,
         generator.send_lag_us.max,
@@ -173,20 +196,17 @@ fn around(document: &RunDocument, style: Style) -> String {
         count(generator.late_arrivals),
         count(generator.held_back),
     );
+    out.push_str(&folded("generator   ", &health, style.width));
     for threshold in &document.thresholds {
-        let mark = if threshold.ok { style.paint("32", "ok  ") } else { style.paint("31", "FAIL") };
-        let _ = writeln!(out, "threshold   {mark} {}", threshold.text);
+        let (mark, colour) = if threshold.ok { ("ok  ", "32") } else { ("FAIL", "31") };
+        let line = folded(&format!("threshold   {mark} "), &shown(&threshold.text, REASON), style.width);
+        out.push_str(&line.replacen(mark, &style.paint(colour, mark), 1));
     }
     const SHOWN: usize = 8;
     for failure in document.failure_rows.iter().take(SHOWN) {
-        let _ = writeln!(
-            out,
-            "failed      {} x {} {}: {}",
-            count(failure.occurrences),
-            failure.method,
-            failure.name,
-            failure.error
-        );
+        let name = shown(&format!("{} {}", failure.method, failure.name), 120);
+        let what = format!("{} x {name}: {}", count(failure.occurrences), shown(&failure.error, REASON));
+        out.push_str(&folded("failed      ", &what, style.width));
     }
     if document.failure_rows.len() > SHOWN {
         let _ = writeln!(

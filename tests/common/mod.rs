@@ -1,5 +1,7 @@
 //! What the end-to-end tests share: the binary, the fixtures, a shop, and a server that answers anything.
 
+pub mod chromium;
+
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};

@@ -19,12 +19,14 @@ mod text;
 use std::collections::BTreeSet;
 
 use mynah_traffic::run::Verdict;
+use schemars::JsonSchema;
+use schemars::generate::SchemaSettings;
 use serde::{Deserialize, Serialize};
 
 use estimate::Estimate;
 pub use sample::Sample;
 use sample::Series;
-pub(crate) use text::sentence;
+pub(crate) use text::{capital, cells, is_quiet, sentence};
 pub use text::{markdown, render};
 
 /// What counts as a change, and how sure that must be.
@@ -61,7 +63,7 @@ impl Default for Bounds {
 }
 
 /// What a row comes to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Change {
     /// Slower, or more failures: a regression.
@@ -87,7 +89,7 @@ impl Change {
 }
 
 /// One endpoint's quantile, or its failure rate.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Row {
     /// `GET /items/{id}`; `all` for all together.
     pub endpoint: String,
@@ -109,7 +111,7 @@ pub struct Row {
 }
 
 /// Two sides against each other.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Comparison {
     /// Version of this form.
     pub schema: u32,
@@ -133,6 +135,18 @@ pub struct Comparison {
 
 /// The version of [`Comparison`] that this mynah writes.
 pub const SCHEMA: u32 = 1;
+
+/// The JSON Schema (2020-12) of [`Comparison`] as this mynah writes it. Further fields may come without a new [`SCHEMA`]; none goes.
+pub fn schema() -> serde_json::Value {
+    let mut schema =
+        SchemaSettings::draft2020_12().for_serialize().into_generator().into_root_schema_for::<Comparison>();
+    schema.insert("$id".to_owned(), format!("urn:mynah:compare:{SCHEMA}").into());
+    schema.insert("title".to_owned(), "what mynah compare --json prints".into());
+    schema.to_value()
+}
+
+/// What the rows about failures are called.
+pub(crate) const FAILURE_RATE: &str = "failure_rate";
 
 /// Of how many runs a side their own spread is taken.
 const RUNS: usize = 3;
@@ -376,7 +390,7 @@ impl Sides<'_> {
         let share = |(failed, all): (u64, u64)| (all > 0).then(|| failed as f64 / all as f64);
         let row = Row {
             endpoint: name.to_owned(),
-            metric: "failure_rate".to_owned(),
+            metric: FAILURE_RATE.to_owned(),
             baseline: share(a),
             candidate: share(b),
             change: share(b).zip(share(a)).map(|(b, a)| b - a),

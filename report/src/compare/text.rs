@@ -2,12 +2,11 @@
 
 use std::fmt::Write as _;
 
-use comfy_table::{Cell, CellAlignment, ContentArrangement, Table};
-
-use super::{Change, Comparison, Row};
-use crate::figures::{ms, percent, plural};
+use super::{Change, Comparison, FAILURE_RATE, Row};
+use crate::figures::{ms, percent, plural, shown};
+use crate::grid::{Column, folded, number, table, words};
 use crate::markdown::{code, escape, mark};
-use crate::table::{RULED, Style};
+use crate::table::Style;
 
 /// What is printed at the end of a comparison.
 pub fn render(comparison: &Comparison, style: Style) -> String {
@@ -19,34 +18,40 @@ pub fn render(comparison: &Comparison, style: Style) -> String {
         side(&comparison.candidate),
         side(&comparison.baseline)
     );
-    let _ = writeln!(out, "{}\n", capital(&comparison.method));
-    let mut table = Table::new();
-    table.load_style(RULED);
-    table.set_content_arrangement(ContentArrangement::Dynamic);
-    table.set_width(style.width.unwrap_or(200));
-    table.set_header(TITLES.iter().enumerate().map(|(place, title)| cell(place, (*title).to_owned())));
-    for row in &comparison.rows {
-        if is_quiet(row) {
-            continue;
-        }
-        let mut cells = cells(row);
-        if let Some(verdict) = cells.get_mut(VERDICT) {
-            *verdict = match row.verdict {
-                Change::Slower => style.paint("1;31", verdict),
-                Change::Faster => style.paint("32", verdict),
-                Change::Same => std::mem::take(verdict),
-                Change::CantTell => style.paint("33", verdict),
-            };
-        }
-        table.add_row(cells.into_iter().enumerate().map(|(place, text)| cell(place, text)));
-    }
+    let _ = writeln!(out, "{}", folded("", &capital(&comparison.method), style.width));
+    let rows: Vec<&Row> = comparison.rows.iter().filter(|row| !is_quiet(row)).collect();
+    // On a narrow terminal there is no room for what would tell.
+    let terse = style.width.is_some_and(|width| width < ROOM_FOR_HINTS);
+    let texts = rows
+        .iter()
+        .map(|row| {
+            let mut cells = cells(row);
+            if terse {
+                row.verdict.as_str().clone_into(&mut cells[VERDICT]);
+            }
+            cells.to_vec()
+        })
+        .collect();
+    let table = table(&COLUMNS, texts, style.width, |row, title, text| {
+        let colour = match rows.get(row).filter(|_| title == "verdict").map(|row| row.verdict) {
+            Some(Change::Slower) => "1;31",
+            Some(Change::Faster) => "32",
+            Some(Change::CantTell) => "33",
+            Some(Change::Same) | None => return text.to_owned(),
+        };
+        style.paint(colour, text)
+    });
     let _ = writeln!(out, "{table}");
-    let _ = writeln!(out, "{}", foot(comparison));
-    for note in &comparison.notes {
-        let _ = writeln!(out, "note        {note}");
+    out.push_str(&folded("", &foot(comparison), style.width));
+    for note in comparison.notes.iter().take(NOTES) {
+        out.push_str(&folded("note        ", &shown(note, 600), style.width));
+    }
+    if comparison.notes.len() > NOTES {
+        let _ = writeln!(out, "            and {} more", comparison.notes.len() - NOTES);
     }
     for reason in &comparison.reasons {
-        let _ = writeln!(out, "  {} {reason}", style.paint("31", "!"));
+        let line = folded("  ! ", &shown(reason, 600), style.width);
+        out.push_str(&line.replacen('!', &style.paint("31", "!"), 1));
     }
     out
 }
@@ -67,7 +72,7 @@ pub fn markdown(comparison: &Comparison) -> String {
     if !comparison.reasons.is_empty() {
         out.push('\n');
     }
-    let _ = writeln!(out, "| {} |", TITLES.join(" | "));
+    let _ = writeln!(out, "| {} |", COLUMNS.map(|column| column.title).join(" | "));
     let _ = writeln!(out, "|---|---|--:|--:|--:|--:|---|");
     for row in comparison.rows.iter().filter(|row| !is_quiet(row)) {
         let mut cells = cells(row);
@@ -86,24 +91,37 @@ pub fn markdown(comparison: &Comparison) -> String {
     out
 }
 
-const TITLES: [&str; 7] = ["endpoint", "figure", "baseline", "candidate", "change", "interval", "verdict"];
+const COLUMNS: [Column; 7] = [
+    words("endpoint", 0),
+    words("figure", 0),
+    number("baseline", 2),
+    number("candidate", 1),
+    number("change", 0),
+    number("interval", 3),
+    words("verdict", 0),
+];
+/// Columns of a terminal that has room for what would tell, where this cannot.
+const ROOM_FOR_HINTS: u16 = 150;
+/// Notes that are printed; a run of other traffic has one an endpoint.
+const NOTES: usize = 20;
 const VERDICT: usize = 6;
 
 /// A line for a slower row.
 pub(crate) fn sentence(row: &Row) -> String {
     let cells = cells(row);
     let [endpoint, metric, baseline, candidate, change, interval, _] = &cells;
-    let verb = if row.metric == "failure_rate" { "rose" } else { "got slower" };
+    let verb = if row.metric == FAILURE_RATE { "rose" } else { "got slower" };
     format!("{endpoint}: {metric} {verb} from {baseline} to {candidate}, by {change} ({interval})")
 }
 
 /// A row that says nothing: no failures on either side.
-fn is_quiet(row: &Row) -> bool {
-    row.metric == "failure_rate" && row.baseline == Some(0.0) && row.candidate == Some(0.0)
+pub(crate) fn is_quiet(row: &Row) -> bool {
+    row.metric == FAILURE_RATE && row.baseline == Some(0.0) && row.candidate == Some(0.0)
 }
 
-fn cells(row: &Row) -> [String; 7] {
-    let shares = row.metric == "failure_rate";
+/// Endpoint, figure, baseline, candidate, change, interval, verdict: as people read them.
+pub(crate) fn cells(row: &Row) -> [String; 7] {
+    let shares = row.metric == FAILURE_RATE;
     let value = |value: Option<f64>| match value {
         Some(value) if shares => percent(value),
         Some(value) => format!("{} ms", ms(value)),
@@ -140,11 +158,6 @@ fn foot(comparison: &Comparison) -> String {
     )
 }
 
-fn cell(place: usize, text: String) -> Cell {
-    let left = place < 2 || place == VERDICT;
-    Cell::new(text).set_alignment(if left { CellAlignment::Left } else { CellAlignment::Right })
-}
-
 fn side(runs: &[String]) -> String {
     match runs {
         [one] => one.clone(),
@@ -153,7 +166,7 @@ fn side(runs: &[String]) -> String {
     }
 }
 
-fn capital(text: &str) -> String {
+pub(crate) fn capital(text: &str) -> String {
     let mut chars = text.chars();
     chars.next().map_or_else(String::new, |first| first.to_uppercase().chain(chars).collect())
 }

@@ -3,16 +3,27 @@
 use std::collections::BTreeMap;
 
 use hdrhistogram::Histogram;
+use schemars::JsonSchema;
+use schemars::generate::SchemaSettings;
 use serde::{Deserialize, Serialize};
 
 use super::Tally;
 use crate::scenario::Distances;
 
+/// The JSON Schema (2020-12) of `run.json` as this mynah writes it. Further fields may come without a new [`SCHEMA`]; none goes.
+pub fn schema() -> serde_json::Value {
+    let mut schema =
+        SchemaSettings::draft2020_12().for_serialize().into_generator().into_root_schema_for::<RunDocument>();
+    schema.insert("$id".to_owned(), format!("urn:mynah:run:{SCHEMA}").into());
+    schema.insert("title".to_owned(), "run.json of mynah".into());
+    schema.to_value()
+}
+
 /// The version of `run.json` that this mynah writes.
 pub const SCHEMA: u32 = 1;
 
 /// What a run comes to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Verdict {
     /// Every gate passed.
@@ -35,21 +46,33 @@ impl Verdict {
 }
 
 /// Figures of a latency distribution, in milliseconds. All zero where nothing was measured.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[expect(missing_docs, reason = "the names are the field's: quantiles and moments in milliseconds")]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Latency {
+    /// Smallest, ms.
     pub min: f64,
+    /// Arithmetic mean, ms.
     pub mean: f64,
+    /// Median, ms.
     pub p50: f64,
+    /// 66 % of the values are not above this, ms.
     pub p66: f64,
+    /// 75 % of the values are not above this, ms.
     pub p75: f64,
+    /// 80 % of the values are not above this, ms.
     pub p80: f64,
+    /// 90 % of the values are not above this, ms.
     pub p90: f64,
+    /// 95 % of the values are not above this, ms.
     pub p95: f64,
+    /// 98 % of the values are not above this, ms.
     pub p98: f64,
+    /// 99 % of the values are not above this, ms.
     pub p99: f64,
+    /// 99.9 % of the values are not above this, ms.
     pub p999: f64,
+    /// 99.99 % of the values are not above this, ms.
     pub p9999: f64,
+    /// Largest, ms.
     pub max: f64,
 }
 
@@ -79,7 +102,7 @@ impl Latency {
 }
 
 /// One endpoint's figures.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct EndpointFigures {
     /// Number in the tags of `intervals.hlog`: `e12`.
     pub tag: String,
@@ -128,7 +151,7 @@ impl EndpointFigures {
 }
 
 /// All endpoints together.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct TotalFigures {
     /// Requests that ended.
     #[serde(default)]
@@ -147,7 +170,7 @@ pub struct TotalFigures {
 }
 
 /// One profile's sessions.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ProfileFigures {
     /// Its name.
     pub name: String,
@@ -158,7 +181,7 @@ pub struct ProfileFigures {
 }
 
 /// One threshold and what became of it.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ThresholdResult {
     /// As written.
     pub expr: String,
@@ -171,17 +194,20 @@ pub struct ThresholdResult {
 }
 
 /// How late requests were sent by the generator's own fault, in microseconds.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[expect(missing_docs, reason = "the names are the field's: quantiles in microseconds")]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct SendLag {
+    /// Median, µs.
     pub p50: f64,
+    /// 99 % of the values are not above this, µs.
     pub p99: f64,
+    /// 99.9 % of the values are not above this, µs.
     pub p999: f64,
+    /// Largest, µs.
     pub max: f64,
 }
 
 /// How the generator itself did.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct GeneratorFigures {
     /// Threads that sent.
     pub threads: u32,
@@ -198,7 +224,7 @@ pub struct GeneratorFigures {
 }
 
 /// How sessions were asked to begin, and how they did.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Arrivals {
     /// `open` or `closed`.
     pub model: String,
@@ -214,7 +240,7 @@ pub struct Arrivals {
 
 /// How like the recording the run was: what was sent against what was recorded, as distances from 0 (the same) to 1
 /// (nothing in common); see [`Distances`](crate::scenario::Distances) for what each is. Absent where there was nothing to compare.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Fidelity {
     /// How sessions were made: `recorded`, `markov`.
     #[serde(default)]
@@ -241,7 +267,7 @@ pub struct Fidelity {
 }
 
 /// One of two targets that were sent to in turn.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Interleaved {
     /// `a` or `b`: whose turn came first, and whose second.
     pub side: char,
@@ -264,7 +290,7 @@ impl Fidelity {
 }
 
 /// One second of the run.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct SecondFigures {
     /// Seconds from the start.
     pub t: u32,
@@ -283,7 +309,7 @@ pub struct SecondFigures {
 }
 
 /// One kind of failure at one endpoint.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct FailureRow {
     /// Method.
     pub method: String,
@@ -293,14 +319,14 @@ pub struct FailureRow {
     pub error: String,
     /// How often.
     pub occurrences: u64,
-    /// Seconds from the start, first and last.
+    /// Seconds from the start to the first one.
     pub first_s: f64,
-    /// See `first_s`.
+    /// Seconds from the start to the last one.
     pub last_s: f64,
 }
 
 /// An answer that was unlike the recorded one.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct MismatchSample {
     /// Endpoint.
     pub endpoint: String,
@@ -311,7 +337,7 @@ pub struct MismatchSample {
 }
 
 /// Which endpoint a tag of `intervals.hlog` stands for.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct TagName {
     /// `e12`
     pub tag: String,
@@ -320,7 +346,7 @@ pub struct TagName {
 }
 
 /// The whole of `run.json`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct RunDocument {
     /// Version of this form; see [`SCHEMA`].
     pub schema: u32,

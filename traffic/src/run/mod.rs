@@ -17,7 +17,7 @@ mod tests;
 pub use document::{
     Arrivals, EndpointFigures, FailureRow, Fidelity, GeneratorFigures, Interleaved, Latency, MismatchSample,
     ProfileFigures, RunDocument, SCHEMA, SecondFigures, SendLag, TagName, ThresholdResult, TotalFigures,
-    Verdict,
+    Verdict, schema,
 };
 pub use folder::{DOCUMENT, FAILURES, HTML, INTERVALS, RunFolder};
 pub use intervals::{IntervalReader, IntervalWriter, Intervals};
