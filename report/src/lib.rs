@@ -9,6 +9,7 @@
 //! | [`table`] | the terminal's table and what stands around it |
 //! | [`html`] | `report.html`: no network, no script, light and dark, prints well |
 //! | [`behaviour`] | profiles as a page, with their transitions |
+//! | [`capacity`] | a search for the highest rate: a line a step, the curve, a page |
 //! | [`csv`] | Locust's four files |
 //! | [`junit`] | JUnit XML: thresholds and comparisons as tests |
 //! | [`markdown`] | a pull request's comment, GitHub's annotations |
@@ -19,6 +20,7 @@
 //! | `figures` | how numbers are written, the same everywhere |
 
 pub mod behaviour;
+pub mod capacity;
 mod chart;
 pub mod compare;
 pub mod csv;
