@@ -19,8 +19,8 @@ use crate::{output, replay, report, terminal};
 /// Find the highest rate at which every threshold holds and the target keeps up.
 ///
 /// The rate is doubled until a step fails, then narrowed down between what held and what did not, and what was found is held for
-/// longer. A target that falls behind fails, whatever the thresholds: it ends fewer requests than are due, and its response times
-/// grow through the step.
+/// longer. A target that falls behind fails, whatever the thresholds: requests that are due and not answered pile up through
+/// the step, and response times grow.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:

@@ -3,20 +3,12 @@
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 
-use mynah_traffic::Nanos;
-
 use crate::engine::{Part, Setup};
 use crate::timetable::Arrival;
 
-/// Requests that would start from `from` until `until`.
-pub(crate) fn between(
-    setup: &Setup,
-    arrivals: impl Iterator<Item = Arrival>,
-    from: Nanos,
-    until: Nanos,
-) -> u64 {
+/// Calls `each` with the moment of every request, in nanoseconds from the start, in no order.
+pub(crate) fn requests(setup: &Setup, arrivals: impl Iterator<Item = Arrival>, mut each: impl FnMut(u64)) {
     let mut known: HashMap<(u32, u32), Vec<u64>> = HashMap::new();
-    let mut count = 0;
     for arrival in arrivals {
         let card = arrival.card;
         let offsets = match known.entry((card.profile, card.session)) {
@@ -25,10 +17,10 @@ pub(crate) fn between(
                 entry.insert(setup.part(card.profile, card.session).map(offsets).unwrap_or_default())
             }
         };
-        let reached = |moment: Nanos| offsets.partition_point(|&offset| arrival.at.0.saturating_add(offset) < moment.0);
-        count += (reached(until) - reached(from)) as u64;
+        for offset in offsets {
+            each(arrival.at.0.saturating_add(*offset));
+        }
     }
-    count
 }
 
 /// When the steps of a session start, nanoseconds from its beginning, in order: what it waits for, and its own pause.

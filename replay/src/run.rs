@@ -327,8 +327,9 @@ impl<'r> Ready<'r> {
         let setup = Arc::new(Setup::new(plan, options, &load.walks)?);
         let measuring = match (options.warm_up, load.timetable()?) {
             (Some(from), Some(timetable)) => {
-                let due = due::between(&setup, timetable.filter(own), from, load.duration);
-                Some(Measuring::new(from, load.duration, due))
+                let mut measuring = Measuring::new(from, load.duration);
+                due::requests(&setup, timetable.filter(own), |moment| measuring.asks(moment));
+                Some(measuring)
             }
             _ => None,
         };

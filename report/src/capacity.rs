@@ -83,8 +83,8 @@ pub fn render(document: &CapacityDocument, style: Style) -> String {
     let _ = writeln!(out, "{table}");
     let _ = writeln!(
         out,
-        "Response times in ms, from the intended start. A step fails by a threshold ({}) or when the target falls behind: it ends \
-         less than it is asked for, and answers take longer and longer.",
+        "Response times in ms, from the intended start. A step fails by a threshold ({}) or when the target falls behind: ever \
+         more requests are due and not answered.",
         document.thresholds.join(", ")
     );
     out

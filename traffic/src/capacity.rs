@@ -101,7 +101,7 @@ pub struct CapacityStep {
     pub p99_ms: f64,
     /// See `p50_ms`.
     pub max_ms: f64,
-    /// Requests that were asked for and had not ended when the time was over, less those from before; by all that were asked for.
+    /// By how much the requests that wait grew through it, as a share of what was asked for.
     pub behind: f64,
     /// What it comes to.
     pub verdict: StepVerdict,

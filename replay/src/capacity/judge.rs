@@ -3,9 +3,9 @@
 use mynah_traffic::capacity::{CapacityStep, Phase, StepVerdict};
 use mynah_traffic::run::{Measured, RunDocument, Verdict};
 
-/// The target falls behind when it ends so much less than it was asked for …
+/// The target falls behind when the requests that wait grow by this share of what it is asked for …
 const BEHIND: f64 = 0.005;
-/// … by more requests than so many standard deviations of those under way, …
+/// … and by more than so many standard deviations of how many are under way at a time, …
 const DEVIATIONS: f64 = 3.0;
 /// … while its response times grow by so much from the first third of a step to the last.
 const GROWTH: f64 = 1.2;
@@ -14,34 +14,29 @@ const BEGUN: f64 = 0.99;
 /// Where the generator has too many sessions under way, that is the target's doing when it is so far behind.
 const FAR_BEHIND: f64 = 0.1;
 
-/// Its share of requests that were due and did not end, less those from before that did.
+/// By how much the requests that wait grew, as a share of what was asked for meanwhile.
 pub(super) fn behind(measured: &Measured) -> f64 {
-    let due = measured.due.max(1) as f64;
-    1.0 - measured.ended as f64 / due
+    let [first, _, last] = measured.waiting;
+    // From third to third two thirds of a step pass.
+    (last as f64 - first as f64) / (measured.due as f64 * 2.0 / 3.0).max(1.0)
 }
 
 /// Why the target falls behind; `None` where it keeps up.
 ///
 /// A queue that grows shows in a step of ten seconds long before a threshold on times does: at one per cent above what the target
-/// can do, requests wait a tenth of a second at its end. So it is looked at what was asked for and what was done. Both from the
-/// same timetable, chance in the arrivals does not count; but a queue grows and shrinks by chance, too, and slow answers are under
-/// way without a queue. Hence three conditions: the share of what is missing, that it is more than chance, and that answers take
-/// longer and longer.
+/// can do, requests wait a tenth of a second at its end. So what was due by a moment is held against what had ended by then; both
+/// come from one timetable, so that chance in the arrivals does not count. Queues also grow and shrink by chance, the more so the
+/// nearer a target is to what it can do, but one that keeps up comes to the end of its queue now and then: it is the fewest waiting
+/// in the first and in the last third that are compared. Slow answers are under way without any queue: these must not be more by
+/// chance, and answers must take longer and longer.
 pub(super) fn falls_behind(measured: &Measured) -> Option<String> {
-    let seconds = measured.until_s - measured.from_s;
-    let [first, second, last] = measured.thirds_ms;
-    let missing = measured.due as f64 - measured.ended as f64;
-    let under_way = measured.ended as f64 / seconds.max(1e-9) * (first + second + last) / 3e3;
-    let more_than_chance = missing > DEVIATIONS * under_way.max(1.0).sqrt() + 2.0;
-    let behind = behind(measured) > BEHIND && more_than_chance && last > GROWTH * first;
-    let rate = |count: u64| count as f64 / seconds.max(1e-9);
-    behind.then(|| {
+    let [least, _, least_last] = measured.waiting;
+    let [first, _, last] = measured.thirds_ms;
+    let more_than_chance = least_last.saturating_sub(least) as f64 > DEVIATIONS * (least as f64).max(1.0).sqrt();
+    (behind(measured) > BEHIND && more_than_chance && last > GROWTH * first).then(|| {
         format!(
-            "it fell behind: of {} requests/s that were due it answered {} ({:.1}% fewer), and mean response times grew from {} to \
-             {} ms within the step",
-            number(rate(measured.due)),
-            number(rate(measured.ended)),
-            self::behind(measured) * 100.0,
+            "it fell behind: in the last third of the step never fewer than {least_last} requests were waiting ({least} in the first), \
+             and mean response times grew from {} to {} ms",
             number(first),
             number(last),
         )
@@ -110,32 +105,33 @@ fn judge(document: &RunDocument, measured: &Measured) -> (StepVerdict, Vec<Strin
 mod tests {
     use super::*;
 
-    fn measured(due: u64, ended: u64, thirds_ms: [f64; 3]) -> Measured {
-        Measured { from_s: 2.0, until_s: 12.0, due, ended, thirds_ms }
+    fn measured(due: u64, waiting: [u64; 3], thirds_ms: [f64; 3]) -> Measured {
+        Measured { from_s: 2.0, until_s: 12.0, due, ended: due - waiting[2], waiting, thirds_ms }
     }
 
     #[test]
     fn a_queue_that_grows_is_seen_before_it_is_long() {
         // One per cent above 3000 requests a second: 300 wait at the end, a tenth of a second.
-        let why = falls_behind(&measured(30_300, 30_000, [17.0, 50.0, 83.0])).unwrap();
+        let step = measured(30_300, [1, 101, 202], [17.0, 50.0, 83.0]);
         assert_eq!(
-            why,
-            "it fell behind: of 3030 requests/s that were due it answered 3000 (1.0% fewer), and mean response times grew from \
-             17.0 to 83.0 ms within the step"
+            falls_behind(&step).unwrap(),
+            "it fell behind: in the last third of the step never fewer than 202 requests were waiting (1 in the first), and mean \
+             response times grew from 17.0 to 83.0 ms"
         );
-        // The same at fifty a second is five requests, which may be chance.
-        assert_eq!(falls_behind(&measured(505, 500, [20.0, 60.0, 100.0])), None);
-        assert!(falls_behind(&measured(550, 500, [200.0, 500.0, 900.0])).is_some());
+        assert!((behind(&step) - 0.01).abs() < 0.001);
+        // The same at fifty a second is three requests, which may be chance.
+        assert_eq!(falls_behind(&measured(505, [0, 1, 3], [20.0, 60.0, 100.0])), None);
+        assert!(falls_behind(&measured(550, [0, 15, 32], [200.0, 500.0, 900.0])).is_some());
     }
 
     #[test]
     fn what_is_slow_or_chance_is_not_behind() {
-        // Answers take two seconds each, whatever the load: some more are under way at the end than at the beginning.
-        assert_eq!(falls_behind(&measured(1000, 990, [2000.0, 2010.0, 1990.0])), None);
-        // Behind by chance, but times do not grow.
-        assert_eq!(falls_behind(&measured(30_000, 29_700, [5.0, 6.0, 5.0])), None);
-        // Times grow, and all is answered.
-        assert_eq!(falls_behind(&measured(30_000, 29_990, [5.0, 6.0, 9.0])), None);
-        assert_eq!(falls_behind(&measured(0, 0, [0.0; 3])), None);
+        // Answers take two seconds each, whatever the load: some more are under way in the end than in the beginning.
+        assert_eq!(falls_behind(&measured(1000, [180, 185, 195], [2000.0, 2100.0, 2450.0])), None);
+        // Behind, but times do not grow: sessions are long, and ever more are under way.
+        assert_eq!(falls_behind(&measured(30_000, [100, 200, 400], [5.0, 6.0, 5.0])), None);
+        // Times grow, and the queue comes to its end.
+        assert_eq!(falls_behind(&measured(30_000, [0, 0, 2], [5.0, 6.0, 9.0])), None);
+        assert_eq!(falls_behind(&measured(0, [0; 3], [0.0; 3])), None);
     }
 }

@@ -275,6 +275,9 @@ pub struct Measured {
     pub due: u64,
     /// Requests that ended in that time, those from before it too.
     pub ended: u64,
+    /// Requests that were due and had not ended: the fewest that there were in its first, second and last third.
+    #[serde(default)]
+    pub waiting: [u64; 3],
     /// Mean response times of the requests that were to start in its first, second and last third, ms; 0 where there were none.
     pub thirds_ms: [f64; 3],
 }
