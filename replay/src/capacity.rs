@@ -261,6 +261,10 @@ fn answer(steps: &[CapacityStep], outcome: CapacityOutcome) -> (Option<&Capacity
     let held = steps.iter().filter(|step| step.verdict == StepVerdict::Holds && rate(step) < lowest);
     let answer = match outcome {
         CapacityOutcome::NothingHolds => None,
+        // What was held for longer, though others may have held for a while at higher rates.
+        _ if steps.last().is_some_and(|step| step.phase == Phase::Hold && step.verdict == StepVerdict::Holds) => {
+            steps.last()
+        }
         // Of two steps at one rate the later is the longer.
         _ => held.max_by(|a, b| rate(a).total_cmp(&rate(b)).then(a.number.cmp(&b.number))),
     };

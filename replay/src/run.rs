@@ -420,6 +420,7 @@ impl<'r> Ready<'r> {
             model: load.model,
             asked: load.asked.clone(),
             scheduled: *scheduled,
+            planned_s: load.duration.as_secs_f64(),
             shard: options.shard.map(|shard| mynah_traffic::run::Shard {
                 number: shard.index + 1,
                 of: shard.of,

@@ -15,6 +15,7 @@
 //! | [`markdown`] | a pull request's comment, GitHub's annotations |
 //! | [`history`] | several runs one below the other |
 //! | [`compare`] | what became slower, and how sure that is |
+//! | [`merge`] | shards made into the run that one machine would have measured |
 //! | `chart` | the SVG curves in the page |
 //! | [`fidelity`] | how like the recording the run was, in words |
 //! | `figures` | how numbers are written, the same everywhere |
@@ -30,6 +31,7 @@ pub mod history;
 pub mod html;
 pub mod junit;
 pub mod markdown;
+pub mod merge;
 pub mod table;
 #[cfg(test)]
 mod tests;
@@ -43,6 +45,9 @@ pub enum Error {
     /// It cannot be written.
     #[error("the report cannot be written: {0}")]
     Write(#[source] std::io::Error),
+    /// What is to be merged is no shard.
+    #[error("{0}")]
+    Merge(String),
     /// The run cannot be read.
     #[error(transparent)]
     Run(#[from] mynah_traffic::Error),

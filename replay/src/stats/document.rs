@@ -34,6 +34,7 @@ pub(crate) struct Facts<'a> {
     pub(crate) model: &'static str,
     pub(crate) asked: String,
     pub(crate) scheduled: Option<u64>,
+    pub(crate) planned_s: f64,
     pub(crate) shard: Option<Shard>,
 }
 
@@ -264,6 +265,7 @@ fn arrivals(totals: &Totals, facts: &Facts<'_>) -> Arrivals {
     Arrivals {
         model: facts.model.to_owned(),
         asked: facts.asked.clone(),
+        planned_s: facts.planned_s,
         scheduled: facts.scheduled.unwrap_or(started),
         started,
         completed,

@@ -207,6 +207,9 @@ pub struct Arrivals {
     pub model: String,
     /// In words: `10x = 33.3 sessions/s`, `20 users`.
     pub asked: String,
+    /// For how long sessions were to begin, seconds.
+    #[serde(default)]
+    pub planned_s: f64,
     /// Sessions in the timetable.
     pub scheduled: u64,
     /// Sessions begun.
