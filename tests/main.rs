@@ -12,6 +12,7 @@
 mod apps;
 mod architecture;
 mod canary;
+mod capacity;
 mod common;
 mod edits;
 mod exit_codes;
@@ -30,5 +31,6 @@ mod pipeline;
 mod planted;
 mod scenarios;
 mod secrets;
+mod shards;
 mod signing;
 mod stdin;

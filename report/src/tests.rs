@@ -9,7 +9,7 @@ use mynah_traffic::run::{
 
 use crate::{behaviour, csv, history, html, junit, markdown, table};
 
-fn document() -> RunDocument {
+pub(crate) fn document() -> RunDocument {
     let mut tally = Tally { requests: 1200, failures: 3, ..Tally::default() };
     for n in 1..=1200 {
         record(&mut tally.response, Nanos(n * 10_000));
@@ -61,6 +61,7 @@ fn document() -> RunDocument {
         arrivals: Arrivals {
             model: "open".into(),
             asked: "10x = 6/s".into(),
+            planned_s: 10.0,
             scheduled: 60,
             started: 60,
             completed: 59,
