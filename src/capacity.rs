@@ -101,7 +101,8 @@ pub(crate) fn run(args: &Args) -> Outcome {
     let temporary = tempfile::tempdir().exits(Exit::Usage)?;
     let prepared = args.what.prepare(temporary.path())?;
     let mut options = driving::options(&args.place, &args.how, prepared.scenario())?;
-    let about_failures = |threshold: &Threshold| matches!(threshold.metric, Metric::FailureRate | Metric::Failures);
+    let about_failures =
+        |threshold: &Threshold| matches!(threshold.metric, Metric::FailureRate | Metric::Failures);
     if !options.thresholds.iter().any(about_failures) {
         options.thresholds.push(FAILURES.parse()?);
     }
@@ -124,22 +125,23 @@ pub(crate) fn run(args: &Args) -> Outcome {
     let stop = driving::stop()?;
     let mut progress = None;
     let mut doing = String::new();
-    let document = mynah_replay::capacity(&prepared, &options, &seek, &folder, &stop, &mut |told| match told {
-        Told::Begins { number, phase, sessions_per_s } => {
-            doing = format!("step {number}, {phase}, {sessions_per_s} sessions/s");
-            progress = Some(Progress::new(doing.clone()));
-        }
-        Told::Going(now) => {
-            if let Some(progress) = &mut progress {
-                progress.text(&format!("{doing}: {}", replay::line(now)));
+    let document =
+        mynah_replay::capacity(&prepared, &options, &seek, &folder, &stop, &mut |told| match told {
+            Told::Begins { number, phase, sessions_per_s } => {
+                doing = format!("step {number}, {phase}, {sessions_per_s} sessions/s");
+                progress = Some(Progress::new(doing.clone()));
             }
-        }
-        Told::Ended(step) => {
-            progress = None;
-            terminal::say(page::line(step));
-        }
-    })
-    .map_err(driving::failure)?;
+            Told::Going(now) => {
+                if let Some(progress) = &mut progress {
+                    progress.text(&format!("{doing}: {}", replay::line(now)));
+                }
+            }
+            Told::Ended(step) => {
+                progress = None;
+                terminal::say(page::line(step));
+            }
+        })
+        .map_err(driving::failure)?;
     drop(progress);
     write(&folder, &document)?;
     if args.json {

@@ -6,12 +6,12 @@ use std::time::Duration;
 
 use mynah_grouping::Options as Grouping;
 use mynah_replay::{HostHeader, Options, Prepared, Signer, Stop, Target};
+use mynah_report::html;
 use mynah_traffic::recording::Reader;
 use mynah_traffic::run::{HTML, RunDocument, RunFolder};
 use mynah_traffic::scenario::{Behaviour, Scenario, ThinkTime};
 use mynah_traffic::threshold::Threshold;
 use mynah_traffic::units::parse_duration;
-use mynah_report::html;
 
 use crate::exit::{Exit, Exits, Failure, fail};
 use crate::input::{self, Inputs, Reading};
@@ -196,7 +196,10 @@ impl Where {
         if self.target.is_some() || !self.map.is_empty() || elsewhere {
             return Ok(());
         }
-        Err(fail(Exit::Usage, "where do requests go? add --target URL (or --map HOST=URL for each recorded host)"))
+        Err(fail(
+            Exit::Usage,
+            "where do requests go? add --target URL (or --map HOST=URL for each recorded host)",
+        ))
     }
 }
 

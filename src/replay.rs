@@ -114,7 +114,9 @@ fn parse_block(text: &str) -> Result<u32, String> {
 }
 
 fn parse_shard(text: &str) -> Result<Shard, String> {
-    let parts = text.split_once('/').and_then(|(number, of)| Some((number.parse::<u32>().ok()?, of.parse::<u32>().ok()?)));
+    let parts = text
+        .split_once('/')
+        .and_then(|(number, of)| Some((number.parse::<u32>().ok()?, of.parse::<u32>().ok()?)));
     match parts {
         Some((number, of)) if (1..=of).contains(&number) => Ok(Shard { index: number - 1, of }),
         _ => Err("expected I/N, counted from 1: 1/3, 2/3 and 3/3 are three shards".to_owned()),
@@ -126,7 +128,8 @@ fn parse_start(text: &str) -> Result<SystemTime, String> {
         let span = parse_duration(span).map_err(|error| error.to_string())?;
         return Ok(SystemTime::now() + span.as_duration());
     }
-    let time = parse_time(text).ok_or("expected a moment such as 2026-11-21T16:05:00Z, or a time from now such as +10s")?;
+    let time = parse_time(text)
+        .ok_or("expected a moment such as 2026-11-21T16:05:00Z, or a time from now such as +10s")?;
     Ok(SystemTime::UNIX_EPOCH + time.as_duration())
 }
 

@@ -90,7 +90,10 @@ pub(crate) fn run(args: &Args) -> Outcome {
 fn merged(args: &Args, output: &Path) -> Outcome {
     let shards: Vec<RunFolder> = args.runs.iter().map(RunFolder::open).collect();
     if args.runs.iter().any(|run| output::is_same(run, output)) {
-        return Err(fail(Exit::Usage, format!("{}: is one of the shards; name another folder", output.display())));
+        return Err(fail(
+            Exit::Usage,
+            format!("{}: is one of the shards; name another folder", output.display()),
+        ));
     }
     if !args.force {
         driving::refuse_taken(output, DOCUMENT)?;

@@ -78,8 +78,10 @@ fn the_capacity_of_a_known_server_is_found() {
     let place = Place::new();
     let scenario = place.write("five.toml", SCENARIO);
     let target = format!("http://{}", bucket(500));
-    let line = ["capacity", &scenario, "--target", &target, "--from", "60/s", "--precision", "4%", "--step", "2s"];
-    let more = ["--hold", "3s", "--warm-up", "300ms", "--threshold", "p99 < 1s", "-o", "out", "--force", "--json"];
+    let line =
+        ["capacity", &scenario, "--target", &target, "--from", "60/s", "--precision", "4%", "--step", "2s"];
+    let more =
+        ["--hold", "3s", "--warm-up", "300ms", "--threshold", "p99 < 1s", "-o", "out", "--force", "--json"];
     // A machine that is busy with other things makes the generator late, once.
     let mut document: Option<CapacityDocument> = None;
     for attempt in 1..=2 {
@@ -104,12 +106,19 @@ fn the_capacity_of_a_known_server_is_found() {
     assert!((475.0..=525.0).contains(&answer.requests_per_s), "{}", document.summary);
     let knee = document.step(document.knee).unwrap();
     assert!(knee.sessions_per_s > answer.sessions_per_s && knee.verdict == StepVerdict::Fails);
-    assert!(document.summary.contains("fell behind") || document.summary.contains("p99 < 1s"), "{}", document.summary);
+    assert!(
+        document.summary.contains("fell behind") || document.summary.contains("p99 < 1s"),
+        "{}",
+        document.summary
+    );
     // What is in the folder is what was printed, and each step is a run.
     let written = std::fs::read_to_string(place.path().join("out/capacity.json")).unwrap();
     assert_eq!(serde_json::from_str::<CapacityDocument>(&written).unwrap(), document);
     let page = std::fs::read_to_string(place.path().join("out/capacity.html")).unwrap();
-    assert!(page.contains("<svg") && page.contains(&format!("{}/report.html", answer.run.replace('/', "&#x2f;"))), "{page}");
+    assert!(
+        page.contains("<svg") && page.contains(&format!("{}/report.html", answer.run.replace('/', "&#x2f;"))),
+        "{page}"
+    );
     for step in &document.steps {
         let run = RunFolder::open(place.path().join("out").join(&step.run));
         assert_eq!(run.document().unwrap().requests, step.requests);
@@ -124,7 +133,20 @@ fn where_nothing_holds_it_exits_10() {
     let place = Place::new();
     let scenario = place.write("five.toml", SCENARIO);
     let target = Anything::start().url();
-    let line = ["capacity", &scenario, "--target", &target, "--from", "5/s", "--step", "1s", "--warm-up", "0s", "-o", "out"];
+    let line = [
+        "capacity",
+        &scenario,
+        "--target",
+        &target,
+        "--from",
+        "5/s",
+        "--step",
+        "1s",
+        "--warm-up",
+        "0s",
+        "-o",
+        "out",
+    ];
     let run = place.mynah(&[&line[..], &["--threshold", "p50 < 1us"]].concat());
     // Eleven: this machine stalled.
     let code = run.output.status.code();
@@ -132,7 +154,11 @@ fn where_nothing_holds_it_exits_10() {
     if code == Some(10) {
         let said = run.stdout();
         assert!(said.starts_with("NOTHING HOLDS") && said.contains("p50 < 1us: failed"), "{said}");
-        assert!(run.stderr().contains(" 1 grow ") && run.stderr().contains("fails: p50 < 1us"), "{}", run.stderr());
+        assert!(
+            run.stderr().contains(" 1 grow ") && run.stderr().contains("fails: p50 < 1us"),
+            "{}",
+            run.stderr()
+        );
     }
     // What is there already stays.
     assert!(place.mynah(&line).exits(2).stderr().contains("add --force"));

@@ -28,8 +28,11 @@ expect = 200
 "#;
 
 fn requests(run: &RunDocument) -> Vec<(String, u64)> {
-    let mut all: Vec<_> =
-        run.endpoints.iter().map(|endpoint| (format!("{} {}", endpoint.method, endpoint.name), endpoint.requests)).collect();
+    let mut all: Vec<_> = run
+        .endpoints
+        .iter()
+        .map(|endpoint| (format!("{} {}", endpoint.method, endpoint.name), endpoint.requests))
+        .collect();
     all.sort();
     all
 }
@@ -40,8 +43,20 @@ fn three_shards_are_one_run() {
     let scenario = place.write("two.toml", SCENARIO);
     let server = Anything::start();
     let url = server.url();
-    let line =
-        ["replay", &scenario, "--target", &url, "--rate", "60/s", "--for", "2s", "--threshold", "p99 < 1h", "--threads", "2"];
+    let line = [
+        "replay",
+        &scenario,
+        "--target",
+        &url,
+        "--rate",
+        "60/s",
+        "--for",
+        "2s",
+        "--threshold",
+        "p99 < 1h",
+        "--threads",
+        "2",
+    ];
     place.mynah(&[&line[..], &["-o", "single"]].concat()).sent();
     let alone = server.requests();
     let at = SystemTime::now() + Duration::from_secs(2);
@@ -50,7 +65,11 @@ fn three_shards_are_one_run() {
         .map(|number| {
             let (shard, folder) = (format!("{number}/3"), format!("shard{number}"));
             let own = ["--shard", &shard, "--start-at", &at, "-o", &folder];
-            place.command(&[&line[..], &own[..]].concat()).stdout(std::process::Stdio::null()).spawn().unwrap()
+            place
+                .command(&[&line[..], &own[..]].concat())
+                .stdout(std::process::Stdio::null())
+                .spawn()
+                .unwrap()
         })
         .into();
     for mut child in children {
@@ -65,7 +84,10 @@ fn three_shards_are_one_run() {
     let (single, merged) = (document("single"), document("merged"));
     assert_eq!(requests(&merged), requests(&single));
     assert_eq!(merged.profiles, single.profiles);
-    assert_eq!((merged.arrivals.scheduled, merged.arrivals.started), (single.arrivals.scheduled, single.arrivals.started));
+    assert_eq!(
+        (merged.arrivals.scheduled, merged.arrivals.started),
+        (single.arrivals.scheduled, single.arrivals.started)
+    );
     assert_eq!((merged.thresholds.len(), merged.thresholds[0].ok), (1, true));
     // A run like any other: compared, reported, not merged over itself.
     let compared = place.mynah(&["compare", "single", "merged", "--json"]);
@@ -73,18 +95,38 @@ fn three_shards_are_one_run() {
     assert_eq!(compared.json()["rows"].as_array().map(|rows| rows.is_empty()), Some(false));
     place.mynah(&["report", "merged", "--csv", "locust"]).exits(0);
     assert!(place.mynah(&merge).exits(2).stderr().contains("holds an earlier run"));
-    place.mynah(&["report", "shard1", "--merge", "-o", "shard1", "--force"]).exits(2).says("is one of the shards");
+    place
+        .mynah(&["report", "shard1", "--merge", "-o", "shard1", "--force"])
+        .exits(2)
+        .says("is one of the shards");
     // What is missing, or no shard at all.
     let two = place.mynah(&["report", "shard1", "shard3", "--merge", "-o", "two"]).exits(11);
     assert!(two.stdout().contains("1 of 3 shards is missing: 2"), "{}", two.stdout());
     assert_eq!(run_json(&place.file("two"))["verdict"], "invalid");
-    place.mynah(&["report", "shard1", "single", "--merge", "-o", "x"]).exits(2).says("this is no shard of a run");
+    place
+        .mynah(&["report", "shard1", "single", "--merge", "-o", "x"])
+        .exits(2)
+        .says("this is no shard of a run");
     place.mynah(&["report", "single", "-o", "x"]).exits(2);
     for shard in ["0/3", "4/3", "1", "a/b"] {
-        place.mynah(&["replay", &scenario, "--target", &url, "--shard", shard]).exits(2).says("1/3, 2/3 and 3/3");
+        place
+            .mynah(&["replay", &scenario, "--target", &url, "--shard", shard])
+            .exits(2)
+            .says("1/3, 2/3 and 3/3");
     }
     place.mynah(&["replay", &scenario, "--target", &url, "--start-at", "noon"]).exits(2).says("such as +10s");
-    let past = ["replay", &scenario, "--target", &url, "--rate", "5/s", "--start-at", "2026-01-01T00:00:00Z", "-o", "y"];
+    let past = [
+        "replay",
+        &scenario,
+        "--target",
+        &url,
+        "--rate",
+        "5/s",
+        "--start-at",
+        "2026-01-01T00:00:00Z",
+        "-o",
+        "y",
+    ];
     place.mynah(&past).exits(2).says("give a later moment");
 }
 
@@ -104,7 +146,14 @@ fn runs_of_every_version_are_read_and_newer_ones_are_told() {
     }
     let same = place.mynah(&["compare", &old, "again", "--json"]).exits(0).json();
     assert_eq!(same["verdict"], "pass", "{same}");
-    assert!(same["rows"].as_array().unwrap().iter().all(|row| row["change"].as_f64().is_none_or(|change| change == 0.0)), "{same}");
+    assert!(
+        same["rows"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .all(|row| row["change"].as_f64().is_none_or(|change| change == 0.0)),
+        "{same}"
+    );
     // A newer one is told by its number, whatever else is in it.
     std::fs::create_dir(place.path().join("newer")).unwrap();
     place.write("newer/run.json", r#"{"schema": 99, "verdict": {"of": "another form"}}"#);

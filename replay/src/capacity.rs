@@ -10,7 +10,9 @@ mod search;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use mynah_traffic::Nanos;
-use mynah_traffic::capacity::{CapacityDocument, CapacityOutcome, CapacityStep, Phase, SCHEMA, STEPS, StepVerdict};
+use mynah_traffic::capacity::{
+    CapacityDocument, CapacityOutcome, CapacityStep, Phase, SCHEMA, STEPS, StepVerdict,
+};
 use mynah_traffic::run::{RunDocument, RunFolder};
 use mynah_traffic::scenario::Rate;
 use mynah_traffic::units::{format_duration, format_time};
@@ -157,9 +159,13 @@ pub fn capacity(
         ));
     }
     if let Some(step) = answer.filter(|step| step.requests < FEW) {
-        remarks.push(format!("the answer stands on {} requests: --step and --hold could be longer", step.requests));
+        remarks.push(format!(
+            "the answer stands on {} requests: --step and --hold could be longer",
+            step.requests
+        ));
     }
-    let stepped_down = steps.iter().filter(|step| step.phase == Phase::Hold && step.verdict == StepVerdict::Fails);
+    let stepped_down =
+        steps.iter().filter(|step| step.phase == Phase::Hold && step.verdict == StepVerdict::Fails);
     for step in stepped_down {
         remarks.push(format!(
             "{} sessions/s held for {} s and not for {} s: {}",
@@ -254,7 +260,10 @@ fn lasting(plan: &Plan, options: &Options) -> Nanos {
 }
 
 /// The step that is the answer, and the lowest one above it that fails.
-fn answer(steps: &[CapacityStep], outcome: CapacityOutcome) -> (Option<&CapacityStep>, Option<&CapacityStep>) {
+fn answer(
+    steps: &[CapacityStep],
+    outcome: CapacityOutcome,
+) -> (Option<&CapacityStep>, Option<&CapacityStep>) {
     let rate = |step: &CapacityStep| step.sessions_per_s;
     let failed = || steps.iter().filter(|step| step.verdict == StepVerdict::Fails);
     let lowest = failed().map(rate).fold(f64::INFINITY, f64::min);
@@ -262,7 +271,10 @@ fn answer(steps: &[CapacityStep], outcome: CapacityOutcome) -> (Option<&Capacity
     let answer = match outcome {
         CapacityOutcome::NothingHolds => None,
         // What was held for longer, though others may have held for a while at higher rates.
-        _ if steps.last().is_some_and(|step| step.phase == Phase::Hold && step.verdict == StepVerdict::Holds) => {
+        _ if steps
+            .last()
+            .is_some_and(|step| step.phase == Phase::Hold && step.verdict == StepVerdict::Holds) =>
+        {
             steps.last()
         }
         // Of two steps at one rate the later is the longer.
@@ -282,13 +294,17 @@ fn summary(
         format!("{} requests/s ({} sessions/s)", number(requests), step.sessions_per_s)
     };
     let why = |step: &CapacityStep| step.reasons.first().cloned().unwrap_or_default();
-    let beyond = knee.map(|knee| format!("; at {} {}", rates(knee, knee.asked_per_s), why(knee))).unwrap_or_default();
+    let beyond =
+        knee.map(|knee| format!("; at {} {}", rates(knee, knee.asked_per_s), why(knee))).unwrap_or_default();
     let held = answer.map(|step| rates(step, step.requests_per_s));
-    let limit = steps.iter().rev().find(|step| step.verdict == StepVerdict::Invalid).map(why).unwrap_or_default();
+    let limit =
+        steps.iter().rev().find(|step| step.verdict == StepVerdict::Invalid).map(why).unwrap_or_default();
     match (outcome, held) {
         (CapacityOutcome::Found, Some(held)) => format!("holds {held}{beyond}"),
         (CapacityOutcome::UpTo, Some(held)) => format!("holds {held}, the highest rate that was to be tried"),
-        (CapacityOutcome::Generator, Some(held)) => format!("holds {held} and maybe more, which could not be sent: {limit}"),
+        (CapacityOutcome::Generator, Some(held)) => {
+            format!("holds {held} and maybe more, which could not be sent: {limit}")
+        }
         (CapacityOutcome::Generator, None) => format!("nothing is known of the target: {limit}"),
         (CapacityOutcome::Interrupted, Some(held)) => format!("interrupted; so far it holds {held}{beyond}"),
         (CapacityOutcome::Interrupted, None) => "interrupted before anything was known".to_owned(),

@@ -149,8 +149,12 @@ impl Load {
         let shares = plan.shares(&walks);
         let shard = options.shard.unwrap_or_default();
         check_shard(shard, &kind)?;
-        if options.warm_up.is_some_and(|warm_up| warm_up >= duration) || options.warm_up.is_some() && model != "open" {
-            return Err(Error::Config("warming up goes with sessions that arrive, and is shorter than the run".to_owned()));
+        if options.warm_up.is_some_and(|warm_up| warm_up >= duration)
+            || options.warm_up.is_some() && model != "open"
+        {
+            return Err(Error::Config(
+                "warming up goes with sessions that arrive, and is shorter than the run".to_owned(),
+            ));
         }
         let (seed, max_vus, cut) = (options.seed, options.max_vus, options.warm_up.is_some());
         Ok(Load { model, asked, duration, kind, shares, walks, seed, max_vus, shard, cut })
@@ -321,7 +325,9 @@ impl<'r> Ready<'r> {
     fn new(plan: &'r Arc<Plan>, options: &Options) -> Result<Ready<'r>, Error> {
         let load = Load::new(plan, options)?;
         let shard = load.shard;
-        let own = |arrival: &Arrival| options.turn.is_none_or(|turn| turn.has(arrival.at)) && shard.has(arrival.number);
+        let own = |arrival: &Arrival| {
+            options.turn.is_none_or(|turn| turn.has(arrival.at)) && shard.has(arrival.number)
+        };
         let timetable = load.timetable()?;
         let scheduled = timetable.map(|timetable| timetable.filter(own).count() as u64);
         let setup = Arc::new(Setup::new(plan, options, &load.walks)?);
@@ -443,7 +449,8 @@ impl<'r> Ready<'r> {
             self.plan.scenario
         ));
         for step in self.plan.profiles.iter().flat_map(|profile| &profile.steps) {
-            let waits = (step.endpoint, step.origin, step.connection, step.waits_for, step.think, step.body_bytes);
+            let waits =
+                (step.endpoint, step.origin, step.connection, step.waits_for, step.think, step.body_bytes);
             hash.update(format!("{waits:?} {}", step.path));
         }
         hash.finalize().iter().take(8).map(|byte| format!("{byte:02x}")).collect()

@@ -51,8 +51,19 @@ pub fn render(document: &CapacityDocument, style: Style) -> String {
     table.load_style(RULED);
     table.set_content_arrangement(ContentArrangement::Dynamic);
     table.set_width(style.width.unwrap_or(200));
-    let titles =
-        ["sessions/s", "asked/s", "ended/s", "behind", "failed", "p50", "p95", "p99", "p99, each bar twice the one before", "step", ""];
+    let titles = [
+        "sessions/s",
+        "asked/s",
+        "ended/s",
+        "behind",
+        "failed",
+        "p50",
+        "p95",
+        "p99",
+        "p99, each bar twice the one before",
+        "step",
+        "",
+    ];
     let cell = |place: usize, text: String| {
         Cell::new(text).set_alignment(if place < 8 { CellAlignment::Right } else { CellAlignment::Left })
     };
@@ -159,10 +170,13 @@ fn curve(document: &CapacityDocument) -> String {
     }
     let low_ms = steps.iter().map(|step| step.p50_ms).fold(f64::INFINITY, f64::min);
     let high_ms = steps.iter().map(|step| step.p99_ms).fold(low_ms, f64::max);
-    let (floor, top) = (low_ms.log10().floor(), (high_ms * 1.0001).log10().ceil().max(low_ms.log10().floor() + 1.0));
+    let (floor, top) =
+        (low_ms.log10().floor(), (high_ms * 1.0001).log10().ceil().max(low_ms.log10().floor() + 1.0));
     let x = |rate: f64| LEFT + rate / high * (WIDTH - LEFT - RIGHT);
-    let y = |ms: f64| HEIGHT - BOTTOM - (ms.max(1e-6).log10() - floor) / (top - floor) * (HEIGHT - TOP - BOTTOM);
-    let mut svg = format!("<svg viewBox=\"0 0 {WIDTH} {HEIGHT}\" role=\"img\" aria-label=\"response time over rate\">");
+    let y =
+        |ms: f64| HEIGHT - BOTTOM - (ms.max(1e-6).log10() - floor) / (top - floor) * (HEIGHT - TOP - BOTTOM);
+    let mut svg =
+        format!("<svg viewBox=\"0 0 {WIDTH} {HEIGHT}\" role=\"img\" aria-label=\"response time over rate\">");
     for power in floor as i32..=top as i32 {
         let value = 10_f64.powi(power);
         let _ = write!(
@@ -234,7 +248,13 @@ fn curve(document: &CapacityDocument) -> String {
 mod tests {
     use super::*;
 
-    fn step(number: u32, phase: Phase, sessions_per_s: f64, p99_ms: f64, verdict: StepVerdict) -> CapacityStep {
+    fn step(
+        number: u32,
+        phase: Phase,
+        sessions_per_s: f64,
+        p99_ms: f64,
+        verdict: StepVerdict,
+    ) -> CapacityStep {
         CapacityStep {
             number,
             phase,
@@ -250,7 +270,11 @@ mod tests {
             max_ms: p99_ms,
             behind: 0.001,
             verdict,
-            reasons: if verdict == StepVerdict::Holds { vec![] } else { vec!["p99 < 20ms: failed, <b>".into()] },
+            reasons: if verdict == StepVerdict::Holds {
+                vec![]
+            } else {
+                vec!["p99 < 20ms: failed, <b>".into()]
+            },
             limits: vec![],
             run: format!("steps/{number:02}"),
         }
@@ -288,14 +312,22 @@ mod tests {
         let place = |part: &str| text.find(part).unwrap_or_else(|| panic!("{part}: {text}"));
         assert!(place("1 grow") < place("3 hold") && place("3 hold") < place("2 grow"), "{text}");
         assert!(text.contains("holds <- the answer") && text.contains("! a remark"), "{text}");
-        assert_eq!((bar(5.0, 5.0), bar(40.0, 5.0), bar(0.0, 5.0)), ("█".into(), "████".into(), String::new()));
+        assert_eq!(
+            (bar(5.0, 5.0), bar(40.0, 5.0), bar(0.0, 5.0)),
+            ("█".into(), "████".into(), String::new())
+        );
         assert!(line(&document().steps[1]).ends_with("fails: p99 < 20ms: failed, <b>"));
     }
 
     #[test]
     fn the_page_holds_the_curve_and_nothing_unescaped() {
         let page = html(&document()).unwrap();
-        assert!(page.contains("<svg") && page.contains("steps&#x2f;03/report.html") && page.contains("class=\"badge pass\""), "{page}");
+        assert!(
+            page.contains("<svg")
+                && page.contains("steps&#x2f;03/report.html")
+                && page.contains("class=\"badge pass\""),
+            "{page}"
+        );
         assert!(!page.contains("failed, <b>") && page.contains("failed, &lt;b&gt;"), "{page}");
         assert_eq!(page.matches("<circle").count(), 6);
         // Nothing was measured: no curve, and no panic.

@@ -41,7 +41,10 @@ pub(crate) struct Part {
 impl Part {
     /// `shard 2`
     fn called(&self) -> String {
-        self.document.shard.as_ref().map_or_else(|| self.name.clone(), |shard| format!("shard {}", shard.number))
+        self.document
+            .shard
+            .as_ref()
+            .map_or_else(|| self.name.clone(), |shard| format!("shard {}", shard.number))
     }
 }
 
@@ -55,7 +58,9 @@ pub fn merge(shards: &[RunFolder], out: &RunFolder) -> Result<RunDocument, Error
         let document = folder.document()?;
         let name = folder.path().display().to_string();
         if document.shard.is_none() {
-            return Err(Error::Merge(format!("{name}: this is no shard of a run (replay --shard 1/3), it is a run by itself")));
+            return Err(Error::Merge(format!(
+                "{name}: this is no shard of a run (replay --shard 1/3), it is a run by itself"
+            )));
         }
         parts.push((folder, Part { name, document }));
     }
@@ -68,8 +73,11 @@ pub fn merge(shards: &[RunFolder], out: &RunFolder) -> Result<RunDocument, Error
         times.read(folder, &names)?;
     }
     let parts: Vec<Part> = parts.into_iter().map(|(_, part)| part).collect();
-    let Some(first) = parts.first() else { return Err(Error::Merge("there is no shard to merge".to_owned())) };
-    let started = parts.iter().filter_map(|part| parse_time(&part.document.started)).min().unwrap_or_default();
+    let Some(first) = parts.first() else {
+        return Err(Error::Merge("there is no shard to merge".to_owned()));
+    };
+    let started =
+        parts.iter().filter_map(|part| parse_time(&part.document.started)).min().unwrap_or_default();
     times.write(out, SystemTime::UNIX_EPOCH + Duration::from_nanos(started.0))?;
     Ok(document(&parts, first, &times, &tags))
 }
@@ -116,7 +124,9 @@ fn document(parts: &[Part], first: &Part, times: &Times, tags: &Tags) -> RunDocu
     let reasons = [invalid, failed, check::remarks(parts)].concat();
     let mut figures: Vec<EndpointFigures> = endpoints
         .values()
-        .map(|(named, tally)| EndpointFigures::of(named.tag.clone(), &named.method, &named.name, tally, duration_s))
+        .map(|(named, tally)| {
+            EndpointFigures::of(named.tag.clone(), &named.method, &named.name, tally, duration_s)
+        })
         .collect();
     figures.sort_by_key(|figure| std::cmp::Reverse(figure.requests));
     let targets: BTreeSet<&str> = documents().map(|run| run.target.as_str()).collect();
@@ -254,7 +264,8 @@ fn generator(parts: &[Part]) -> GeneratorFigures {
 fn seconds(parts: &[Part], times: &Times) -> Vec<SecondFigures> {
     let mut seconds: BTreeMap<u32, SecondFigures> = BTreeMap::new();
     for second in parts.iter().flat_map(|part| &part.document.seconds) {
-        let own = seconds.entry(second.t).or_insert(SecondFigures { t: second.t, ..SecondFigures::default() });
+        let own =
+            seconds.entry(second.t).or_insert(SecondFigures { t: second.t, ..SecondFigures::default() });
         own.requests += second.requests;
         own.failures += second.failures;
         own.users += second.users;
@@ -271,7 +282,8 @@ fn seconds(parts: &[Part], times: &Times) -> Vec<SecondFigures> {
 
 fn failure_rows(parts: &[Part]) -> Vec<FailureRow> {
     let mut rows: Vec<FailureRow> = Vec::new();
-    let same = |a: &FailureRow, b: &FailureRow| (&a.method, &a.name, &a.error) == (&b.method, &b.name, &b.error);
+    let same =
+        |a: &FailureRow, b: &FailureRow| (&a.method, &a.name, &a.error) == (&b.method, &b.name, &b.error);
     for row in parts.iter().flat_map(|part| &part.document.failure_rows) {
         match rows.iter_mut().find(|known| same(known, row)) {
             Some(known) => {

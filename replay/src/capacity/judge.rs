@@ -32,7 +32,8 @@ pub(super) fn behind(measured: &Measured) -> f64 {
 pub(super) fn falls_behind(measured: &Measured) -> Option<String> {
     let [least, _, least_last] = measured.waiting;
     let [first, _, last] = measured.thirds_ms;
-    let more_than_chance = least_last.saturating_sub(least) as f64 > DEVIATIONS * (least as f64).max(1.0).sqrt();
+    let more_than_chance =
+        least_last.saturating_sub(least) as f64 > DEVIATIONS * (least as f64).max(1.0).sqrt();
     (behind(measured) > BEHIND && more_than_chance && last > GROWTH * first).then(|| {
         format!(
             "it fell behind: in the last third of the step never fewer than {least_last} requests were waiting ({least} in the first), \
@@ -53,7 +54,13 @@ pub(super) fn number(value: f64) -> String {
 }
 
 /// The step that a run is.
-pub(super) fn step(number: u32, phase: Phase, sessions_per_s: f64, document: &RunDocument, run: String) -> CapacityStep {
+pub(super) fn step(
+    number: u32,
+    phase: Phase,
+    sessions_per_s: f64,
+    document: &RunDocument,
+    run: String,
+) -> CapacityStep {
     let measured = document.measured.clone().unwrap_or_default();
     let seconds = measured.until_s - measured.from_s;
     let (verdict, reasons) = judge(document, &measured);
@@ -93,7 +100,8 @@ fn judge(document: &RunDocument, measured: &Measured) -> (StepVerdict, Vec<Strin
     let arrivals = &document.arrivals;
     let ended_early = document.verdict == Verdict::Fail;
     if !ended_early && (arrivals.started as f64) < BEGUN * arrivals.scheduled as f64 {
-        let why = format!("of {} sessions in the timetable {} were begun", arrivals.scheduled, arrivals.started);
+        let why =
+            format!("of {} sessions in the timetable {} were begun", arrivals.scheduled, arrivals.started);
         return (StepVerdict::Invalid, vec![why]);
     }
     let mut why = if ended_early { document.reasons.clone() } else { Vec::new() };

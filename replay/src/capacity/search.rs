@@ -152,7 +152,10 @@ mod tests {
     use super::*;
 
     /// Every rate that was tried, and how it ended.
-    fn drive(mut search: Search, mut target: impl FnMut(Phase, f64) -> Said) -> (Vec<(Phase, f64, Said)>, CapacityOutcome) {
+    fn drive(
+        mut search: Search,
+        mut target: impl FnMut(Phase, f64) -> Said,
+    ) -> (Vec<(Phase, f64, Said)>, CapacityOutcome) {
         let mut tried = Vec::new();
         loop {
             match search.next() {
@@ -211,7 +214,10 @@ mod tests {
         let (tried, outcome) = drive(Search::new(10.0, true, None, 0.02), target);
         let held: Vec<f64> = tried.iter().filter(|step| step.0 == Phase::Hold).map(|step| step.1).collect();
         assert_eq!(outcome, CapacityOutcome::Found);
-        assert!(held.len() >= 2 && *held.last().unwrap() <= 285.0 && *held.last().unwrap() > 270.0, "{held:?}");
+        assert!(
+            held.len() >= 2 && *held.last().unwrap() <= 285.0 && *held.last().unwrap() > 270.0,
+            "{held:?}"
+        );
         let never = |phase, _| if phase == Phase::Hold { Said::Fails } else { Said::Holds };
         let (tried, outcome) = drive(Search::new(10.0, true, Some(40.0), 0.02), never);
         assert_eq!((tried.len(), outcome), (3 + 5, CapacityOutcome::NothingHolds));
@@ -246,7 +252,10 @@ mod tests {
 
     #[test]
     fn rates_are_short() {
-        assert_eq!([rounded(1234.567), rounded(0.012_345_67), rounded(300.0), rounded(99_999.9)], [1234.6, 0.012_346, 300.0, 100_000.0]);
+        assert_eq!(
+            [rounded(1234.567), rounded(0.012_345_67), rounded(300.0), rounded(99_999.9)],
+            [1234.6, 0.012_346, 300.0, 100_000.0]
+        );
     }
 
     proptest! {

@@ -37,17 +37,8 @@ pub(crate) enum End {
 
 /// How sessions begin on this thread.
 pub(crate) enum Shape {
-    Open {
-        timetable: Box<Timetable>,
-        max_vus: u32,
-        end: End,
-    },
-    Closed {
-        cards: Box<Cards>,
-        users: u32,
-        spawn_rate: f64,
-        duration: Nanos,
-    },
+    Open { timetable: Box<Timetable>, max_vus: u32, end: End },
+    Closed { cards: Box<Cards>, users: u32, spawn_rate: f64, duration: Nanos },
 }
 
 /// What one thread is to do.
@@ -175,13 +166,7 @@ async fn open(context: &Rc<Context>, arrivals: impl Iterator<Item = Arrival>, ma
 }
 
 /// Sets this thread's share of the users going.
-fn closed(
-    context: &Rc<Context>,
-    cards: Cards,
-    users: u32,
-    spawn_rate: f64,
-    (first, step): (usize, usize),
-) {
+fn closed(context: &Rc<Context>, cards: Cards, users: u32, spawn_rate: f64, (first, step): (usize, usize)) {
     let dealt = Rc::new(RefCell::new(Dealt { cards, known: Vec::new() }));
     for number in (first as u32..users).step_by(step.max(1)) {
         let at = if spawn_rate > 0.0 && spawn_rate.is_finite() {

@@ -273,7 +273,8 @@ impl Collector {
         let planned = u64::from(self.next + 1) * Nanos::PER_SECOND <= self.planned.0;
         let mut watched = second.watched.into_iter();
         // Seconds that are not counted have no figures that could be right or wrong.
-        let counted = self.totals.measuring.as_ref().is_none_or(|m| u64::from(self.next) * Nanos::PER_SECOND >= m.from);
+        let counted =
+            self.totals.measuring.as_ref().is_none_or(|m| u64::from(self.next) * Nanos::PER_SECOND >= m.from);
         for watch in self.totals.watches.iter_mut().filter(|_| counted) {
             let ended = watch.second(self.next, watched.next().unwrap_or_default(), planned);
             self.totals.aborted = self.totals.aborted.take().or(ended);

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use mynah_traffic::run::{
     Arrivals, EndpointFigures, FailureRow, GeneratorFigures, Interleaved, Latency, MismatchSample,
-    ProfileFigures, RunDocument, SCHEMA, SendLag, Shard, TagName, Tally, ThresholdResult, TotalFigures, Verdict,
+    ProfileFigures, RunDocument, SCHEMA, SendLag, Shard, TagName, Tally, ThresholdResult, TotalFigures,
+    Verdict,
 };
 use mynah_traffic::threshold::{Metric, Threshold};
 

@@ -86,9 +86,9 @@ impl Measuring {
             due: self.due.iter().skip(1).sum(),
             ended: self.ended.iter().skip(1).sum(),
             waiting,
-            thirds_ms: self.thirds.map(|(count, sum)| {
-                if count == 0 { 0.0 } else { (sum / count as f64 / 1e3).round() / 1e3 }
-            }),
+            thirds_ms: self
+                .thirds
+                .map(|(count, sum)| if count == 0 { 0.0 } else { (sum / count as f64 / 1e3).round() / 1e3 }),
         }
     }
 }
@@ -138,6 +138,9 @@ mod tests {
         assert_eq!((behind.due, behind.ended), (300, 240));
         // At the start of each third twenty, forty and sixty seconds' hundredths are owed: some one to twenty more by its end.
         let [first, middle, last] = behind.waiting;
-        assert!((20..=24).contains(&first) && (40..=44).contains(&middle) && (60..=64).contains(&last), "{behind:?}");
+        assert!(
+            (20..=24).contains(&first) && (40..=44).contains(&middle) && (60..=64).contains(&last),
+            "{behind:?}"
+        );
     }
 }

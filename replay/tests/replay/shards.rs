@@ -42,7 +42,8 @@ fn shop(folder: &std::path::Path) -> Prepared {
 
 /// What was asked for, sorted; by path without the query how often.
 fn asked(server: &Server) -> (Vec<String>, BTreeMap<String, usize>) {
-    let mut targets: Vec<String> = server.seen().iter().map(|seen| seen.target.clone()).filter(|t| !t.is_empty()).collect();
+    let mut targets: Vec<String> =
+        server.seen().iter().map(|seen| seen.target.clone()).filter(|t| !t.is_empty()).collect();
     targets.sort();
     let mut counts = BTreeMap::new();
     for target in &targets {
@@ -79,7 +80,10 @@ fn shards_together_send_what_one_run_does() {
     assert_eq!(sum(|run| run.arrivals.scheduled), single.arrivals.scheduled);
     assert_eq!(sum(|run| run.arrivals.started), single.arrivals.started);
     let shard: Vec<_> = shards.iter().map(|run| run.shard.clone().unwrap()).collect();
-    assert_eq!(shard.iter().map(|shard| (shard.number, shard.of)).collect::<Vec<_>>(), [(1, 3), (2, 3), (3, 3)]);
+    assert_eq!(
+        shard.iter().map(|shard| (shard.number, shard.of)).collect::<Vec<_>>(),
+        [(1, 3), (2, 3), (3, 3)]
+    );
     assert!(shard.windows(2).all(|pair| pair[0].timetable == pair[1].timetable) && single.shard.is_none());
     // Another seed is another timetable.
     let other = Options { seed: 12, shard: Some(Shard { index: 0, of: 3 }), ..options(&parts) };
@@ -137,7 +141,10 @@ fn a_run_begins_at_its_moment_or_says_that_it_is_past() {
     assert!(SystemTime::now() > at);
     let since = at.duration_since(SystemTime::UNIX_EPOCH).unwrap();
     assert_eq!(document.started, mynah_traffic::units::format_time(since.into()));
-    assert!(document.requests > 0 && document.total.response_time_ms.max < 700.0, "waiting for the start is no waiting");
+    assert!(
+        document.requests > 0 && document.total.response_time_ms.max < 700.0,
+        "waiting for the start is no waiting"
+    );
     let past = try_play(&prepared, &options(SystemTime::now() - Duration::from_secs(60)));
     assert!(matches!(past, Err(Error::Config(why)) if why.contains("which is 1m ago")));
 }
@@ -178,11 +185,21 @@ fn a_search_ends_where_nothing_holds_where_it_was_told_to_and_when_it_is_stopped
         warm_up: Some(Nanos(SECOND.0 / 10)),
         ..Seek::default()
     };
-    let options = Options { thresholds: vec!["failure_rate < 1%".parse().unwrap()], seed: 1, ..once(&server) };
+    let options =
+        Options { thresholds: vec!["failure_rate < 1%".parse().unwrap()], seed: 1, ..once(&server) };
     let run_folder = RunFolder::create(folder.path()).unwrap();
     let none = capacity(&prepared, &options, &seek, &run_folder, &Stop::new(), &mut |_| {}).unwrap();
-    assert_eq!((none.outcome, none.answer, none.steps.len()), (CapacityOutcome::NothingHolds, None, 1), "{}", none.summary);
-    assert!(none.summary.starts_with("not even ") && none.summary.contains("failure_rate < 1%: failed, 100%"), "{}", none.summary);
+    assert_eq!(
+        (none.outcome, none.answer, none.steps.len()),
+        (CapacityOutcome::NothingHolds, None, 1),
+        "{}",
+        none.summary
+    );
+    assert!(
+        none.summary.starts_with("not even ") && none.summary.contains("failure_rate < 1%: failed, 100%"),
+        "{}",
+        none.summary
+    );
     let fine = Server::start(|_| Reply::ok(""));
     let options = Options { target: Some(fine.url().parse().unwrap()), ..options };
     let seek = Seek { up_to: Some(Rate::PerSecond(30.0)), ..seek };
@@ -193,7 +210,10 @@ fn a_search_ends_where_nothing_holds_where_it_was_told_to_and_when_it_is_stopped
     }
     assert_eq!(all.outcome, CapacityOutcome::UpTo, "{}", all.summary);
     let answer = all.step(all.answer).unwrap();
-    assert_eq!((answer.phase, answer.verdict, answer.sessions_per_s), (Phase::Hold, StepVerdict::Holds, 30.0));
+    assert_eq!(
+        (answer.phase, answer.verdict, answer.sessions_per_s),
+        (Phase::Hold, StepVerdict::Holds, 30.0)
+    );
     // Each step is a run like any other.
     let run = RunFolder::open(folder.path().join(&answer.run)).document().unwrap();
     assert_eq!(run.requests, answer.requests);

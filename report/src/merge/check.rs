@@ -13,8 +13,10 @@ const APART_S: f64 = 1.0;
 /// Why the merged run says nothing, as sentences; empty where it does.
 pub(super) fn reasons(parts: &[Part], first: &Part) -> Vec<String> {
     let mut reasons = Vec::new();
-    let numbers: Vec<u32> = parts.iter().filter_map(|part| Some(part.document.shard.as_ref()?.number)).collect();
-    let counts: BTreeSet<u32> = parts.iter().filter_map(|part| Some(part.document.shard.as_ref()?.of)).collect();
+    let numbers: Vec<u32> =
+        parts.iter().filter_map(|part| Some(part.document.shard.as_ref()?.number)).collect();
+    let counts: BTreeSet<u32> =
+        parts.iter().filter_map(|part| Some(part.document.shard.as_ref()?.of)).collect();
     if let [of] = counts.iter().copied().collect::<Vec<_>>()[..] {
         let missing: Vec<u32> = (1..=of).filter(|number| !numbers.contains(number)).collect();
         if !missing.is_empty() {
@@ -44,10 +46,8 @@ pub(super) fn reasons(parts: &[Part], first: &Part) -> Vec<String> {
         }
     }
     let began = |part: &Part| parse_time(&part.document.started).map_or(0.0, |at| at.as_secs_f64());
-    let (earliest, latest) = (
-        parts.iter().map(began).fold(f64::INFINITY, f64::min),
-        parts.iter().map(began).fold(0.0, f64::max),
-    );
+    let (earliest, latest) =
+        (parts.iter().map(began).fold(f64::INFINITY, f64::min), parts.iter().map(began).fold(0.0, f64::max));
     if latest - earliest > APART_S {
         reasons.push(format!(
             "the shards began {:.1} s apart, so that the target did not have all of the load at any time as it was asked for; begin \

@@ -42,13 +42,20 @@ pub(super) fn evaluate(
         };
         let outcome = outcome.unwrap_or_else(|| threshold.evaluate(tally, duration_s, &names));
         failed.extend((!outcome.ok).then(|| outcome.text.clone()));
-        results.push(ThresholdResult { expr: outcome.expr, ok: outcome.ok, value: outcome.value, text: outcome.text });
+        results.push(ThresholdResult {
+            expr: outcome.expr,
+            ok: outcome.ok,
+            value: outcome.value,
+            text: outcome.text,
+        });
     }
     let unlike = parts.iter().filter(|part| {
-        let exprs = |part: &Part| part.document.thresholds.iter().map(|gate| gate.expr.clone()).collect::<Vec<_>>();
+        let exprs =
+            |part: &Part| part.document.thresholds.iter().map(|gate| gate.expr.clone()).collect::<Vec<_>>();
         exprs(part) != exprs(first)
     });
-    failed.extend(unlike.map(|part| format!("{} had other thresholds than {}", part.called(), first.called())));
+    failed
+        .extend(unlike.map(|part| format!("{} had other thresholds than {}", part.called(), first.called())));
     for part in parts {
         let arrivals = &part.document.arrivals;
         if part.document.verdict == Verdict::Fail && arrivals.started < arrivals.scheduled {

@@ -11,7 +11,10 @@ use super::*;
 /// Second, endpoint and response time in nanoseconds of a request; a third of them are another shard's.
 type Samples = Vec<(u32, u8, u64)>;
 
-fn intervals(samples: impl Iterator<Item = (u32, u8, u64)>, tag: impl Fn(u8) -> String) -> BTreeMap<u32, Intervals> {
+fn intervals(
+    samples: impl Iterator<Item = (u32, u8, u64)>,
+    tag: impl Fn(u8) -> String,
+) -> BTreeMap<u32, Intervals> {
     let mut seconds: BTreeMap<u32, Intervals> = BTreeMap::new();
     for (second, endpoint, nanos) in samples {
         for (kind, nanos) in [("response", nanos), ("service", nanos / 2)] {
@@ -28,7 +31,13 @@ fn path(endpoint: u8) -> String {
 }
 
 /// A shard's run, as replay leaves it.
-fn shard(folder: &TempDir, number: u32, of: u32, samples: &[(u32, u8, u64)], change: impl FnOnce(&mut RunDocument)) -> RunFolder {
+fn shard(
+    folder: &TempDir,
+    number: u32,
+    of: u32,
+    samples: &[(u32, u8, u64)],
+    change: impl FnOnce(&mut RunDocument),
+) -> RunFolder {
     let run = RunFolder::create(folder.path().join(format!("shard{number}"))).unwrap();
     let mut log = run.intervals_writer(SystemTime::UNIX_EPOCH).unwrap();
     // Each numbers its endpoints its own way.
@@ -44,7 +53,10 @@ fn shard(folder: &TempDir, number: u32, of: u32, samples: &[(u32, u8, u64)], cha
         tally.requests += 1;
         *tally.status.entry(200).or_default() += 1;
         record(&mut tally.response, Nanos(*nanos));
-        seconds.entry(*second).or_insert(SecondFigures { t: *second, ..SecondFigures::default() }).requests += 1;
+        seconds
+            .entry(*second)
+            .or_insert(SecondFigures { t: *second, ..SecondFigures::default() })
+            .requests += 1;
     }
     let mut document = crate::tests::document();
     document.verdict = Verdict::Pass;
@@ -67,7 +79,12 @@ fn shard(folder: &TempDir, number: u32, of: u32, samples: &[(u32, u8, u64)], cha
 }
 
 fn gate(expr: &str, value: f64) -> mynah_traffic::run::ThresholdResult {
-    mynah_traffic::run::ThresholdResult { expr: expr.into(), ok: true, value: Some(value), text: format!("{expr}: own") }
+    mynah_traffic::run::ThresholdResult {
+        expr: expr.into(),
+        ok: true,
+        value: Some(value),
+        text: format!("{expr}: own"),
+    }
 }
 
 fn merged(shards: &[RunFolder], folder: &TempDir) -> RunDocument {
@@ -123,11 +140,18 @@ fn what_does_not_belong_together_is_invalid_and_says_why() {
     let says = |shards: &[RunFolder], part: &str| {
         let document = merged(shards, &folder);
         assert_eq!(document.verdict, Verdict::Invalid);
-        assert!(document.reasons.iter().any(|reason| reason.contains(part)), "{part}: {:?}", document.reasons);
+        assert!(
+            document.reasons.iter().any(|reason| reason.contains(part)),
+            "{part}: {:?}",
+            document.reasons
+        );
     };
     says(&[plain(1, 3), plain(3, 3)], "1 of 3 shards is missing: 2");
     says(&[plain(1, 2), shard(&folder, 2, 2, SAMPLES, |run| run.seed = 8)], "its seed is 8, not 7");
-    says(&[plain(1, 2), shard(&folder, 2, 2, SAMPLES, |run| run.scenario = "cart".into())], "its scenario is 'cart'");
+    says(
+        &[plain(1, 2), shard(&folder, 2, 2, SAMPLES, |run| run.scenario = "cart".into())],
+        "its scenario is 'cart'",
+    );
     let other = |run: &mut RunDocument| run.shard.as_mut().unwrap().timetable = "4567".into();
     says(&[plain(1, 2), shard(&folder, 2, 2, SAMPLES, other)], "its timetable is another one");
     says(&[plain(1, 2), plain(2, 3)], "shards of different runs: of 2, of 3");
@@ -163,20 +187,31 @@ fn thresholds_are_evaluated_over_all_or_bounded() {
         })
     };
     let document = merged(&[run(1, &quick, 1e6, 0.01), run(2, &slow, 2e6, 0.06)], &folder);
-    let results: Vec<(bool, f64)> = document.thresholds.iter().map(|gate| (gate.ok, gate.value.unwrap())).collect();
+    let results: Vec<(bool, f64)> =
+        document.thresholds.iter().map(|gate| (gate.ok, gate.value.unwrap())).collect();
     // Half of all are slow; in each second a hundred, of which the quicker half are quick.
-    assert_eq!((results[0].0, results[1].0, results[2]), (false, true, (true, 100.0)), "{:?}", document.thresholds);
+    assert_eq!(
+        (results[0].0, results[1].0, results[2]),
+        (false, true, (true, 100.0)),
+        "{:?}",
+        document.thresholds
+    );
     assert!((9e6..9.1e6).contains(&results[0].1), "{results:?}");
     assert_eq!((results[3], results[4]), ((true, 2e6), (false, 0.06)));
     assert_eq!(document.verdict, Verdict::Fail);
-    assert!(document.reasons.iter().any(|reason| reason.contains("6% seen at worst, by what the shards say")), "{:?}", document.reasons);
+    assert!(
+        document.reasons.iter().any(|reason| reason.contains("6% seen at worst, by what the shards say")),
+        "{:?}",
+        document.reasons
+    );
     assert!(document.reasons.iter().all(|reason| !reason.contains(": own")), "the shards' own are not told");
 }
 
 #[test]
 fn counts_add_up() {
     let folder = tempfile::tempdir().unwrap();
-    let shards = [1, 2].map(|number| shard(&folder, number, 2, SAMPLES, |run| run.generator.threads = number));
+    let shards =
+        [1, 2].map(|number| shard(&folder, number, 2, SAMPLES, |run| run.generator.threads = number));
     let document = merged(&shards, &folder);
     assert_eq!((document.requests, document.generator.threads, document.profiles[0].sessions), (6, 3, 120));
     assert_eq!(document.failure_rows.len(), crate::tests::document().failure_rows.len(), "one row a kind");

@@ -24,7 +24,8 @@ impl Times {
         folder.intervals()?.each(|second, tag, histogram| {
             let (endpoint, kind) = tag.rsplit_once('.').unwrap_or((tag, ""));
             let endpoint = tags.get(endpoint).map_or(endpoint, String::as_str);
-            let counts = self.seconds.entry(second).or_default().entry(format!("{endpoint}.{kind}")).or_default();
+            let counts =
+                self.seconds.entry(second).or_default().entry(format!("{endpoint}.{kind}")).or_default();
             for value in histogram.iter_recorded() {
                 *counts.entry(value.value_iterated_to()).or_default() += value.count_at_value();
             }

@@ -16,8 +16,8 @@ mod tests;
 
 pub use document::{
     Arrivals, EndpointFigures, FailureRow, Fidelity, GeneratorFigures, Interleaved, Latency, Measured,
-    MismatchSample, ProfileFigures, RunDocument, SCHEMA, SecondFigures, SendLag, Shard, TagName, ThresholdResult,
-    TotalFigures, Verdict,
+    MismatchSample, ProfileFigures, RunDocument, SCHEMA, SecondFigures, SendLag, Shard, TagName,
+    ThresholdResult, TotalFigures, Verdict,
 };
 pub use folder::{DOCUMENT, FAILURES, HTML, INTERVALS, RunFolder};
 pub use intervals::{IntervalReader, IntervalWriter, Intervals};
