@@ -92,7 +92,7 @@ fn three_shards_are_one_run() {
     // A run like any other: compared, reported, not merged over itself.
     let compared = place.mynah(&["compare", "single", "merged", "--json"]);
     assert!(matches!(compared.output.status.code(), Some(0 | 10 | 11)), "{}", compared.stderr());
-    assert_eq!(compared.json()["rows"].as_array().map(|rows| rows.is_empty()), Some(false));
+    assert_eq!(compared.json()["rows"].as_array().map(Vec::is_empty), Some(false));
     place.mynah(&["report", "merged", "--csv", "locust"]).exits(0);
     assert!(place.mynah(&merge).exits(2).stderr().contains("holds an earlier run"));
     place

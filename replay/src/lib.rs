@@ -27,6 +27,7 @@
 //! | `prepared` | scenario, session files and identities, compiled |
 //! | `template` | one request, cut into fixed bytes and places; filled in |
 //! | `cookies` | a virtual user's jar |
+//! | `begin` | several machines with one timetable, that begin together |
 //! | `due` | how many requests a timetable asks for |
 //! | `pace` | the clock, and waking at the right moment |
 //! | `net` | connections: TLS, HTTP/1, byte counts, the moment of the first byte |
@@ -41,6 +42,7 @@
 
 #![forbid(unsafe_code)]
 
+mod begin;
 mod capacity;
 mod cookies;
 mod due;

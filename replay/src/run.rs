@@ -16,7 +16,7 @@ use crate::options::{LoadModel, Options, Shard, Turn};
 use crate::prepared::{Plan, Walks};
 use crate::stats::{Collector, Facts, Measuring, Report, document};
 use crate::timetable::{Arrival, Card, Cards, Share, Timetable};
-use crate::{Error, Prepared, Stop, Target, due};
+use crate::{Error, Prepared, Stop, Target, begin, due};
 
 /// Sessions are begun for at least this long where nothing else is said.
 const SHORTEST_DEFAULT: Nanos = Nanos(10 * Nanos::PER_SECOND);
@@ -158,6 +158,12 @@ impl Load {
         }
         let (seed, max_vus, cut) = (options.seed, options.max_vus, options.warm_up.is_some());
         Ok(Load { model, asked, duration, kind, shares, walks, seed, max_vus, shard, cut })
+    }
+
+    /// What the timetable is made from besides the scenario.
+    fn key(&self) -> String {
+        let Load { asked, duration, seed, shares, .. } = self;
+        format!("{asked} {duration:?} {seed} {shares:?}")
     }
 
     fn timetable(&self) -> Result<Option<Timetable>, Error> {
@@ -307,7 +313,7 @@ pub fn run_in_turns(
 }
 
 /// The moment at which threads begin: the first of them sets it.
-type Start = Arc<OnceLock<Instant>>;
+pub(crate) type Start = Arc<OnceLock<Instant>>;
 
 /// A run that has only to be begun.
 struct Ready<'r> {
@@ -353,7 +359,7 @@ impl<'r> Ready<'r> {
         raise_file_limit();
         let threads = thread_count(options, load);
         let started = match options.start_at {
-            Some(at) => wait_for(at, start, stop)?,
+            Some(at) => begin::wait_for(at, start, stop)?,
             None => SystemTime::now(),
         };
         let writer = folder.intervals_writer(started)?;
@@ -430,65 +436,10 @@ impl<'r> Ready<'r> {
             shard: options.shard.map(|shard| mynah_traffic::run::Shard {
                 number: shard.index + 1,
                 of: shard.of,
-                timetable: self.fingerprint(),
+                timetable: begin::fingerprint(plan, setup, &load.key()),
             }),
         };
         Ok(document(&totals, &facts))
-    }
-
-    /// What the timetable is made from, in sixteen digits: two runs with the same play stripes of the same timetable.
-    fn fingerprint(&self) -> String {
-        use sha2::{Digest as _, Sha256};
-        let Load { asked, duration, seed, shares, .. } = &self.load;
-        let mut hash = Sha256::new();
-        // Whatever a version of mynah writes here, it writes the same for the same scenario.
-        hash.update(format!(
-            "{asked} {duration:?} {seed} {shares:?} {} {:?} {:?}",
-            self.setup.behaviour(),
-            self.setup.think_times,
-            self.plan.scenario
-        ));
-        for step in self.plan.profiles.iter().flat_map(|profile| &profile.steps) {
-            let waits =
-                (step.endpoint, step.origin, step.connection, step.waits_for, step.think, step.body_bytes);
-            hash.update(format!("{waits:?} {}", step.path));
-        }
-        hash.finalize().iter().take(8).map(|byte| format!("{byte:02x}")).collect()
-    }
-}
-
-/// How late a run may begin that was to begin at some moment: the others have begun by then.
-const LATE_START: Duration = Duration::from_secs(1);
-/// Threads are begun so long before: that takes them a moment.
-const AHEAD: Duration = Duration::from_millis(100);
-
-/// Waits until shortly before that moment, at which the threads then begin; the moment, or now when it is interrupted.
-fn wait_for(at: SystemTime, start: &Start, stop: &Stop) -> Result<SystemTime, Error> {
-    loop {
-        let now = SystemTime::now();
-        match at.duration_since(now) {
-            Ok(left) if left > AHEAD && !stop.is_triggered() => {
-                std::thread::sleep((left - AHEAD).min(Duration::from_millis(100)));
-            }
-            Ok(left) => {
-                if !stop.is_triggered() {
-                    let _ = start.set(Instant::now() + left);
-                    return Ok(at);
-                }
-                return Ok(now);
-            }
-            Err(past) if past.duration() < LATE_START => {
-                let _ = Instant::now().checked_sub(past.duration()).map(|begun| start.set(begun));
-                return Ok(at);
-            }
-            Err(past) => {
-                return Err(Error::Config(format!(
-                    "the run was to start at {}, which is {} ago: give a later moment to all shards",
-                    format_time(at.duration_since(UNIX_EPOCH).unwrap_or_default().into()),
-                    format_duration(Nanos(past.duration().as_secs() * Nanos::PER_SECOND)),
-                )));
-            }
-        }
     }
 }
 

@@ -35,8 +35,8 @@ request = "GET /b2"
 "#;
 
 fn shop(folder: &std::path::Path) -> Prepared {
-    let rows: String = (0..500).map(|n| format!("user{n}\n")).collect();
-    std::fs::write(folder.join("users.csv"), format!("name\n{rows}")).unwrap();
+    let rows: Vec<String> = (0..500).map(|n| format!("user{n}")).collect();
+    std::fs::write(folder.join("users.csv"), format!("name\n{}\n", rows.join("\n"))).unwrap();
     Prepared::from_scenario(Scenario::parse(SCENARIO, "t.toml").unwrap(), folder).unwrap()
 }
 
@@ -145,7 +145,7 @@ fn a_run_begins_at_its_moment_or_says_that_it_is_past() {
         document.requests > 0 && document.total.response_time_ms.max < 700.0,
         "waiting for the start is no waiting"
     );
-    let past = try_play(&prepared, &options(SystemTime::now() - Duration::from_secs(60)));
+    let past = try_play(&prepared, &options(SystemTime::now() - Duration::from_mins(1)));
     assert!(matches!(past, Err(Error::Config(why)) if why.contains("which is 1m ago")));
 }
 

@@ -45,7 +45,8 @@ pub(super) fn reasons(parts: &[Part], first: &Part) -> Vec<String> {
             reasons.push(format!("{} is of another run than {}: {what}", part.called(), first.called()));
         }
     }
-    let began = |part: &Part| parse_time(&part.document.started).map_or(0.0, |at| at.as_secs_f64());
+    let began =
+        |part: &Part| parse_time(&part.document.started).map_or(0.0, mynah_traffic::Nanos::as_secs_f64);
     let (earliest, latest) =
         (parts.iter().map(began).fold(f64::INFINITY, f64::min), parts.iter().map(began).fold(0.0, f64::max));
     if latest - earliest > APART_S {
