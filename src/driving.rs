@@ -25,7 +25,7 @@ pub(crate) struct What {
     what: PathBuf,
 
     /// Take what is whole of a damaged or unsealed recording.
-    #[arg(long)]
+    #[arg(long, display_order = 100)]
     recover: bool,
 }
 
@@ -41,32 +41,32 @@ pub(crate) struct Where {
     map: Vec<(String, Target)>,
 
     /// The Host header: the target's, or as recorded.
-    #[arg(long, value_name = "target|recorded", default_value = "target", value_parser = parse_host)]
+    #[arg(long, value_name = "target|recorded", default_value = "target", value_parser = parse_host, help_heading = "How requests are sent")]
     host: HostHeader,
 
     /// A header that every request gets instead of its own of that name; repeatable.
-    #[arg(long = "set-header", value_name = "NAME: VALUE", value_parser = parse_header)]
+    #[arg(long = "set-header", value_name = "NAME: VALUE", value_parser = parse_header, help_heading = "How requests are sent")]
     set_headers: Vec<(String, String)>,
 
     /// Sign requests that bear a signature of this scheme anew, with the secret in this file: github-webhook, stripe-webhook,
     /// slack-webhook, shopify-webhook, standard-webhook, or aws-sigv4 (ACCESS_KEY_ID:SECRET_ACCESS_KEY); repeatable.
-    #[arg(long = "sign", value_name = "SCHEME=FILE", value_parser = parse_sign)]
+    #[arg(long = "sign", value_name = "SCHEME=FILE", value_parser = parse_sign, help_heading = "How requests are sent")]
     signers: Vec<(String, PathBuf)>,
 
     /// Accept any certificate.
-    #[arg(long)]
+    #[arg(long, help_heading = "How requests are sent")]
     insecure: bool,
 
     /// Send to a host that the traffic was recorded from. (Loopback is always allowed.)
-    #[arg(long)]
+    #[arg(long, help_heading = "How requests are sent")]
     allow_recorded_host: bool,
 
     /// How long making a connection may take.
-    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = parse_timeout)]
+    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = parse_timeout, help_heading = "How requests are sent")]
     connect_timeout: Duration,
 
     /// How long a request may take.
-    #[arg(long, value_name = "TIME", default_value = "60s", value_parser = parse_timeout)]
+    #[arg(long, value_name = "TIME", default_value = "60s", value_parser = parse_timeout, help_heading = "How requests are sent")]
     timeout: Duration,
 }
 
@@ -91,7 +91,7 @@ pub(crate) struct How {
     seed: u64,
 
     /// Sending threads; one for each core when left out.
-    #[arg(long, value_name = "N", default_value_t = 0)]
+    #[arg(long, value_name = "N", default_value_t = 0, help_heading = "How requests are sent")]
     threads: usize,
 }
 

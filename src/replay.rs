@@ -77,7 +77,7 @@ pub(crate) struct Args {
 
     /// Send each request, as it is about to go out, through this program, as GoReplay does: 'python3 rewrite.py'. What comes
     /// back is sent; what does not within 2s is counted as failed (middleware).
-    #[arg(long, value_name = "CMD")]
+    #[arg(long, value_name = "CMD", help_heading = "How requests are sent")]
     middleware: Option<String>,
 
     /// Play only a part of the timetable, so that several machines send together what one would: 2/3 is the second of three.

@@ -8,7 +8,7 @@ use mynah_traffic::capacity::{CapacityDocument, CapacityOutcome, CapacityStep, P
 
 use crate::figures::{ms, percent, rate, share};
 use crate::table::{RULED, Style};
-use crate::{Error, html};
+use crate::{Error, chart, html};
 
 /// One step as it ends.
 pub fn line(step: &CapacityStep) -> String {
@@ -163,7 +163,9 @@ const BOTTOM: f64 = 40.0;
 /// Response times over the rate that was asked for, times on a logarithmic scale: what lies before the knee and what lies behind it
 /// are powers of ten apart.
 fn curve(document: &CapacityDocument) -> String {
-    let steps: Vec<&CapacityStep> = sorted(document).into_iter().filter(|step| step.p50_ms > 0.0).collect();
+    // By what was really asked for: of steps at one rate the longer one had somewhat more or less.
+    let mut steps: Vec<&CapacityStep> = document.steps.iter().filter(|step| step.p50_ms > 0.0).collect();
+    steps.sort_by(|a, b| a.asked_per_s.total_cmp(&b.asked_per_s));
     let high = steps.iter().map(|step| step.asked_per_s).fold(0.0, f64::max);
     if steps.len() < 2 || high <= 0.0 {
         return String::new();
@@ -189,15 +191,16 @@ fn curve(document: &CapacityDocument) -> String {
             at = y(value),
         );
     }
-    for part in 0..=4 {
-        let value = high * f64::from(part) / 4.0;
+    let apart = chart::step(high, 6.0);
+    let mut value = 0.0;
+    while value <= high {
         let _ = write!(
             svg,
-            "<text class=\"tick\" x=\"{:.1}\" y=\"{}\" text-anchor=\"middle\">{} requests/s</text>",
+            "<text class=\"tick\" x=\"{:.1}\" y=\"{}\" text-anchor=\"middle\">{value} requests/s</text>",
             x(value).min(WIDTH - RIGHT - 30.0),
             HEIGHT - BOTTOM + 18.0,
-            rate(value)
         );
+        value += apart;
     }
     if let Some(answer) = document.step(document.answer) {
         let at = x(answer.asked_per_s);

@@ -17,7 +17,7 @@ const TOP: f64 = 10.0;
 const BOTTOM: f64 = 24.0;
 
 /// The next of 1, 2, 5 × 10ⁿ at or above `value / steps`.
-fn step(value: f64, steps: f64) -> f64 {
+pub(crate) fn step(value: f64, steps: f64) -> f64 {
     let raw = (value / steps).max(1e-9);
     let power = 10_f64.powf(raw.log10().floor());
     [1.0, 2.0, 5.0, 10.0]
