@@ -179,4 +179,9 @@ fn what_cannot_be_asked_for_is_told() {
     says(&["--target", &target, "--from", "2x"], "relative to a recording");
     says(&["--target", &target, "--precision", "90%"], "from 0.1% to 50%");
     says(&["--target", &target, "--step", "10ms"], "a second or more");
+    // Where nobody answers nothing is left behind, and the same command can be given again.
+    let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let line = ["capacity", &scenario, "--target", &format!("http://{free}"), "-o", "out"];
+    place.mynah(&line).exits(4);
+    place.mynah(&line).exits(4).says("cannot reach");
 }

@@ -132,7 +132,13 @@ pub fn capacity(
         };
         let name = format!("{STEPS}/{number:02}-{phase}-{rate}");
         let own = RunFolder::create(folder.path().join(&name))?;
-        let document = one(prepared, options, rate, (warm_up, counted), &own, stop, tell)?;
+        let document =
+            one(prepared, options, rate, (warm_up, counted), &own, stop, tell).inspect_err(|_| {
+                // Where nothing was measured nothing stays behind, so that the same command can be given again. Folders that hold
+                // something are not removed by this.
+                let _ = std::fs::remove_dir(own.path())
+                    .and_then(|()| std::fs::remove_dir(folder.path().join(STEPS)));
+            })?;
         if stop.is_triggered() {
             break CapacityOutcome::Interrupted;
         }
