@@ -6,6 +6,7 @@
 //! | module | job |
 //! |---|---|
 //! | [`bug`] | what a panic says, which is never a captured value |
+//! | [`driving`] | what the commands that send have in common |
 //! | [`exit`] | exit codes and the errors that carry them |
 //! | [`input`] | any input as a stream of exchanges |
 //! | [`output`] | files that must not be somebody else's, and a standard output that may be gone |
@@ -22,10 +23,12 @@
 //! | [`trial`] | `mynah mask --try`: one message on the screen, before and after |
 
 mod bug;
+mod capacity;
 mod capture;
 mod compare;
 mod demo;
 mod demo_server;
+mod driving;
 mod exit;
 mod export;
 mod input;
@@ -81,6 +84,7 @@ enum Command {
     Replay(Box<replay::Args>),
     Report(report::Args),
     Compare(Box<compare::Args>),
+    Capacity(Box<capacity::Args>),
     DemoServer(demo_server::Args),
 }
 
@@ -97,6 +101,7 @@ impl Command {
             Command::Replay(args) => replay::run(args),
             Command::Report(args) => report::run(args),
             Command::Compare(args) => compare::run(args),
+            Command::Capacity(args) => capacity::run(args),
             Command::DemoServer(args) => demo_server::run(args),
         }
     }

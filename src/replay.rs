@@ -1,31 +1,24 @@
 //! `mynah replay`: a scenario → traffic → a run and a verdict.
 
 use std::fmt::Write as _;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
-use mynah_grouping::Options as Grouping;
-use mynah_replay::{
-    HostHeader, LoadModel, Middleware, Options, Prepared, Progress as Point, Signer, Stop, Target, TraceStep,
-};
-use mynah_report::compare::{Comparison, Sample};
-use mynah_report::html::Against;
-use mynah_report::timeline::Timeline;
-use mynah_report::{html, table};
+use mynah_replay::{LoadModel, Middleware, Options, Prepared, Progress as Point, Shard, Target, TraceStep};
+use mynah_report::compare::Sample;
+use mynah_report::table;
 use mynah_traffic::Nanos;
-use mynah_traffic::recording::Reader;
-use mynah_traffic::run::{DOCUMENT, HTML, RunDocument, RunFolder, Verdict};
-use mynah_traffic::scenario::{Behaviour, Rate, Scenario, ThinkTime};
-use mynah_traffic::threshold::Threshold;
-use mynah_traffic::units::{format_duration, parse_duration};
+use mynah_traffic::run::{DOCUMENT, HTML, RunFolder, Verdict};
+use mynah_traffic::scenario::{Rate, Scenario};
+use mynah_traffic::units::{format_duration, format_time, parse_duration, parse_time};
 
 use crate::compare::BoundArgs;
+use crate::driving::{self, How, What, Where};
 use crate::exit::{Exit, Exits, Failure, Outcome, fail};
-use crate::input::{self, Inputs, Reading};
 use crate::middleware::Requests;
 use crate::progress::Progress;
-use crate::{compare, interrupt, output, profile, report, terminal};
+use crate::{compare, output, report, terminal};
 
 /// Drive a scenario at a target: virtual users that behave as recorded, at any rate, with a verdict at the end.
 #[derive(Debug, clap::Args)]
@@ -35,13 +28,11 @@ Examples:
   mynah replay shop.toml --target https://staging.example --users 50 --spawn-rate 5 --for 5m
   mynah replay shop.toml --target http://127.0.0.1:8080 --once --trace")]
 pub(crate) struct Args {
-    /// A scenario (.toml), or a recording, which is grouped first.
-    #[arg(value_name = "SCENARIO|RECORDING")]
-    what: PathBuf,
+    #[command(flatten)]
+    what: What,
 
-    /// Where requests go.
-    #[arg(long, value_name = "URL", env = "MYNAH_TARGET", required_unless_present_any = ["map", "against"])]
-    target: Option<Target>,
+    #[command(flatten)]
+    place: Where,
 
     /// Compare two targets in one run: sessions go to them in turn, so that whatever else moves, moves for both. Exits 10 when
     /// the second is slower (see mynah compare). The usual length is --for 60s.
@@ -56,10 +47,6 @@ pub(crate) struct Args {
     /// (see mynah compare).
     #[arg(long, value_name = "RUN")]
     baseline: Option<String>,
-
-    /// Where the requests of one recorded host go; repeatable.
-    #[arg(long, value_name = "HOST=URL", value_parser = parse_map)]
-    map: Vec<(String, Target)>,
 
     /// Open model: sessions that begin, as times the recorded rate (10x) or each second (200/s).
     #[arg(long, value_name = "R", conflicts_with_all = ["users", "once"])]
@@ -78,18 +65,8 @@ pub(crate) struct Args {
     #[arg(long = "for", short = 't', value_name = "TIME", value_parser = parse_duration)]
     duration: Option<Nanos>,
 
-    /// What becomes of recorded pauses: recorded, 0, 2s, x0.5.
-    #[arg(long, value_name = "T")]
-    think_time: Option<ThinkTime>,
-
-    /// How sessions are made: whole ones as recorded, or walks along the recorded steps (markov), by transitions of second
-    /// order where the recording has enough of them. What the scenario says when left out.
-    #[arg(long, value_name = "recorded|markov")]
-    behaviour: Option<Behaviour>,
-
-    /// What must hold, or the exit code is 10: 'p99 < 500ms', 'failure_rate < 1%', 'GET /items/{id}: p95 < 200ms'; repeatable.
-    #[arg(long = "threshold", value_name = "EXPR")]
-    thresholds: Vec<Threshold>,
+    #[command(flatten)]
+    how: How,
 
     /// Play one session of each profile.
     #[arg(long)]
@@ -99,47 +76,19 @@ pub(crate) struct Args {
     #[arg(long, requires = "once")]
     trace: bool,
 
-    /// The Host header: the target's, or as recorded.
-    #[arg(long, value_name = "target|recorded", default_value = "target", value_parser = parse_host)]
-    host: HostHeader,
-
-    /// A header that every request gets instead of its own of that name; repeatable.
-    #[arg(long = "set-header", value_name = "NAME: VALUE", value_parser = parse_header)]
-    set_headers: Vec<(String, String)>,
-
     /// Send each request, as it is about to go out, through this program, as GoReplay does: 'python3 rewrite.py'. What comes
     /// back is sent; what does not within 2s is counted as failed (middleware).
-    #[arg(long, value_name = "CMD")]
+    #[arg(long, value_name = "CMD", help_heading = "How requests are sent")]
     middleware: Option<String>,
 
-    /// Sign requests that bear a signature of this scheme anew, with the secret in this file: github-webhook, stripe-webhook,
-    /// slack-webhook, shopify-webhook, standard-webhook, or aws-sigv4 (ACCESS_KEY_ID:SECRET_ACCESS_KEY); repeatable.
-    #[arg(long = "sign", value_name = "SCHEME=FILE", value_parser = parse_sign)]
-    signers: Vec<(String, PathBuf)>,
+    /// Play only a part of the timetable, so that several machines send together what one would: 2/3 is the second of three.
+    /// mynah report --merge makes one run of theirs.
+    #[arg(long, value_name = "I/N", conflicts_with_all = ["against", "baseline", "once"], value_parser = parse_shard)]
+    shard: Option<Shard>,
 
-    /// Accept any certificate.
-    #[arg(long)]
-    insecure: bool,
-
-    /// Send to a host that the traffic was recorded from. (Loopback is always allowed.)
-    #[arg(long)]
-    allow_recorded_host: bool,
-
-    /// The same seed gives the same schedule.
-    #[arg(long, value_name = "N", default_value_t = 1)]
-    seed: u64,
-
-    /// Sending threads; one for each core when left out.
-    #[arg(long, value_name = "N", default_value_t = 0)]
-    threads: usize,
-
-    /// How long making a connection may take.
-    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = parse_timeout)]
-    connect_timeout: Duration,
-
-    /// How long a request may take.
-    #[arg(long, value_name = "TIME", default_value = "60s", value_parser = parse_timeout)]
-    timeout: Duration,
+    /// Begin at this moment: 2026-11-21T16:05:00Z, or so long from now: +10s.
+    #[arg(long, value_name = "TIME", conflicts_with = "once", value_parser = parse_start)]
+    start_at: Option<SystemTime>,
 
     #[command(flatten)]
     bounds: BoundArgs,
@@ -155,28 +104,6 @@ pub(crate) struct Args {
     /// Print run.json on standard output instead of the table.
     #[arg(long, conflicts_with = "trace")]
     json: bool,
-
-    /// Take what is whole of a damaged or unsealed recording.
-    #[arg(long)]
-    recover: bool,
-}
-
-fn parse_map(text: &str) -> Result<(String, Target), String> {
-    let (host, url) = text.split_once('=').filter(|(host, _)| !host.is_empty()).ok_or("expected HOST=URL")?;
-    Ok((host.to_ascii_lowercase(), url.parse().map_err(|error: mynah_replay::Error| error.to_string())?))
-}
-
-fn parse_host(text: &str) -> Result<HostHeader, String> {
-    match text {
-        "target" => Ok(HostHeader::Target),
-        "recorded" => Ok(HostHeader::Recorded),
-        _ => Err("expected 'target' or 'recorded'".to_owned()),
-    }
-}
-
-fn parse_header(text: &str) -> Result<(String, String), String> {
-    let (name, value) = text.split_once(':').ok_or("expected 'Name: value'")?;
-    Ok((name.trim().to_owned(), value.trim().to_owned()))
 }
 
 fn parse_block(text: &str) -> Result<u32, String> {
@@ -187,20 +114,24 @@ fn parse_block(text: &str) -> Result<u32, String> {
         .ok_or_else(|| "expected whole seconds, such as 5s".to_owned())
 }
 
-fn parse_timeout(text: &str) -> Result<Duration, String> {
-    let span = parse_duration(text).map_err(|error| error.to_string())?;
-    if span.0 == 0 { Err("expected more than nothing".to_owned()) } else { Ok(span.as_duration()) }
+fn parse_shard(text: &str) -> Result<Shard, String> {
+    let parts = text
+        .split_once('/')
+        .and_then(|(number, of)| Some((number.parse::<u32>().ok()?, of.parse::<u32>().ok()?)));
+    match parts {
+        Some((number, of)) if (1..=of).contains(&number) => Ok(Shard { index: number - 1, of }),
+        _ => Err("expected I/N, counted from 1: 1/3, 2/3 and 3/3 are three shards".to_owned()),
+    }
 }
 
-/// A replay error and the code it ends with.
-fn replay_failure(error: mynah_replay::Error) -> Failure {
-    use mynah_replay::Error;
-    match error {
-        Error::Traffic(error) => error.into(),
-        Error::Unreachable { .. } => Failure { exit: Exit::Unreachable, error: error.into() },
-        Error::Config(_) | Error::Refused { .. } => Failure { exit: Exit::Usage, error: error.into() },
-        other => Failure { exit: Exit::Internal, error: other.into() },
+fn parse_start(text: &str) -> Result<SystemTime, String> {
+    if let Some(span) = text.strip_prefix('+') {
+        let span = parse_duration(span).map_err(|error| error.to_string())?;
+        return Ok(SystemTime::now() + span.as_duration());
     }
+    let time = parse_time(text)
+        .ok_or("expected a moment such as 2026-11-21T16:05:00Z, or a time from now such as +10s")?;
+    Ok(SystemTime::UNIX_EPOCH + time.as_duration())
 }
 
 impl Args {
@@ -232,76 +163,23 @@ impl Args {
             (None, Some(text)) => Some(parse_duration(text)?),
             (None, None) => None,
         };
-        let mut thresholds = self.thresholds.clone();
-        for entry in &scenario.thresholds {
-            thresholds.push(entry.expr.parse()?);
-        }
         Ok(Options {
-            target: self.target.clone(),
-            map: self.map.clone(),
             load: model,
-            think_time: self.think_time,
-            behaviour: self.behaviour,
             duration,
-            seed: self.seed,
-            threads: self.threads,
-            thresholds,
-            insecure: self.insecure,
-            host_header: self.host,
-            set_headers: self.set_headers.clone(),
-            connect_timeout: self.connect_timeout,
-            request_timeout: self.timeout,
-            allow_recorded_host: self.allow_recorded_host,
-            ..Options::default()
+            shard: self.shard,
+            start_at: self.start_at,
+            ..driving::options(&self.place, &self.how, scenario)?
         })
     }
 }
 
-fn parse_sign(text: &str) -> Result<(String, PathBuf), String> {
-    let (scheme, file) = text.split_once('=').ok_or("SCHEME=FILE, as in github-webhook=secret.txt")?;
-    if Signer::schemes().all(|known| known != scheme) {
-        let hint = mynah_traffic::nearest(scheme, Signer::schemes());
-        return Err(format!(
-            "no such scheme{}",
-            hint.map(|h| format!("; did you mean {h}?")).unwrap_or_default()
-        ));
-    }
-    Ok((scheme.to_owned(), file.into()))
-}
-
-fn signer((scheme, file): &(String, PathBuf)) -> Result<Arc<Signer>, Failure> {
-    let secret = std::fs::read(file)
-        .map_err(|error| anyhow::anyhow!("--sign {scheme}: {}: {error}", file.display()))
-        .exits(Exit::Usage)?;
-    Ok(Arc::new(Signer::new(scheme, &secret).map_err(replay_failure)?))
-}
-
 pub(crate) fn run(args: &Args) -> Outcome {
+    args.place.check(!args.against.is_empty())?;
     // A recording is grouped into a scenario that lives as long as the run.
     let folder = tempfile::tempdir().exits(Exit::Usage)?;
-    let first = input::begins(&args.what)?;
-    let scenario = if Reader::recognises(&first) {
-        group(args, folder.path())?
-    } else if let Some(kind) = mynah_capture::recognise(&first).filter(|_| !is_toml(&args.what)) {
-        let path = args.what.display();
-        return Err(fail(
-            Exit::Usage,
-            format!(
-                "{path}: this is a capture ({}); replay takes a scenario or a recording: mynah capture {path} -o \
-                 traffic.mynah, then mynah profile traffic.mynah -o scenario.toml",
-                kind.name()
-            ),
-        ));
-    } else {
-        args.what.clone()
-    };
-    let prepared = Prepared::load(&scenario).map_err(replay_failure)?;
-    for warning in prepared.warnings() {
-        terminal::warn(warning);
-    }
+    let prepared = args.what.prepare(folder.path())?;
     let mut options = args.options(prepared.scenario())?;
     let middleware = args.middleware.as_deref().map(Requests::start).transpose()?;
-    options.signers = args.signers.iter().map(signer).collect::<Result<_, _>>()?;
     options.middleware = middleware.clone().map(|middleware| middleware as Arc<dyn Middleware>);
     tracing::info!(sessions = prepared.sessions(), endpoints = prepared.endpoints().len(), load = ?options.load, seed = options.seed, "prepared");
     let outcome = if args.trace {
@@ -319,75 +197,31 @@ pub(crate) fn run(args: &Args) -> Outcome {
     Ok(outcome)
 }
 
-fn is_toml(path: &Path) -> bool {
-    path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("toml"))
-}
-
-fn group(args: &Args, folder: &Path) -> Result<PathBuf, Failure> {
-    let inputs = Inputs::recordings(
-        std::slice::from_ref(&args.what),
-        &Reading { recover: args.recover, ..Reading::default() },
-    )?;
-    let name = args.what.file_stem().map_or_else(|| "scenario".into(), std::ffi::OsStr::to_os_string);
-    let scenario = folder.join(name).with_extension("toml");
-    profile::make(&inputs, &Grouping::default(), &scenario)?;
-    Ok(scenario)
-}
-
-/// `runs/SCENARIO-2026-11-20T09-15-00`, so that no run overwrites another.
-fn default_folder(prepared: &Prepared) -> PathBuf {
-    let now =
-        std::time::SystemTime::now().duration_since(std::time::SystemTime::UNIX_EPOCH).unwrap_or_default();
-    let time = mynah_traffic::units::format_time(Nanos::from(now)).replace(':', "-");
-    let name: String =
-        prepared.scenario().name.chars().map(|c| if c.is_alphanumeric() { c } else { '-' }).collect();
-    PathBuf::from("runs").join(format!("{name}-{}", time.trim_end_matches('Z')))
-}
-
-/// A run takes minutes to make: none is written over another, nor into somebody's folder, unless that is said.
-fn refuse_taken(folder: &Path) -> Result<(), Failure> {
-    let taken = std::fs::read_dir(folder).is_ok_and(|mut entries| entries.next().is_some());
-    if !taken {
-        return Ok(());
-    }
-    let holds = if folder.join(DOCUMENT).is_file() { "holds an earlier run" } else { "is not empty" };
-    Err(fail(
-        Exit::Usage,
-        format!("{}: {holds}; name another folder, or add --force to write over it", folder.display()),
-    ))
-}
-
 /// The run's folder, made.
 fn folder(args: &Args, prepared: &Prepared) -> Result<RunFolder, Failure> {
-    let folder = args.output.clone().unwrap_or_else(|| default_folder(prepared));
+    let folder = args.output.clone().unwrap_or_else(|| driving::default_folder(&prepared.scenario().name));
     if !args.force {
-        refuse_taken(&folder)?;
+        driving::refuse_taken(&folder, DOCUMENT)?;
     }
     RunFolder::create(folder).exits(Exit::Usage)
-}
-
-/// What Ctrl-C triggers.
-fn stop() -> Result<Stop, Failure> {
-    let stop = Stop::new();
-    let switch = stop.clone();
-    interrupt::on_interrupt("requests under way may end, then what was measured is written", move || {
-        switch.trigger();
-    })?;
-    Ok(stop)
 }
 
 fn measure(args: &Args, prepared: &Prepared, options: &Options, middleware: Option<&Requests>) -> Outcome {
     // A baseline that cannot be read is told before the run, not behind it.
     let baseline = args.baseline.as_deref().map(compare::Side::read).transpose()?;
     let folder = folder(args, prepared)?;
-    let stop = stop()?;
+    let stop = driving::stop()?;
     if let Some(middleware) = middleware {
         middleware.stops(&stop);
+    }
+    if let Some(at) = args.start_at {
+        let since = at.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        terminal::say(format!("begins at   {}", format_time(since.into())));
     }
     let mut progress = Progress::new("connecting");
     let document =
         mynah_replay::run(prepared, options, &folder, &stop, &mut |point| progress.text(&line(point)))
-            .map_err(replay_failure)?;
+            .map_err(driving::failure)?;
     drop(progress);
     folder.write(&document).exits(Exit::Usage)?;
     let comparison = baseline
@@ -395,7 +229,7 @@ fn measure(args: &Args, prepared: &Prepared, options: &Options, middleware: Opti
         .map(|baseline| compare::with(&baseline.samples, &[Sample::read(&folder)?], &args.bounds))
         .transpose()?;
     let against = baseline.as_ref().zip(comparison.as_ref());
-    write_page(&folder, &document, against)?;
+    driving::write_page(&folder, &document, against)?;
     if args.json {
         output::print(&(serde_json::to_string_pretty(&document).exits(Exit::Internal)? + "\n"))?;
     } else {
@@ -416,7 +250,7 @@ fn in_turns(args: &Args, prepared: &Prepared, options: &Options, targets: [&Targ
     let folder = folder(args, prepared)?;
     let side = |name: &str| RunFolder::create(folder.path().join(name)).exits(Exit::Usage);
     let sides = [side("baseline")?, side("candidate")?];
-    let stop = stop()?;
+    let stop = driving::stop()?;
     let mut progress = Progress::new("connecting");
     let documents = mynah_replay::run_in_turns(
         prepared,
@@ -427,15 +261,15 @@ fn in_turns(args: &Args, prepared: &Prepared, options: &Options, targets: [&Targ
         &stop,
         &mut |point| progress.text(&line(point)),
     )
-    .map_err(replay_failure)?;
+    .map_err(driving::failure)?;
     drop(progress);
     for (side, document) in sides.iter().zip(&documents) {
         side.write(document).exits(Exit::Usage)?;
     }
     let [baseline, candidate] = [compare::Side::of(&sides[0])?, compare::Side::of(&sides[1])?];
     let comparison = compare::with(&baseline.samples, &candidate.samples, &args.bounds)?;
-    write_page(&sides[0], &documents[0], None)?;
-    write_page(&sides[1], &documents[1], Some((&baseline, &comparison)))?;
+    driving::write_page(&sides[0], &documents[0], None)?;
+    driving::write_page(&sides[1], &documents[1], Some((&baseline, &comparison)))?;
     let path = folder.path().join(HTML);
     std::fs::write(&path, compare::page(&baseline, &candidate, &comparison)?)
         .map_err(|error| mynah_traffic::Error::io(&path, error))
@@ -456,22 +290,7 @@ fn in_turns(args: &Args, prepared: &Prepared, options: &Options, targets: [&Targ
     Ok(worse(verdict(documents[1].verdict), compare::exit(&comparison)))
 }
 
-/// `report.html`, with what it was compared with.
-fn write_page(
-    folder: &RunFolder,
-    document: &RunDocument,
-    against: Option<(&compare::Side, &Comparison)>,
-) -> Result<(), Failure> {
-    let path = folder.path().join(HTML);
-    let timeline = Timeline::read(folder, document)?;
-    let baseline = against.map(|(baseline, _)| baseline.timeline()).transpose()?;
-    let against =
-        baseline.as_ref().zip(against).map(|(baseline, (_, comparison))| Against { comparison, baseline });
-    let page = html::render(document, &timeline, against.as_ref()).exits(Exit::Internal)?;
-    std::fs::write(&path, page).map_err(|error| mynah_traffic::Error::io(&path, error)).exits(Exit::Usage)
-}
-
-fn verdict(verdict: Verdict) -> Exit {
+pub(crate) fn verdict(verdict: Verdict) -> Exit {
     match verdict {
         Verdict::Pass => Exit::Ok,
         Verdict::Fail => Exit::Gate,
@@ -484,7 +303,7 @@ fn worse(one: Exit, other: Exit) -> Exit {
     [Exit::Invalid, Exit::Gate].into_iter().find(|exit| [one, other].contains(exit)).unwrap_or(Exit::Ok)
 }
 
-fn line(point: &Point) -> String {
+pub(crate) fn line(point: &Point) -> String {
     let seconds = |span: Duration| format_duration(Nanos(span.as_secs() * Nanos::PER_SECOND));
     let when = match point.elapsed.checked_sub(point.planned) {
         None => format!("{} of {}", seconds(point.elapsed), format_duration(Nanos::from(point.planned))),
@@ -510,7 +329,7 @@ fn trace(prepared: &Prepared, options: &Options) -> Outcome {
             printed = Err(error);
         }
     })
-    .map_err(replay_failure)?;
+    .map_err(driving::failure)?;
     printed?;
     output::print(&format!("\n{} of {} steps right\n", summary.ok, summary.steps))?;
     Ok(if summary.ok == summary.steps { Exit::Ok } else { Exit::Gate })

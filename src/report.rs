@@ -4,11 +4,11 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use mynah_report::timeline::Timeline;
-use mynah_report::{compare, csv, history, html, junit, markdown, table};
-use mynah_traffic::run::{RunDocument, RunFolder};
+use mynah_report::{compare, csv, history, html, junit, markdown, merge, table};
+use mynah_traffic::run::{DOCUMENT, HTML, RunDocument, RunFolder};
 
 use crate::exit::{Exit, Exits, Failure, Outcome, fail};
-use crate::{output, terminal};
+use crate::{driving, output, replay, terminal};
 
 /// Show the report of a run again: as a table, HTML, JSON, CSV, JUnit or Markdown. Several runs make a history.
 #[derive(Debug, clap::Args)]
@@ -20,6 +20,7 @@ Examples:
   mynah report run --markdown >> $GITHUB_STEP_SUMMARY
   mynah report runs/*                      # one below the other, with the trend
   mynah report --schema > run.schema.json
+  mynah report shard1 shard2 shard3 --merge -o merged    # what one machine would have measured
   mynah report run --json | jq .total.response_time_ms.p99")]
 pub(crate) struct Args {
     /// The run's folder; several are listed, oldest first.
@@ -37,6 +38,19 @@ pub(crate) struct Args {
     /// Write Locust's four CSV files: PREFIX_stats.csv, _stats_history.csv, _failures.csv, _exceptions.csv.
     #[arg(long, value_name = "PREFIX")]
     csv: Option<PathBuf>,
+
+    /// Make one run of shards (replay --shard), its thresholds evaluated anew: exits 10 when one fails, 11 when shards are missing,
+    /// invalid or of different runs.
+    #[arg(long, requires = "output")]
+    merge: bool,
+
+    /// The merged run's folder.
+    #[arg(short, long, value_name = "RUN", requires = "merge")]
+    output: Option<PathBuf>,
+
+    /// Replace an earlier run in that folder.
+    #[arg(long, requires = "merge")]
+    force: bool,
 
     #[command(flatten)]
     forms: Forms,
@@ -73,37 +87,67 @@ pub(crate) fn run(args: &Args) -> Outcome {
         output::print(&(serde_json::to_string_pretty(&schema).exits(Exit::Internal)? + "\n"))?;
         return Ok(Exit::Ok);
     }
+    if let Some(output) = args.output.as_deref().filter(|_| args.merge) {
+        return merged(args, output);
+    }
     let [path] = args.runs.as_slice() else { return several(args) };
     let folder = RunFolder::open(path);
     let document = folder.document()?;
+    show(args, &folder, &document)?;
+    Ok(Exit::Ok)
+}
+
+/// The shards as one run, in a folder like any other.
+fn merged(args: &Args, output: &Path) -> Outcome {
+    let shards: Vec<RunFolder> = args.runs.iter().map(RunFolder::open).collect();
+    if args.runs.iter().any(|run| output::is_same(run, output)) {
+        return Err(fail(
+            Exit::Usage,
+            format!("{}: is one of the shards; name another folder", output.display()),
+        ));
+    }
+    if !args.force {
+        driving::refuse_taken(output, DOCUMENT)?;
+    }
+    let folder = RunFolder::create(output).exits(Exit::Usage)?;
+    let document = merge::merge(&shards, &folder).map_err(|error| match error {
+        mynah_report::Error::Run(error) => error.into(),
+        mynah_report::Error::Merge(_) => Failure { exit: Exit::Usage, error: error.into() },
+        other => Failure { exit: Exit::Internal, error: other.into() },
+    })?;
+    folder.write(&document).exits(Exit::Usage)?;
+    driving::write_page(&folder, &document, None)?;
+    show(args, &folder, &document)?;
+    terminal::say(format!("wrote       {}", folder.path().join(HTML).display()));
+    Ok(if document.interrupted { Exit::Interrupted } else { replay::verdict(document.verdict) })
+}
+
+/// In the forms that are asked for.
+fn show(args: &Args, folder: &RunFolder, document: &RunDocument) -> Result<(), Failure> {
     let mut wrote = false;
     if let Some(path) = &args.html {
-        output::write_report(
-            path,
-            html::render(&document, &Timeline::read(&folder, &document)?, None)
-                .exits(Exit::Internal)?
-                .as_bytes(),
-        )?;
+        let page = html::render(document, &Timeline::read(folder, document)?, None).exits(Exit::Internal)?;
+        output::write_report(path, page.as_bytes())?;
         wrote = true;
     }
     if let Some(path) = &args.forms.junit {
-        output::write_report(path, junit::run(&document).exits(Exit::Internal)?.as_bytes())?;
+        output::write_report(path, junit::run(document).exits(Exit::Internal)?.as_bytes())?;
         wrote = true;
     }
     if let Some(prefix) = &args.csv {
-        write_csv(prefix, &folder, &document)?;
+        write_csv(prefix, folder, document)?;
         wrote = true;
     }
     if args.forms.json {
-        output::print(&(serde_json::to_string_pretty(&document).exits(Exit::Internal)? + "\n"))?;
+        output::print(&(serde_json::to_string_pretty(document).exits(Exit::Internal)? + "\n"))?;
     } else if args.forms.markdown {
-        output::print(&markdown::run(&document))?;
+        output::print(&markdown::run(document))?;
     } else if args.forms.github {
         output::print(&markdown::annotations(&document.scenario, document.verdict, &document.reasons))?;
     } else if !wrote {
-        output::print(&table::render(&document, style()))?;
+        output::print(&table::render(document, style()))?;
     }
-    Ok(Exit::Ok)
+    Ok(())
 }
 
 /// The runs one below the other.

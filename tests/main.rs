@@ -12,6 +12,7 @@
 mod apps;
 mod architecture;
 mod canary;
+mod capacity;
 mod common;
 mod edits;
 mod exit_codes;
@@ -32,5 +33,6 @@ mod report_forms;
 mod report_pages;
 mod scenarios;
 mod secrets;
+mod shards;
 mod signing;
 mod stdin;

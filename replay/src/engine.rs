@@ -9,7 +9,8 @@ mod step;
 mod user;
 
 pub(crate) use context::Context;
-pub(crate) use drive::{Job, Shape, thread};
+pub(crate) use drive::{End, Job, Shape, thread};
+pub(crate) use session::Part;
 pub(crate) use setup::Setup;
 pub(crate) use step::{Done, Outcome, perform};
 pub(crate) use user::User;

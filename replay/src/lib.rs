@@ -27,20 +27,25 @@
 //! | `prepared` | scenario, session files and identities, compiled |
 //! | `template` | one request, cut into fixed bytes and places; filled in |
 //! | `cookies` | a virtual user's jar |
+//! | `begin` | several machines with one timetable, that begin together |
+//! | `due` | how many requests a timetable asks for |
 //! | `pace` | the clock, and waking at the right moment |
 //! | `net` | connections: TLS, HTTP/1, byte counts, the moment of the first byte |
 //! | `middleware` | requests through a program of the user's before they are sent |
 //! | `sign` | requests signed anew, as what they are signed over has changed |
 //! | `engine` | threads, virtual users, sessions, steps, checks |
 //! | `stats` | samples → histograms → `run.json` |
-//! | `run`, `trace` | the ways in |
+//! | `run`, `trace`, [`capacity()`] | the ways in |
 //!
 //! It stands on `mynah-traffic` and `mynah-message` and knows no other stage. HTTP/1 only; header lines are sent
 //! in their recorded order, with their names as they were written.
 
 #![forbid(unsafe_code)]
 
+mod begin;
+mod capacity;
 mod cookies;
+mod due;
 mod engine;
 mod error;
 mod middleware;
@@ -57,9 +62,10 @@ mod template;
 pub mod timetable;
 mod trace;
 
+pub use capacity::{Seek, Told, capacity};
 pub use error::Error;
 pub use middleware::Middleware;
-pub use options::{HostHeader, LoadModel, Options, Turn};
+pub use options::{HostHeader, LoadModel, Options, Shard, Turn};
 pub use prepared::Prepared;
 pub use run::{Progress, run, run_in_turns};
 pub use sign::Signer;

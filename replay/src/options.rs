@@ -1,7 +1,7 @@
 //! How a scenario is to be driven, and at what.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use mynah_traffic::Nanos;
 use mynah_traffic::scenario::{Behaviour, Rate, ThinkTime};
@@ -82,6 +82,42 @@ pub struct Options {
     pub signers: Vec<Arc<Signer>>,
     /// Only sessions that begin in one's own turn (open model). `None`: all.
     pub turn: Option<Turn>,
+    /// Which stripe of the timetable, or of the users, is played here. `None`: all.
+    pub shard: Option<Shard>,
+    /// When the timetable begins. `None`: at once.
+    pub start_at: Option<SystemTime>,
+    /// Requests that were to start in the first so much of the run are not counted, and when its time is over no step begins any
+    /// more (open model). `None`: all of it is counted, and sessions may end.
+    pub warm_up: Option<Nanos>,
+}
+
+/// Shard `index` of `of` plays the sessions (open model) or has the users (closed model) whose numbers are ≡ `index` (mod `of`):
+/// all of them together send what one run would.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Shard {
+    /// From 0.
+    pub index: u32,
+    /// How many there are.
+    pub of: u32,
+}
+
+impl Default for Shard {
+    fn default() -> Self {
+        Shard { index: 0, of: 1 }
+    }
+}
+
+impl Shard {
+    /// Whether a session or user with this number is this shard's.
+    pub(crate) fn has(self, number: u64) -> bool {
+        number % u64::from(self.of.max(1)) == u64::from(self.index)
+    }
+
+    /// Of thread `thread` of `threads` in this shard, the place among all threads of all shards: a stripe of the whole.
+    pub(crate) fn stripe(self, thread: usize, threads: usize) -> (usize, usize) {
+        let of = self.of.max(1) as usize;
+        (thread * of + self.index as usize, threads * of)
+    }
 }
 
 /// Whose turn it is, where two targets are sent to by one timetable.
@@ -123,6 +159,9 @@ impl Default for Options {
             middleware: None,
             signers: Vec::new(),
             turn: None,
+            shard: None,
+            start_at: None,
+            warm_up: None,
         }
     }
 }

@@ -9,13 +9,14 @@ use mynah_traffic::Nanos;
 use mynah_traffic::run::{RunDocument, RunFolder};
 use mynah_traffic::scenario::Rate;
 use mynah_traffic::units::{format_duration, format_time};
+use mynah_traffic::watch::Watch;
 
-use crate::engine::{Job, Setup, Shape, thread};
-use crate::options::{LoadModel, Options, Turn};
+use crate::engine::{End, Job, Setup, Shape, thread};
+use crate::options::{LoadModel, Options, Shard, Turn};
 use crate::prepared::{Plan, Walks};
-use crate::stats::{Collector, Facts, Report, Watch, document};
-use crate::timetable::{Card, Cards, Share, Timetable};
-use crate::{Error, Prepared, Stop, Target};
+use crate::stats::{Collector, Facts, Measuring, Report, document};
+use crate::timetable::{Arrival, Card, Cards, Share, Timetable};
+use crate::{Error, Prepared, Stop, Target, begin, due};
 
 /// Sessions are begun for at least this long where nothing else is said.
 const SHORTEST_DEFAULT: Nanos = Nanos(10 * Nanos::PER_SECOND);
@@ -67,6 +68,9 @@ struct Load {
     walks: Vec<Option<usize>>,
     seed: u64,
     max_vus: u32,
+    shard: Shard,
+    /// Nothing begins any more when its time is over.
+    cut: bool,
 }
 
 enum Kind {
@@ -143,7 +147,23 @@ impl Load {
             plan.profiles.iter().map(|profile| (expected * profile.weight / weights).max(1.0)).collect();
         let walks = Walks::counts(plan, options.behaviour, &expected);
         let shares = plan.shares(&walks);
-        Ok(Load { model, asked, duration, kind, shares, walks, seed: options.seed, max_vus: options.max_vus })
+        let shard = options.shard.unwrap_or_default();
+        check_shard(shard, &kind)?;
+        if options.warm_up.is_some_and(|warm_up| warm_up >= duration)
+            || options.warm_up.is_some() && model != "open"
+        {
+            return Err(Error::Config(
+                "warming up goes with sessions that arrive, and is shorter than the run".to_owned(),
+            ));
+        }
+        let (seed, max_vus, cut) = (options.seed, options.max_vus, options.warm_up.is_some());
+        Ok(Load { model, asked, duration, kind, shares, walks, seed, max_vus, shard, cut })
+    }
+
+    /// What the timetable is made from besides the scenario.
+    fn key(&self) -> String {
+        let Load { asked, duration, seed, shares, .. } = self;
+        format!("{asked} {duration:?} {seed} {shares:?}")
     }
 
     fn timetable(&self) -> Result<Option<Timetable>, Error> {
@@ -166,8 +186,12 @@ impl Load {
                 duration: self.duration,
             }),
             (_, Some(timetable)) => {
-                let cut = matches!(self.kind, Kind::Open(_));
-                Ok(Shape::Open { timetable: Box::new(timetable), max_vus: self.max_vus, cut })
+                let end = match self.kind {
+                    Kind::Open(_) if self.cut => End::At(self.duration),
+                    Kind::Open(_) => End::Late,
+                    _ => End::Never,
+                };
+                Ok(Shape::Open { timetable: Box::new(timetable), max_vus: self.max_vus, end })
             }
             (_, None) => Err(nobody()),
         }
@@ -178,7 +202,21 @@ fn nobody() -> Error {
     Error::Config("no profile has both a weight and a session: nobody to play".to_owned())
 }
 
-fn sessions_per_second(plan: &Plan, rate: Rate) -> Result<f64, Error> {
+fn check_shard(shard: Shard, kind: &Kind) -> Result<(), Error> {
+    let wrong = |why: String| Err(Error::Config(format!("shard {} of {}: {why}", shard.index + 1, shard.of)));
+    if shard.index >= shard.of {
+        return wrong("there is no such one; they are counted from 1".to_owned());
+    }
+    match kind {
+        Kind::Closed { users, .. } if shard.index >= *users => {
+            wrong(format!("there are {users} users in all, and none is left for it; use fewer shards"))
+        }
+        Kind::Once(_) if shard.of > 1 => wrong("one session a profile is not divided".to_owned()),
+        _ => Ok(()),
+    }
+}
+
+pub(crate) fn sessions_per_second(plan: &Plan, rate: Rate) -> Result<f64, Error> {
     match rate {
         Rate::PerSecond(rate) => Ok(rate),
         Rate::Times(times) => {
@@ -275,7 +313,7 @@ pub fn run_in_turns(
 }
 
 /// The moment at which threads begin: the first of them sets it.
-type Start = Arc<OnceLock<Instant>>;
+pub(crate) type Start = Arc<OnceLock<Instant>>;
 
 /// A run that has only to be begun.
 struct Ready<'r> {
@@ -285,16 +323,29 @@ struct Ready<'r> {
     /// Arrivals in the timetable; `None` where users come back as they can.
     scheduled: Option<u64>,
     setup: Arc<Setup>,
+    /// Where only a part of it is counted.
+    measuring: Option<Measuring>,
 }
 
 impl<'r> Ready<'r> {
     fn new(plan: &'r Arc<Plan>, options: &Options) -> Result<Ready<'r>, Error> {
         let load = Load::new(plan, options)?;
-        let own = |at: Nanos| options.turn.is_none_or(|turn| turn.has(at));
+        let shard = load.shard;
+        let own = |arrival: &Arrival| {
+            options.turn.is_none_or(|turn| turn.has(arrival.at)) && shard.has(arrival.number)
+        };
         let timetable = load.timetable()?;
-        let scheduled = timetable.map(|timetable| timetable.filter(|arrival| own(arrival.at)).count() as u64);
+        let scheduled = timetable.map(|timetable| timetable.filter(own).count() as u64);
         let setup = Arc::new(Setup::new(plan, options, &load.walks)?);
-        Ok(Ready { plan, options: options.clone(), load, scheduled, setup })
+        let measuring = match (options.warm_up, load.timetable()?) {
+            (Some(from), Some(timetable)) => {
+                let mut measuring = Measuring::new(from, load.duration);
+                due::requests(&setup, timetable.filter(own), |moment| measuring.asks(moment));
+                Some(measuring)
+            }
+            _ => None,
+        };
+        Ok(Ready { plan, options: options.clone(), load, scheduled, setup, measuring })
     }
 
     fn conduct(
@@ -304,17 +355,27 @@ impl<'r> Ready<'r> {
         start: &Start,
         progress: &mut dyn FnMut(&Progress),
     ) -> Result<RunDocument, Error> {
-        let Ready { plan, options, load, scheduled, setup } = self;
+        let Ready { plan, options, load, scheduled, setup, measuring } = self;
         raise_file_limit();
         let threads = thread_count(options, load);
-        let started = SystemTime::now();
+        let started = match options.start_at {
+            Some(at) => begin::wait_for(at, start, stop)?,
+            None => SystemTime::now(),
+        };
         let writer = folder.intervals_writer(started)?;
         let watches = options.thresholds.iter().enumerate().filter_map(|(number, threshold)| {
             let scope = threshold.endpoint.as_deref().map(|name| plan.endpoints.called(name));
             // One that is not there is told at the end.
             if scope == Some(None) { None } else { Watch::new(number, threshold, scope.flatten()) }
         });
-        let mut collector = Collector::new(setup.clone(), threads, writer, watches.collect(), load.duration);
+        let mut collector = Collector::new(
+            setup.clone(),
+            threads,
+            writer,
+            watches.collect(),
+            load.duration,
+            measuring.clone(),
+        );
         let (reports, inbox) = mpsc::channel();
         let barrier = Arc::new(Barrier::new(threads));
         let begun = Instant::now();
@@ -324,6 +385,7 @@ impl<'r> Ready<'r> {
                 setup: setup.clone(),
                 shape: load.shape()?,
                 thread: number,
+                stripe: load.shard.stripe(number, threads),
                 threads,
                 stop: stop.clone(),
                 reports: reports.clone(),
@@ -370,6 +432,12 @@ impl<'r> Ready<'r> {
             model: load.model,
             asked: load.asked.clone(),
             scheduled: *scheduled,
+            planned_s: load.duration.as_secs_f64(),
+            shard: options.shard.map(|shard| mynah_traffic::run::Shard {
+                number: shard.index + 1,
+                of: shard.of,
+                timetable: begin::fingerprint(plan, setup, &load.key()),
+            }),
         };
         Ok(document(&totals, &facts))
     }
@@ -423,7 +491,7 @@ fn thread_count(options: &Options, load: &Load) -> usize {
     let wanted = if options.threads == 0 { cores } else { options.threads };
     match &load.kind {
         // A thread without a user has nothing to do.
-        Kind::Closed { users, .. } => wanted.min(*users as usize),
+        Kind::Closed { users, .. } => wanted.min(users.div_ceil(load.shard.of.max(1)) as usize),
         Kind::Once(cards) => wanted.min(cards.len()),
         Kind::Open(_) => wanted,
     }

@@ -3,10 +3,10 @@
 mod collector;
 mod document;
 mod fidelity;
+mod measured;
 mod recorder;
-mod watch;
 
 pub(crate) use collector::{Collector, Totals};
 pub(crate) use document::{Facts, document};
+pub(crate) use measured::Measuring;
 pub(crate) use recorder::{Conducted, Mismatch, Recorder, Report, Sample};
-pub(crate) use watch::Watch;

@@ -1,7 +1,7 @@
 //! Ends a run before its time, from a signal handler or another thread.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use tokio::sync::Notify;
 
@@ -15,6 +15,19 @@ pub struct Stop {
 struct Inner {
     thrown: AtomicBool,
     notify: Notify,
+    /// Switches that are thrown with it.
+    children: Mutex<Vec<Weak<Inner>>>,
+}
+
+impl Inner {
+    fn throw(&self) {
+        self.thrown.store(true, Ordering::SeqCst);
+        self.notify.notify_waiters();
+        let children = std::mem::take(&mut *self.children.lock().unwrap_or_else(PoisonError::into_inner));
+        for child in children.iter().filter_map(Weak::upgrade) {
+            child.throw();
+        }
+    }
 }
 
 impl Stop {
@@ -25,8 +38,22 @@ impl Stop {
 
     /// Asks the run to end: no session and no step begins any more, requests under way get five seconds.
     pub fn trigger(&self) {
-        self.inner.thrown.store(true, Ordering::SeqCst);
-        self.inner.notify.notify_waiters();
+        self.inner.throw();
+    }
+
+    /// One that is thrown with this one, and can be thrown alone: for a run that is one of several.
+    #[must_use]
+    pub fn child(&self) -> Stop {
+        let child = Stop::new();
+        let mut children = self.inner.children.lock().unwrap_or_else(PoisonError::into_inner);
+        children.retain(|other| other.strong_count() > 0);
+        children.push(Arc::downgrade(&child.inner));
+        drop(children);
+        // Thrown in between: whoever threw it may have seen no child.
+        if self.is_triggered() {
+            child.trigger();
+        }
+        child
     }
 
     /// Whether it was thrown.

@@ -9,18 +9,21 @@
 //! | [`table`] | the terminal's table and what stands around it |
 //! | [`html`] | `report.html`: one page, nothing loaded, light and dark, prints well |
 //! | [`behaviour`] | profiles as a page, with their transitions |
+//! | [`capacity`] | a search for the highest rate: a line a step, the curve, a page |
 //! | [`csv`] | Locust's four files |
 //! | [`junit`] | JUnit XML: thresholds and comparisons as tests |
 //! | [`markdown`] | a pull request's comment, GitHub's annotations |
 //! | [`history`] | several runs one below the other |
 //! | [`compare`] | what became slower, and how sure that is |
 //! | [`timeline`] | what the page's charts are drawn from |
+//! | [`merge`] | shards made into the run that one machine would have measured |
 //! | `chart` | the page's charts as SVG |
 //! | [`fidelity`] | how like the recording the run was, in words |
 //! | `grid` | tables that fit their terminal |
 //! | `figures` | how numbers are written, the same everywhere |
 
 pub mod behaviour;
+pub mod capacity;
 mod chart;
 pub mod compare;
 pub mod csv;
@@ -31,6 +34,7 @@ pub mod history;
 pub mod html;
 pub mod junit;
 pub mod markdown;
+pub mod merge;
 pub mod table;
 #[cfg(test)]
 pub(crate) mod tests;
@@ -45,6 +49,9 @@ pub enum Error {
     /// It cannot be written.
     #[error("the report cannot be written: {0}")]
     Write(#[source] std::io::Error),
+    /// What is to be merged is no shard.
+    #[error("{0}")]
+    Merge(String),
     /// The run cannot be read.
     #[error(transparent)]
     Run(#[from] mynah_traffic::Error),

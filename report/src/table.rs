@@ -59,7 +59,8 @@ pub fn render(document: &RunDocument, style: Style) -> String {
     let arrivals = &document.arrivals;
     let _ = writeln!(
         out,
-        "{}, {:.1} s, {} begun of {}, {} completed, seed {}{}",
+        "{}{}, {:.1} s, {} begun of {}, {} completed, seed {}{}",
+        part(document),
         arrivals.asked,
         document.duration_s,
         plural(arrivals.started, "session"),
@@ -85,6 +86,15 @@ pub fn render(document: &RunDocument, style: Style) -> String {
     let _ = writeln!(out, "{}", folded("", foot, style.width));
     out.push_str(&around(document, style));
     out
+}
+
+/// Which part of something larger it is, or of which parts it was put together.
+fn part(document: &RunDocument) -> String {
+    match &document.shard {
+        Some(shard) => format!("shard {} of {}: ", shard.number, shard.of),
+        None if document.merged_from.is_empty() => String::new(),
+        None => format!("{} merged: ", plural(document.merged_from.len() as u64, "shard")),
+    }
 }
 
 const COLUMNS: [Column; 10] = [

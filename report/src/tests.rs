@@ -28,6 +28,9 @@ pub(crate) fn document() -> RunDocument {
         target: "http://127.0.0.1:1".into(),
         interrupted: false,
         interleaved: None,
+        shard: None,
+        merged_from: Vec::new(),
+        measured: None,
         requests: 1200,
         failures: 3,
         requests_per_s: 119.5,
@@ -59,6 +62,7 @@ pub(crate) fn document() -> RunDocument {
         arrivals: Arrivals {
             model: "open".into(),
             asked: "10x = 6/s".into(),
+            planned_s: 10.0,
             scheduled: 60,
             started: 60,
             completed: 59,

@@ -16,9 +16,12 @@
 //! | [`correlation`] | a value that a response hands out and a later request sends back |
 //! | [`scenario`] | the `.toml` file people edit, and the `.sessions` file beside it |
 //! | [`threshold`] | `p99 < 500ms`: syntax and evaluation |
+//! | [`watch`] | thresholds that must hold in every stretch of a run |
 //! | [`run`] | what one replay measured: figures, histograms and the folder they are kept in |
+//! | [`capacity`] | what a search for the highest rate came to |
 //! | [`units`] | durations and sizes as people write them |
 
+pub mod capacity;
 pub mod correlation;
 pub mod endpoint;
 mod error;
@@ -36,6 +39,7 @@ pub mod scenario;
 pub mod session;
 pub mod threshold;
 pub mod units;
+pub mod watch;
 
 pub use correlation::{Correlation, Site};
 pub use endpoint::{Endpoint, EndpointId, Template};

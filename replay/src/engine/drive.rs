@@ -24,28 +24,32 @@ const END_GRACE: Duration = Duration::from_secs(30);
 /// A user of the closed model whose session met nobody waits this long, rather than knock in a loop.
 const KNOCK_AGAIN: u64 = 100_000_000;
 
+/// What becomes of sessions that are under way when the last one has begun.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum End {
+    /// They may end, however long that takes.
+    Never,
+    /// They may end; what has not some time later is cut off.
+    Late,
+    /// No step of theirs begins from this moment on.
+    At(Nanos),
+}
+
 /// How sessions begin on this thread.
 pub(crate) enum Shape {
-    /// `cut`: whether sessions that have not ended some time after the last arrival are cut off.
-    Open {
-        timetable: Box<Timetable>,
-        max_vus: u32,
-        cut: bool,
-    },
-    Closed {
-        cards: Box<Cards>,
-        users: u32,
-        spawn_rate: f64,
-        duration: Nanos,
-    },
+    Open { timetable: Box<Timetable>, max_vus: u32, end: End },
+    Closed { cards: Box<Cards>, users: u32, spawn_rate: f64, duration: Nanos },
 }
 
 /// What one thread is to do.
 pub(crate) struct Job {
     pub(crate) setup: Arc<Setup>,
     pub(crate) shape: Shape,
-    /// This is thread `thread` of `threads`.
+    /// Its number among those of this run.
     pub(crate) thread: usize,
+    /// What it plays of the timetable, or of the users: every number that is `.0` modulo `.1`.
+    pub(crate) stripe: (usize, usize),
+    /// Threads of this run.
     pub(crate) threads: usize,
     pub(crate) stop: Stop,
     pub(crate) reports: Sender<Report>,
@@ -87,22 +91,31 @@ async fn run(context: Rc<Context>, job: Job) {
         halting.halt();
     });
     let end_grace = match job.shape {
-        Shape::Open { timetable, max_vus, cut } => {
-            let longest = END_GRACE + context.setup.longest_think().as_duration();
-            let drain = if cut { longest } else { Duration::MAX };
+        Shape::Open { timetable, max_vus, end } => {
             let turn = context.setup.turn;
-            let stripe = timetable.stripe(job.thread, job.threads);
+            let stripe = timetable.stripe(job.stripe.0, job.stripe.1);
             let stripe = stripe.filter(|arrival| turn.is_none_or(|turn| turn.has(arrival.at)));
             let share = (max_vus / job.threads as u32).max(1);
             open(&context, stripe, share).await;
+            let (drain, grace) = match end {
+                End::At(moment) => {
+                    tokio::select! {
+                        () = context.halted() => {}
+                        () = context.pacer.until(moment.0) => {}
+                    }
+                    (Duration::ZERO, END_GRACE.min(context.setup.request_timeout))
+                }
+                End::Late => (END_GRACE + context.setup.longest_think().as_duration(), Duration::ZERO),
+                End::Never => (Duration::MAX, Duration::ZERO),
+            };
             tokio::select! {
                 () = context.halted() => {}
                 _ = timeout(drain, context.all_done()) => {}
             }
-            Duration::ZERO
+            grace
         }
         Shape::Closed { cards, users, spawn_rate, duration } => {
-            closed(&context, *cards, users, spawn_rate, (job.thread, job.threads));
+            closed(&context, *cards, users, spawn_rate, job.stripe);
             tokio::select! {
                 () = context.halted() => {}
                 () = context.pacer.until(duration.0) => {}
@@ -152,15 +165,9 @@ async fn open(context: &Rc<Context>, arrivals: impl Iterator<Item = Arrival>, ma
 }
 
 /// Sets this thread's share of the users going.
-fn closed(
-    context: &Rc<Context>,
-    cards: Cards,
-    users: u32,
-    spawn_rate: f64,
-    (thread, threads): (usize, usize),
-) {
+fn closed(context: &Rc<Context>, cards: Cards, users: u32, spawn_rate: f64, (first, step): (usize, usize)) {
     let dealt = Rc::new(RefCell::new(Dealt { cards, known: Vec::new() }));
-    for number in (thread as u32..users).step_by(threads.max(1)) {
+    for number in (first as u32..users).step_by(step.max(1)) {
         let at = if spawn_rate > 0.0 && spawn_rate.is_finite() {
             Nanos::from_secs_f64(f64::from(number) / spawn_rate)
         } else {

@@ -39,6 +39,7 @@ pub(crate) struct Setup {
     pub(crate) middleware: Option<Hook>,
     pub(crate) signers: Vec<Arc<Signer>>,
     pub(crate) turn: Option<Turn>,
+    pub(crate) warm_up: Option<Nanos>,
 }
 
 impl Setup {
@@ -88,7 +89,13 @@ impl Setup {
             middleware: options.middleware.clone().map(Hook::new),
             signers: options.signers.clone(),
             turn: options.turn,
+            warm_up: options.warm_up,
         })
+    }
+
+    /// Whether a request that was to start then is counted.
+    pub(crate) fn counts(&self, intended: u64) -> bool {
+        self.warm_up.is_none_or(|warm_up| intended >= warm_up.0)
     }
 
     /// The longest pause that a step makes.

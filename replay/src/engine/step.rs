@@ -391,10 +391,13 @@ impl Done {
 
     /// Counts it.
     pub(crate) fn count(mut self, context: &Context, step: &StepPlan) {
+        let counts = context.setup.counts(self.ended.saturating_sub(self.sample.response));
         let mut recorder = context.recorder.borrow_mut();
         let status = match &self.outcome {
             Outcome::Answered { status, judged } => {
-                if let Judged::Unlike { wanted, got } = judged {
+                if let Judged::Unlike { wanted, got } = judged
+                    && counts
+                {
                     self.sample.mismatch = true;
                     recorder.mismatch(Mismatch {
                         endpoint: step.endpoint,
@@ -405,7 +408,9 @@ impl Done {
                 Some(*status)
             }
             Outcome::Failed(failure) => {
-                recorder.error(failure);
+                if counts {
+                    recorder.error(failure);
+                }
                 None
             }
             Outcome::Unsent(_) => None,
@@ -413,7 +418,9 @@ impl Done {
         self.sample.parity = parity(&step.expect, status);
         if let Some(problem) = self.problem() {
             self.sample.failed = true;
-            recorder.failed(step.endpoint, problem, self.ended);
+            if counts {
+                recorder.failed(step.endpoint, problem, self.ended);
+            }
         }
         recorder.sample(self.sample);
     }

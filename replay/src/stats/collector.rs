@@ -6,8 +6,9 @@ use std::sync::Arc;
 use hdrhistogram::Histogram;
 use mynah_traffic::Nanos;
 use mynah_traffic::run::{IntervalWriter, Intervals, SecondFigures, Tally, new_histogram, record};
+use mynah_traffic::watch::Watch;
 
-use super::Watch;
+use super::measured::Measuring;
 use super::recorder::{Conducted, Counters, Mismatch, Report, Rest, Sample, Seen};
 use crate::Error;
 use crate::engine::Setup;
@@ -50,6 +51,8 @@ pub(crate) struct Totals {
     pub(crate) watches: Vec<Watch>,
     /// The one that ended the run, in words.
     pub(crate) aborted: Option<String>,
+    /// Where only a part of the run is counted.
+    pub(crate) measuring: Option<Measuring>,
 }
 
 /// One second that is not over on all threads.
@@ -80,13 +83,14 @@ pub(crate) struct Collector {
 }
 
 impl Collector {
-    /// `setup`: says how long each session is. `planned`: for how long sessions begin.
+    /// `setup`: says how long each session is. `planned`: for how long sessions begin. `measuring`: what of it is counted.
     pub(crate) fn new(
         setup: Arc<Setup>,
         threads: usize,
         writer: IntervalWriter,
         watches: Vec<Watch>,
         planned: Nanos,
+        measuring: Option<Measuring>,
     ) -> Collector {
         let endpoints = setup.plan.endpoints.all().len();
         Collector {
@@ -107,6 +111,7 @@ impl Collector {
                 cpu: (0, 0, 0),
                 watches,
                 aborted: None,
+                measuring,
             },
             setup,
             writer,
@@ -187,6 +192,11 @@ impl Collector {
 
     fn sample(&mut self, sample: &Sample) {
         let totals = &mut self.totals;
+        if let Some(measuring) = &mut totals.measuring
+            && !measuring.takes(sample)
+        {
+            return;
+        }
         let second = ((sample.end / Nanos::PER_SECOND) as u32).max(self.next);
         let open = self.open.entry(second).or_default();
         open.requests += 1;
@@ -262,7 +272,10 @@ impl Collector {
         self.writer.write(self.next, &intervals)?;
         let planned = u64::from(self.next + 1) * Nanos::PER_SECOND <= self.planned.0;
         let mut watched = second.watched.into_iter();
-        for watch in &mut self.totals.watches {
+        // Seconds that are not counted have no figures that could be right or wrong.
+        let counted =
+            self.totals.measuring.as_ref().is_none_or(|m| u64::from(self.next) * Nanos::PER_SECOND >= m.from);
+        for watch in self.totals.watches.iter_mut().filter(|_| counted) {
             let ended = watch.second(self.next, watched.next().unwrap_or_default(), planned);
             self.totals.aborted = self.totals.aborted.take().or(ended);
         }

@@ -4,11 +4,12 @@ use std::collections::BTreeMap;
 
 use mynah_traffic::run::{
     Arrivals, EndpointFigures, FailureRow, GeneratorFigures, Interleaved, Latency, MismatchSample,
-    ProfileFigures, RunDocument, SCHEMA, SendLag, TagName, Tally, ThresholdResult, TotalFigures, Verdict,
+    ProfileFigures, RunDocument, SCHEMA, SendLag, Shard, TagName, Tally, ThresholdResult, TotalFigures,
+    Verdict,
 };
 use mynah_traffic::threshold::{Metric, Threshold};
 
-use super::{Totals, fidelity};
+use super::{Measuring, Totals, fidelity};
 use crate::engine::Setup;
 use crate::net::Kind;
 use crate::prepared::Plan;
@@ -34,6 +35,8 @@ pub(crate) struct Facts<'a> {
     pub(crate) model: &'static str,
     pub(crate) asked: String,
     pub(crate) scheduled: Option<u64>,
+    pub(crate) planned_s: f64,
+    pub(crate) shard: Option<Shard>,
 }
 
 fn rounded(value: f64) -> f64 {
@@ -80,6 +83,9 @@ pub(crate) fn document(totals: &Totals, facts: &Facts<'_>) -> RunDocument {
             .setup
             .turn
             .map(|turn| Interleaved { side: if turn.second { 'b' } else { 'a' }, block_s: turn.block_s }),
+        shard: facts.shard.clone(),
+        merged_from: Vec::new(),
+        measured: totals.measuring.as_ref().map(Measuring::figures),
         requests: all.requests,
         failures: all.failures,
         requests_per_s: if seconds > 0.0 { rounded(all.requests as f64 / seconds) } else { 0.0 },
@@ -151,39 +157,50 @@ fn evaluate(
 /// A run without thresholds passes whatever fails; above this share that is said.
 const UNWATCHED_FAILURES: f64 = 0.01;
 
-/// Invalid before failed: figures that say nothing of the target cannot fail it.
-fn verdict(totals: &Totals, facts: &Facts<'_>, thresholds: &[ThresholdResult]) -> (Verdict, Vec<String>) {
+/// What the generator ran out of, and that in words.
+fn limits(totals: &Totals, facts: &Facts<'_>) -> Vec<(&'static str, String)> {
     let counters = &totals.counters;
-    let mut invalid = Vec::new();
+    let mut limits = Vec::new();
     let answered = totals.lag.len();
     if totals.late > LATE_ALWAYS && totals.late as f64 > LATE_SHARE * answered as f64 {
-        invalid.push(format!(
+        let why = format!(
             "the generator was too slow: {} of {answered} requests were sent more than 10 ms late by its own fault \
              (its CPU was {:.0}% busy); lower the rate or use more threads or machines",
             totals.late,
             cpu_busy(totals) * 100.0
-        ));
+        );
+        limits.push(("time", why));
     }
     if counters.no_files > 0 {
-        invalid.push(format!(
+        let why = format!(
             "the generator ran out of file descriptors: {} connections could not be opened; raise the limit \
              (ulimit -n) or lower the rate",
             counters.no_files
-        ));
+        );
+        limits.push(("files", why));
     }
     if counters.no_ports > 0 {
-        invalid.push(format!(
+        let why = format!(
             "the generator ran out of local ports: {} connections could not be opened; use more source addresses or \
              lower the rate",
             counters.no_ports
-        ));
+        );
+        limits.push(("ports", why));
     }
     if counters.dropped > 0 {
-        invalid.push(format!(
+        let why = format!(
             "the generator reached its limit of {} virtual users: {} sessions of the timetable were not begun",
             facts.max_vus, counters.dropped
-        ));
+        );
+        limits.push(("users", why));
     }
+    limits
+}
+
+/// Invalid before failed: figures that say nothing of the target cannot fail it.
+fn verdict(totals: &Totals, facts: &Facts<'_>, thresholds: &[ThresholdResult]) -> (Verdict, Vec<String>) {
+    let counters = &totals.counters;
+    let mut invalid: Vec<String> = limits(totals, facts).into_iter().map(|(_, why)| why).collect();
     let mut failed: Vec<String> =
         thresholds.iter().filter(|result| !result.ok).map(|result| result.text.clone()).collect();
     if totals.all.requests == 0 && !facts.interrupted {
@@ -249,6 +266,7 @@ fn arrivals(totals: &Totals, facts: &Facts<'_>) -> Arrivals {
     Arrivals {
         model: facts.model.to_owned(),
         asked: facts.asked.clone(),
+        planned_s: facts.planned_s,
         scheduled: facts.scheduled.unwrap_or(started),
         started,
         completed,
@@ -275,6 +293,7 @@ fn generator(totals: &Totals, facts: &Facts<'_>) -> GeneratorFigures {
         cpu_busy: rounded(cpu_busy(totals)),
         late_arrivals: totals.late,
         held_back: totals.counters.held_back,
+        limits: limits(totals, facts).into_iter().map(|(what, _)| what.to_owned()).collect(),
         errors,
     }
 }

@@ -6,6 +6,7 @@ mod flows;
 mod load;
 mod recorded;
 mod server;
+mod shards;
 
 use std::path::Path;
 

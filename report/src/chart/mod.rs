@@ -15,6 +15,7 @@ mod quantiles;
 
 pub(crate) use interval::interval;
 pub(crate) use over_time::{heat, percentiles, rates, users};
+pub(crate) use plot::step;
 pub(crate) use quantiles::{Curves, Named, distribution};
 
 /// Text in SVG and in attributes: names come from traffic.

@@ -228,7 +228,7 @@ fn round_up(value: f64) -> f64 {
 }
 
 /// The next of 1, 2, 5 × 10ⁿ at or above `value / steps`.
-pub(super) fn step(value: f64, steps: f64) -> f64 {
+pub(crate) fn step(value: f64, steps: f64) -> f64 {
     let raw = (value / steps).max(1e-6);
     let power = 10_f64.powf(raw.log10().floor());
     ROUND.into_iter().map(|factor| factor * power).find(|round| *round >= raw * 0.999).unwrap_or(raw)

@@ -219,6 +219,9 @@ pub struct GeneratorFigures {
     pub late_arrivals: u64,
     /// Requests that waited for a free connection.
     pub held_back: u64,
+    /// What it ran out of, where that makes the run invalid: `time` (requests were sent late), `files`, `ports`, `users`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub limits: Vec<String>,
     /// Errors by kind: `connect`, `timeout`, `reset`, …
     pub errors: BTreeMap<String, u64>,
 }
@@ -230,6 +233,9 @@ pub struct Arrivals {
     pub model: String,
     /// In words: `10x = 33.3 sessions/s`, `20 users`.
     pub asked: String,
+    /// For how long sessions were to begin, seconds.
+    #[serde(default)]
+    pub planned_s: f64,
     /// Sessions in the timetable.
     pub scheduled: u64,
     /// Sessions begun.
@@ -273,6 +279,36 @@ pub struct Interleaved {
     pub side: char,
     /// Seconds that a turn takes. Sessions go to the target whose turn it is when they begin, and stay there.
     pub block_s: u32,
+}
+
+/// Which part of one timetable a run played, where several runs share it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Shard {
+    /// From 1.
+    pub number: u32,
+    /// How many there are.
+    pub of: u32,
+    /// A fingerprint of what the timetable is made from (scenario, load, length, seed): shards that differ in it do not belong
+    /// together.
+    pub timetable: String,
+}
+
+/// What was counted of a run whose beginning was not. Sessions are cut off at its end.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Measured {
+    /// Requests that were to start from here on are counted; seconds from the start.
+    pub from_s: f64,
+    /// To here.
+    pub until_s: f64,
+    /// Requests that would have started in that time had the target answered each at once.
+    pub due: u64,
+    /// Requests that ended in that time, those from before it too.
+    pub ended: u64,
+    /// Requests that were due and had not ended: the fewest that there were in its first, second and last third.
+    #[serde(default)]
+    pub waiting: [u64; 3],
+    /// Mean response times of the requests that were to start in its first, second and last third, ms; 0 where there were none.
+    pub thirds_ms: [f64; 3],
 }
 
 impl Fidelity {
@@ -370,6 +406,15 @@ pub struct RunDocument {
     /// Which side of an interleaved run this is; absent where there was one target.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub interleaved: Option<Interleaved>,
+    /// Which part of a timetable it played; absent where it played all of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shard: Option<Shard>,
+    /// The shards that it was put together from, by their folders; empty for a run that was measured as it is.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub merged_from: Vec<String>,
+    /// Which part of it was counted; absent where all of it was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub measured: Option<Measured>,
     /// Requests that ended.
     pub requests: u64,
     /// Of those, failed.

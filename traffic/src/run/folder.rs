@@ -15,6 +15,12 @@ pub const FAILURES: &str = "failures.csv";
 /// `report.html`
 pub const HTML: &str = "report.html";
 
+/// What stands in every `run.json`, whatever its form.
+#[derive(serde::Deserialize)]
+struct Version {
+    schema: u32,
+}
+
 /// The folder of a run, to write or to read.
 #[derive(Clone, Debug)]
 pub struct RunFolder {
@@ -100,13 +106,14 @@ impl RunFolder {
         let path = self.path.join(DOCUMENT);
         let text = std::fs::read_to_string(&path).map_err(|error| Error::io(&path, error))?;
         let not_a = |found: String| Error::NotA { path: path.clone(), wanted: "run", found };
-        let document: RunDocument = serde_json::from_str(&text).map_err(|error| not_a(error.to_string()))?;
-        if document.schema > SCHEMA {
+        // Of a newer form nothing but its number is known.
+        let version: Version = serde_json::from_str(&text).map_err(|error| not_a(error.to_string()))?;
+        if version.schema > SCHEMA {
             return Err(not_a(format!(
                 "schema {} is newer than this mynah reads (up to {SCHEMA})",
-                document.schema
+                version.schema
             )));
         }
-        Ok(document)
+        serde_json::from_str(&text).map_err(|error| not_a(error.to_string()))
     }
 }

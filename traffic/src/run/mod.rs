@@ -15,9 +15,9 @@ mod tally;
 mod tests;
 
 pub use document::{
-    Arrivals, EndpointFigures, FailureRow, Fidelity, GeneratorFigures, Interleaved, Latency, MismatchSample,
-    ProfileFigures, RunDocument, SCHEMA, SecondFigures, SendLag, TagName, ThresholdResult, TotalFigures,
-    Verdict, schema,
+    Arrivals, EndpointFigures, FailureRow, Fidelity, GeneratorFigures, Interleaved, Latency, Measured,
+    MismatchSample, ProfileFigures, RunDocument, SCHEMA, SecondFigures, SendLag, Shard, TagName,
+    ThresholdResult, TotalFigures, Verdict, schema,
 };
 pub use folder::{DOCUMENT, FAILURES, HTML, INTERVALS, RunFolder};
 pub use intervals::{IntervalReader, IntervalWriter, Intervals};

@@ -1,15 +1,15 @@
-//! Thresholds that must hold in every stretch of a run, looked at while it goes on.
+//! Thresholds that must hold in every stretch of a run: looked at second by second, while it goes on or afterwards.
 
 use std::collections::VecDeque;
 
-use mynah_traffic::run::Tally;
-use mynah_traffic::threshold::{Metric, Threshold, Window};
+use crate::run::Tally;
+use crate::threshold::{Metric, Threshold, Window};
 
 /// One of them.
 #[derive(Debug)]
-pub(crate) struct Watch {
+pub struct Watch {
     /// Which of the run's thresholds it is.
-    pub(crate) number: usize,
+    pub number: usize,
     /// The endpoint that it is about; `None`: all together.
     scope: Option<u32>,
     threshold: Threshold,
@@ -17,12 +17,12 @@ pub(crate) struct Watch {
     /// The last seconds, as many as a window has.
     last: VecDeque<Tally>,
     /// The worst value that a window had, and the second in which it began.
-    pub(crate) worst: Option<(f64, u32)>,
+    pub worst: Option<(f64, u32)>,
 }
 
 impl Watch {
-    /// For a threshold with a window, about that endpoint.
-    pub(crate) fn new(number: usize, threshold: &Threshold, scope: Option<u32>) -> Option<Watch> {
+    /// For a threshold with a window, about that endpoint (`None`: about all together); `None` where it has no window.
+    pub fn new(number: usize, threshold: &Threshold, scope: Option<u32>) -> Option<Watch> {
         let window = threshold.window?;
         Some(Watch {
             number,
@@ -35,13 +35,13 @@ impl Watch {
     }
 
     /// Whether requests of that endpoint count.
-    pub(crate) fn counts(&self, endpoint: u32) -> bool {
+    pub fn counts(&self, endpoint: u32) -> bool {
         self.scope.is_none_or(|scope| scope == endpoint)
     }
 
     /// Takes the next second in; what it failed by, where the run is to be ended for that. `planned`: whether requests were still
     /// to begin in it, without which there are the fewer of them.
-    pub(crate) fn second(&mut self, second: u32, tally: Tally, planned: bool) -> Option<String> {
+    pub fn second(&mut self, second: u32, tally: Tally, planned: bool) -> Option<String> {
         if self.last.len() == self.window.seconds as usize {
             self.last.pop_front();
         }
@@ -67,7 +67,7 @@ impl Watch {
     }
 
     /// Where the worst window was, in words.
-    pub(crate) fn when(&self) -> String {
+    pub fn when(&self) -> String {
         self.worst.map_or_else(String::new, |(_, from)| when(from, self.window))
     }
 }
@@ -78,10 +78,9 @@ fn when(from: u32, window: Window) -> String {
 
 #[cfg(test)]
 mod tests {
-    use mynah_traffic::Nanos;
-    use mynah_traffic::run::record;
-
     use super::*;
+    use crate::Nanos;
+    use crate::run::record;
 
     fn second(requests: u64, failures: u64, ms: u64) -> Tally {
         let mut tally = Tally { requests, failures, ..Tally::default() };

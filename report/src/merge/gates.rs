@@ -1,0 +1,122 @@
+//! Thresholds over merged figures.
+//!
+//! Most can be evaluated as if one machine had measured. Three are bounded by what the shards say instead: send lag (no histogram of
+//! it is kept), and within windows mismatches of all and counts of one endpoint (not kept by second). Of a share the merged one lies
+//! between the shards'; counts and rates add up to no more than the worst windows together. What holds for the bound holds.
+
+use std::collections::BTreeMap;
+
+use mynah_traffic::run::{Tally, ThresholdResult, Verdict};
+use mynah_traffic::threshold::{Metric, Op, Outcome, Threshold};
+use mynah_traffic::watch::Watch;
+
+use super::{Endpoints, Part, Times};
+
+/// Every threshold anew, and why the run fails, as sentences.
+pub(super) fn evaluate(
+    parts: &[Part],
+    first: &Part,
+    endpoints: &Endpoints,
+    all: &Tally,
+    times: &Times,
+    duration_s: f64,
+) -> (Vec<ThresholdResult>, Vec<String>) {
+    let names: Vec<&str> = endpoints.keys().map(String::as_str).collect();
+    let mut results = Vec::new();
+    let mut failed = Vec::new();
+    for gate in &first.document.thresholds {
+        let Ok(threshold) = gate.expr.parse::<Threshold>() else {
+            // Written by another version: what the shards say of it is all there is.
+            results.push(gate.clone());
+            failed.extend((!gate.ok).then(|| gate.text.clone()));
+            continue;
+        };
+        let tally = match &threshold.endpoint {
+            None => Some(all),
+            Some(name) => endpoints.get(name).map(|(_, tally)| tally),
+        };
+        let outcome = match (threshold.metric, threshold.window) {
+            (Metric::SendLag(_), _) => bound(parts, &threshold),
+            (_, Some(_)) => window(parts, &threshold, endpoints, times).or_else(|| bound(parts, &threshold)),
+            (_, None) => None,
+        };
+        let outcome = outcome.unwrap_or_else(|| threshold.evaluate(tally, duration_s, &names));
+        failed.extend((!outcome.ok).then(|| outcome.text.clone()));
+        results.push(ThresholdResult {
+            expr: outcome.expr,
+            ok: outcome.ok,
+            value: outcome.value,
+            text: outcome.text,
+        });
+    }
+    let unlike = parts.iter().filter(|part| {
+        let exprs =
+            |part: &Part| part.document.thresholds.iter().map(|gate| gate.expr.clone()).collect::<Vec<_>>();
+        exprs(part) != exprs(first)
+    });
+    failed
+        .extend(unlike.map(|part| format!("{} had other thresholds than {}", part.called(), first.called())));
+    for part in parts {
+        let arrivals = &part.document.arrivals;
+        if part.document.verdict == Verdict::Fail && arrivals.started < arrivals.scheduled {
+            failed.push(format!("{} was ended before its time", part.called()));
+        }
+    }
+    if all.requests == 0 {
+        failed.push("no request was made".to_owned());
+    } else if all.status.is_empty() {
+        failed.push(format!("none of {} requests was answered", all.requests));
+    }
+    (results, failed)
+}
+
+/// The worst window; `None` where what it needs is not kept by second.
+fn window(parts: &[Part], threshold: &Threshold, endpoints: &Endpoints, times: &Times) -> Option<Outcome> {
+    let of_times = matches!(threshold.metric, Metric::Response(_) | Metric::Service(_));
+    let of_mismatches = matches!(threshold.metric, Metric::Mismatches | Metric::MismatchRate);
+    if !of_times && (threshold.endpoint.is_some() || of_mismatches) {
+        return None;
+    }
+    let tag = match &threshold.endpoint {
+        None => None,
+        Some(name) => Some(endpoints.get(name)?.0.tag.as_str()),
+    };
+    let mut seconds: BTreeMap<u32, Tally> = BTreeMap::new();
+    for second in parts.iter().flat_map(|part| &part.document.seconds) {
+        let tally = seconds.entry(second.t).or_default();
+        tally.requests += second.requests;
+        tally.failures += second.failures;
+    }
+    let planned_s = parts.iter().map(|part| part.document.arrivals.planned_s).fold(0.0, f64::max);
+    let mut watch = Watch::new(0, threshold, None)?;
+    let last = seconds.keys().next_back().copied()?;
+    for second in 0..=last {
+        let mut tally = seconds.remove(&second).unwrap_or_default();
+        if of_times {
+            tally.response = times.second(second, tag, "response");
+            tally.service = times.second(second, tag, "service");
+        }
+        let _ = watch.second(second, tally, f64::from(second + 1) <= planned_s);
+    }
+    let (worst, _) = watch.worst?;
+    Some(threshold.outcome(worst, &watch.when()))
+}
+
+/// What the merged value is no worse than; `None` where a shard says nothing.
+fn bound(parts: &[Part], threshold: &Threshold) -> Option<Outcome> {
+    let values: Option<Vec<f64>> = parts
+        .iter()
+        .map(|part| part.document.thresholds.iter().find(|gate| gate.expr == threshold.expr)?.value)
+        .collect();
+    let values = values.filter(|values| !values.is_empty())?;
+    let adds_up = matches!(
+        threshold.metric,
+        Metric::Requests | Metric::Failures | Metric::Mismatches | Metric::RequestsPerSecond
+    );
+    let value = match (adds_up, threshold.op) {
+        (true, _) => values.iter().sum(),
+        (false, Op::Less | Op::AtMost) => values.iter().copied().fold(f64::NEG_INFINITY, f64::max),
+        (false, Op::More | Op::AtLeast) => values.iter().copied().fold(f64::INFINITY, f64::min),
+    };
+    Some(threshold.outcome(value, " at worst, by what the shards say"))
+}
