@@ -114,6 +114,10 @@ pub(crate) struct Args {
     #[arg(long = "sign", value_name = "SCHEME=FILE", value_parser = parse_sign)]
     signers: Vec<(String, PathBuf)>,
 
+    /// Hold answers against the recorded ones by status and content type alone, not by the shape of their bodies.
+    #[arg(long)]
+    no_body_checks: bool,
+
     /// Accept any certificate.
     #[arg(long)]
     insecure: bool,
@@ -249,6 +253,7 @@ impl Args {
             connect_timeout: self.connect_timeout,
             request_timeout: self.timeout,
             allow_recorded_host: self.allow_recorded_host,
+            body_checks: !self.no_body_checks,
             ..Options::default()
         })
     }

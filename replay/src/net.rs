@@ -29,7 +29,7 @@ pub(crate) use buffers::Buffers;
 pub(crate) use connection::{Connection, Exchanged, Sending};
 pub(crate) use deadlines::Deadlines;
 pub(crate) use failure::{Exhausted, Failure, Kind};
-pub(crate) use reader::{Answer, Ask};
+pub(crate) use reader::{Answer, Ask, Keep};
 pub(crate) use tls::client_config;
 use wire::Stream;
 

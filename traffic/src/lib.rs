@@ -15,6 +15,7 @@
 //! | [`gor`] | GoReplay's files, which capture reads and export writes |
 //! | [`correlation`] | a value that a response hands out and a later request sends back |
 //! | [`scenario`] | the `.toml` file people edit, and the `.sessions` file beside it |
+//! | [`shape`] | what answers look like: learnt, and held against others |
 //! | [`threshold`] | `p99 < 500ms`: syntax and evaluation |
 //! | [`run`] | what one replay measured: figures, histograms and the folder they are kept in |
 //! | [`units`] | durations and sizes as people write them |
@@ -33,6 +34,7 @@ pub mod recording;
 pub mod run;
 pub mod scenario;
 pub mod session;
+pub mod shape;
 pub mod threshold;
 pub mod units;
 

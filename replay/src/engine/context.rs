@@ -5,6 +5,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use mynah_traffic::shape::Shape;
 use tokio::sync::Notify;
 
 use super::Setup;
@@ -20,6 +21,8 @@ pub(crate) struct Context {
     pub(crate) deadlines: Rc<Deadlines>,
     pub(crate) buffers: Rc<Buffers>,
     pub(crate) recorder: RefCell<Recorder>,
+    /// By number of the shape: the answers that this thread has looked at.
+    pub(crate) looked: RefCell<Vec<Option<Box<Shape>>>>,
     /// Whether it is wanted what exactly was sent.
     pub(crate) tells: Cell<bool>,
     /// No step begins any more.
@@ -46,6 +49,7 @@ impl Context {
             buffers: Buffers::new(),
             tells: Cell::new(false),
             recorder: RefCell::new(recorder),
+            looked: RefCell::default(),
             halted: Cell::new(false),
             halt: Notify::new(),
             in_flight: Cell::new(0),

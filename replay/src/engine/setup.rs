@@ -36,6 +36,7 @@ pub(crate) struct Setup {
     /// How many more values made anew a session may need than any recorded one did.
     pub(crate) vary_room: u64,
     pub(crate) request_timeout: Duration,
+    pub(crate) body_checks: bool,
     pub(crate) middleware: Option<Hook>,
     pub(crate) signers: Vec<Arc<Signer>>,
     pub(crate) turn: Option<Turn>,
@@ -85,6 +86,7 @@ impl Setup {
             walks,
             seed: options.seed,
             request_timeout: options.request_timeout,
+            body_checks: options.body_checks,
             middleware: options.middleware.clone().map(Hook::new),
             signers: options.signers.clone(),
             turn: options.turn,

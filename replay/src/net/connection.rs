@@ -12,7 +12,7 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use super::deadlines::{Deadline, Deadlines};
-use super::reader::{Answer, Ask, Reader};
+use super::reader::{Answer, Ask, Keep, Reader};
 use super::wire::Stream;
 use super::{Buffers, Failure, Place};
 use crate::pace::Clock;
@@ -118,7 +118,8 @@ impl Connection {
     /// Sends a request and reads its answer to the end, which must be here so long after the first byte was sent.
     pub(crate) async fn exchange(&mut self, sending: Sending, limit: Duration) -> Result<Exchanged, Broken> {
         let Sending { bytes, rest, ask, last } = sending;
-        self.reader.begin(ask);
+        let body = if ask.keep == Keep::Nothing { Vec::new() } else { self.buffers.take() };
+        self.reader.begin(ask, body);
         self.open = false;
         let total = bytes.len() + rest.len();
         let mut writing = Writing { head: bytes, rest, sent: 0, total, flushed: false, error: None };

@@ -219,6 +219,12 @@ fn verdict(totals: &Totals, facts: &Facts<'_>, thresholds: &[ThresholdResult]) -
             counters.without_value
         ));
     }
+    if counters.too_large > 0 {
+        invalid.push(format!(
+            "{} answers were not compared with the recorded ones in their bodies: these have more than 1 MiB",
+            counters.too_large
+        ));
+    }
     if counters.identities_reused > 0 {
         invalid.push(format!(
             "{} sessions had an identity that an earlier one had ({} rows in the identities' file)",

@@ -74,6 +74,8 @@ pub(crate) struct Counters {
     pub(crate) dropped: u64,
     /// Sessions that began with an identity that an earlier session of the run had.
     pub(crate) identities_reused: u64,
+    /// JSON bodies that were too large to be looked into.
+    pub(crate) too_large: u64,
     /// By [`Kind::ALL`].
     pub(crate) errors: [u64; Kind::ALL.len()],
     /// Sessions begun and completed, by profile.
@@ -88,6 +90,7 @@ impl Counters {
         self.no_ports += other.no_ports;
         self.dropped += other.dropped;
         self.identities_reused += other.identities_reused;
+        self.too_large += other.too_large;
         for (own, more) in self.errors.iter_mut().zip(other.errors) {
             *own += more;
         }
