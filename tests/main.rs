@@ -30,5 +30,7 @@ mod pipeline;
 mod planted;
 mod scenarios;
 mod secrets;
+#[cfg(unix)]
+mod shapes;
 mod signing;
 mod stdin;
