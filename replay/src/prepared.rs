@@ -162,6 +162,11 @@ impl Prepared {
 }
 
 impl Plan {
+    /// The number of the profile with that name.
+    pub(crate) fn profile(&self, name: &str) -> Option<u32> {
+        self.profiles.iter().position(|profile| profile.name == name).map(|at| at as u32)
+    }
+
     /// What the timetable needs to know; `walks`: how many sessions there are of a profile that plays no recorded ones.
     pub(crate) fn shares(&self, walks: &[Option<usize>]) -> Vec<Share> {
         let share = |(number, profile): (usize, &ProfilePlan)| {

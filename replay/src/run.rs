@@ -13,7 +13,7 @@ use mynah_traffic::units::{format_duration, format_time};
 use crate::engine::{Job, Setup, Shape, thread};
 use crate::options::{LoadModel, Options, Turn};
 use crate::prepared::{Plan, Walks};
-use crate::stats::{Collector, Facts, Report, Watch, document};
+use crate::stats::{Collector, Facts, Report, Scope, Watch, document};
 use crate::timetable::{Card, Cards, Share, Timetable};
 use crate::{Error, Prepared, Stop, Target};
 
@@ -310,9 +310,13 @@ impl<'r> Ready<'r> {
         let started = SystemTime::now();
         let writer = folder.intervals_writer(started)?;
         let watches = options.thresholds.iter().enumerate().filter_map(|(number, threshold)| {
-            let scope = threshold.endpoint.as_deref().map(|name| plan.endpoints.called(name));
             // One that is not there is told at the end.
-            if scope == Some(None) { None } else { Watch::new(number, threshold, scope.flatten()) }
+            let scope = match (&threshold.endpoint, &threshold.profile) {
+                (Some(name), _) => Scope::Endpoint(plan.endpoints.called(name)?),
+                (None, Some(name)) => Scope::Profile(plan.profile(name)?),
+                (None, None) => Scope::All,
+            };
+            Watch::new(number, threshold, scope)
         });
         let mut collector = Collector::new(setup.clone(), threads, writer, watches.collect(), load.duration);
         let (reports, inbox) = mpsc::channel();

@@ -8,5 +8,5 @@ mod watch;
 
 pub(crate) use collector::{Collector, Totals};
 pub(crate) use document::{Facts, document};
-pub(crate) use recorder::{Conducted, Mismatch, Recorder, Report, Sample};
-pub(crate) use watch::Watch;
+pub(crate) use recorder::{Conducted, Dial, Mismatch, Recorder, Report, Sample};
+pub(crate) use watch::{Scope, Watch};

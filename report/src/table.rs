@@ -161,6 +161,18 @@ fn around(document: &RunDocument, style: Style) -> String {
             far.join(", ")
         );
     }
+    let total = &document.total;
+    if total.connections > 0 {
+        let of = |times: &Latency| format!("p50 {} ms, p99 {} ms", ms(times.p50), ms(times.p99));
+        let tls = if total.tls_ms.max > 0.0 { format!("; TLS {}", of(&total.tls_ms)) } else { String::new() };
+        let _ = writeln!(
+            out,
+            "on the wire first byte {}; {} in {}{tls}",
+            of(&total.first_byte_ms),
+            plural(total.connections, "connection"),
+            of(&total.connect_ms),
+        );
+    }
     let generator = &document.generator;
     let _ = writeln!(
         out,

@@ -109,9 +109,9 @@ impl Context {
 
     /// Counts a request as under way, and as unanswered if this is dropped before it is told that all is well.
     /// `intended`: when it was to start.
-    pub(crate) fn flight(&self, endpoint: u32, intended: u64) -> Flight<'_> {
+    pub(crate) fn flight(&self, (endpoint, profile): (u32, u32), intended: u64) -> Flight<'_> {
         self.in_flight.set(self.in_flight.get() + 1);
-        Flight { context: self, endpoint, intended, begun: self.clock.now(), landed: false }
+        Flight { context: self, endpoint, profile, intended, begun: self.clock.now(), landed: false }
     }
 }
 
@@ -131,6 +131,7 @@ impl Drop for Active {
 pub(crate) struct Flight<'a> {
     context: &'a Context,
     endpoint: u32,
+    profile: u32,
     intended: u64,
     begun: u64,
     landed: bool,
@@ -158,6 +159,7 @@ impl Drop for Flight<'_> {
         recorder.sample(Sample {
             end,
             endpoint: self.endpoint,
+            profile: self.profile,
             failed: true,
             waited: true,
             response: end.saturating_sub(self.intended),

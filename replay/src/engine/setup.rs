@@ -111,6 +111,7 @@ impl Setup {
     /// What a card stands for.
     pub(crate) fn part(&self, profile: u32, session: u32) -> Option<Part<'_>> {
         Some(Part {
+            number: profile,
             session: self.sessions(profile).get(session as usize)?,
             profile: self.plan.profiles.get(profile as usize)?,
             think_time: self.think_times.get(profile as usize).copied().unwrap_or_default(),

@@ -14,7 +14,7 @@ use crate::cookies;
 use crate::middleware::{Hook, Through};
 use crate::net::{Answer, Ask, Connection, Exchanged, Failure, Keep, Kind, Place, Sending};
 use crate::prepared::StepPlan;
-use crate::stats::{Mismatch, Sample};
+use crate::stats::{Dial, Mismatch, Sample};
 use crate::template::{Template, render};
 
 /// What came of a request.
@@ -65,7 +65,12 @@ impl Times {
 }
 
 /// Carries a step out. `None`: the run was ended before it could begin.
-pub(crate) async fn perform(context: &Context, user: &User, step: &StepPlan, intended: u64) -> Option<Done> {
+pub(crate) async fn perform(
+    context: &Context,
+    user: &User,
+    (profile, step): (u32, &StepPlan),
+    intended: u64,
+) -> Option<Done> {
     if context.is_halted() {
         return None;
     }
@@ -73,7 +78,7 @@ pub(crate) async fn perform(context: &Context, user: &User, step: &StepPlan, int
     let mut done = Done {
         outcome: Outcome::Unsent(String::new()),
         ended: times.begun,
-        sample: Sample { endpoint: step.endpoint, ..Sample::default() },
+        sample: Sample { endpoint: step.endpoint, profile, ..Sample::default() },
         values: Vec::new(),
         missing: Vec::new(),
         target: None,
@@ -93,7 +98,7 @@ pub(crate) async fn perform(context: &Context, user: &User, step: &StepPlan, int
                 if context.is_halted() {
                     return None;
                 }
-                let flight = context.flight(step.endpoint, intended);
+                let flight = context.flight((step.endpoint, profile), intended);
                 times.ready = times.begun.max(slot.free_at);
                 let place = &context.setup.places[place_at];
                 send(context, user, step, template, place, &mut slot, &mut times, &mut done).await;
@@ -319,8 +324,13 @@ async fn connection(
     }
     let before = context.clock.now();
     let opened = Connection::open(place, context.clock, &context.deadlines, &context.buffers).await;
-    times.ready += context.clock.now().saturating_sub(before);
-    opened
+    let now = context.clock.now();
+    times.ready += now.saturating_sub(before);
+    let (connection, dialled) = opened?;
+    let nanos = |span: std::time::Duration| u64::try_from(span.as_nanos()).unwrap_or(u64::MAX);
+    let (connect, tls) = (nanos(dialled.connect), dialled.tls.map(nanos));
+    context.recorder.borrow_mut().dialled(Dial { end: now, connect, tls });
+    Ok(connection)
 }
 
 fn fail(context: &Context, done: &mut Done, failure: Failure) {
@@ -340,6 +350,7 @@ fn answered(
     let status = answer.status;
     done.ended = exchanged.ended;
     done.sample.service = exchanged.ended.saturating_sub(exchanged.started);
+    done.sample.first_byte = exchanged.first.saturating_sub(exchanged.started);
     done.sample.lag = times.lag(exchanged.started);
     done.sample.bytes_in = exchanged.bytes_in;
     done.sample.bytes_out += exchanged.bytes_out;

@@ -14,7 +14,7 @@ use bytes::Bytes;
 use super::deadlines::{Deadline, Deadlines};
 use super::reader::{Answer, Ask, Keep, Reader};
 use super::wire::Stream;
-use super::{Buffers, Failure, Place};
+use super::{Buffers, Dialled, Failure, Place};
 use crate::pace::Clock;
 
 /// A connection to a target.
@@ -47,6 +47,8 @@ pub(crate) struct Sending {
 pub(crate) struct Exchanged {
     /// When the socket took the request's first byte.
     pub(crate) started: u64,
+    /// When the first byte of the answer was here.
+    pub(crate) first: u64,
     /// When the last byte was here.
     pub(crate) ended: u64,
     /// With TLS, bytes are those inside it.
@@ -82,9 +84,9 @@ impl Connection {
         clock: Clock,
         deadlines: &Rc<Deadlines>,
         buffers: &Rc<Buffers>,
-    ) -> Result<Connection, Failure> {
-        let stream = place.stream().await?;
-        Ok(Connection {
+    ) -> Result<(Connection, Dialled), Failure> {
+        let (stream, dialled) = place.stream().await?;
+        let connection = Connection {
             stream,
             reader: Reader::new(),
             deadline: deadlines.add(),
@@ -92,7 +94,8 @@ impl Connection {
             clock,
             open: true,
             used: false,
-        })
+        };
+        Ok((connection, dialled))
     }
 
     /// Whether another request can go over it. Does not wait.
@@ -133,7 +136,7 @@ impl Connection {
                 let limit = u64::try_from(limit.as_nanos()).unwrap_or(u64::MAX);
                 self.deadline.arm(from.saturating_add(limit));
             }
-            match self.poll_answer(cx, &mut done.bytes_in) {
+            match self.poll_answer(cx, &mut done) {
                 Poll::Ready(Err(failure)) => Poll::Ready(Err(match writing.error.take() {
                     Some(error) => Failure::exchange(&error),
                     None => failure,
@@ -147,6 +150,9 @@ impl Connection {
         .await;
         self.deadline.disarm();
         done.ended = self.clock.now();
+        if done.first == 0 {
+            done.first = done.ended;
+        }
         done.bytes_out = writing.sent as u64;
         let whole = writing.sent == writing.total && writing.flushed;
         if !writing.head.is_empty() {
@@ -202,7 +208,7 @@ impl Connection {
     }
 
     /// Reads on. Ready with whether nothing came after the response.
-    fn poll_answer(&mut self, cx: &mut Context<'_>, bytes_in: &mut u64) -> Poll<Result<bool, Failure>> {
+    fn poll_answer(&mut self, cx: &mut Context<'_>, done: &mut Exchanged) -> Poll<Result<bool, Failure>> {
         let mut buffer = self.buffers.read.borrow_mut();
         loop {
             let count = match self.stream.poll_read(cx, &mut buffer) {
@@ -210,11 +216,14 @@ impl Connection {
                 Poll::Ready(Err(error)) => return Poll::Ready(Err(Failure::exchange(&error))),
                 Poll::Ready(Ok(count)) => count,
             };
-            *bytes_in += count as u64;
+            let is_first = done.bytes_in == 0;
+            done.bytes_in += count as u64;
             if count == 0 {
                 return Poll::Ready(self.reader.end().map(|()| false).map_err(Failure::fault));
             }
             match self.reader.feed(buffer.get(..count).unwrap_or(&[])) {
+                // The clock is read only where this is not the last byte as well.
+                Ok(None) if is_first => done.first = self.clock.now(),
                 Ok(None) => {}
                 Ok(Some(used)) => return Poll::Ready(Ok(used == count)),
                 Err(fault) => return Poll::Ready(Err(Failure::fault(fault))),

@@ -90,6 +90,10 @@ pub(crate) fn document(totals: &Totals, facts: &Facts<'_>) -> RunDocument {
             failures: all.failures,
             response_time_ms: Latency::of(&all.response),
             service_time_ms: Latency::of(&all.service),
+            first_byte_ms: Latency::of(&all.first_byte),
+            connections: all.connect.as_ref().map_or(0, |times| times.len()),
+            connect_ms: all.connect.as_deref().map(Latency::of).unwrap_or_default(),
+            tls_ms: all.tls.as_deref().map(Latency::of).unwrap_or_default(),
             status: all.status.clone(),
             mismatches: all.mismatches,
         },
@@ -125,14 +129,19 @@ fn evaluate(
 ) -> Vec<ThresholdResult> {
     let called: Vec<String> = names.iter().map(|(method, path)| format!("{method} {path}")).collect();
     let shown: Vec<&str> = called.iter().map(String::as_str).collect();
+    let profiles: Vec<&str> = facts.plan.profiles.iter().map(|profile| profile.name.as_str()).collect();
     let find = |wanted: &str| -> Option<&Tally> {
         let at = facts.plan.endpoints.called(wanted)?;
         totals.endpoints.get(at as usize).filter(|tally| tally.requests > 0)
     };
     let evaluated = |(number, threshold): (usize, &Threshold)| {
-        let tally = match &threshold.endpoint {
-            None => Some(&totals.all),
-            Some(wanted) => find(wanted),
+        let (tally, shown) = match (&threshold.endpoint, &threshold.profile) {
+            (Some(wanted), _) => (find(wanted), shown.as_slice()),
+            (None, Some(wanted)) => {
+                let at = facts.plan.profile(wanted);
+                (at.and_then(|at| totals.profiles.get(at as usize)), profiles.as_slice())
+            }
+            (None, None) => (Some(&totals.all), [].as_slice()),
         };
         let watched = totals.watches.iter().find(|watch| watch.number == number);
         let outcome = match (threshold.metric, watched.and_then(|watch| Some((watch, watch.worst?)))) {
@@ -141,7 +150,7 @@ fn evaluate(
             }
             (_, Some((watch, (worst, _)))) => threshold.outcome(worst, &watch.when()),
             // Shorter than a window: all of it is one.
-            _ => threshold.evaluate(tally, seconds, &shown),
+            _ => threshold.evaluate(tally, seconds, shown),
         };
         ThresholdResult { expr: outcome.expr, ok: outcome.ok, value: outcome.value, text: outcome.text }
     };
@@ -244,7 +253,16 @@ fn profiles(totals: &Totals, facts: &Facts<'_>) -> Vec<ProfileFigures> {
     let counts = |at: usize| totals.counters.sessions.get(at).copied().unwrap_or_default();
     let of = |(at, profile): (usize, &crate::prepared::ProfilePlan)| {
         let (sessions, completed) = counts(at);
-        ProfileFigures { name: profile.name.clone(), sessions, completed }
+        let tally = totals.profiles.get(at);
+        ProfileFigures {
+            name: profile.name.clone(),
+            sessions,
+            completed,
+            tag: format!("p{at}"),
+            requests: tally.map_or(0, |tally| tally.requests),
+            failures: tally.map_or(0, |tally| tally.failures),
+            response_time_ms: tally.map(|tally| Latency::of(&tally.response)).unwrap_or_default(),
+        }
     };
     facts.plan.profiles.iter().enumerate().map(of).collect()
 }

@@ -22,10 +22,13 @@ pub(crate) struct Sample {
     pub(crate) response: u64,
     /// Actual start → last byte.
     pub(crate) service: u64,
+    /// Actual start → first byte of the answer.
+    pub(crate) first_byte: u64,
     pub(crate) lag: u64,
     pub(crate) bytes_in: u64,
     pub(crate) bytes_out: u64,
     pub(crate) endpoint: u32,
+    pub(crate) profile: u32,
     /// 0: no answer came; the times mean nothing, unless it `waited`.
     pub(crate) status: u16,
     /// No answer came, and what was waited for it is the least that it would have taken: to leave these out would forget
@@ -104,6 +107,15 @@ impl Counters {
     }
 }
 
+/// A connection that was made. Times in nanoseconds.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Dial {
+    /// Since the start of the run.
+    pub(crate) end: u64,
+    pub(crate) connect: u64,
+    pub(crate) tls: Option<u64>,
+}
+
 /// A session that ended.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Conducted {
@@ -142,6 +154,7 @@ pub(crate) struct Rest {
     pub(crate) mismatches: Vec<Mismatch>,
     pub(crate) counters: Counters,
     pub(crate) played: Vec<Conducted>,
+    pub(crate) dials: Vec<Dial>,
 }
 
 /// One thread's counts.
@@ -182,6 +195,10 @@ impl Recorder {
 
     pub(crate) fn played(&mut self, session: Conducted) {
         self.rest.played.push(session);
+    }
+
+    pub(crate) fn dialled(&mut self, dial: Dial) {
+        self.rest.dials.push(dial);
     }
 
     /// What failed, in words.

@@ -5,13 +5,22 @@ use std::collections::VecDeque;
 use mynah_traffic::run::Tally;
 use mynah_traffic::threshold::{Metric, Threshold, Window};
 
+use super::Sample;
+
+/// Whose requests a threshold is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Scope {
+    All,
+    Endpoint(u32),
+    Profile(u32),
+}
+
 /// One of them.
 #[derive(Debug)]
 pub(crate) struct Watch {
     /// Which of the run's thresholds it is.
     pub(crate) number: usize,
-    /// The endpoint that it is about; `None`: all together.
-    scope: Option<u32>,
+    scope: Scope,
     threshold: Threshold,
     window: Window,
     /// The last seconds, as many as a window has.
@@ -21,8 +30,8 @@ pub(crate) struct Watch {
 }
 
 impl Watch {
-    /// For a threshold with a window, about that endpoint.
-    pub(crate) fn new(number: usize, threshold: &Threshold, scope: Option<u32>) -> Option<Watch> {
+    /// For a threshold with a window.
+    pub(crate) fn new(number: usize, threshold: &Threshold, scope: Scope) -> Option<Watch> {
         let window = threshold.window?;
         Some(Watch {
             number,
@@ -34,9 +43,18 @@ impl Watch {
         })
     }
 
-    /// Whether requests of that endpoint count.
-    pub(crate) fn counts(&self, endpoint: u32) -> bool {
-        self.scope.is_none_or(|scope| scope == endpoint)
+    /// Whether a request counts.
+    pub(crate) fn counts(&self, sample: &Sample) -> bool {
+        match self.scope {
+            Scope::All => true,
+            Scope::Endpoint(endpoint) => endpoint == sample.endpoint,
+            Scope::Profile(profile) => profile == sample.profile,
+        }
+    }
+
+    /// Whether connections count.
+    pub(crate) fn counts_dials(&self) -> bool {
+        matches!(self.threshold.metric, Metric::Connect(_) | Metric::Tls(_))
     }
 
     /// Takes the next second in; what it failed by, where the run is to be ended for that. `planned`: whether requests were still
@@ -92,7 +110,7 @@ mod tests {
     }
 
     fn watch(expr: &str) -> Watch {
-        Watch::new(0, &expr.parse().unwrap(), None).unwrap()
+        Watch::new(0, &expr.parse().unwrap(), Scope::All).unwrap()
     }
 
     #[test]

@@ -3,7 +3,7 @@
 //! | file | content |
 //! |---|---|
 //! | `run.json` | [`RunDocument`]: every figure of the report, schema-versioned |
-//! | `intervals.hlog` | the standard HdrHistogram interval log: microseconds; one histogram by endpoint, kind and second, tagged `e12.response` |
+//! | `intervals.hlog` | the standard HdrHistogram interval log: microseconds; one histogram by endpoint, kind and second, tagged `e12.response`, `e12.service`, `e12.first_byte`; `p2.time`: response times of a profile; `connect` and `tls`: connections that were made |
 //! | `failures.csv` | what failed and how often |
 //! | `report.html` | for people (written by the report stage) |
 
