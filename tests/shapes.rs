@@ -91,6 +91,49 @@ fn visit(address: SocketAddr, number: usize) {
     }
 }
 
+#[test]
+fn two_sides_that_answer_differently_are_told_apart() {
+    let place = recorded(&["--unmasked"]);
+    for (name, seed, release) in
+        [("a", 21, Release::Same), ("b", 22, Release::Same), ("c", 23, Release::FieldRenamed)]
+    {
+        let server = Server::start(Catalogue::new(seed, release));
+        let target = server.url();
+        let line =
+            ["replay", "s.toml", "--target", &target, "--users", "4", "--for", "2s", "--think-time", "0"];
+        place.mynah(&[&line[..], &["-o", name]].concat()).sent();
+    }
+    // Whatever the times say, which this machine decides.
+    let compared = |side: &str, options: &[&str]| {
+        let line = [
+            "compare",
+            "a",
+            side,
+            "--confidence",
+            "99.9%",
+            "--relative",
+            "100%",
+            "--absolute",
+            "10s",
+            "--json",
+        ];
+        let run = place.mynah(&[&line[..], options].concat());
+        (run.output.status.code(), run.json())
+    };
+    let (_, same) = compared("b", &["--fail-on-differences"]);
+    assert_eq!(same["differences"], json!([]), "{same:#}");
+    let (told, changed) = compared("c", &[]);
+    let found: Vec<&str> =
+        changed["differences"].as_array().unwrap().iter().filter_map(|one| one["what"].as_str()).collect();
+    for what in ["$.items[*].name: string", "$.items[*].label: string", "$.name: string", "$.label: string"] {
+        assert!(found.contains(&what), "{what}: {found:?}");
+    }
+    assert_eq!(found.len(), 4, "{found:?}");
+    let (failed, _) = compared("c", &["--fail-on-differences"]);
+    // 11 where the machine was too busy for either.
+    assert!(matches!((told, failed), (Some(0 | 11), Some(10 | 11))), "{told:?} {failed:?}");
+}
+
 /// Mismatches of a replay against a release, and what they are.
 fn replayed(place: &Place, release: Release, options: &[&str], code: i32) -> (u64, String) {
     let server = Server::start(Catalogue::new(77, release));

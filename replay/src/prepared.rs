@@ -52,8 +52,8 @@ pub(crate) struct StepPlan {
     /// Or why it cannot be sent.
     pub(crate) template: Result<Template, String>,
     pub(crate) expect: Expect,
-    /// Group of what its answers are held to be like, in [`Plan::shapes`].
-    pub(crate) shapes: Option<u32>,
+    /// Group of what its answers are like, in [`Plan::shapes`].
+    pub(crate) shapes: u32,
     /// The recorded path without query: decides which cookies go with it.
     pub(crate) path: String,
     /// Written by hand: a value that is missing keeps it from being sent, as there is no recorded one.

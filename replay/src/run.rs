@@ -13,7 +13,7 @@ use mynah_traffic::units::{format_duration, format_time};
 use crate::engine::{Job, Setup, Shape, thread};
 use crate::options::{LoadModel, Options, Turn};
 use crate::prepared::{Plan, Walks};
-use crate::stats::{Collector, Facts, Report, Scope, Watch, document};
+use crate::stats::{Collector, Facts, Report, Scope, Watch, answers, document};
 use crate::timetable::{Card, Cards, Share, Timetable};
 use crate::{Error, Prepared, Stop, Target};
 
@@ -202,7 +202,7 @@ fn sessions_per_second(plan: &Plan, rate: Rate) -> Result<f64, Error> {
 }
 
 /// Runs a scenario against its target and measures it. Blocks until the run is over; `progress` is called on this thread
-/// about each second. `intervals.hlog` is written into `folder` as the run goes; the document is the caller's to write.
+/// about each second. `intervals.hlog` is written into `folder` as the run goes, `shapes.json` at its end; the document is the caller's to write.
 ///
 /// # Errors
 /// [`Error::Config`], [`Error::Refused`] and [`Error::Unreachable`] before anything is sent; [`Error::Traffic`] when the run
@@ -375,6 +375,7 @@ impl<'r> Ready<'r> {
             asked: load.asked.clone(),
             scheduled: *scheduled,
         };
+        folder.write_answers(&answers(&totals, &facts))?;
         Ok(document(&totals, &facts))
     }
 }

@@ -5,10 +5,10 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use mynah_traffic::shape::Shape;
 use tokio::sync::Notify;
 
 use super::Setup;
+use super::look::Looked;
 use crate::net::{Buffers, Deadlines, Failure, Kind};
 use crate::pace::{Clock, Pacer};
 use crate::stats::{Recorder, Sample};
@@ -21,8 +21,7 @@ pub(crate) struct Context {
     pub(crate) deadlines: Rc<Deadlines>,
     pub(crate) buffers: Rc<Buffers>,
     pub(crate) recorder: RefCell<Recorder>,
-    /// By number of the shape: the answers that this thread has looked at.
-    pub(crate) looked: RefCell<Vec<Option<Box<Shape>>>>,
+    pub(crate) looked: RefCell<Looked>,
     /// Whether it is wanted what exactly was sent.
     pub(crate) tells: Cell<bool>,
     /// No step begins any more.

@@ -93,6 +93,11 @@ impl Setup {
         })
     }
 
+    /// Seconds of the blocks that answers are counted by: as long as both turns, where there are two targets.
+    pub(crate) fn block_s(&self) -> u32 {
+        self.turn.map_or(5, |turn| turn.block_s.max(1).saturating_mul(2))
+    }
+
     /// The longest pause that a step makes.
     pub(crate) fn longest_think(&self) -> Nanos {
         let profiles = self.plan.profiles.iter().zip(&self.think_times);

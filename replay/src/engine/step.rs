@@ -5,10 +5,10 @@ use std::fmt::Write as _;
 use bytes::Bytes;
 use http::Method;
 use mynah_message::{Limits, Message, View};
-use mynah_traffic::shape::{Looked, has_body};
 
 use super::Context;
-use super::check::{Held, Judged, judge, parity};
+use super::check::{Judged, judge, parity};
+use super::look::{hold, keep};
 use super::user::{Found, Slot, User};
 use crate::cookies;
 use crate::middleware::{Hook, Through};
@@ -166,13 +166,7 @@ fn fill(
     let ask = Ask {
         head_only: template.method == Method::HEAD,
         keep_head: extracts.is_some_and(|extracts| !extracts.sites.is_empty()),
-        keep: if extracts.is_some_and(|extracts| extracts.body) {
-            Keep::All
-        } else if setup.body_checks && step.shapes.is_some() {
-            Keep::Shape
-        } else {
-            Keep::Nothing
-        },
+        keep: if extracts.is_some_and(|extracts| extracts.body) { Keep::All } else { keep(context, step) },
     };
     Ok(Sending { bytes, rest: rendered.rest, ask, last: template.last })
 }
@@ -360,7 +354,7 @@ fn answered(
             user.jar.borrow_mut().set(text, cookie_place(context, step), context.epoch_seconds());
         }
     }
-    let held = hold(context, step, answer);
+    let held = hold(context, step, exchanged.kept, answer);
     if let Some(extracts) = context.setup.plan.extracts.get(step.endpoint as usize)
         && !extracts.sites.is_empty()
     {
@@ -383,26 +377,6 @@ fn answered(
     let judged = judge(&step.expect, step.inline, status, &answer.content_type, held);
     context.buffers.give_back(std::mem::take(&mut answer.body));
     done.outcome = Outcome::Answered { status, judged };
-}
-
-/// Holds an answer against those that were recorded, where it is known what they are like.
-fn hold<'a>(context: &'a Context, step: &StepPlan, answer: &Answer) -> Option<Held<'a>> {
-    let group = step.shapes.filter(|_| context.setup.body_checks)?;
-    let head_only = step.template.as_ref().is_ok_and(|template| template.method == Method::HEAD);
-    if head_only || !has_body(answer.status) {
-        return None;
-    }
-    let (number, plan) = context.setup.plan.shapes.of(group, answer.status)?;
-    let mut looked = context.looked.borrow_mut();
-    if looked.len() <= number {
-        looked.resize_with(number + 1, || None);
-    }
-    let own = looked.get_mut(number)?.get_or_insert_with(|| Box::new(plan.blank.clone()));
-    let (found, unlike) = own.check(&answer.shaped(), &plan.claims);
-    if found == Looked::TooLarge {
-        context.recorder.borrow_mut().counters().too_large += 1;
-    }
-    Some(Held { claims: &plan.claims, unlike })
 }
 
 impl Done {

@@ -47,6 +47,8 @@ pub(crate) struct Sending {
 pub(crate) struct Exchanged {
     /// When the socket took the request's first byte.
     pub(crate) started: u64,
+    /// What was kept of the body.
+    pub(crate) kept: Keep,
     /// When the first byte of the answer was here.
     pub(crate) first: u64,
     /// When the last byte was here.
@@ -126,7 +128,7 @@ impl Connection {
         self.open = false;
         let total = bytes.len() + rest.len();
         let mut writing = Writing { head: bytes, rest, sent: 0, total, flushed: false, error: None };
-        let mut done = Exchanged::default();
+        let mut done = Exchanged { kept: ask.keep, ..Exchanged::default() };
         let mut armed = false;
         let result = poll_fn(|cx| {
             self.poll_write(cx, &mut writing, &mut done.started);

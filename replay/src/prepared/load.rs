@@ -184,8 +184,11 @@ impl Loader<'_> {
         };
         let table = reader.tables().endpoints.clone();
         let numbers: Vec<u32> = table.iter().map(|endpoint| self.endpoints.number(endpoint)).collect();
-        let shapes = (0..table.len() as u32).map(|at| self.shapes.group(path, at, reader.shapes()));
-        let shapes: Vec<Option<u32>> = shapes.collect();
+        let shapes: Vec<u32> = numbers
+            .iter()
+            .zip(0..)
+            .map(|(&endpoint, at)| self.shapes.group((path, at), endpoint, reader.shapes()))
+            .collect();
         for position in positions {
             let script = reader.read(position)?;
             self.session(plan, script, &table, (&numbers, &shapes));
@@ -198,7 +201,7 @@ impl Loader<'_> {
         profile: &mut ProfilePlan,
         script: SessionScript,
         table: &[Endpoint],
-        (numbers, shapes): (&[u32], &[Option<u32>]),
+        (numbers, shapes): (&[u32], &[u32]),
     ) {
         let mut seen = self.varied.fresh();
         let mut person: Box<[Option<String>]> = vec![None; self.recorded_columns.len()].into();
@@ -214,7 +217,7 @@ impl Loader<'_> {
             let mut plan = self.step(&profile.name, &step, &again, false);
             // The reader has checked that every step's endpoint is in its table.
             plan.endpoint = numbers.get(step.endpoint as usize).copied().unwrap_or(0);
-            plan.shapes = shapes.get(step.endpoint as usize).copied().flatten();
+            plan.shapes = shapes.get(step.endpoint as usize).copied().unwrap_or(plan.shapes);
             order.push((profile.steps.len() as u32, step.waits_for));
             profile.steps.push(plan);
         }
@@ -285,7 +288,8 @@ impl Loader<'_> {
             think: step.think,
             template,
             expect: step.expect.clone(),
-            shapes: None,
+            // Steps of session files get their own.
+            shapes: self.shapes.unknown(step.endpoint),
             path: path.to_owned(),
             inline,
             body_bytes: u32::try_from(step.request.body.len()).unwrap_or(u32::MAX),

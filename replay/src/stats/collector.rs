@@ -8,6 +8,7 @@ use mynah_traffic::Nanos;
 use mynah_traffic::run::{IntervalWriter, Intervals, SecondFigures, Tally, new_histogram, record};
 
 use super::Watch;
+use super::answers::Seen as Answered;
 use super::recorder::{Conducted, Counters, Dial, Mismatch, Report, Rest, Sample, Seen};
 use crate::Error;
 use crate::engine::Setup;
@@ -35,6 +36,7 @@ pub(crate) struct Totals {
     pub(crate) seconds: Vec<SecondFigures>,
     /// Microseconds.
     pub(crate) lag: Histogram<u64>,
+    pub(crate) answered: Answered,
     pub(crate) late: u64,
     /// Answers of the recorded status class, and answers for which a status was recorded.
     pub(crate) parity: (u64, u64),
@@ -105,6 +107,7 @@ impl Collector {
                 mismatches: Vec::new(),
                 seconds: Vec::new(),
                 lag: new_histogram(),
+                answered: Answered::default(),
                 late: 0,
                 parity: (0, 0),
                 span: None,
@@ -170,6 +173,9 @@ impl Collector {
         self.totals.counters.add(&rest.counters);
         for (key, seen) in rest.failures {
             self.totals.failures.entry(key).and_modify(|known| known.merge(seen)).or_insert(seen);
+        }
+        if let Some((block, looks)) = rest.looks {
+            self.totals.answered.looked(block, looks);
         }
         for dial in &rest.dials {
             self.dialled(dial);
@@ -318,6 +324,10 @@ impl Collector {
             self.totals.aborted = self.totals.aborted.take().or(ended);
         }
         self.next += 1;
+        let block_s = self.setup.block_s();
+        if self.next.is_multiple_of(block_s) {
+            self.totals.answered.statuses(self.next / block_s - 1, &self.totals.endpoints);
+        }
         // A histogram is some ten kilobytes: those of this second serve in the next.
         let used = intervals.into_values().chain(second.response).map(|mut histogram| {
             histogram.reset();
@@ -333,6 +343,7 @@ impl Collector {
         while self.open.keys().next_back().is_some_and(|last| *last >= self.next) {
             self.complete()?;
         }
+        self.totals.answered.statuses(self.next / self.setup.block_s(), &self.totals.endpoints);
         self.writer.finish()?;
         Ok(self.totals)
     }

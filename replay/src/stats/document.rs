@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 
+use mynah_traffic::Endpoint;
 use mynah_traffic::run::{
-    Arrivals, EndpointFigures, FailureRow, GeneratorFigures, Interleaved, Latency, MismatchSample,
+    Answers, Arrivals, EndpointFigures, FailureRow, GeneratorFigures, Interleaved, Latency, MismatchSample,
     ProfileFigures, RunDocument, SCHEMA, SendLag, TagName, Tally, ThresholdResult, TotalFigures, Verdict,
 };
 use mynah_traffic::threshold::{Metric, Threshold};
@@ -40,17 +41,26 @@ fn rounded(value: f64) -> f64 {
     (value * 1000.0).round() / 1000.0
 }
 
+/// What the answers were.
+pub(crate) fn answers(totals: &Totals, facts: &Facts<'_>) -> Answers {
+    let names: Vec<String> =
+        names(facts.plan).into_iter().map(|(method, path)| format!("{method} {path}")).collect();
+    totals.answered.document(facts.plan, facts.setup.block_s(), &names)
+}
+
+/// Methods and paths of the endpoints, with hosts where they have some.
+fn names(plan: &Plan) -> Vec<(String, String)> {
+    let of = |endpoint: &Endpoint| {
+        let host = endpoint.host.as_deref().unwrap_or("");
+        (endpoint.method.clone(), format!("{host}{}", endpoint.template))
+    };
+    plan.endpoints.all().iter().map(of).collect()
+}
+
 /// Writes it all down.
 pub(crate) fn document(totals: &Totals, facts: &Facts<'_>) -> RunDocument {
     let seconds = totals.span.map_or(0.0, |(first, last)| last.saturating_sub(first) as f64 / 1e9);
-    let endpoints = facts.plan.endpoints.all();
-    let names: Vec<(String, String)> = endpoints
-        .iter()
-        .map(|endpoint| {
-            let host = endpoint.host.as_deref().unwrap_or("");
-            (endpoint.method.clone(), format!("{host}{}", endpoint.template))
-        })
-        .collect();
+    let names = names(facts.plan);
     let name = |endpoint: u32| names.get(endpoint as usize).cloned().unwrap_or_default();
     let mut figures = Vec::new();
     let mut tags = Vec::new();

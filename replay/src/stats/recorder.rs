@@ -5,6 +5,10 @@ use std::sync::mpsc::Sender;
 
 use crate::net::{Exhausted, Failure, Kind};
 use crate::timetable::Card;
+use mynah_traffic::shape::Shape;
+
+/// What was seen of answers, by number of their shape.
+pub(crate) type Looks = Vec<(usize, Box<Shape>)>;
 
 /// Samples that are handed over at a time.
 const BATCH: usize = 4096;
@@ -155,6 +159,8 @@ pub(crate) struct Rest {
     pub(crate) counters: Counters,
     pub(crate) played: Vec<Conducted>,
     pub(crate) dials: Vec<Dial>,
+    /// With the number of the block.
+    pub(crate) looks: Option<(u32, Looks)>,
 }
 
 /// One thread's counts.
@@ -195,6 +201,11 @@ impl Recorder {
 
     pub(crate) fn played(&mut self, session: Conducted) {
         self.rest.played.push(session);
+    }
+
+    /// What was seen in a block that is over.
+    pub(crate) fn looked(&mut self, block: u32, looks: Looks) {
+        self.rest.looks = Some((block, looks));
     }
 
     pub(crate) fn dialled(&mut self, dial: Dial) {

@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use comfy_table::{Cell, CellAlignment, ContentArrangement, Table};
 
+use super::differences::{self, Aspect, Difference, Share};
 use super::{Change, Comparison, Row};
 use crate::figures::{ms, percent, plural};
 use crate::markdown::{code, escape, mark};
@@ -42,6 +43,16 @@ pub fn render(comparison: &Comparison, style: Style) -> String {
     }
     let _ = writeln!(out, "{table}");
     let _ = writeln!(out, "{}", foot(comparison));
+    for difference in comparison.differences.iter().take(SHOWN) {
+        let _ = writeln!(out, "{}   {}", style.paint("33", "differs  "), differences::sentence(difference));
+    }
+    if comparison.differences.len() > SHOWN {
+        let _ = writeln!(
+            out,
+            "            and {} more: --json has them all",
+            comparison.differences.len() - SHOWN
+        );
+    }
     for note in &comparison.notes {
         let _ = writeln!(out, "note        {note}");
     }
@@ -79,11 +90,44 @@ pub fn markdown(comparison: &Comparison) -> String {
         }
         let _ = writeln!(out, "| {} |", cells.join(" | "));
     }
+    if !comparison.differences.is_empty() {
+        let _ = writeln!(out, "\n**Answers that differ**\n");
+        let _ = writeln!(out, "| endpoint | what | baseline | candidate |\n|---|---|--:|--:|");
+        for difference in comparison.differences.iter().take(SHOWN) {
+            let _ = writeln!(
+                out,
+                "| {} | {} | {} | {} |",
+                code(&difference.endpoint),
+                what(difference),
+                share(difference.baseline),
+                share(difference.candidate)
+            );
+        }
+        if comparison.differences.len() > SHOWN {
+            let _ = writeln!(out, "\nand {} more.", comparison.differences.len() - SHOWN);
+        }
+    }
     let _ = writeln!(out, "\n{}. {}", capital(&comparison.method), foot(comparison));
     for note in &comparison.notes {
         let _ = writeln!(out, "\n> {}", escape(note));
     }
     out
+}
+
+/// Differences that are told to people.
+const SHOWN: usize = 30;
+
+fn what(difference: &Difference) -> String {
+    match (difference.aspect, difference.class) {
+        (Aspect::Status, _) => format!("status {}", difference.what),
+        (Aspect::Type, _) if difference.what.is_empty() => "no content type".to_owned(),
+        (_, Some(class)) => format!("{} ({class}xx)", code(&difference.what)),
+        (_, None) => code(&difference.what),
+    }
+}
+
+fn share(share: Share) -> String {
+    format!("{} of {} ({})", share.count, share.of, percent(share.count as f64 / share.of.max(1) as f64))
 }
 
 const TITLES: [&str; 7] = ["endpoint", "figure", "baseline", "candidate", "change", "interval", "verdict"];

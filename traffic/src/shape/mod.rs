@@ -206,6 +206,26 @@ impl Shape {
         if self.tree.is_empty() { 0 } else { self.tree.len() }
     }
 
+    /// Of the answers, those without a body.
+    pub fn empty(&self) -> u64 {
+        self.empty
+    }
+
+    /// Of the answers, those with a JSON body.
+    pub fn json(&self) -> u64 {
+        self.types.iter().map(|known| known.json).sum()
+    }
+
+    /// Media types in lower case (empty: none), and how many bodies had them.
+    pub fn media_types(&self) -> impl Iterator<Item = (&str, u64)> {
+        self.types.iter().filter(|known| known.answers > 0).map(|known| (known.name.as_str(), known.answers))
+    }
+
+    /// Each path and type of the JSON bodies, and how many of these had it.
+    pub fn values(&self) -> impl Iterator<Item = (String, Type, u64)> {
+        self.tree.values()
+    }
+
     /// Takes an answer in.
     pub fn note(&mut self, answer: &Answer<'_>) {
         self.note_within(answer, PATHS);

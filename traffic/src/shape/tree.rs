@@ -374,8 +374,17 @@ impl Tree {
         tree
     }
 
+    /// Each path and type that was counted, and how often.
+    pub(super) fn values(&self) -> impl Iterator<Item = (String, Type, u64)> {
+        let counted = (0..self.nodes.len() as u32).filter(|&number| self.is_live(number));
+        counted.flat_map(move |number| {
+            let types = self.nodes.get(number as usize).map_or([0; 6], |node| node.types);
+            let seen = Type::ALL.into_iter().zip(types).filter(|(_, count)| *count > 0);
+            seen.map(move |(kind, count)| (self.path(number), kind, count))
+        })
+    }
+
     /// Whether a node is one that paths go through.
-    #[cfg(test)]
     pub(super) fn is_live(&self, number: u32) -> bool {
         number == ROOT || self.nodes.get(number as usize).is_some_and(|node| node.parent != NONE)
     }
