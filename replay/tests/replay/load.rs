@@ -119,7 +119,7 @@ fn thresholds_decide() {
     assert_eq!((document.verdict, document.reasons.len()), (Verdict::Pass, 0));
 }
 
-const TWO: &str = r#"
+const BROWSERS: &str = r#"
 [[profile]]
 name = "browse"
 weight = 1
@@ -156,7 +156,7 @@ fn first_bytes_connections_and_profiles_are_counted_apart() {
         thresholds: thresholds.iter().map(|text| text.parse().unwrap()).collect(),
         ..open(&server, 20.0, Nanos(2 * SECOND.0))
     };
-    let document = play(&prepared(TWO), &options);
+    let document = play(&prepared(BROWSERS), &options);
     let ok: Vec<(&str, bool)> = document.thresholds.iter().map(|t| (t.expr.as_str(), t.ok)).collect();
     let wanted = [true, false, true, false, true, false, true, false, false, true, true];
     assert_eq!(ok, thresholds.into_iter().zip(wanted).collect::<Vec<_>>(), "{:?}", document.reasons);
@@ -178,7 +178,7 @@ fn every_time_is_in_the_interval_log_and_every_answer_in_the_list() {
     let folder = tempfile::tempdir().unwrap();
     let run_folder = RunFolder::create(folder.path()).unwrap();
     let options = open(&server, 20.0, SECOND);
-    let document = run(&prepared(TWO), &options, &run_folder, &Stop::new(), &mut |_| {}).unwrap();
+    let document = run(&prepared(BROWSERS), &options, &run_folder, &Stop::new(), &mut |_| {}).unwrap();
     let totals = run_folder.intervals().unwrap().totals().unwrap();
     let of = |end: &str| -> u64 {
         totals.iter().filter(|(tag, _)| tag.ends_with(end)).map(|(_, histogram)| histogram.len()).sum()
