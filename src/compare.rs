@@ -25,6 +25,9 @@ Examples:
   mynah compare 'runs/main-*' 'runs/pr-*' --markdown
   mynah compare 'runs/main-*' 'runs/pr-*' --quantile p50 --quantile p99 --junit compare.xml
 
+Answers that differ beyond what a side differs by from itself (statuses, content types, fields of JSON bodies) are told, and fail the
+comparison with --fail-on-differences.
+
 Exits 0 when nothing is shown to be slower, 10 when something is, 11 when a run is invalid.")]
 pub(crate) struct Args {
     /// The runs to compare with.
@@ -68,6 +71,14 @@ pub(crate) struct BoundArgs {
     #[arg(long, value_name = "SHARE", default_value = "0.5%", value_parser = parse_share)]
     failure_margin: f64,
 
+    /// Fail when the answers of the two sides differ: in a status, a content type, a field of a JSON body or its type.
+    #[arg(long)]
+    fail_on_differences: bool,
+
+    /// By how much, in points, the share of the answers that have such a thing may differ.
+    #[arg(long, value_name = "SHARE", default_value = "2%", value_parser = parse_share)]
+    difference_margin: f64,
+
     /// With which all intervals hold together.
     #[arg(long, value_name = "SHARE", default_value = "95%", value_parser = parse_confidence)]
     confidence: f64,
@@ -85,6 +96,8 @@ impl BoundArgs {
             absolute_ms: self.absolute.0 as f64 / 1e6,
             margin: self.margin,
             failures: self.failure_margin,
+            differences: self.difference_margin,
+            fail_on_differences: self.fail_on_differences,
             confidence: self.confidence,
             run_noise: self.run_noise,
             quantiles: if self.quantiles.is_empty() { default.quantiles } else { self.quantiles.clone() },

@@ -89,6 +89,10 @@ pub(crate) struct How {
     #[arg(long = "threshold", value_name = "EXPR")]
     thresholds: Vec<Threshold>,
 
+    /// Hold answers against the recorded ones by status and content type alone, not by the shape of their bodies.
+    #[arg(long)]
+    no_body_checks: bool,
+
     /// The same seed gives the same schedule.
     #[arg(long, value_name = "N", default_value_t = 1)]
     seed: u64,
@@ -226,6 +230,7 @@ pub(crate) fn options(place: &Where, how: &How, scenario: &Scenario) -> Result<O
         connect_timeout: place.connect_timeout,
         request_timeout: place.timeout,
         allow_recorded_host: place.allow_recorded_host,
+        body_checks: !how.no_body_checks,
         signers: place.signers.iter().map(signer).collect::<Result<_, _>>()?,
         ..Options::default()
     })

@@ -5,7 +5,7 @@ mod forms;
 mod notes;
 mod tokens;
 mod truth;
-mod web;
+pub mod web;
 
 use std::io::{BufRead, BufReader, Read};
 use std::net::SocketAddr;
@@ -47,7 +47,7 @@ fn masked(place: &Place, accounts: &[Account]) -> Vec<Account> {
 }
 
 /// Records sessions through the proxy.
-fn record(place: &Place, upstream: &str, options: &[&str], visit: &(dyn Fn(SocketAddr, usize) + Sync)) {
+pub fn record(place: &Place, upstream: &str, options: &[&str], visit: &(dyn Fn(SocketAddr, usize) + Sync)) {
     let mut args = vec!["capture", "--listen", "127.0.0.1:0", "--upstream", upstream, "-o", "t.mynah"];
     args.extend(options);
     let mut child = place.command(&args).stderr(Stdio::piped()).spawn().unwrap();
@@ -106,6 +106,7 @@ fn replays<A: App>(
     println!("{} requests, status parity {parity}", run["requests"]);
     assert!(run["requests"].as_u64().unwrap() > 200, "{}", run["requests"]);
     assert!(parity >= 0.99, "parity {parity}: {:#}\n{text}", run["failure_rows"]);
+    assert_eq!(run["total"]["mismatches"], 0, "{:#}", run["mismatch_samples"]);
     assert!(wrong.len() * 20 <= accepted, "of {accepted} correlations these are not true: {wrong:#?}");
     assert!(accepted > 0);
     for (number, tool) in ["curl", "locust", "k6"].into_iter().enumerate() {

@@ -65,6 +65,7 @@ fn write_run(place: &Place, name: &str, ms: f64, number: u32, verdict: Verdict) 
             service_time_ms: Latency::of(&all.service),
             status: all.status.clone(),
             mismatches: 0,
+            ..TotalFigures::default()
         },
         endpoints: vec![EndpointFigures::of("e0".into(), "GET", "/items/{id}", &all, f64::from(SECONDS))],
         profiles: Vec::new(),

@@ -33,6 +33,8 @@ mod report_forms;
 mod report_pages;
 mod scenarios;
 mod secrets;
+#[cfg(unix)]
+mod shapes;
 mod shards;
 mod signing;
 mod stdin;

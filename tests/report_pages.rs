@@ -81,6 +81,7 @@ pub fn write_large_run(folder: &Path, slower: f64) -> RunDocument {
             service_time_ms: Latency::of(&all.service),
             status: all.status.clone(),
             mismatches: 0,
+            ..mynah_traffic::run::TotalFigures::default()
         },
         thresholds: vec![
             ThresholdResult {

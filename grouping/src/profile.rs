@@ -7,6 +7,7 @@ use mynah_traffic::scenario::{
     Behaviour, EndpointEntry, Load, Profile, Rate, Recorded, Scenario, SessionScript, SessionsWriter, Tables,
     ThinkSummary, VERSION,
 };
+use mynah_traffic::shape::Shapes;
 use mynah_traffic::{Correlation, Nanos};
 
 use crate::endpoints::Table;
@@ -15,7 +16,7 @@ use crate::fidelity::Witness;
 use crate::hash::{Map, Set};
 use crate::profiles::{self, Cluster};
 use crate::scan::Scan;
-use crate::script::{self, Plan, Steps};
+use crate::script::{self, Learning, Plan, Steps};
 use crate::sessions::{self, SessionInfo};
 use crate::sources::{self, Weighed};
 use crate::vary::Finder;
@@ -360,12 +361,14 @@ fn write(
         thinks[owner as usize].extend(pauses);
         witness.note(owner, script);
     };
+    let mut shapes = Shapes::default();
+    let mut learning = Learning { finder, shapes: &mut shapes };
     let total: usize = steps.sessions.iter().map(Vec::len).sum();
     let small = clusters.iter().all(|cluster| cluster.sessions.len() == 1)
         && total <= options.inline_steps * options.sources.len().max(1);
     let mut collected: Vec<(u32, SessionScript)> = Vec::new();
     if small {
-        script::build(open, steps, table, plan, origin, finder, &mut |session, script| {
+        script::build(open, steps, table, plan, origin, &mut learning, &mut |session, script| {
             collected.push((owner[session as usize], script));
             Ok(())
         })?;
@@ -400,12 +403,13 @@ fn write(
             writer.write(*owner, script)?;
         }
     } else {
-        script::build(open, steps, table, plan, origin, finder, &mut |session, script| {
+        script::build(open, steps, table, plan, origin, &mut learning, &mut |session, script| {
             let owner = owner[session as usize];
             note(owner, &script);
             Ok(writer.write(owner, &script)?)
         })?;
     }
+    writer.shapes(shapes);
     writer.finish()?;
     for profile in profiles.iter_mut() {
         profile.sessions_from = Some(format!("{}#{}", file.to_string_lossy(), profile.name));

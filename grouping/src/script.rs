@@ -4,6 +4,7 @@ use bytes::Bytes;
 use mynah_message::{Head, Leaf, Locator, Message, View};
 use mynah_traffic::scenario::Identities;
 use mynah_traffic::scenario::{Expect, Injection, SessionScript, Source, Step};
+use mynah_traffic::shape::{Answer, Shapes};
 use mynah_traffic::{Correlation, Exchange, Nanos, Template};
 
 use crate::correlate::{self, open_view, sites};
@@ -13,6 +14,12 @@ use crate::scan::{Scan, is_taken_away};
 use crate::sessions::SessionInfo;
 use crate::vary::Finder;
 use crate::{Error, Open};
+
+/// What is learnt on the way.
+pub(crate) struct Learning<'l> {
+    pub(crate) finder: &'l mut Finder,
+    pub(crate) shapes: &'l mut Shapes,
+}
 
 /// Which exchanges are steps of which session.
 pub(crate) struct Steps {
@@ -162,7 +169,7 @@ pub(crate) fn build(
     table: &Table,
     plan: &Plan<'_>,
     origin: Nanos,
-    finder: &mut Finder,
+    learning: &mut Learning<'_>,
     sink: &mut dyn FnMut(u32, SessionScript) -> Result<(), Error>,
 ) -> Result<(), Error> {
     let mut under_way: Map<u32, Building> = Map::default();
@@ -174,9 +181,12 @@ pub(crate) fn build(
             let length = steps.sessions[session as usize].len();
             Building { drafts: (0..length).map(|_| None).collect(), missing: length }
         });
-        let draft = draft((session, table.of(number as u32)), &exchange, table, plan, finder)
+        let draft = draft((session, table.of(number as u32)), &exchange, table, plan, learning.finder)
             .ok_or_else(|| Error::Changed(format!("exchange {number} has lost its request")))?;
         building.drafts[position as usize] = Some(draft);
+        if let Some((status, answer)) = Answer::recorded(&exchange) {
+            learning.shapes.note(table.of(number as u32), status, &answer);
+        }
         building.missing -= 1;
         if building.missing == 0
             && let Some(building) = under_way.remove(&session)

@@ -247,12 +247,12 @@ fn first_rate(plan: &Plan) -> Result<f64, Error> {
 fn lasting(plan: &Plan, options: &Options) -> Nanos {
     let total: f64 = plan.profiles.iter().map(|profile| profile.weight).sum();
     let mut lengths: Vec<(u64, f64)> = Vec::new();
-    for profile in &plan.profiles {
+    for (number, profile) in (0..).zip(&plan.profiles) {
         let think_time =
             options.think_time.or(profile.think_time).or(plan.scenario.load.think_time).unwrap_or_default();
         let looked_at = profile.sessions.len().min(LOOKED_AT);
         for session in profile.sessions.iter().take(LOOKED_AT) {
-            let last = due::offsets(Part { profile, session, think_time }).last().copied();
+            let last = due::offsets(Part { number, profile, session, think_time }).last().copied();
             lengths.push((last.unwrap_or(0), profile.weight / looked_at as f64));
         }
     }

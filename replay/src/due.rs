@@ -25,7 +25,7 @@ pub(crate) fn requests(setup: &Setup, arrivals: impl Iterator<Item = Arrival>, m
 
 /// When the steps of a session start, nanoseconds from its beginning, in order: what it waits for, and its own pause.
 pub(crate) fn offsets(part: Part<'_>) -> Vec<u64> {
-    let Part { profile, session, think_time } = part;
+    let Part { profile, session, think_time, .. } = part;
     let mut offsets = Vec::with_capacity(session.len());
     let mut next: Vec<(u32, u64)> = session.first().iter().map(|&turn| (turn, 0)).collect();
     while let Some((turn, after)) = next.pop() {

@@ -3,6 +3,7 @@
 mod check;
 mod context;
 mod drive;
+mod look;
 mod session;
 mod setup;
 mod step;

@@ -13,7 +13,7 @@ use mynah_traffic::{Exchange, Nanos, Times};
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 
-use crate::net::{Answer, Ask, Exchanged, Failure, Kind as Fault, Sending};
+use crate::net::{Answer, Ask, Exchanged, Failure, Keep, Kind as Fault, Sending};
 
 /// A request that has not come back after this time counts as dropped by the middleware.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -117,7 +117,7 @@ impl Through {
         Sending {
             bytes: Vec::new(),
             rest: self.payload.clone(),
-            ask: Ask { head_only: self.method == Some(Method::HEAD), keep_head: true, keep_body: true },
+            ask: Ask { head_only: self.method == Some(Method::HEAD), keep_head: true, keep: Keep::All },
             last: self.last,
         }
     }

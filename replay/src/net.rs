@@ -17,7 +17,7 @@ mod wire;
 use std::io;
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::net::TcpStream;
 use tokio::time::timeout;
@@ -29,11 +29,20 @@ pub(crate) use buffers::Buffers;
 pub(crate) use connection::{Connection, Exchanged, Sending};
 pub(crate) use deadlines::Deadlines;
 pub(crate) use failure::{Exhausted, Failure, Kind};
-pub(crate) use reader::{Answer, Ask};
+pub(crate) use reader::{Answer, Ask, Keep};
 pub(crate) use tls::client_config;
 use wire::Stream;
 
 use crate::{Error, Target};
+
+/// How long a connection took to be made.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Dialled {
+    /// TCP, at the address that answered.
+    pub(crate) connect: Duration,
+    /// The handshake.
+    pub(crate) tls: Option<Duration>,
+}
 
 /// A target with its addresses, resolved once at the start.
 #[derive(Clone)]
@@ -90,7 +99,7 @@ impl Place {
         }
     }
 
-    async fn try_all(&self) -> io::Result<(Stream, usize)> {
+    async fn try_all(&self) -> io::Result<((Stream, Dialled), usize)> {
         let mut last = None;
         for (position, address) in self.addresses.iter().enumerate() {
             match self.try_one(*address).await {
@@ -101,20 +110,23 @@ impl Place {
         Err(last.unwrap_or_else(|| io::Error::new(io::ErrorKind::NotFound, "the name has no address")))
     }
 
-    async fn try_one(&self, address: SocketAddr) -> io::Result<Stream> {
+    async fn try_one(&self, address: SocketAddr) -> io::Result<(Stream, Dialled)> {
+        let begun = Instant::now();
         let tcp = TcpStream::connect(address).await?;
         // Requests are written whole: waiting for more to send would only delay them.
         tcp.set_nodelay(true)?;
+        let connect = begun.elapsed();
         match &self.tls {
-            None => Ok(Stream::Plain(tcp)),
+            None => Ok((Stream::Plain(tcp), Dialled { connect, tls: None })),
             Some((connector, name)) => {
+                let begun = Instant::now();
                 let stream = connector.connect(name.clone(), tcp).await?;
-                Ok(Stream::Tls(Box::new(stream)))
+                Ok((Stream::Tls(Box::new(stream)), Dialled { connect, tls: Some(begun.elapsed()) }))
             }
         }
     }
 
-    async fn stream(&self) -> Result<Stream, Failure> {
+    async fn stream(&self) -> Result<(Stream, Dialled), Failure> {
         match timeout(self.connect_timeout, self.try_all()).await {
             Ok(Ok((stream, _))) => Ok(stream),
             Ok(Err(error)) => Err(Failure::connect(&error)),

@@ -75,6 +75,8 @@ pub struct Options {
     /// Sessions at the same time (open model). Arrivals past it are dropped and make the run invalid: a target that
     /// stalls must not cost the generator its memory.
     pub max_vus: u32,
+    /// Hold answers' bodies against what was recorded of them.
+    pub body_checks: bool,
     /// What each request goes through before it is sent. Its time is in the response time, which counts from the intended
     /// start; it is neither in the service time nor in the generator's lag.
     pub middleware: Option<Arc<dyn Middleware>>,
@@ -156,6 +158,7 @@ impl Default for Options {
             request_timeout: Duration::from_mins(1),
             allow_recorded_host: false,
             max_vus: 50_000,
+            body_checks: true,
             middleware: None,
             signers: Vec::new(),
             turn: None,

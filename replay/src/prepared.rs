@@ -7,6 +7,7 @@ mod endpoints;
 mod identities;
 mod load;
 mod session;
+mod shapes;
 mod vary;
 mod walks;
 
@@ -24,6 +25,7 @@ use crate::timetable::Share;
 pub(crate) use endpoints::EndpointTable;
 pub(crate) use identities::Identities;
 pub(crate) use session::SessionPlan;
+pub(crate) use shapes::ShapeTable;
 pub(crate) use walks::Walks;
 
 /// Warnings that are kept; a scenario edited wrongly has one for every session.
@@ -50,6 +52,8 @@ pub(crate) struct StepPlan {
     /// Or why it cannot be sent.
     pub(crate) template: Result<Template, String>,
     pub(crate) expect: Expect,
+    /// Group of what its answers are like, in [`Plan::shapes`].
+    pub(crate) shapes: u32,
     /// The recorded path without query: decides which cookies go with it.
     pub(crate) path: String,
     /// Written by hand: a value that is missing keeps it from being sent, as there is no recorded one.
@@ -109,6 +113,7 @@ pub(crate) struct Plan {
     pub(crate) correlations: Vec<String>,
     /// By endpoint.
     pub(crate) extracts: Vec<Extracts>,
+    pub(crate) shapes: ShapeTable,
     pub(crate) identities: Identities,
     /// Those that are switched on.
     pub(crate) vary: Vec<VaryPlan>,
@@ -157,6 +162,11 @@ impl Prepared {
 }
 
 impl Plan {
+    /// The number of the profile with that name.
+    pub(crate) fn profile(&self, name: &str) -> Option<u32> {
+        self.profiles.iter().position(|profile| profile.name == name).map(|at| at as u32)
+    }
+
     /// What the timetable needs to know; `walks`: how many sessions there are of a profile that plays no recorded ones.
     pub(crate) fn shares(&self, walks: &[Option<usize>]) -> Vec<Share> {
         let share = |(number, profile): (usize, &ProfilePlan)| {

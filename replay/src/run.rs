@@ -9,12 +9,12 @@ use mynah_traffic::Nanos;
 use mynah_traffic::run::{RunDocument, RunFolder};
 use mynah_traffic::scenario::Rate;
 use mynah_traffic::units::{format_duration, format_time};
-use mynah_traffic::watch::Watch;
+use mynah_traffic::watch::{Scope, Watch};
 
 use crate::engine::{End, Job, Setup, Shape, thread};
 use crate::options::{LoadModel, Options, Shard, Turn};
 use crate::prepared::{Plan, Walks};
-use crate::stats::{Collector, Facts, Measuring, Report, document};
+use crate::stats::{Collector, Facts, Measuring, Report, answers, document};
 use crate::timetable::{Arrival, Card, Cards, Share, Timetable};
 use crate::{Error, Prepared, Stop, Target, begin, due};
 
@@ -240,7 +240,7 @@ pub(crate) fn sessions_per_second(plan: &Plan, rate: Rate) -> Result<f64, Error>
 }
 
 /// Runs a scenario against its target and measures it. Blocks until the run is over; `progress` is called on this thread
-/// about each second. `intervals.hlog` is written into `folder` as the run goes; the document is the caller's to write.
+/// about each second. `intervals.hlog` is written into `folder` as the run goes, `shapes.json` at its end; the document is the caller's to write.
 ///
 /// # Errors
 /// [`Error::Config`], [`Error::Refused`] and [`Error::Unreachable`] before anything is sent; [`Error::Traffic`] when the run
@@ -364,9 +364,13 @@ impl<'r> Ready<'r> {
         };
         let writer = folder.intervals_writer(started)?;
         let watches = options.thresholds.iter().enumerate().filter_map(|(number, threshold)| {
-            let scope = threshold.endpoint.as_deref().map(|name| plan.endpoints.called(name));
             // One that is not there is told at the end.
-            if scope == Some(None) { None } else { Watch::new(number, threshold, scope.flatten()) }
+            let scope = match (&threshold.endpoint, &threshold.profile) {
+                (Some(name), _) => Scope::Endpoint(plan.endpoints.called(name)?),
+                (None, Some(name)) => Scope::Profile(plan.profile(name)?),
+                (None, None) => Scope::All,
+            };
+            Watch::new(number, threshold, scope)
         });
         let mut collector = Collector::new(
             setup.clone(),
@@ -439,6 +443,7 @@ impl<'r> Ready<'r> {
                 timetable: begin::fingerprint(plan, setup, &load.key()),
             }),
         };
+        folder.write_answers(&answers(&totals, &facts))?;
         Ok(document(&totals, &facts))
     }
 }

@@ -1,5 +1,6 @@
 //! What is counted: on each sending thread, and where it all comes together.
 
+mod answers;
 mod collector;
 mod document;
 mod fidelity;
@@ -7,6 +8,6 @@ mod measured;
 mod recorder;
 
 pub(crate) use collector::{Collector, Totals};
-pub(crate) use document::{Facts, document};
+pub(crate) use document::{Facts, answers, document};
 pub(crate) use measured::Measuring;
-pub(crate) use recorder::{Conducted, Mismatch, Recorder, Report, Sample};
+pub(crate) use recorder::{Conducted, Dial, Looks, Mismatch, Recorder, Report, Sample};

@@ -112,7 +112,7 @@ pub fn trace(
                     tokio::time::sleep(think.as_duration()).await;
                 }
                 tokio::select! {
-                    done = perform(&context, &user, step, clock.now()) => done,
+                    done = perform(&context, &user, (part.number, step), clock.now()) => done,
                     () = context.deadlines.clone().drive() => None,
                 }
             });

@@ -3,7 +3,8 @@
 //! | figure | of the merged run |
 //! |---|---|
 //! | counts, bytes, status codes, failures, sessions | sums: exact |
-//! | response and service times, by endpoint and second | histograms added up, bucket by bucket: exact |
+//! | times by endpoint, profile and second, of connections and handshakes | histograms added up, bucket by bucket: exact |
+//! | what the answers were (`shapes.json`) | not merged: a comparison of merged runs has no differences of answers |
 //! | thresholds | evaluated again over the merged figures; see `gates` for what is bounded instead |
 //! | duration | the longest of the shards', which begin together |
 //! | send lag, CPU | the worst of the shards': a quantile of all lies below it |
@@ -114,7 +115,10 @@ fn document(parts: &[Part], first: &Part, times: &Times, tags: &Tags) -> RunDocu
     for (_, tally) in endpoints.values() {
         all.merge(tally);
     }
-    let (thresholds, failed) = gates::evaluate(parts, first, &endpoints, &all, times, duration_s);
+    all.connect = Some(Box::new(times.total("connect")));
+    all.tls = Some(Box::new(times.total("tls")));
+    let profiles = profiles(parts, times);
+    let (thresholds, failed) = gates::evaluate(parts, first, &endpoints, &profiles, &all, times, duration_s);
     let invalid = check::reasons(parts, first);
     let verdict = match (invalid.is_empty(), failed.is_empty()) {
         (false, _) => Verdict::Invalid,
@@ -158,11 +162,15 @@ fn document(parts: &[Part], first: &Part, times: &Times, tags: &Tags) -> RunDocu
             failures: all.failures,
             response_time_ms: Latency::of(&all.response),
             service_time_ms: Latency::of(&all.service),
+            first_byte_ms: Latency::of(&all.first_byte),
+            connections: documents().map(|run| run.total.connections).sum(),
+            connect_ms: all.connect.as_deref().map(Latency::of).unwrap_or_default(),
+            tls_ms: all.tls.as_deref().map(Latency::of).unwrap_or_default(),
             status: all.status.clone(),
             mismatches: all.mismatches,
         },
         endpoints: figures,
-        profiles: profiles(parts),
+        profiles,
         thresholds,
         fidelity: fidelity(parts),
         arrivals: arrivals(parts, first),
@@ -194,9 +202,10 @@ fn endpoints(parts: &[Part], times: &Times, tags: &Tags) -> Endpoints {
         let called = format!("{} {}", endpoint.method, endpoint.name);
         let tag = tags.of.get(&called).cloned().unwrap_or_else(|| endpoint.tag.clone());
         let (_, tally) = endpoints.entry(called).or_insert_with(|| {
-            let (response, service) = (times.total(&tag, "response"), times.total(&tag, "service"));
+            let [response, service, first_byte] =
+                ["response", "service", "first_byte"].map(|kind| times.total(&format!("{tag}.{kind}")));
             let named = Named { tag, method: endpoint.method.clone(), name: endpoint.name.clone() };
-            (named, Tally { response, service, ..Tally::default() })
+            (named, Tally { response, service, first_byte, ..Tally::default() })
         });
         tally.requests += endpoint.requests;
         tally.failures += endpoint.failures;
@@ -210,16 +219,22 @@ fn endpoints(parts: &[Part], times: &Times, tags: &Tags) -> Endpoints {
     endpoints
 }
 
-fn profiles(parts: &[Part]) -> Vec<ProfileFigures> {
+/// Shards are of one scenario: its profiles have the same numbers in each.
+fn profiles(parts: &[Part], times: &Times) -> Vec<ProfileFigures> {
     let mut profiles: Vec<ProfileFigures> = Vec::new();
     for profile in parts.iter().flat_map(|part| &part.document.profiles) {
         match profiles.iter_mut().find(|known| known.name == profile.name) {
             Some(known) => {
                 known.sessions += profile.sessions;
                 known.completed += profile.completed;
+                known.requests += profile.requests;
+                known.failures += profile.failures;
             }
             None => profiles.push(profile.clone()),
         }
+    }
+    for profile in &mut profiles {
+        profile.response_time_ms = Latency::of(&times.total(&gates::time_of(profile)));
     }
     profiles
 }
@@ -271,7 +286,7 @@ fn seconds(parts: &[Part], times: &Times) -> Vec<SecondFigures> {
         own.users += second.users;
     }
     for second in seconds.values_mut() {
-        let response = times.second(second.t, None, "response");
+        let response = times.second(second.t, "response");
         if !response.is_empty() {
             let quantile = |q: f64| response.value_at_quantile(q) as f64 / 1e3;
             (second.p50, second.p95, second.p99) = (quantile(0.5), quantile(0.95), quantile(0.99));

@@ -195,6 +195,18 @@ fn around(document: &RunDocument, style: Style) -> String {
         let far = format!("sent against recorded, 0 the same, 1 nothing in common: {}", far.join(", "));
         out.push_str(&folded("            ", &far, style.width));
     }
+    let total = &document.total;
+    if total.connections > 0 {
+        let of = |times: &Latency| format!("p50 {} ms, p99 {} ms", ms(times.p50), ms(times.p99));
+        let tls = if total.tls_ms.max > 0.0 { format!("; TLS {}", of(&total.tls_ms)) } else { String::new() };
+        let _ = writeln!(
+            out,
+            "on the wire first byte {}; {} in {}{tls}",
+            of(&total.first_byte_ms),
+            plural(total.connections, "connection"),
+            of(&total.connect_ms),
+        );
+    }
     let generator = &document.generator;
     let health = format!(
         "send lag p50 {:.0} us, p99 {:.0} us, max {:.0} us; {} busy on {}; {} late, {} held back",

@@ -43,9 +43,17 @@ pub(crate) fn document() -> RunDocument {
             service_time_ms: Latency::of(&tally.service),
             status: tally.status.clone(),
             mismatches: 1,
+            first_byte_ms: Latency::of(&tally.service),
+            connections: 3,
+            ..TotalFigures::default()
         },
         endpoints: vec![EndpointFigures::of("e0".into(), "GET", "/items/{id}", &tally, 10.04)],
-        profiles: vec![ProfileFigures { name: "browse".into(), sessions: 60, completed: 59 }],
+        profiles: vec![ProfileFigures {
+            name: "browse".into(),
+            sessions: 60,
+            completed: 59,
+            ..ProfileFigures::default()
+        }],
         thresholds: vec![ThresholdResult {
             expr: "p99 < 1us".into(),
             ok: false,

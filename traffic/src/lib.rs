@@ -15,6 +15,7 @@
 //! | [`gor`] | GoReplay's files, which capture reads and export writes |
 //! | [`correlation`] | a value that a response hands out and a later request sends back |
 //! | [`scenario`] | the `.toml` file people edit, and the `.sessions` file beside it |
+//! | [`shape`] | what answers look like: learnt, and held against others |
 //! | [`threshold`] | `p99 < 500ms`: syntax and evaluation |
 //! | [`watch`] | thresholds that must hold in every stretch of a run |
 //! | [`run`] | what one replay measured: figures, histograms and the folder they are kept in |
@@ -37,6 +38,7 @@ pub mod rooms;
 pub mod run;
 pub mod scenario;
 pub mod session;
+pub mod shape;
 pub mod threshold;
 pub mod units;
 pub mod watch;

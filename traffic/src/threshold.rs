@@ -1,10 +1,13 @@
-//! `[endpoint:] metric op value [over any WINDOW | abort after WINDOW]`: `p99 < 500ms`, `failure_rate < 1%`,
+//! `[endpoint: | profile NAME:] metric op value [over any WINDOW | abort after WINDOW]`: `p99 < 500ms`, `failure_rate < 1%`,
 //! `GET /items/{id}: service.p95 <= 200ms`, `p95 < 1s over any 10s`, `failure_rate < 50% abort after 5s`.
 //!
 //! Metrics: `p50` … `p99.99` (also written `p999`, `p9999`), `mean`, `min`, `max` of the response time, or of the service
-//! time behind `service.`, or of the generator's own delay behind `send_lag.`; `failure_rate`, `mismatch_rate`; `requests`,
+//! time behind `service.`, the time to the first byte of the answer (from the actual start) behind `first_byte.`, of making a
+//! connection behind `connect.`, of its TLS handshake behind `tls.`, or of the generator's own delay behind `send_lag.`; `failure_rate`, `mismatch_rate`; `requests`,
 //! `failures`, `mismatches`; `requests_per_s`. With a window the threshold must hold in every stretch of so many seconds, the
 //! worst of which is told; with `abort after` the run is ended by the first in which it does not.
+//! Connections and the generator's delay are of the whole target: neither an endpoint's nor a profile's. By profile
+//! (`profile checkout: p95 < 1s`) there are response times, rates and counts.
 //! A threshold with no data fails: what was not measured was not shown to hold.
 
 use std::fmt;
@@ -68,6 +71,12 @@ pub enum Metric {
     Response(Figure),
     /// Of service times; nanoseconds.
     Service(Figure),
+    /// Of the time from the actual start to the answer's first byte; nanoseconds.
+    FirstByte(Figure),
+    /// Of how long connections took to be made; nanoseconds.
+    Connect(Figure),
+    /// Of how long TLS handshakes took; nanoseconds.
+    Tls(Figure),
     /// Of the generator's own delay before it sent; nanoseconds. Of the whole run only.
     SendLag(Figure),
     /// Failed requests by all requests, 0 to 1.
@@ -84,7 +93,7 @@ pub enum Metric {
     Mismatches,
 }
 
-const NAMES: [&str; 13] = [
+const NAMES: [&str; 16] = [
     "p50",
     "p95",
     "p99",
@@ -92,6 +101,9 @@ const NAMES: [&str; 13] = [
     "mean",
     "min",
     "max",
+    "first_byte.p95",
+    "connect.p99",
+    "tls.p99",
     "failure_rate",
     "mismatch_rate",
     "requests_per_s",
@@ -109,12 +121,14 @@ impl Metric {
             "requests" => Metric::Requests,
             "failures" => Metric::Failures,
             "mismatches" => Metric::Mismatches,
-            other => match other.strip_prefix("service.") {
-                Some(figure) => Metric::Service(parse_figure(figure)?),
-                None => match other.strip_prefix("send_lag.") {
-                    Some(figure) => Metric::SendLag(parse_figure(figure)?),
-                    None => Metric::Response(parse_figure(other)?),
-                },
+            other => match other.split_once('.') {
+                Some(("service", figure)) => Metric::Service(parse_figure(figure)?),
+                Some(("first_byte", figure)) => Metric::FirstByte(parse_figure(figure)?),
+                Some(("connect", figure)) => Metric::Connect(parse_figure(figure)?),
+                Some(("tls", figure)) => Metric::Tls(parse_figure(figure)?),
+                Some(("send_lag", figure)) => Metric::SendLag(parse_figure(figure)?),
+                // p99.9 has a point, too.
+                _ => Metric::Response(parse_figure(other)?),
             },
         })
     }
@@ -125,6 +139,9 @@ impl Metric {
         match self {
             Metric::Response(figure) => figure.of(&tally.response),
             Metric::Service(figure) => figure.of(&tally.service),
+            Metric::FirstByte(figure) => figure.of(&tally.first_byte),
+            Metric::Connect(figure) => figure.of(tally.connect.as_deref()?),
+            Metric::Tls(figure) => figure.of(tally.tls.as_deref()?),
             // A tally does not hold it.
             Metric::SendLag(_) => None,
             Metric::FailureRate => share(tally.failures),
@@ -138,24 +155,49 @@ impl Metric {
         }
     }
 
+    /// Whether it is a time.
+    fn is_time(self) -> bool {
+        matches!(
+            self,
+            Metric::Response(_)
+                | Metric::Service(_)
+                | Metric::FirstByte(_)
+                | Metric::Connect(_)
+                | Metric::Tls(_)
+                | Metric::SendLag(_)
+        )
+    }
+
+    /// Why it cannot be asked of an endpoint, a profile or a window, where it cannot.
+    fn refuses(self, endpoint: bool, profile: bool, window: bool) -> Option<&'static str> {
+        match self {
+            Metric::SendLag(_) if endpoint || profile || window => Some(
+                "send_lag is the generator's, of the whole run: neither an endpoint's, a profile's nor a window's",
+            ),
+            Metric::Connect(_) | Metric::Tls(_) if endpoint || profile => {
+                Some("connections are counted all together: neither an endpoint's nor a profile's")
+            }
+            Metric::Service(_) | Metric::FirstByte(_) if profile => {
+                Some("by profile there are response times (p95, mean, …), rates and counts")
+            }
+            _ => None,
+        }
+    }
+
     /// A value of this metric as a person reads it.
     pub fn format(self, value: f64) -> String {
         match self {
-            Metric::Response(_) | Metric::Service(_) | Metric::SendLag(_) => {
-                format_duration(Nanos(value.max(0.0) as u64))
-            }
+            _ if self.is_time() => format_duration(Nanos(value.max(0.0) as u64)),
             Metric::FailureRate | Metric::MismatchRate => format!("{}%", (value * 1e6).round() / 1e4),
             Metric::RequestsPerSecond => format!("{}/s", (value * 100.0).round() / 100.0),
-            Metric::Requests | Metric::Failures | Metric::Mismatches => format!("{value}"),
+            _ => format!("{value}"),
         }
     }
 
     fn parse_value(self, text: &str) -> Option<f64> {
         let text = text.trim();
         match self {
-            Metric::Response(_) | Metric::Service(_) | Metric::SendLag(_) => {
-                parse_duration(text).ok().map(|span| span.0 as f64)
-            }
+            _ if self.is_time() => parse_duration(text).ok().map(|span| span.0 as f64),
             Metric::FailureRate | Metric::MismatchRate => match split_number(text)? {
                 (number, "%") => Some(number / 100.0),
                 (number, "") if number <= 1.0 => Some(number),
@@ -165,7 +207,7 @@ impl Metric {
                 (number, "" | "/s") => Some(number),
                 _ => None,
             },
-            Metric::Requests | Metric::Failures | Metric::Mismatches => match split_number(text)? {
+            _ => match split_number(text)? {
                 (number, "") => Some(number),
                 _ => None,
             },
@@ -174,10 +216,10 @@ impl Metric {
 
     fn value_example(self) -> &'static str {
         match self {
-            Metric::Response(_) | Metric::Service(_) | Metric::SendLag(_) => "a duration such as 500ms",
+            _ if self.is_time() => "a duration such as 500ms",
             Metric::FailureRate | Metric::MismatchRate => "a share such as 1% or 0.01",
             Metric::RequestsPerSecond => "a rate such as 100/s",
-            Metric::Requests | Metric::Failures | Metric::Mismatches => "a number",
+            _ => "a number",
         }
     }
 }
@@ -224,6 +266,8 @@ pub struct Threshold {
     pub expr: String,
     /// The endpoint it is about, as named in the tables; `None`: all together.
     pub endpoint: Option<String>,
+    /// The profile whose requests it is about, rather than an endpoint's; `None`: all.
+    pub profile: Option<String>,
     /// What is compared.
     pub metric: Metric,
     /// How.
@@ -265,10 +309,13 @@ impl FromStr for Threshold {
     fn from_str(expr: &str) -> Result<Self, Error> {
         let wrong = |message: String| Error::syntax("threshold", expr, message);
         // An endpoint can hold ':' (a port): the metric stands behind ": ", and ops stand behind that.
-        let (endpoint, rest) = match expr.rsplit_once(": ") {
-            Some((endpoint, rest)) => (Some(endpoint.trim().to_owned()), rest),
+        let (scope, rest) = match expr.rsplit_once(": ") {
+            Some((scope, rest)) => (Some(scope.trim()), rest),
             None => (None, expr),
         };
+        let profile =
+            scope.and_then(|scope| scope.strip_prefix("profile ")).map(|name| name.trim().to_owned());
+        let endpoint = scope.filter(|_| profile.is_none()).map(str::to_owned);
         let (at, symbol, op) = Op::ALL
             .iter()
             .filter_map(|(symbol, op)| rest.find(symbol).map(|at| (at, *symbol, *op)))
@@ -279,23 +326,20 @@ impl FromStr for Threshold {
         let name = rest[..at].trim();
         let metric = Metric::parse(name).ok_or_else(|| {
             let hint = nearest(name, NAMES).map(|meant| format!("; did you mean '{meant}'?")).unwrap_or_default();
-            wrong(format!("unknown metric '{name}'{hint} (there are pNN, mean, min, max, each also behind 'service.' and 'send_lag.', failure_rate, mismatch_rate, requests_per_s, requests, failures, mismatches)"))
+            wrong(format!("unknown metric '{name}'{hint} (there are pNN, mean, min, max, each also behind 'service.', 'first_byte.', 'connect.', 'tls.' and 'send_lag.', failure_rate, mismatch_rate, requests_per_s, requests, failures, mismatches)"))
         })?;
         let value = rest[at + symbol.len()..].trim();
         let (value, window) = match parse_window(value) {
             Ok(parts) => parts,
             Err(message) => return Err(wrong(message)),
         };
-        if matches!(metric, Metric::SendLag(_)) && (window.is_some() || endpoint.is_some()) {
-            return Err(wrong(
-                "send_lag is the generator's, of the whole run: neither an endpoint's nor a window's"
-                    .to_owned(),
-            ));
+        if let Some(why) = metric.refuses(endpoint.is_some(), profile.is_some(), window.is_some()) {
+            return Err(wrong(why.to_owned()));
         }
         let wanted = metric.parse_value(value).ok_or_else(|| {
             wrong(format!("'{value}' cannot be compared with {name}; expected {}", metric.value_example()))
         })?;
-        Ok(Threshold { expr: expr.trim().to_owned(), endpoint, metric, op, wanted, window })
+        Ok(Threshold { expr: expr.trim().to_owned(), endpoint, profile, metric, op, wanted, window })
     }
 }
 
@@ -336,18 +380,26 @@ impl Threshold {
         Outcome { expr: self.expr.clone(), ok, value: Some(value), text }
     }
 
-    /// Evaluates against the tally it is about (`None`: there is no such endpoint). `names`: the endpoints that there are.
+    /// Evaluates against the tally it is about (`None`: there is no such endpoint, or profile). `names`: those that there are.
     pub fn evaluate(&self, tally: Option<&Tally>, seconds: f64, names: &[&str]) -> Outcome {
         let value = tally.and_then(|tally| self.metric.value(tally, seconds));
         if let Some(value) = value {
             return self.outcome(value, "");
         }
-        let text = match (tally, &self.endpoint) {
-            (None, Some(endpoint)) => {
-                let hint = nearest(endpoint, names.iter().copied())
-                    .map(|meant| format!("; the nearest is '{meant}'"))
-                    .unwrap_or_default();
-                format!("{}: failed, no request went to an endpoint '{endpoint}'{hint}", self.expr)
+        let hint = |name: &str| {
+            let meant = nearest(name, names.iter().copied());
+            meant.map(|meant| format!("; the nearest is '{meant}'")).unwrap_or_default()
+        };
+        let text = match (tally, &self.endpoint, &self.profile) {
+            (None, Some(endpoint), _) => {
+                format!(
+                    "{}: failed, no request went to an endpoint '{endpoint}'{}",
+                    self.expr,
+                    hint(endpoint)
+                )
+            }
+            (None, None, Some(profile)) => {
+                format!("{}: failed, there is no profile '{profile}'{}", self.expr, hint(profile))
             }
             _ => format!("{}: failed, nothing was measured", self.expr),
         };
@@ -358,6 +410,7 @@ impl Threshold {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::run::record;
 
     fn tally() -> Tally {
         let mut tally = Tally::default();
@@ -410,6 +463,27 @@ mod tests {
     }
 
     #[test]
+    fn first_bytes_connections_and_profiles() {
+        let mut tally = tally();
+        for ms in 1..=20 {
+            record(&mut tally.first_byte, Nanos(ms * 1_000_000));
+            tally.dialled(Nanos(ms * 2_000_000), (ms > 10).then_some(Nanos(ms * 3_000_000)));
+        }
+        let check = |expr: &str| expr.parse::<Threshold>().unwrap().evaluate(Some(&tally), 10.0, &[]).text;
+        assert_eq!(check("first_byte.p95 < 100ms"), "first_byte.p95 < 100ms: holds, 19ms seen");
+        assert_eq!(check("connect.max < 39ms"), "connect.max < 39ms: failed, 40ms seen");
+        assert_eq!(check("tls.min >= 30ms over any 10s"), "tls.min >= 30ms over any 10s: holds, 33ms seen");
+        let none = "tls.p99 < 1s".parse::<Threshold>().unwrap().evaluate(Some(&Tally::default()), 1.0, &[]);
+        assert_eq!((none.ok, none.text.as_str()), (false, "tls.p99 < 1s: failed, nothing was measured"));
+        let profile: Threshold = "profile check out: p95 < 1s abort after 5s".parse().unwrap();
+        assert_eq!((profile.profile.as_deref(), profile.endpoint.as_deref()), (Some("check out"), None));
+        assert_eq!(
+            profile.evaluate(None, 1.0, &["browse", "checkout"]).text,
+            "profile check out: p95 < 1s abort after 5s: failed, there is no profile 'check out'; the nearest is 'checkout'"
+        );
+    }
+
+    #[test]
     fn windows() {
         let window = |expr: &str| expr.parse::<Threshold>().unwrap().window;
         assert_eq!(window("p99 < 1s"), None);
@@ -444,6 +518,12 @@ mod tests {
             ("p99 < 1s over any moment", "moment"),
             ("p99 < 1s abort after 2h", "from 1s to 1h"),
             ("GET /: send_lag.p99 < 1ms", "of the whole run"),
+            ("profile a: send_lag.p99 < 1ms", "of the whole run"),
+            ("GET /: connect.p99 < 1ms", "all together"),
+            ("profile a: tls.p99 < 1ms", "all together"),
+            ("profile a: service.p99 < 1ms", "response times"),
+            ("first_bite.p95 < 1ms", "did you mean 'first_byte.p95'?"),
+            ("connect.p101 < 1ms", "unknown metric"),
         ] {
             let error = expr.parse::<Threshold>().unwrap_err().to_string();
             assert!(error.contains(part), "{expr}: {error}");

@@ -5,13 +5,23 @@ use std::collections::VecDeque;
 use crate::run::Tally;
 use crate::threshold::{Metric, Threshold, Window};
 
+/// Whose requests a threshold is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scope {
+    /// All together.
+    All,
+    /// Those of one endpoint, by its number.
+    Endpoint(u32),
+    /// Those of one profile, by its number.
+    Profile(u32),
+}
+
 /// One of them.
 #[derive(Debug)]
 pub struct Watch {
     /// Which of the run's thresholds it is.
     pub number: usize,
-    /// The endpoint that it is about; `None`: all together.
-    scope: Option<u32>,
+    scope: Scope,
     threshold: Threshold,
     window: Window,
     /// The last seconds, as many as a window has.
@@ -21,8 +31,8 @@ pub struct Watch {
 }
 
 impl Watch {
-    /// For a threshold with a window, about that endpoint (`None`: about all together); `None` where it has no window.
-    pub fn new(number: usize, threshold: &Threshold, scope: Option<u32>) -> Option<Watch> {
+    /// For a threshold with a window; `None` where it has none.
+    pub fn new(number: usize, threshold: &Threshold, scope: Scope) -> Option<Watch> {
         let window = threshold.window?;
         Some(Watch {
             number,
@@ -34,9 +44,23 @@ impl Watch {
         })
     }
 
-    /// Whether requests of that endpoint count.
-    pub fn counts(&self, endpoint: u32) -> bool {
-        self.scope.is_none_or(|scope| scope == endpoint)
+    /// Whether a request of that endpoint and profile counts.
+    pub fn counts(&self, endpoint: u32, profile: u32) -> bool {
+        match self.scope {
+            Scope::All => true,
+            Scope::Endpoint(own) => own == endpoint,
+            Scope::Profile(own) => own == profile,
+        }
+    }
+
+    /// Whose requests it is about.
+    pub fn scope(&self) -> Scope {
+        self.scope
+    }
+
+    /// Whether connections count.
+    pub fn counts_dials(&self) -> bool {
+        matches!(self.threshold.metric, Metric::Connect(_) | Metric::Tls(_))
     }
 
     /// Takes the next second in; what it failed by, where the run is to be ended for that. `planned`: whether requests were still
@@ -91,7 +115,7 @@ mod tests {
     }
 
     fn watch(expr: &str) -> Watch {
-        Watch::new(0, &expr.parse().unwrap(), None).unwrap()
+        Watch::new(0, &expr.parse().unwrap(), Scope::All).unwrap()
     }
 
     #[test]

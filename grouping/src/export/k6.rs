@@ -207,20 +207,30 @@ fn thresholds(all: &[Threshold], notes: &mut Vec<String>) -> BTreeMap<String, Ve
 }
 
 fn k6_threshold(threshold: &Threshold) -> Option<(String, String)> {
-    // Nor for a stretch of a run: abortOnFail looks at all of it up to then.
-    if threshold.window.is_some() {
+    // Nor for a profile, nor for a stretch of a run: abortOnFail looks at all of it up to then.
+    if threshold.window.is_some() || threshold.profile.is_some() {
         return None;
     }
     let (metric, figure, value) = match threshold.metric {
-        // k6 has one kind of time, from sending to the last byte.
-        Metric::Response(figure) | Metric::Service(figure) => {
+        Metric::Response(figure)
+        | Metric::Service(figure)
+        | Metric::FirstByte(figure)
+        | Metric::Connect(figure)
+        | Metric::Tls(figure) => {
             let name = match figure {
                 Figure::Quantile(q) => format!("p({})", (q * 1e6).round() / 1e4),
                 Figure::Mean => "avg".to_owned(),
                 Figure::Min => "min".to_owned(),
                 Figure::Max => "max".to_owned(),
             };
-            ("http_req_duration", name, threshold.wanted / 1e6)
+            let metric = match threshold.metric {
+                Metric::FirstByte(_) => "http_req_waiting",
+                Metric::Connect(_) => "http_req_connecting",
+                Metric::Tls(_) => "http_req_tls_handshaking",
+                // k6 has one kind of time, from sending to the last byte.
+                _ => "http_req_duration",
+            };
+            (metric, name, threshold.wanted / 1e6)
         }
         Metric::FailureRate => ("http_req_failed", "rate".to_owned(), threshold.wanted),
         Metric::RequestsPerSecond => ("http_reqs", "rate".to_owned(), threshold.wanted),

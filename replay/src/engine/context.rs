@@ -8,6 +8,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use tokio::sync::Notify;
 
 use super::Setup;
+use super::look::Looked;
 use crate::net::{Buffers, Deadlines, Failure, Kind};
 use crate::pace::{Clock, Pacer};
 use crate::stats::{Recorder, Sample};
@@ -20,6 +21,7 @@ pub(crate) struct Context {
     pub(crate) deadlines: Rc<Deadlines>,
     pub(crate) buffers: Rc<Buffers>,
     pub(crate) recorder: RefCell<Recorder>,
+    pub(crate) looked: RefCell<Looked>,
     /// Whether it is wanted what exactly was sent.
     pub(crate) tells: Cell<bool>,
     /// No step begins any more.
@@ -46,6 +48,7 @@ impl Context {
             buffers: Buffers::new(),
             tells: Cell::new(false),
             recorder: RefCell::new(recorder),
+            looked: RefCell::default(),
             halted: Cell::new(false),
             halt: Notify::new(),
             in_flight: Cell::new(0),
@@ -105,9 +108,9 @@ impl Context {
 
     /// Counts a request as under way, and as unanswered if this is dropped before it is told that all is well.
     /// `intended`: when it was to start.
-    pub(crate) fn flight(&self, endpoint: u32, intended: u64) -> Flight<'_> {
+    pub(crate) fn flight(&self, (endpoint, profile): (u32, u32), intended: u64) -> Flight<'_> {
         self.in_flight.set(self.in_flight.get() + 1);
-        Flight { context: self, endpoint, intended, begun: self.clock.now(), landed: false }
+        Flight { context: self, endpoint, profile, intended, begun: self.clock.now(), landed: false }
     }
 }
 
@@ -127,6 +130,7 @@ impl Drop for Active {
 pub(crate) struct Flight<'a> {
     context: &'a Context,
     endpoint: u32,
+    profile: u32,
     intended: u64,
     begun: u64,
     landed: bool,
@@ -155,6 +159,7 @@ impl Drop for Flight<'_> {
         recorder.sample(Sample {
             end,
             endpoint: self.endpoint,
+            profile: self.profile,
             failed: true,
             waited: true,
             response: end.saturating_sub(self.intended),

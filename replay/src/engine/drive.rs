@@ -76,6 +76,9 @@ pub(crate) fn thread(job: Job) -> Result<(), Error> {
     drop(runtime);
     let used = cpu_time().saturating_sub(cpu);
     let spun = context.pacer.spun();
+    let block = (clock.now() / Nanos::PER_SECOND) as u32 / context.setup.block_s();
+    let looks = context.looked.borrow_mut().take();
+    context.recorder.borrow_mut().looked(block, looks);
     context.recorder.borrow_mut().done(used, spun, clock.now());
     Ok(())
 }
@@ -135,9 +138,14 @@ async fn run(context: Rc<Context>, job: Job) {
 
 /// Hands the counts over each second.
 async fn tick(context: Rc<Context>) {
-    for second in 1.. {
+    for second in 1_u32.. {
         context.pacer.until(u64::from(second) * Nanos::PER_SECOND).await;
         let users = context.active();
+        let block_s = context.setup.block_s();
+        if second.is_multiple_of(block_s) {
+            let looks = context.looked.borrow_mut().take();
+            context.recorder.borrow_mut().looked(second / block_s - 1, looks);
+        }
         context.recorder.borrow_mut().tick(second, users);
     }
 }

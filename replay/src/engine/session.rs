@@ -11,6 +11,8 @@ use crate::prepared::{ProfilePlan, SessionPlan};
 /// What is played: a session of a profile, with the pauses it makes.
 #[derive(Clone, Copy)]
 pub(crate) struct Part<'a> {
+    /// Number of the profile.
+    pub(crate) number: u32,
     pub(crate) profile: &'a ProfilePlan,
     pub(crate) session: &'a SessionPlan,
     pub(crate) think_time: ThinkTime,
@@ -67,7 +69,7 @@ async fn one(
     let think = part.think_time.apply(step.think).0;
     let intended = from.saturating_add(think);
     context.pacer.until(intended).await;
-    let done = perform(context, user, step, intended).await?;
+    let done = perform(context, user, (part.number, step), intended).await?;
     let end = done.ended;
     let answered = matches!(done.outcome, Outcome::Answered { .. });
     done.count(context, step);

@@ -36,6 +36,7 @@ pub(crate) struct Setup {
     /// How many more values made anew a session may need than any recorded one did.
     pub(crate) vary_room: u64,
     pub(crate) request_timeout: Duration,
+    pub(crate) body_checks: bool,
     pub(crate) middleware: Option<Hook>,
     pub(crate) signers: Vec<Arc<Signer>>,
     pub(crate) turn: Option<Turn>,
@@ -86,6 +87,7 @@ impl Setup {
             walks,
             seed: options.seed,
             request_timeout: options.request_timeout,
+            body_checks: options.body_checks,
             middleware: options.middleware.clone().map(Hook::new),
             signers: options.signers.clone(),
             turn: options.turn,
@@ -96,6 +98,11 @@ impl Setup {
     /// Whether a request that was to start then is counted.
     pub(crate) fn counts(&self, intended: u64) -> bool {
         self.warm_up.is_none_or(|warm_up| intended >= warm_up.0)
+    }
+
+    /// Seconds of the blocks that answers are counted by: as long as both turns, where there are two targets.
+    pub(crate) fn block_s(&self) -> u32 {
+        self.turn.map_or(5, |turn| turn.block_s.max(1).saturating_mul(2))
     }
 
     /// The longest pause that a step makes.
@@ -116,6 +123,7 @@ impl Setup {
     /// What a card stands for.
     pub(crate) fn part(&self, profile: u32, session: u32) -> Option<Part<'_>> {
         Some(Part {
+            number: profile,
             session: self.sessions(profile).get(session as usize)?,
             profile: self.plan.profiles.get(profile as usize)?,
             think_time: self.think_times.get(profile as usize).copied().unwrap_or_default(),

@@ -8,12 +8,13 @@ use mynah_message::{Limits, Message, View};
 
 use super::Context;
 use super::check::{Judged, judge, parity};
+use super::look::{hold, keep};
 use super::user::{Found, Slot, User};
 use crate::cookies;
 use crate::middleware::{Hook, Through};
-use crate::net::{Answer, Ask, Connection, Exchanged, Failure, Kind, Place, Sending};
+use crate::net::{Answer, Ask, Connection, Exchanged, Failure, Keep, Kind, Place, Sending};
 use crate::prepared::StepPlan;
-use crate::stats::{Mismatch, Sample};
+use crate::stats::{Dial, Mismatch, Sample};
 use crate::template::{Template, render};
 
 /// What came of a request.
@@ -64,7 +65,12 @@ impl Times {
 }
 
 /// Carries a step out. `None`: the run was ended before it could begin.
-pub(crate) async fn perform(context: &Context, user: &User, step: &StepPlan, intended: u64) -> Option<Done> {
+pub(crate) async fn perform(
+    context: &Context,
+    user: &User,
+    (profile, step): (u32, &StepPlan),
+    intended: u64,
+) -> Option<Done> {
     if context.is_halted() {
         return None;
     }
@@ -72,7 +78,7 @@ pub(crate) async fn perform(context: &Context, user: &User, step: &StepPlan, int
     let mut done = Done {
         outcome: Outcome::Unsent(String::new()),
         ended: times.begun,
-        sample: Sample { endpoint: step.endpoint, ..Sample::default() },
+        sample: Sample { endpoint: step.endpoint, profile, ..Sample::default() },
         values: Vec::new(),
         missing: Vec::new(),
         target: None,
@@ -92,7 +98,7 @@ pub(crate) async fn perform(context: &Context, user: &User, step: &StepPlan, int
                 if context.is_halted() {
                     return None;
                 }
-                let flight = context.flight(step.endpoint, intended);
+                let flight = context.flight((step.endpoint, profile), intended);
                 times.ready = times.begun.max(slot.free_at);
                 let place = &context.setup.places[place_at];
                 send(context, user, step, template, place, &mut slot, &mut times, &mut done).await;
@@ -160,7 +166,7 @@ fn fill(
     let ask = Ask {
         head_only: template.method == Method::HEAD,
         keep_head: extracts.is_some_and(|extracts| !extracts.sites.is_empty()),
-        keep_body: extracts.is_some_and(|extracts| extracts.body),
+        keep: if extracts.is_some_and(|extracts| extracts.body) { Keep::All } else { keep(context, step) },
     };
     Ok(Sending { bytes, rest: rendered.rest, ask, last: template.last })
 }
@@ -312,8 +318,13 @@ async fn connection(
     }
     let before = context.clock.now();
     let opened = Connection::open(place, context.clock, &context.deadlines, &context.buffers).await;
-    times.ready += context.clock.now().saturating_sub(before);
-    opened
+    let now = context.clock.now();
+    times.ready += now.saturating_sub(before);
+    let (connection, dialled) = opened?;
+    let nanos = |span: std::time::Duration| u64::try_from(span.as_nanos()).unwrap_or(u64::MAX);
+    let (connect, tls) = (nanos(dialled.connect), dialled.tls.map(nanos));
+    context.recorder.borrow_mut().dialled(Dial { end: now, connect, tls });
+    Ok(connection)
 }
 
 fn fail(context: &Context, done: &mut Done, failure: Failure) {
@@ -333,6 +344,7 @@ fn answered(
     let status = answer.status;
     done.ended = exchanged.ended;
     done.sample.service = exchanged.ended.saturating_sub(exchanged.started);
+    done.sample.first_byte = exchanged.first.saturating_sub(exchanged.started);
     done.sample.lag = times.lag(exchanged.started);
     done.sample.bytes_in = exchanged.bytes_in;
     done.sample.bytes_out += exchanged.bytes_out;
@@ -342,6 +354,7 @@ fn answered(
             user.jar.borrow_mut().set(text, cookie_place(context, step), context.epoch_seconds());
         }
     }
+    let held = hold(context, step, exchanged.kept, answer);
     if let Some(extracts) = context.setup.plan.extracts.get(step.endpoint as usize)
         && !extracts.sites.is_empty()
     {
@@ -361,7 +374,8 @@ fn answered(
             }
         }
     }
-    let judged = judge(&step.expect, step.inline, status, &answer.content_type);
+    let judged = judge(&step.expect, step.inline, status, &answer.content_type, held);
+    context.buffers.give_back(std::mem::take(&mut answer.body));
     done.outcome = Outcome::Answered { status, judged };
 }
 

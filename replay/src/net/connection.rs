@@ -12,9 +12,9 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use super::deadlines::{Deadline, Deadlines};
-use super::reader::{Answer, Ask, Reader};
+use super::reader::{Answer, Ask, Keep, Reader};
 use super::wire::Stream;
-use super::{Buffers, Failure, Place};
+use super::{Buffers, Dialled, Failure, Place};
 use crate::pace::Clock;
 
 /// A connection to a target.
@@ -47,6 +47,10 @@ pub(crate) struct Sending {
 pub(crate) struct Exchanged {
     /// When the socket took the request's first byte.
     pub(crate) started: u64,
+    /// What was kept of the body.
+    pub(crate) kept: Keep,
+    /// When the first byte of the answer was here.
+    pub(crate) first: u64,
     /// When the last byte was here.
     pub(crate) ended: u64,
     /// With TLS, bytes are those inside it.
@@ -82,9 +86,9 @@ impl Connection {
         clock: Clock,
         deadlines: &Rc<Deadlines>,
         buffers: &Rc<Buffers>,
-    ) -> Result<Connection, Failure> {
-        let stream = place.stream().await?;
-        Ok(Connection {
+    ) -> Result<(Connection, Dialled), Failure> {
+        let (stream, dialled) = place.stream().await?;
+        let connection = Connection {
             stream,
             reader: Reader::new(),
             deadline: deadlines.add(),
@@ -92,7 +96,8 @@ impl Connection {
             clock,
             open: true,
             used: false,
-        })
+        };
+        Ok((connection, dialled))
     }
 
     /// Whether another request can go over it. Does not wait.
@@ -118,11 +123,12 @@ impl Connection {
     /// Sends a request and reads its answer to the end, which must be here so long after the first byte was sent.
     pub(crate) async fn exchange(&mut self, sending: Sending, limit: Duration) -> Result<Exchanged, Broken> {
         let Sending { bytes, rest, ask, last } = sending;
-        self.reader.begin(ask);
+        let body = if ask.keep == Keep::Nothing { Vec::new() } else { self.buffers.take() };
+        self.reader.begin(ask, body);
         self.open = false;
         let total = bytes.len() + rest.len();
         let mut writing = Writing { head: bytes, rest, sent: 0, total, flushed: false, error: None };
-        let mut done = Exchanged::default();
+        let mut done = Exchanged { kept: ask.keep, ..Exchanged::default() };
         let mut armed = false;
         let result = poll_fn(|cx| {
             self.poll_write(cx, &mut writing, &mut done.started);
@@ -132,7 +138,7 @@ impl Connection {
                 let limit = u64::try_from(limit.as_nanos()).unwrap_or(u64::MAX);
                 self.deadline.arm(from.saturating_add(limit));
             }
-            match self.poll_answer(cx, &mut done.bytes_in) {
+            match self.poll_answer(cx, &mut done) {
                 Poll::Ready(Err(failure)) => Poll::Ready(Err(match writing.error.take() {
                     Some(error) => Failure::exchange(&error),
                     None => failure,
@@ -146,6 +152,9 @@ impl Connection {
         .await;
         self.deadline.disarm();
         done.ended = self.clock.now();
+        if done.first == 0 {
+            done.first = done.ended;
+        }
         done.bytes_out = writing.sent as u64;
         let whole = writing.sent == writing.total && writing.flushed;
         if !writing.head.is_empty() {
@@ -201,7 +210,7 @@ impl Connection {
     }
 
     /// Reads on. Ready with whether nothing came after the response.
-    fn poll_answer(&mut self, cx: &mut Context<'_>, bytes_in: &mut u64) -> Poll<Result<bool, Failure>> {
+    fn poll_answer(&mut self, cx: &mut Context<'_>, done: &mut Exchanged) -> Poll<Result<bool, Failure>> {
         let mut buffer = self.buffers.read.borrow_mut();
         loop {
             let count = match self.stream.poll_read(cx, &mut buffer) {
@@ -209,11 +218,14 @@ impl Connection {
                 Poll::Ready(Err(error)) => return Poll::Ready(Err(Failure::exchange(&error))),
                 Poll::Ready(Ok(count)) => count,
             };
-            *bytes_in += count as u64;
+            let is_first = done.bytes_in == 0;
+            done.bytes_in += count as u64;
             if count == 0 {
                 return Poll::Ready(self.reader.end().map(|()| false).map_err(Failure::fault));
             }
             match self.reader.feed(buffer.get(..count).unwrap_or(&[])) {
+                // The clock is read only where this is not the last byte as well.
+                Ok(None) if is_first => done.first = self.clock.now(),
                 Ok(None) => {}
                 Ok(Some(used)) => return Poll::Ready(Ok(used == count)),
                 Err(fault) => return Poll::Ready(Err(Failure::fault(fault))),

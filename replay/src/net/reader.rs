@@ -13,13 +13,16 @@ mod tests;
 use std::mem::MaybeUninit;
 
 use chunks::Chunks;
+use mynah_traffic::shape::{self, Worth};
 
 /// Longest head, in bytes.
 pub(super) const HEAD_LIMIT: usize = 64 << 10;
 /// Most header lines.
 const FIELD_LIMIT: usize = 256;
-/// Of a body that is looked into, this much is kept.
+/// Of a body that values are taken from, this much is kept.
 const KEPT_BODY: usize = 16 << 20;
+/// Of one that is looked into only where it is JSON, and is not: what shows that.
+const KEPT_BEGINNING: usize = 64;
 
 /// What is to be known of a response.
 #[derive(Clone, Copy, Debug, Default)]
@@ -27,7 +30,18 @@ pub(crate) struct Ask {
     /// It answers a `HEAD` and has no body.
     pub(crate) head_only: bool,
     pub(crate) keep_head: bool,
-    pub(crate) keep_body: bool,
+    pub(crate) keep: Keep,
+}
+
+/// What is kept of a body.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Keep {
+    #[default]
+    Nothing,
+    /// What is needed to look at its shape: nothing where it is too large, the beginning of what is no JSON.
+    Shape,
+    /// Up to 16 MiB of it.
+    All,
 }
 
 /// A response, as far as it was asked for. Its buffers serve again for the next one.
@@ -36,13 +50,29 @@ pub(crate) struct Answer {
     pub(crate) status: u16,
     /// The first `Content-Type`.
     pub(crate) content_type: Vec<u8>,
+    /// The first `Content-Encoding`.
+    pub(crate) content_encoding: Vec<u8>,
     pub(crate) set_cookies: Vec<Vec<u8>>,
     /// As it came; empty unless it was asked for.
     pub(crate) head: Vec<u8>,
-    /// Chunks taken out; empty unless it was asked for.
+    /// Chunks taken out; as much of it as was asked for.
     pub(crate) body: Vec<u8>,
+    /// Its length, chunks taken out, kept or not.
+    pub(crate) body_bytes: u64,
     /// Whether the server lets the connection be used again.
     pub(crate) keep_alive: bool,
+}
+
+impl Answer {
+    /// As far as its shape goes.
+    pub(crate) fn shaped(&self) -> shape::Answer<'_> {
+        shape::Answer {
+            content_type: &self.content_type,
+            content_encoding: &self.content_encoding,
+            body: &self.body,
+            length: self.body_bytes,
+        }
+    }
 }
 
 /// The stream ended, or holds what is no response.
@@ -70,25 +100,37 @@ pub(crate) struct Reader {
     ask: Ask,
     /// The part of a head that is here while the rest is not.
     pending: Vec<u8>,
+    /// How much of the body is to be kept, and whether that is to be seen from its beginning.
+    room: usize,
+    sniffs: bool,
     pub(crate) answer: Answer,
 }
 
 impl Reader {
     pub(crate) fn new() -> Reader {
-        Reader { state: State::Complete, ask: Ask::default(), pending: Vec::new(), answer: Answer::default() }
+        Reader {
+            state: State::Complete,
+            ask: Ask::default(),
+            pending: Vec::new(),
+            room: 0,
+            sniffs: false,
+            answer: Answer::default(),
+        }
     }
 
-    /// Makes ready for the next response.
-    pub(crate) fn begin(&mut self, ask: Ask) {
+    /// Makes ready for the next response, whose body is kept in this buffer.
+    pub(crate) fn begin(&mut self, ask: Ask, body: Vec<u8>) {
         self.state = State::Head;
         self.ask = ask;
         self.pending = Vec::new();
         let answer = &mut self.answer;
         answer.status = 0;
         answer.content_type.clear();
+        answer.content_encoding.clear();
+        answer.body_bytes = 0;
         answer.set_cookies.clear();
         answer.head = Vec::new();
-        answer.body = Vec::new();
+        answer.body = body;
         answer.keep_alive = false;
     }
 
@@ -148,10 +190,21 @@ impl Reader {
     }
 
     fn keep(&mut self, data: &[u8]) {
-        if self.ask.keep_body {
-            let room = KEPT_BODY.saturating_sub(self.answer.body.len()).min(data.len());
-            self.answer.body.extend_from_slice(&data[..room]);
+        self.answer.body_bytes += data.len() as u64;
+        if self.room == 0 {
+            return;
         }
+        if self.sniffs
+            && let Some(first) = data.iter().find(|byte| !byte.is_ascii_whitespace())
+        {
+            self.sniffs = false;
+            if !matches!(first, b'{' | b'[') {
+                self.room = KEPT_BEGINNING;
+            }
+        }
+        let room = self.room.min(data.len());
+        self.room -= room;
+        self.answer.body.extend_from_slice(&data[..room]);
     }
 
     /// Takes in what belongs to the head; how much that was.
@@ -238,6 +291,9 @@ impl Reader {
                     typed = true;
                     answer.content_type.extend_from_slice(field.value);
                 }
+                16 if is("content-encoding") && answer.content_encoding.is_empty() => {
+                    answer.content_encoding.extend_from_slice(field.value);
+                }
                 14 if is("content-length") => {
                     for text in field.value.split(|&b| b == b',') {
                         let found = number(text.trim_ascii())?;
@@ -273,6 +329,15 @@ impl Reader {
             }
         };
         self.answer.keep_alive &= self.state != State::UntilClose;
+        (self.room, self.sniffs) = match self.ask.keep {
+            Keep::Nothing => (0, false),
+            Keep::All => (KEPT_BODY, false),
+            Keep::Shape => match shape::worth_reading(&self.answer.shaped(), length) {
+                Worth::Nothing => (0, false),
+                Worth::Sniffing => (shape::LOOKED_INTO, true),
+                Worth::Reading => (shape::LOOKED_INTO, false),
+            },
+        };
         Ok(())
     }
 }

@@ -11,8 +11,8 @@ use mynah_traffic::{Correlation, Endpoint};
 use super::bind::Bindings;
 use super::vary::Varied;
 use super::{
-    EndpointTable, Extracts, Identities, Origin, Plan, Prepared, ProfilePlan, SessionPlan, StepPlan,
-    VaryPlan, WARNINGS,
+    EndpointTable, Extracts, Identities, Origin, Plan, Prepared, ProfilePlan, SessionPlan, ShapeTable,
+    StepPlan, VaryPlan, WARNINGS,
 };
 use crate::Error;
 use crate::template::{Names, NeedSource, compile, reads_body};
@@ -28,6 +28,7 @@ struct Loader<'a> {
     bindings: Bindings,
     varied: Varied,
     vary: Vec<String>,
+    shapes: ShapeTable,
     warnings: Vec<String>,
     /// Sessions that the scenario says it was learnt from.
     recorded_sessions: Option<u64>,
@@ -50,6 +51,7 @@ pub(super) fn load(scenario: Scenario, folder: &Path, place: &Path) -> Result<Pr
         bindings: Bindings::of(&scenario),
         vary: Vec::new(),
         varied: Varied::of(&scenario),
+        shapes: ShapeTable::default(),
         warnings: Vec::new(),
         recorded_sessions: scenario.recorded.as_ref().map(|recorded| recorded.sessions),
     };
@@ -84,7 +86,7 @@ pub(super) fn load(scenario: Scenario, folder: &Path, place: &Path) -> Result<Pr
                     files.insert(path.clone(), reader);
                 }
                 let Some(reader) = files.get_mut(&path) else { continue };
-                loader.recorded(profile, reader, cluster, &mut plan)?;
+                loader.recorded(profile, reader, (&path, cluster), &mut plan)?;
             }
         }
         profiles.push(plan);
@@ -93,9 +95,19 @@ pub(super) fn load(scenario: Scenario, folder: &Path, place: &Path) -> Result<Pr
     let makers = scenario.vary.iter().filter(|vary| vary.enabled);
     let vary = makers.zip(loader.varied.most());
     let vary = vary.map(|(vary, &most)| VaryPlan { maker: vary.make.clone(), per_session: most }).collect();
-    let Loader { endpoints, origins, correlations, warnings, .. } = loader;
-    let plan =
-        Plan { scenario, endpoints, origins, profiles, correlations, extracts, identities, vary, warnings };
+    let Loader { endpoints, origins, correlations, shapes, warnings, .. } = loader;
+    let plan = Plan {
+        scenario,
+        endpoints,
+        origins,
+        profiles,
+        correlations,
+        extracts,
+        shapes,
+        identities,
+        vary,
+        warnings,
+    };
     Ok(Prepared { plan: Arc::new(plan) })
 }
 
@@ -173,7 +185,7 @@ impl Loader<'_> {
         &mut self,
         profile: &Profile,
         reader: &mut SessionsReader,
-        cluster: &str,
+        (path, cluster): (&Path, &str),
         plan: &mut ProfilePlan,
     ) -> Result<(), Error> {
         let by_profile = reader.by_profile();
@@ -188,9 +200,14 @@ impl Loader<'_> {
         };
         let table = reader.tables().endpoints.clone();
         let numbers: Vec<u32> = table.iter().map(|endpoint| self.endpoints.number(endpoint)).collect();
+        let shapes: Vec<u32> = numbers
+            .iter()
+            .zip(0..)
+            .map(|(&endpoint, at)| self.shapes.group((path, at), endpoint, reader.shapes()))
+            .collect();
         for position in positions {
             let script = reader.read(position)?;
-            self.session(plan, script, &table, &numbers);
+            self.session(plan, script, &table, (&numbers, &shapes));
         }
         Ok(())
     }
@@ -200,7 +217,7 @@ impl Loader<'_> {
         profile: &mut ProfilePlan,
         script: SessionScript,
         table: &[Endpoint],
-        numbers: &[u32],
+        (numbers, shapes): (&[u32], &[u32]),
     ) {
         let mut seen = self.varied.fresh();
         let mut person: Box<[Option<String>]> = vec![None; self.recorded_columns.len()].into();
@@ -216,6 +233,7 @@ impl Loader<'_> {
             let mut plan = self.step(&profile.name, &step, &again, false);
             // The reader has checked that every step's endpoint is in its table.
             plan.endpoint = numbers.get(step.endpoint as usize).copied().unwrap_or(0);
+            plan.shapes = shapes.get(step.endpoint as usize).copied().unwrap_or(plan.shapes);
             order.push((profile.steps.len() as u32, step.waits_for));
             profile.steps.push(plan);
         }
@@ -286,6 +304,8 @@ impl Loader<'_> {
             think: step.think,
             template,
             expect: step.expect.clone(),
+            // Steps of session files get their own.
+            shapes: self.shapes.unknown(step.endpoint),
             path: path.to_owned(),
             inline,
             body_bytes: u32::try_from(step.request.body.len()).unwrap_or(u32::MAX),

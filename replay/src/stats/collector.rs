@@ -8,8 +8,9 @@ use mynah_traffic::Nanos;
 use mynah_traffic::run::{IntervalWriter, Intervals, SecondFigures, Tally, new_histogram, record};
 use mynah_traffic::watch::Watch;
 
+use super::answers::Seen as Answered;
 use super::measured::Measuring;
-use super::recorder::{Conducted, Counters, Mismatch, Report, Rest, Sample, Seen};
+use super::recorder::{Conducted, Counters, Dial, Mismatch, Report, Rest, Sample, Seen};
 use crate::Error;
 use crate::engine::Setup;
 use crate::prepared::SessionPlan;
@@ -28,12 +29,15 @@ pub(crate) struct Totals {
     pub(crate) all: Tally,
     /// By endpoint.
     pub(crate) endpoints: Vec<Tally>,
+    /// By profile: requests, failures, mismatches and response times.
+    pub(crate) profiles: Vec<Tally>,
     pub(crate) counters: Counters,
     pub(crate) failures: HashMap<(u32, String), Seen>,
     pub(crate) mismatches: Vec<Mismatch>,
     pub(crate) seconds: Vec<SecondFigures>,
     /// Microseconds.
     pub(crate) lag: Histogram<u64>,
+    pub(crate) answered: Answered,
     pub(crate) late: u64,
     /// Answers of the recorded status class, and answers for which a status was recorded.
     pub(crate) parity: (u64, u64),
@@ -58,8 +62,12 @@ pub(crate) struct Totals {
 /// One second that is not over on all threads.
 #[derive(Default)]
 struct Second {
-    /// By endpoint: response and service times.
-    endpoints: BTreeMap<u32, (Histogram<u64>, Histogram<u64>)>,
+    /// By endpoint: response and service times, times to the first byte.
+    endpoints: BTreeMap<u32, [Histogram<u64>; 3]>,
+    /// By profile: response times.
+    profiles: BTreeMap<u32, Histogram<u64>>,
+    /// Connections that were made: how long they took, and their handshakes.
+    dials: Option<Box<Tally>>,
     response: Option<Histogram<u64>>,
     requests: u64,
     failures: u64,
@@ -92,16 +100,18 @@ impl Collector {
         planned: Nanos,
         measuring: Option<Measuring>,
     ) -> Collector {
-        let endpoints = setup.plan.endpoints.all().len();
+        let (endpoints, profiles) = (setup.plan.endpoints.all().len(), setup.plan.profiles.len());
         Collector {
             totals: Totals {
                 all: Tally::default(),
                 endpoints: vec![Tally::default(); endpoints],
+                profiles: vec![Tally::default(); profiles],
                 counters: Counters::default(),
                 failures: HashMap::new(),
                 mismatches: Vec::new(),
                 seconds: Vec::new(),
                 lag: new_histogram(),
+                answered: Answered::default(),
                 late: 0,
                 parity: (0, 0),
                 span: None,
@@ -169,6 +179,12 @@ impl Collector {
         for (key, seen) in rest.failures {
             self.totals.failures.entry(key).and_modify(|known| known.merge(seen)).or_insert(seen);
         }
+        if let Some((block, looks)) = rest.looks {
+            self.totals.answered.looked(block, looks);
+        }
+        for dial in &rest.dials {
+            self.dialled(dial);
+        }
         for session in rest.played {
             self.conducted(&session);
         }
@@ -187,6 +203,22 @@ impl Collector {
         }
         if totals.starts.len() < KEPT {
             totals.starts.push(session.start);
+        }
+    }
+
+    fn dialled(&mut self, dial: &Dial) {
+        let second = ((dial.end / Nanos::PER_SECOND) as u32).max(self.next);
+        let open = self.open.entry(second).or_default();
+        let (connect, tls) = (Nanos(dial.connect), dial.tls.map(Nanos));
+        self.totals.all.dialled(connect, tls);
+        open.dials.get_or_insert_default().dialled(connect, tls);
+        let watches = &self.totals.watches;
+        if watches.iter().any(Watch::counts_dials) {
+            open.watched.resize_with(watches.len(), Tally::default);
+            for (_, tally) in watches.iter().zip(&mut open.watched).filter(|(watch, _)| watch.counts_dials())
+            {
+                tally.dialled(connect, tls);
+            }
         }
     }
 
@@ -214,6 +246,11 @@ impl Collector {
             watch(&totals.watches, &mut open.watched, sample);
         }
         let Some(own) = totals.endpoints.get_mut(sample.endpoint as usize) else { return };
+        if let Some(profile) = totals.profiles.get_mut(sample.profile as usize) {
+            profile.requests += 1;
+            profile.failures += u64::from(sample.failed);
+            profile.mismatches += u64::from(sample.mismatch);
+        }
         for tally in [&mut *own, &mut totals.all] {
             tally.requests += 1;
             tally.failures += u64::from(sample.failed);
@@ -224,13 +261,18 @@ impl Collector {
         if sample.status == 0 && !sample.waited {
             return;
         }
-        let (response, service) = (Nanos(sample.response), Nanos(sample.service));
+        let (response, service, first) =
+            (Nanos(sample.response), Nanos(sample.service), Nanos(sample.first_byte));
+        let answered = sample.status != 0;
         for tally in [own, &mut totals.all] {
             if sample.status != 0 {
                 *tally.status.entry(sample.status).or_default() += 1;
             }
             record(&mut tally.response, response);
             record(&mut tally.service, service);
+            if answered {
+                record(&mut tally.first_byte, first);
+            }
         }
         if sample.status != 0 {
             record(&mut totals.lag, Nanos(sample.lag));
@@ -238,9 +280,16 @@ impl Collector {
         }
         let spare = &mut self.spare;
         let mut fresh = || spare.pop().unwrap_or_else(new_histogram);
-        let of = open.endpoints.entry(sample.endpoint).or_insert_with(|| (fresh(), fresh()));
-        record(&mut of.0, response);
-        record(&mut of.1, service);
+        let of = open.endpoints.entry(sample.endpoint).or_insert_with(|| [fresh(), fresh(), fresh()]);
+        record(&mut of[0], response);
+        record(&mut of[1], service);
+        if answered {
+            record(&mut of[2], first);
+        }
+        if let Some(profile) = totals.profiles.get_mut(sample.profile as usize) {
+            record(&mut profile.response, response);
+            record(open.profiles.entry(sample.profile).or_insert_with(&mut fresh), response);
+        }
         record(open.response.get_or_insert_with(&mut fresh), response);
     }
 
@@ -265,9 +314,17 @@ impl Collector {
             p99: quantile(0.99),
         });
         let mut intervals = Intervals::new();
-        for (endpoint, (response, service)) in second.endpoints {
+        for (endpoint, [response, service, first]) in second.endpoints {
             intervals.insert(format!("e{endpoint}.response"), response);
             intervals.insert(format!("e{endpoint}.service"), service);
+            intervals.insert(format!("e{endpoint}.first_byte"), first);
+        }
+        for (profile, response) in second.profiles {
+            intervals.insert(format!("p{profile}.time"), response);
+        }
+        if let Some(dials) = second.dials {
+            intervals.extend(dials.connect.map(|times| ("connect".to_owned(), *times)));
+            intervals.extend(dials.tls.map(|times| ("tls".to_owned(), *times)));
         }
         self.writer.write(self.next, &intervals)?;
         let planned = u64::from(self.next + 1) * Nanos::PER_SECOND <= self.planned.0;
@@ -280,6 +337,10 @@ impl Collector {
             self.totals.aborted = self.totals.aborted.take().or(ended);
         }
         self.next += 1;
+        let block_s = self.setup.block_s();
+        if self.next.is_multiple_of(block_s) {
+            self.totals.answered.statuses(self.next / block_s - 1, &self.totals.endpoints);
+        }
         // A histogram is some ten kilobytes: those of this second serve in the next.
         let used = intervals.into_values().chain(second.response).map(|mut histogram| {
             histogram.reset();
@@ -295,6 +356,7 @@ impl Collector {
         while self.open.keys().next_back().is_some_and(|last| *last >= self.next) {
             self.complete()?;
         }
+        self.totals.answered.statuses(self.next / self.setup.block_s(), &self.totals.endpoints);
         self.writer.finish()?;
         Ok(self.totals)
     }
@@ -304,7 +366,7 @@ impl Collector {
 fn watch(watches: &[Watch], tallies: &mut Vec<Tally>, sample: &Sample) {
     tallies.resize_with(watches.len(), Tally::default);
     for (watch, tally) in watches.iter().zip(tallies) {
-        if !watch.counts(sample.endpoint) {
+        if !watch.counts(sample.endpoint, sample.profile) {
             continue;
         }
         tally.requests += 1;
@@ -313,6 +375,9 @@ fn watch(watches: &[Watch], tallies: &mut Vec<Tally>, sample: &Sample) {
         if sample.status != 0 || sample.waited {
             record(&mut tally.response, Nanos(sample.response));
             record(&mut tally.service, Nanos(sample.service));
+        }
+        if sample.status != 0 {
+            record(&mut tally.first_byte, Nanos(sample.first_byte));
         }
     }
 }

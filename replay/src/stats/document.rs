@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 
+use mynah_traffic::Endpoint;
 use mynah_traffic::run::{
-    Arrivals, EndpointFigures, FailureRow, GeneratorFigures, Interleaved, Latency, MismatchSample,
+    Answers, Arrivals, EndpointFigures, FailureRow, GeneratorFigures, Interleaved, Latency, MismatchSample,
     ProfileFigures, RunDocument, SCHEMA, SendLag, Shard, TagName, Tally, ThresholdResult, TotalFigures,
     Verdict,
 };
@@ -43,17 +44,26 @@ fn rounded(value: f64) -> f64 {
     (value * 1000.0).round() / 1000.0
 }
 
+/// What the answers were.
+pub(crate) fn answers(totals: &Totals, facts: &Facts<'_>) -> Answers {
+    let names: Vec<String> =
+        names(facts.plan).into_iter().map(|(method, path)| format!("{method} {path}")).collect();
+    totals.answered.document(facts.plan, facts.setup.block_s(), &names)
+}
+
+/// Methods and paths of the endpoints, with hosts where they have some.
+fn names(plan: &Plan) -> Vec<(String, String)> {
+    let of = |endpoint: &Endpoint| {
+        let host = endpoint.host.as_deref().unwrap_or("");
+        (endpoint.method.clone(), format!("{host}{}", endpoint.template))
+    };
+    plan.endpoints.all().iter().map(of).collect()
+}
+
 /// Writes it all down.
 pub(crate) fn document(totals: &Totals, facts: &Facts<'_>) -> RunDocument {
     let seconds = totals.span.map_or(0.0, |(first, last)| last.saturating_sub(first) as f64 / 1e9);
-    let endpoints = facts.plan.endpoints.all();
-    let names: Vec<(String, String)> = endpoints
-        .iter()
-        .map(|endpoint| {
-            let host = endpoint.host.as_deref().unwrap_or("");
-            (endpoint.method.clone(), format!("{host}{}", endpoint.template))
-        })
-        .collect();
+    let names = names(facts.plan);
     let name = |endpoint: u32| names.get(endpoint as usize).cloned().unwrap_or_default();
     let mut figures = Vec::new();
     let mut tags = Vec::new();
@@ -96,6 +106,10 @@ pub(crate) fn document(totals: &Totals, facts: &Facts<'_>) -> RunDocument {
             failures: all.failures,
             response_time_ms: Latency::of(&all.response),
             service_time_ms: Latency::of(&all.service),
+            first_byte_ms: Latency::of(&all.first_byte),
+            connections: all.connect.as_ref().map_or(0, |times| times.len()),
+            connect_ms: all.connect.as_deref().map(Latency::of).unwrap_or_default(),
+            tls_ms: all.tls.as_deref().map(Latency::of).unwrap_or_default(),
             status: all.status.clone(),
             mismatches: all.mismatches,
         },
@@ -131,14 +145,19 @@ fn evaluate(
 ) -> Vec<ThresholdResult> {
     let called: Vec<String> = names.iter().map(|(method, path)| format!("{method} {path}")).collect();
     let shown: Vec<&str> = called.iter().map(String::as_str).collect();
+    let profiles: Vec<&str> = facts.plan.profiles.iter().map(|profile| profile.name.as_str()).collect();
     let find = |wanted: &str| -> Option<&Tally> {
         let at = facts.plan.endpoints.called(wanted)?;
         totals.endpoints.get(at as usize).filter(|tally| tally.requests > 0)
     };
     let evaluated = |(number, threshold): (usize, &Threshold)| {
-        let tally = match &threshold.endpoint {
-            None => Some(&totals.all),
-            Some(wanted) => find(wanted),
+        let (tally, shown) = match (&threshold.endpoint, &threshold.profile) {
+            (Some(wanted), _) => (find(wanted), shown.as_slice()),
+            (None, Some(wanted)) => {
+                let at = facts.plan.profile(wanted);
+                (at.and_then(|at| totals.profiles.get(at as usize)), profiles.as_slice())
+            }
+            (None, None) => (Some(&totals.all), [].as_slice()),
         };
         let watched = totals.watches.iter().find(|watch| watch.number == number);
         let outcome = match (threshold.metric, watched.and_then(|watch| Some((watch, watch.worst?)))) {
@@ -147,7 +166,7 @@ fn evaluate(
             }
             (_, Some((watch, (worst, _)))) => threshold.outcome(worst, &watch.when()),
             // Shorter than a window: all of it is one.
-            _ => threshold.evaluate(tally, seconds, &shown),
+            _ => threshold.evaluate(tally, seconds, shown),
         };
         ThresholdResult { expr: outcome.expr, ok: outcome.ok, value: outcome.value, text: outcome.text }
     };
@@ -236,6 +255,12 @@ fn verdict(totals: &Totals, facts: &Facts<'_>, thresholds: &[ThresholdResult]) -
             counters.without_value
         ));
     }
+    if counters.too_large > 0 {
+        invalid.push(format!(
+            "{} answers were not compared with the recorded ones in their bodies: these have more than 1 MiB",
+            counters.too_large
+        ));
+    }
     if counters.identities_reused > 0 {
         invalid.push(format!(
             "{} sessions had an identity that an earlier one had ({} rows in the identities' file)",
@@ -255,7 +280,16 @@ fn profiles(totals: &Totals, facts: &Facts<'_>) -> Vec<ProfileFigures> {
     let counts = |at: usize| totals.counters.sessions.get(at).copied().unwrap_or_default();
     let of = |(at, profile): (usize, &crate::prepared::ProfilePlan)| {
         let (sessions, completed) = counts(at);
-        ProfileFigures { name: profile.name.clone(), sessions, completed }
+        let tally = totals.profiles.get(at);
+        ProfileFigures {
+            name: profile.name.clone(),
+            sessions,
+            completed,
+            tag: format!("p{at}"),
+            requests: tally.map_or(0, |tally| tally.requests),
+            failures: tally.map_or(0, |tally| tally.failures),
+            response_time_ms: tally.map(|tally| Latency::of(&tally.response)).unwrap_or_default(),
+        }
     };
     facts.plan.profiles.iter().enumerate().map(of).collect()
 }

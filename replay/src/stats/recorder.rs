@@ -5,6 +5,10 @@ use std::sync::mpsc::Sender;
 
 use crate::net::{Exhausted, Failure, Kind};
 use crate::timetable::Card;
+use mynah_traffic::shape::Shape;
+
+/// What was seen of answers, by number of their shape.
+pub(crate) type Looks = Vec<(usize, Box<Shape>)>;
 
 /// Samples that are handed over at a time.
 const BATCH: usize = 4096;
@@ -22,10 +26,13 @@ pub(crate) struct Sample {
     pub(crate) response: u64,
     /// Actual start → last byte.
     pub(crate) service: u64,
+    /// Actual start → first byte of the answer.
+    pub(crate) first_byte: u64,
     pub(crate) lag: u64,
     pub(crate) bytes_in: u64,
     pub(crate) bytes_out: u64,
     pub(crate) endpoint: u32,
+    pub(crate) profile: u32,
     /// 0: no answer came; the times mean nothing, unless it `waited`.
     pub(crate) status: u16,
     /// No answer came, and what was waited for it is the least that it would have taken: to leave these out would forget
@@ -74,6 +81,8 @@ pub(crate) struct Counters {
     pub(crate) dropped: u64,
     /// Sessions that began with an identity that an earlier session of the run had.
     pub(crate) identities_reused: u64,
+    /// JSON bodies that were too large to be looked into.
+    pub(crate) too_large: u64,
     /// By [`Kind::ALL`].
     pub(crate) errors: [u64; Kind::ALL.len()],
     /// Sessions begun and completed, by profile.
@@ -88,6 +97,7 @@ impl Counters {
         self.no_ports += other.no_ports;
         self.dropped += other.dropped;
         self.identities_reused += other.identities_reused;
+        self.too_large += other.too_large;
         for (own, more) in self.errors.iter_mut().zip(other.errors) {
             *own += more;
         }
@@ -99,6 +109,15 @@ impl Counters {
             own.1 += more.1;
         }
     }
+}
+
+/// A connection that was made. Times in nanoseconds.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Dial {
+    /// Since the start of the run.
+    pub(crate) end: u64,
+    pub(crate) connect: u64,
+    pub(crate) tls: Option<u64>,
 }
 
 /// A session that ended.
@@ -139,6 +158,9 @@ pub(crate) struct Rest {
     pub(crate) mismatches: Vec<Mismatch>,
     pub(crate) counters: Counters,
     pub(crate) played: Vec<Conducted>,
+    pub(crate) dials: Vec<Dial>,
+    /// With the number of the block.
+    pub(crate) looks: Option<(u32, Looks)>,
 }
 
 /// One thread's counts.
@@ -179,6 +201,15 @@ impl Recorder {
 
     pub(crate) fn played(&mut self, session: Conducted) {
         self.rest.played.push(session);
+    }
+
+    /// What was seen in a block that is over.
+    pub(crate) fn looked(&mut self, block: u32, looks: Looks) {
+        self.rest.looks = Some((block, looks));
+    }
+
+    pub(crate) fn dialled(&mut self, dial: Dial) {
+        self.rest.dials.push(dial);
     }
 
     /// What failed, in words.

@@ -242,6 +242,8 @@ fn over_tls_a_certificate_must_be_trusted_or_waived() {
     let trusting = mynah_replay::Options { target, insecure: true, ..once(&server) };
     let document = play(&prepared(LOGIN), &trusting);
     assert_eq!((document.requests, document.failures), (4, 0), "{:#?}", document.failure_rows);
+    let total = &document.total;
+    assert!(total.connections > 0 && total.connect_ms.max > 0.0 && total.tls_ms.max > 0.0, "{total:?}");
     assert_eq!(server.seen()[0].header("host"), format!("localhost:{}", server.address.port()));
     let strict = mynah_replay::Options { insecure: false, ..trusting };
     // A system without any root certificate says so instead.

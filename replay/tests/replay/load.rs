@@ -119,6 +119,82 @@ fn thresholds_decide() {
     assert_eq!((document.verdict, document.reasons.len()), (Verdict::Pass, 0));
 }
 
+const BROWSERS: &str = r#"
+[[profile]]
+name = "browse"
+weight = 1
+[[profile.step]]
+request = "GET /x"
+[[profile]]
+name = "check out"
+weight = 1
+[[profile.step]]
+request = "GET /missing"
+expect = 200
+"#;
+
+#[test]
+fn first_bytes_connections_and_profiles_are_counted_apart() {
+    let server = Server::start(|request| match request.target.as_str() {
+        "/missing" => Reply { status: 404, ..Reply::ok("no") },
+        _ => Reply::ok("yes"),
+    });
+    let thresholds = [
+        "first_byte.p99 < 10s",
+        "GET /x: first_byte.max < 1us",
+        "connect.p99 < 10s",
+        "tls.p99 < 10s",
+        "profile browse: failure_rate < 1%",
+        "profile check out: failure_rate < 1%",
+        "profile browse: p95 < 10s over any 1s",
+        "profile brows: p95 < 10s",
+        "profile brows: p95 < 10s over any 1s",
+        "connect.max < 10s over any 1s",
+        "profile check out: requests >= 1",
+    ];
+    let options = Options {
+        thresholds: thresholds.iter().map(|text| text.parse().unwrap()).collect(),
+        ..open(&server, 20.0, Nanos(2 * SECOND.0))
+    };
+    let document = play(&prepared(BROWSERS), &options);
+    let ok: Vec<(&str, bool)> = document.thresholds.iter().map(|t| (t.expr.as_str(), t.ok)).collect();
+    let wanted = [true, false, true, false, true, false, true, false, false, true, true];
+    assert_eq!(ok, thresholds.into_iter().zip(wanted).collect::<Vec<_>>(), "{:?}", document.reasons);
+    let told = "profile brows: p95 < 10s: failed, there is no profile 'brows'; the nearest is 'browse'";
+    assert!(document.reasons.iter().any(|reason| reason == told), "{:?}", document.reasons);
+    let [browse, out] = document.profiles.as_slice() else { panic!("{:?}", document.profiles) };
+    assert_eq!((browse.requests + out.requests, browse.failures), (document.requests, 0));
+    assert_eq!((out.failures, out.tag.as_str()), (out.requests, "p1"));
+    assert!(browse.response_time_ms.p50 > 0.0);
+    let total = &document.total;
+    assert_eq!((total.connections, total.tls_ms.max), (document.arrivals.started, 0.0));
+    assert!(total.connect_ms.p50 > 0.0 && total.first_byte_ms.p50 > 0.0);
+    assert!(total.first_byte_ms.max <= total.service_time_ms.max, "{total:?}");
+}
+
+#[test]
+fn every_time_is_in_the_interval_log_and_every_answer_in_the_list() {
+    let server = Server::start(|_| Reply::ok("yes"));
+    let folder = tempfile::tempdir().unwrap();
+    let run_folder = RunFolder::create(folder.path()).unwrap();
+    let options = open(&server, 20.0, SECOND);
+    let document = run(&prepared(BROWSERS), &options, &run_folder, &Stop::new(), &mut |_| {}).unwrap();
+    let totals = run_folder.intervals().unwrap().totals().unwrap();
+    let of = |end: &str| -> u64 {
+        totals.iter().filter(|(tag, _)| tag.ends_with(end)).map(|(_, histogram)| histogram.len()).sum()
+    };
+    assert_eq!(
+        (of(".first_byte"), of(".time"), of(".service")),
+        (document.requests, document.requests, document.requests)
+    );
+    assert_eq!((of("connect"), of("tls")), (document.total.connections, 0));
+    let answers = run_folder.answers().unwrap().unwrap();
+    let statuses = answers.endpoints.iter().flat_map(|own| own.statuses.values()).flatten().sum::<u64>();
+    let looked =
+        answers.endpoints.iter().flat_map(|own| &own.classes).flat_map(|own| own.answers).sum::<u64>();
+    assert_eq!((statuses, looked), (document.requests, document.requests), "{answers:?}");
+}
+
 #[test]
 fn a_target_that_is_not_there_is_unreachable() {
     let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();

@@ -134,14 +134,24 @@ pub(super) fn within(series: &Series, quantile: f64, seed: u64) -> Option<f64> {
 /// Newcombe's interval for the difference of two shares, from Wilson's for each
 /// ([Newcombe, 1998](https://doi.org/10.1002/(SICI)1097-0258(19980430)17:8<873::AID-SIM779>3.0.CO;2-I), method 10).
 pub(super) fn shares(baseline: (u64, u64), candidate: (u64, u64), confidence: f64) -> Option<(f64, f64)> {
+    let exact = |(hits, all): (u64, u64)| (hits as f64, all as f64);
+    thinned_shares(exact(baseline), exact(candidate), confidence)
+}
+
+/// The same of counts that are no whole numbers, as they were divided by how much more they vary than by chance.
+pub(super) fn thinned_shares(
+    baseline: (f64, f64),
+    candidate: (f64, f64),
+    confidence: f64,
+) -> Option<(f64, f64)> {
     let z = critical(f64::INFINITY, confidence);
-    let wilson = |(hits, all): (u64, u64)| {
-        let (n, p) = (all as f64, hits as f64 / all as f64);
+    let wilson = |(hits, n): (f64, f64)| {
+        let p = hits / n;
         let centre = (p + z * z / (2.0 * n)) / (1.0 + z * z / n);
         let half = z / (1.0 + z * z / n) * (p * (1.0 - p) / n + z * z / (4.0 * n * n)).sqrt();
         (p, (centre - half).max(0.0), (centre + half).min(1.0))
     };
-    if baseline.1 == 0 || candidate.1 == 0 {
+    if baseline.1 <= 0.0 || candidate.1 <= 0.0 {
         return None;
     }
     let ((a, a_low, a_high), (b, b_low, b_high)) = (wilson(baseline), wilson(candidate));

@@ -8,8 +8,10 @@
 //! |---|---|
 //! | `sample` | a run's response times by endpoint and second |
 //! | `estimate` | a difference and its error, by what there is: an interleaved run, several runs a side, or one |
+//! | `differences` | what the sides answered differently |
 //! | `text` | the comparison for the terminal, and in Markdown |
 
+mod differences;
 mod estimate;
 mod sample;
 #[cfg(test)]
@@ -23,6 +25,7 @@ use schemars::JsonSchema;
 use schemars::generate::SchemaSettings;
 use serde::{Deserialize, Serialize};
 
+pub use differences::{Aspect, Difference, Share};
 use estimate::Estimate;
 pub use sample::Sample;
 use sample::Series;
@@ -40,6 +43,10 @@ pub struct Bounds {
     pub margin: f64,
     /// A failure rate may rise by so much: 0.005 are half a percentage point.
     pub failures: f64,
+    /// A share of the answers in which something is may differ by so much: 0.02.
+    pub differences: f64,
+    /// Whether a difference between the answers is a failure.
+    pub fail_on_differences: bool,
     /// With which all intervals hold together: 0.95.
     pub confidence: f64,
     /// The deviation of a quantile from run to run by itself, as a share: what nobody can see in one run a side.
@@ -55,6 +62,8 @@ impl Default for Bounds {
             absolute_ms: 0.1,
             margin: 0.05,
             failures: 0.005,
+            differences: 0.02,
+            fail_on_differences: false,
             confidence: 0.95,
             run_noise: 0.05,
             quantiles: vec![0.95],
@@ -129,6 +138,9 @@ pub struct Comparison {
     pub confidence: f64,
     /// All together first, then by endpoint.
     pub rows: Vec<Row>,
+    /// What the sides answered differently, beyond what they differ by from themselves.
+    #[serde(default)]
+    pub differences: Vec<Difference>,
     /// What else is worth knowing.
     pub notes: Vec<String>,
 }
@@ -179,6 +191,7 @@ pub fn compare(baseline: &[Sample], candidate: &[Sample], bounds: &Bounds, seed:
         method: method(design, baseline, candidate, bounds),
         confidence: bounds.confidence,
         rows: Vec::new(),
+        differences: Vec::new(),
         notes: Vec::new(),
     };
     let sides = Sides { baseline, candidate, design, bounds, seed };
@@ -208,6 +221,21 @@ pub fn compare(baseline: &[Sample], candidate: &[Sample], bounds: &Bounds, seed:
         if row.verdict == Change::Slower {
             comparison.reasons.push(sentence(row));
         }
+    }
+    match differences::differences(baseline, candidate, bounds) {
+        Some(found) => comparison.differences = found,
+        None if [baseline, candidate]
+            .iter()
+            .any(|side| side.iter().any(|sample| sample.answers.is_some())) =>
+        {
+            comparison
+                .notes
+                .push("a side has no shapes.json: what was answered differently is not known".to_owned());
+        }
+        None => {}
+    }
+    if bounds.fail_on_differences {
+        comparison.reasons.extend(comparison.differences.iter().map(differences::sentence));
     }
     if !comparison.reasons.is_empty() {
         comparison.verdict = Verdict::Fail;

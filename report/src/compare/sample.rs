@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use mynah_traffic::Error;
-use mynah_traffic::run::{Interleaved, RunDocument, RunFolder};
+use mynah_traffic::run::{Answers, Interleaved, RunDocument, RunFolder};
 
 /// The response times of one second: value in microseconds, and how often.
 pub(super) type Second = Vec<(u64, u64)>;
@@ -30,6 +30,8 @@ pub struct Sample {
     pub(super) all: Series,
     /// Seconds that were measured.
     pub(super) duration_s: f64,
+    /// What its answers were, where it tells.
+    pub(super) answers: Option<Answers>,
     /// Which part of an interleaved run it is.
     pub(super) interleaved: Option<Interleaved>,
     /// Why its figures say nothing, where they do not.
@@ -44,6 +46,7 @@ impl Sample {
     pub fn read(folder: &RunFolder) -> Result<Sample, Error> {
         let document = folder.document()?;
         let mut sample = Sample::of(&document, folder.path().display().to_string());
+        sample.answers = folder.answers()?;
         let names: BTreeMap<&str, &str> =
             document.tags.iter().map(|tag| (tag.tag.as_str(), tag.endpoint.as_str())).collect();
         folder.intervals()?.each(|second, tag, histogram| {
@@ -66,6 +69,7 @@ impl Sample {
                 .collect(),
             all: count(document.requests, document.failures),
             duration_s: document.duration_s,
+            answers: None,
             interleaved: document.interleaved,
             invalid: (document.verdict == mynah_traffic::run::Verdict::Invalid).then(|| {
                 document.reasons.first().cloned().unwrap_or_else(|| "its generator was the bottleneck".into())

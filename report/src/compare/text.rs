@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use super::differences::{self, Aspect, Difference, Share};
 use super::{Change, Comparison, FAILURE_RATE, Row};
 use crate::figures::{ms, percent, plural, shown};
 use crate::grid::{Column, folded, number, table, words};
@@ -43,6 +44,14 @@ pub fn render(comparison: &Comparison, style: Style) -> String {
     });
     let _ = writeln!(out, "{table}");
     out.push_str(&folded("", &foot(comparison), style.width));
+    for difference in comparison.differences.iter().take(SHOWN) {
+        let line = folded("differs     ", &shown(&differences::sentence(difference), 600), style.width);
+        out.push_str(&line.replacen("differs", &style.paint("33", "differs"), 1));
+    }
+    if comparison.differences.len() > SHOWN {
+        let more = comparison.differences.len() - SHOWN;
+        let _ = writeln!(out, "            and {more} more: --json has them all");
+    }
     for note in comparison.notes.iter().take(NOTES) {
         out.push_str(&folded("note        ", &shown(note, 600), style.width));
     }
@@ -84,6 +93,23 @@ pub fn markdown(comparison: &Comparison) -> String {
         }
         let _ = writeln!(out, "| {} |", cells.join(" | "));
     }
+    if !comparison.differences.is_empty() {
+        let _ = writeln!(out, "\n**Answers that differ**\n");
+        let _ = writeln!(out, "| endpoint | what | baseline | candidate |\n|---|---|--:|--:|");
+        for difference in comparison.differences.iter().take(SHOWN) {
+            let _ = writeln!(
+                out,
+                "| {} | {} | {} | {} |",
+                code(&difference.endpoint),
+                what(difference),
+                share(difference.baseline),
+                share(difference.candidate)
+            );
+        }
+        if comparison.differences.len() > SHOWN {
+            let _ = writeln!(out, "\nand {} more.", comparison.differences.len() - SHOWN);
+        }
+    }
     let _ = writeln!(out, "\n{}. {}", capital(&comparison.method), foot(comparison));
     for note in &comparison.notes {
         let _ = writeln!(out, "\n> {}", escape(note));
@@ -104,6 +130,22 @@ const COLUMNS: [Column; 7] = [
 const ROOM_FOR_HINTS: u16 = 150;
 /// Notes that are printed; a run of other traffic has one an endpoint.
 const NOTES: usize = 20;
+/// Differences that are told to people.
+const SHOWN: usize = 30;
+
+fn what(difference: &Difference) -> String {
+    match (difference.aspect, difference.class) {
+        (Aspect::Status, _) => format!("status {}", difference.what),
+        (Aspect::Type, _) if difference.what.is_empty() => "no content type".to_owned(),
+        (_, Some(class)) => format!("{} ({class}xx)", code(&difference.what)),
+        (_, None) => code(&difference.what),
+    }
+}
+
+fn share(share: Share) -> String {
+    format!("{} of {} ({})", share.count, share.of, percent(share.count as f64 / share.of.max(1) as f64))
+}
+
 const VERDICT: usize = 6;
 
 /// A line for a slower row.

@@ -6,9 +6,9 @@
 
 use std::collections::BTreeMap;
 
-use mynah_traffic::run::{Tally, ThresholdResult, Verdict};
+use mynah_traffic::run::{ProfileFigures, Tally, ThresholdResult, Verdict};
 use mynah_traffic::threshold::{Metric, Op, Outcome, Threshold};
-use mynah_traffic::watch::Watch;
+use mynah_traffic::watch::{Scope, Watch};
 
 use super::{Endpoints, Part, Times};
 
@@ -17,11 +17,13 @@ pub(super) fn evaluate(
     parts: &[Part],
     first: &Part,
     endpoints: &Endpoints,
+    profiles: &[ProfileFigures],
     all: &Tally,
     times: &Times,
     duration_s: f64,
 ) -> (Vec<ThresholdResult>, Vec<String>) {
     let names: Vec<&str> = endpoints.keys().map(String::as_str).collect();
+    let profile_names: Vec<&str> = profiles.iter().map(|profile| profile.name.as_str()).collect();
     let mut results = Vec::new();
     let mut failed = Vec::new();
     for gate in &first.document.thresholds {
@@ -31,16 +33,21 @@ pub(super) fn evaluate(
             failed.extend((!gate.ok).then(|| gate.text.clone()));
             continue;
         };
-        let tally = match &threshold.endpoint {
-            None => Some(all),
-            Some(name) => endpoints.get(name).map(|(_, tally)| tally),
+        let of_profile = threshold.profile.as_ref().map(|name| profile(profiles, name, times));
+        let tally = match (&threshold.endpoint, &of_profile) {
+            (Some(name), _) => endpoints.get(name).map(|(_, tally)| tally),
+            (None, Some(profile)) => profile.as_ref(),
+            (None, None) => Some(all),
         };
+        let names = if of_profile.is_some() { &profile_names } else { &names };
         let outcome = match (threshold.metric, threshold.window) {
             (Metric::SendLag(_), _) => bound(parts, &threshold),
-            (_, Some(_)) => window(parts, &threshold, endpoints, times).or_else(|| bound(parts, &threshold)),
+            (_, Some(_)) => {
+                window(parts, &threshold, (endpoints, profiles), times).or_else(|| bound(parts, &threshold))
+            }
             (_, None) => None,
         };
-        let outcome = outcome.unwrap_or_else(|| threshold.evaluate(tally, duration_s, &names));
+        let outcome = outcome.unwrap_or_else(|| threshold.evaluate(tally, duration_s, names));
         failed.extend((!outcome.ok).then(|| outcome.text.clone()));
         results.push(ThresholdResult {
             expr: outcome.expr,
@@ -70,16 +77,45 @@ pub(super) fn evaluate(
     (results, failed)
 }
 
+/// The tag of a profile's response times.
+pub(super) fn time_of(profile: &ProfileFigures) -> String {
+    format!("{}.time", profile.tag)
+}
+
+fn profile(profiles: &[ProfileFigures], name: &str, times: &Times) -> Option<Tally> {
+    let profile = profiles.iter().find(|profile| profile.name == name)?;
+    Some(Tally {
+        requests: profile.requests,
+        failures: profile.failures,
+        response: times.total(&time_of(profile)),
+        ..Tally::default()
+    })
+}
+
 /// The worst window; `None` where what it needs is not kept by second.
-fn window(parts: &[Part], threshold: &Threshold, endpoints: &Endpoints, times: &Times) -> Option<Outcome> {
-    let of_times = matches!(threshold.metric, Metric::Response(_) | Metric::Service(_));
+fn window(
+    parts: &[Part],
+    threshold: &Threshold,
+    (endpoints, profiles): (&Endpoints, &[ProfileFigures]),
+    times: &Times,
+) -> Option<Outcome> {
+    let (kind, counts) = match threshold.metric {
+        Metric::Response(_) => ("response", false),
+        Metric::Service(_) => ("service", false),
+        Metric::FirstByte(_) => ("first_byte", false),
+        Metric::Connect(_) => ("connect", false),
+        Metric::Tls(_) => ("tls", false),
+        _ => ("", true),
+    };
     let of_mismatches = matches!(threshold.metric, Metric::Mismatches | Metric::MismatchRate);
-    if !of_times && (threshold.endpoint.is_some() || of_mismatches) {
+    if counts && (threshold.endpoint.is_some() || threshold.profile.is_some() || of_mismatches) {
         return None;
     }
-    let tag = match &threshold.endpoint {
-        None => None,
-        Some(name) => Some(endpoints.get(name)?.0.tag.as_str()),
+    // One tag, or all endpoints' together.
+    let tag = match (&threshold.endpoint, &threshold.profile) {
+        (Some(name), _) => Some(format!("{}.{kind}", endpoints.get(name)?.0.tag)),
+        (None, Some(name)) => Some(time_of(profiles.iter().find(|profile| profile.name == *name)?)),
+        (None, None) => matches!(kind, "connect" | "tls").then(|| kind.to_owned()),
     };
     let mut seconds: BTreeMap<u32, Tally> = BTreeMap::new();
     for second in parts.iter().flat_map(|part| &part.document.seconds) {
@@ -88,13 +124,19 @@ fn window(parts: &[Part], threshold: &Threshold, endpoints: &Endpoints, times: &
         tally.failures += second.failures;
     }
     let planned_s = parts.iter().map(|part| part.document.arrivals.planned_s).fold(0.0, f64::max);
-    let mut watch = Watch::new(0, threshold, None)?;
+    let mut watch = Watch::new(0, threshold, Scope::All)?;
     let last = seconds.keys().next_back().copied()?;
     for second in 0..=last {
         let mut tally = seconds.remove(&second).unwrap_or_default();
-        if of_times {
-            tally.response = times.second(second, tag, "response");
-            tally.service = times.second(second, tag, "service");
+        if !counts {
+            let own = tag.as_ref().map_or_else(|| times.second(second, kind), |tag| times.at(second, tag));
+            match threshold.metric {
+                Metric::Service(_) => tally.service = own,
+                Metric::FirstByte(_) => tally.first_byte = own,
+                Metric::Connect(_) => tally.connect = Some(Box::new(own)),
+                Metric::Tls(_) => tally.tls = Some(Box::new(own)),
+                _ => tally.response = own,
+            }
         }
         let _ = watch.second(second, tally, f64::from(second + 1) <= planned_s);
     }

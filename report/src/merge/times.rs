@@ -22,10 +22,11 @@ impl Times {
     /// Adds a log. `tags`: what its tags are called in the merged one.
     pub(crate) fn read(&mut self, folder: &RunFolder, tags: &BTreeMap<&str, String>) -> Result<(), Error> {
         folder.intervals()?.each(|second, tag, histogram| {
-            let (endpoint, kind) = tag.rsplit_once('.').unwrap_or((tag, ""));
-            let endpoint = tags.get(endpoint).map_or(endpoint, String::as_str);
-            let counts =
-                self.seconds.entry(second).or_default().entry(format!("{endpoint}.{kind}")).or_default();
+            let renamed = tag
+                .split_once('.')
+                .and_then(|(endpoint, kind)| Some(format!("{}.{kind}", tags.get(endpoint)?)))
+                .unwrap_or_else(|| tag.to_owned());
+            let counts = self.seconds.entry(second).or_default().entry(renamed).or_default();
             for value in histogram.iter_recorded() {
                 *counts.entry(value.value_iterated_to()).or_default() += value.count_at_value();
             }
@@ -33,17 +34,19 @@ impl Times {
         Ok(())
     }
 
-    /// All seconds of one endpoint.
-    pub(crate) fn total(&self, tag: &str, kind: &str) -> Histogram<u64> {
-        let name = format!("{tag}.{kind}");
-        histogram(self.seconds.values().filter_map(|second| second.get(&name)))
+    /// All seconds of one tag: `e12.response`, `connect`.
+    pub(crate) fn total(&self, tag: &str) -> Histogram<u64> {
+        histogram(self.seconds.values().filter_map(|second| second.get(tag)))
     }
 
-    /// One second of an endpoint, or of all.
-    pub(crate) fn second(&self, second: u32, tag: Option<&str>, kind: &str) -> Histogram<u64> {
-        let own = |name: &str| {
-            name.rsplit_once('.').is_some_and(|(of, is)| is == kind && tag.is_none_or(|tag| tag == of))
-        };
+    /// One second of one tag.
+    pub(crate) fn at(&self, second: u32, tag: &str) -> Histogram<u64> {
+        histogram(self.seconds.get(&second).and_then(|tags| tags.get(tag)))
+    }
+
+    /// One second of all endpoints.
+    pub(crate) fn second(&self, second: u32, kind: &str) -> Histogram<u64> {
+        let own = |name: &str| name.split_once('.').is_some_and(|(_, is)| is == kind);
         let all = self.seconds.get(&second).into_iter().flatten();
         histogram(all.filter(|(name, _)| own(name)).map(|(_, counts)| counts))
     }

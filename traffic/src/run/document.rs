@@ -124,6 +124,9 @@ pub struct EndpointFigures {
     pub response_time_ms: Latency,
     /// Actual start → last byte.
     pub service_time_ms: Latency,
+    /// Actual start → first byte of the answer.
+    #[serde(default)]
+    pub first_byte_ms: Latency,
     /// Answers by status code.
     pub status: BTreeMap<u16, u64>,
     /// Right status, other shape than recorded.
@@ -144,6 +147,7 @@ impl EndpointFigures {
             bytes_out: tally.bytes_out,
             response_time_ms: Latency::of(&tally.response),
             service_time_ms: Latency::of(&tally.service),
+            first_byte_ms: Latency::of(&tally.first_byte),
             status: tally.status.clone(),
             mismatches: tally.mismatches,
         }
@@ -163,6 +167,18 @@ pub struct TotalFigures {
     pub response_time_ms: Latency,
     /// Actual start → last byte.
     pub service_time_ms: Latency,
+    /// Actual start → first byte of the answer.
+    #[serde(default)]
+    pub first_byte_ms: Latency,
+    /// Connections that were made.
+    #[serde(default)]
+    pub connections: u64,
+    /// How long connections took to be made (TCP, at the address that answered).
+    #[serde(default)]
+    pub connect_ms: Latency,
+    /// How long TLS handshakes took; all zero without TLS.
+    #[serde(default)]
+    pub tls_ms: Latency,
     /// Answers by status code.
     pub status: BTreeMap<u16, u64>,
     /// Right status, other shape than recorded.
@@ -178,6 +194,18 @@ pub struct ProfileFigures {
     pub sessions: u64,
     /// Sessions that came to their end.
     pub completed: u64,
+    /// Number in the tags of `intervals.hlog`: `p2`.
+    #[serde(default)]
+    pub tag: String,
+    /// Its requests that ended.
+    #[serde(default)]
+    pub requests: u64,
+    /// Of those, failed.
+    #[serde(default)]
+    pub failures: u64,
+    /// Intended start → last byte.
+    #[serde(default)]
+    pub response_time_ms: Latency,
 }
 
 /// One threshold and what became of it.

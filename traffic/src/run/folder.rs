@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-use super::{FailureRow, IntervalReader, IntervalWriter, RunDocument, SCHEMA};
+use super::{ANSWERS_SCHEMA, Answers, FailureRow, IntervalReader, IntervalWriter, RunDocument, SCHEMA};
 use crate::Error;
 
 /// `run.json`
@@ -12,6 +12,8 @@ pub const DOCUMENT: &str = "run.json";
 pub const INTERVALS: &str = "intervals.hlog";
 /// `failures.csv`
 pub const FAILURES: &str = "failures.csv";
+/// `shapes.json`
+pub const SHAPES: &str = "shapes.json";
 /// `report.html`
 pub const HTML: &str = "report.html";
 
@@ -96,6 +98,39 @@ impl RunFolder {
                 .map_err(csv_error)?;
         }
         out.flush().map_err(|error| Error::io(&path, error))
+    }
+
+    /// Writes `shapes.json`.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn write_answers(&self, answers: &Answers) -> Result<(), Error> {
+        let path = self.path.join(SHAPES);
+        let text = serde_json::to_string(answers)
+            .map_err(|error| Error::Limit(format!("cannot write shapes.json: {error}")))?;
+        std::fs::write(&path, text + "\n").map_err(|error| Error::io(&path, error))
+    }
+
+    /// Reads `shapes.json`; `None` where there is none, as in runs of earlier versions.
+    ///
+    /// # Errors
+    /// When it cannot be read, is something else or newer.
+    pub fn answers(&self) -> Result<Option<Answers>, Error> {
+        let path = self.path.join(SHAPES);
+        let text = match std::fs::read_to_string(&path) {
+            Ok(text) => text,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(Error::io(&path, error)),
+        };
+        let not_a = |found: String| Error::NotA { path: path.clone(), wanted: "list of answers", found };
+        let answers: Answers = serde_json::from_str(&text).map_err(|error| not_a(error.to_string()))?;
+        if answers.schema > ANSWERS_SCHEMA {
+            return Err(not_a(format!(
+                "schema {} is newer than this mynah reads (up to {ANSWERS_SCHEMA})",
+                answers.schema
+            )));
+        }
+        Ok(Some(answers))
     }
 
     /// Reads `run.json`.

@@ -6,18 +6,18 @@ use hdrhistogram::Histogram;
 
 use crate::Nanos;
 
-/// A histogram of microseconds with three significant digits, that grows as it must (up to 2^63): a full 1 µs–1 h one
-/// takes 184 KB, and there are two an endpoint.
+/// A histogram of microseconds with three significant digits, that grows as it must (up to 2^63): 16 KB up to 2 ms, 41 KB up to
+/// 16 ms, 90 KB up to a second, 139 KB up to a minute. There are three an endpoint, so that a thousand endpoints take 120 MB where
+/// answers come within 16 ms and 270 MB where they take a second; and one a profile.
 pub fn new_histogram() -> Histogram<u64> {
-    let mut histogram =
-        Histogram::new_with_bounds(1, 1_000_000, 3).unwrap_or_else(|_| unreachable_histogram());
+    let mut histogram = Histogram::new_with_bounds(1, 2_000, 3).unwrap_or_else(|_| unreachable_histogram());
     histogram.auto(true);
     histogram
 }
 
 /// The bounds above are constants that are accepted; this keeps the signature free of a `Result` nobody can act on.
 fn unreachable_histogram() -> Histogram<u64> {
-    unreachable!("1 µs to 1 s at 3 digits is a valid histogram")
+    unreachable!("1 µs to 2 ms at 3 digits is a valid histogram")
 }
 
 /// Records a span, rounded up to a whole microsecond so that nothing is ever counted as faster than it was.
@@ -49,6 +49,12 @@ pub struct Tally {
     pub response: Histogram<u64>,
     /// Service times (actual start → last byte), in microseconds.
     pub service: Histogram<u64>,
+    /// Actual start → first byte of the answer, in microseconds; of requests that were answered.
+    pub first_byte: Histogram<u64>,
+    /// Of all requests together: how long connections took to be made, in microseconds.
+    pub connect: Option<Box<Histogram<u64>>>,
+    /// Of all requests together: how long their TLS handshakes took, in microseconds.
+    pub tls: Option<Box<Histogram<u64>>>,
 }
 
 impl Default for Tally {
@@ -62,6 +68,9 @@ impl Default for Tally {
             status: BTreeMap::new(),
             response: new_histogram(),
             service: new_histogram(),
+            first_byte: new_histogram(),
+            connect: None,
+            tls: None,
         }
     }
 }
@@ -80,5 +89,19 @@ impl Tally {
         // Both grow as they must: adding cannot fail.
         let _ = self.response.add(&other.response);
         let _ = self.service.add(&other.service);
+        let _ = self.first_byte.add(&other.first_byte);
+        for (own, more) in [(&mut self.connect, &other.connect), (&mut self.tls, &other.tls)] {
+            if let Some(more) = more {
+                let _ = own.get_or_insert_with(|| Box::new(new_histogram())).add(&**more);
+            }
+        }
+    }
+
+    /// Counts a connection that was made.
+    pub fn dialled(&mut self, connect: Nanos, tls: Option<Nanos>) {
+        record(self.connect.get_or_insert_with(|| Box::new(new_histogram())), connect);
+        if let Some(tls) = tls {
+            record(self.tls.get_or_insert_with(|| Box::new(new_histogram())), tls);
+        }
     }
 }

@@ -1,8 +1,13 @@
 //! `scenario.sessions`: one frame a session, indexed by profile.
 //!
 //! ```text
-//! [magic 8][version u16][tables frame][session frame]…[index frame][footer: offset of the index u64, magic 8]
+//! [magic 8][version u16][tables frame][session frame]…[index frame][shapes frame][footer: offset of the index u64, magic 8]
 //! ```
+//!
+//! | version | since |
+//! |---|---|
+//! | 1 | the first; without the frame of shapes |
+//! | 2 | what the recorded answers look like, by endpoint and status class |
 
 use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions};
@@ -15,13 +20,15 @@ use super::script::{Expect, Injection, SessionScript, Source, Step};
 use crate::exchange::{Nanos, Scheme};
 use crate::frame::{self, Broken};
 use crate::recording::{FOOTER, FOOTER_MAGIC, MessageCode, decode, encode};
+use crate::shape::{ShapeCode, Shapes};
 use crate::{Endpoint, Error};
 
 const MAGIC: &[u8; 8] = b"\x89MYNAS\r\n";
-const VERSION: u16 = 1;
+const VERSION: u16 = 2;
 const TABLES: u8 = 1;
 const SESSION: u8 = 2;
 const INDEX: u8 = 3;
+const SHAPES: u8 = 4;
 
 /// What the sessions of a file refer to by number.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -163,6 +170,7 @@ pub struct SessionsWriter {
     offset: u64,
     profiles: usize,
     index: Vec<SessionEntry>,
+    shapes: Shapes,
 }
 
 impl SessionsWriter {
@@ -202,6 +210,7 @@ impl SessionsWriter {
             offset,
             profiles: tables.profiles.len(),
             index: Vec::new(),
+            shapes: Shapes::default(),
         })
     }
 
@@ -221,6 +230,11 @@ impl SessionsWriter {
         Ok(())
     }
 
+    /// What answers to the endpoints look like, by their numbers in the tables.
+    pub fn shapes(&mut self, shapes: Shapes) {
+        self.shapes = shapes;
+    }
+
     /// Ends the file.
     ///
     /// # Errors
@@ -230,6 +244,14 @@ impl SessionsWriter {
         let mut bytes = Vec::new();
         encode(&self.index, &mut bytes).map_err(Error::Limit)?;
         frame::write(&mut self.out, INDEX, &bytes).map_err(io)?;
+        let shapes: Vec<ShapeCode> = self
+            .shapes
+            .iter()
+            .map(|(endpoint, class, shape)| ShapeCode::new(endpoint, class, shape))
+            .collect();
+        bytes.clear();
+        encode(shapes, &mut bytes).map_err(Error::Limit)?;
+        frame::write(&mut self.out, SHAPES, &bytes).map_err(io)?;
         self.out.write_all(&self.offset.to_le_bytes()).map_err(io)?;
         self.out.write_all(FOOTER_MAGIC).map_err(io)?;
         self.out.flush().map_err(io)?;
@@ -250,6 +272,7 @@ pub struct SessionsReader {
     path: PathBuf,
     tables: Tables,
     index: Vec<SessionEntry>,
+    shapes: Shapes,
 }
 
 impl SessionsReader {
@@ -296,16 +319,31 @@ impl SessionsReader {
         let offset = offset.iter().rev().fold(0_u64, |value, &byte| value << 8 | u64::from(byte));
         input.seek(SeekFrom::Start(offset)).map_err(io)?;
         let index: Vec<SessionEntry> = read_frame(&mut input, INDEX).map_err(|why| damaged(offset, why))?;
+        let mut shapes = Shapes::default();
+        if version >= 2 {
+            let wrong = |why| damaged(offset, format!("the shapes behind the index: {why}"));
+            let codes: Vec<ShapeCode> = read_frame(&mut input, SHAPES).map_err(wrong)?;
+            for code in codes {
+                let (endpoint, class, shape) = code.read().map_err(wrong)?;
+                shapes.insert(endpoint, class, shape);
+            }
+        }
         let mut endpoints = Vec::with_capacity(code.endpoints.len());
         for text in &code.endpoints {
             endpoints.push(text.parse()?);
         }
-        Ok(SessionsReader { input, path, tables: Tables { endpoints, profiles: code.profiles }, index })
+        let tables = Tables { endpoints, profiles: code.profiles };
+        Ok(SessionsReader { input, path, tables, index, shapes })
     }
 
     /// What the sessions refer to by number.
     pub fn tables(&self) -> &Tables {
         &self.tables
+    }
+
+    /// What answers to the endpoints look like, by their numbers in the tables; empty in files of version 1.
+    pub fn shapes(&self) -> &Shapes {
+        &self.shapes
     }
 
     /// Every session, in order of writing.

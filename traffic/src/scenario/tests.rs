@@ -254,3 +254,45 @@ fn sessions_are_read_in_any_order() {
     std::fs::write(&path, &bytes[..bytes.len() - 3]).unwrap();
     assert!(matches!(SessionsReader::open(&path), Err(Error::Damaged { .. })));
 }
+
+#[test]
+fn every_version_of_a_session_file_is_read() {
+    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../fixtures/versions/v1.sessions");
+    let mut reader = SessionsReader::open(path).unwrap();
+    assert!(reader.shapes().is_empty());
+    assert_eq!(reader.read(0).unwrap().steps.len(), 70);
+}
+
+#[test]
+fn shapes_come_back() {
+    use crate::shape::{Answer, Claims, Shapes};
+
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("s.sessions");
+    let answer = |body: &'static str| Answer {
+        content_type: b"application/json",
+        body: body.as_bytes(),
+        length: body.len() as u64,
+        ..Answer::default()
+    };
+    let mut shapes = Shapes::default();
+    for _ in 0..25 {
+        shapes.note(1, 200, &answer(r#"{"a":[{"b":1}],"17":null}"#));
+    }
+    let tables = Tables { endpoints: vec!["GET /".parse().unwrap(); 2], profiles: vec!["one".into()] };
+    let mut writer = SessionsWriter::create(&path, &tables).unwrap();
+    writer.write(0, &script()).unwrap();
+    writer.shapes(shapes);
+    writer.finish().unwrap();
+    let reader = SessionsReader::open(&path).unwrap();
+    let shape = reader.shapes().get(1, 2).unwrap();
+    assert_eq!((shape.answers(), shape.paths()), (25, 5));
+    let unlike = shape.blank().check(&answer(r#"{"a":[{}]}"#), &Claims::of(shape)).1.unwrap();
+    assert_eq!(unlike.wanted, "$.a[*].b");
+    // Any byte of it that is wrong is noticed.
+    let bytes = std::fs::read(&path).unwrap();
+    let at = bytes.len() - 30;
+    let wrong = [&bytes[..at], &[bytes[at] ^ 4], &bytes[at + 1..]].concat();
+    std::fs::write(&path, wrong).unwrap();
+    assert!(matches!(SessionsReader::open(&path), Err(Error::Damaged { .. })));
+}

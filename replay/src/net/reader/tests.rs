@@ -2,12 +2,12 @@ use proptest::prelude::*;
 
 use super::*;
 
-const ALL: Ask = Ask { head_only: false, keep_head: true, keep_body: true };
+const ALL: Ask = Ask { head_only: false, keep_head: true, keep: Keep::All };
 
 /// What comes of a stream in these pieces: the answer, what was used of the stream, or the fault.
 fn read(ask: Ask, pieces: &[&[u8]]) -> Result<(Answer, usize), Fault> {
     let mut reader = Reader::new();
-    reader.begin(ask);
+    reader.begin(ask, Vec::new());
     let mut before = 0;
     for piece in pieces {
         if let Some(used) = reader.feed(piece)? {
@@ -181,7 +181,7 @@ proptest! {
     ) {
         let stream = [begin.as_bytes(), &bytes].concat();
         let mut reader = Reader::new();
-        reader.begin(ALL);
+        reader.begin(ALL, Vec::new());
         for piece in stream.chunks(size) {
             if !matches!(reader.feed(piece), Ok(None)) {
                 break;

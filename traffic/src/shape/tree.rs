@@ -1,0 +1,678 @@
+//! JSON documents laid over one another: the paths that there are, how often each is there, and as what.
+//!
+//! The elements of an array share one path (`$.items[*]`); so do the keys of an object that are data rather than names
+//! (`$.prices.{*}`): those that look like numbers, dates, identifiers or addresses at once, others when there are too many that
+//! come and go. A document is walked once; on a path that is known nothing is allocated, as a key is first compared with the
+//! one that came next the last time.
+
+use std::borrow::Cow;
+use std::ops::{ControlFlow, Range};
+
+use mynah_message::json::{self, End, Events, Kind};
+use mynah_message::locator::JsonPath;
+
+use super::claims::{Fault, NodeClaim};
+
+/// Paths that are kept of one endpoint's answers; what comes beyond is not looked at.
+pub const PATHS: usize = 256;
+/// Objects and arrays within one another; what is nested deeper is not looked at.
+pub const DEPTH: usize = 16;
+/// Keys of one object, above which those that come and go count as data.
+const KEYS: usize = 48;
+/// A document nested deeper than this is no JSON to us.
+const DEEPEST: usize = 512;
+/// Longer keys are data.
+const LONGEST_KEY: usize = 64;
+
+pub(super) const ROOT: u32 = 0;
+/// No node: what is not looked at.
+pub(super) const NONE: u32 = u32::MAX;
+
+/// What a value is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Type {
+    /// `null`
+    Null,
+    /// `true`, `false`
+    Bool,
+    /// A number, whole or not.
+    Number,
+    /// A string.
+    String,
+    /// An array.
+    Array,
+    /// An object.
+    Object,
+}
+
+impl Type {
+    /// All of them, by number.
+    pub const ALL: [Type; 6] =
+        [Type::Null, Type::Bool, Type::Number, Type::String, Type::Array, Type::Object];
+
+    pub(super) fn bit(self) -> u8 {
+        1 << self as u8
+    }
+
+    /// `null`, `boolean`, `number`, `string`, `array`, `object`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Type::Null => "null",
+            Type::Bool => "boolean",
+            Type::Number => "number",
+            Type::String => "string",
+            Type::Array => "array",
+            Type::Object => "object",
+        }
+    }
+}
+
+/// The step from a node's parent to it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Step {
+    Root,
+    /// Without escapes.
+    Key(Box<[u8]>),
+    AnyKey,
+    Element,
+}
+
+/// One path.
+#[derive(Clone, Debug)]
+pub(super) struct Node {
+    pub(super) step: Step,
+    pub(super) parent: u32,
+    /// By name, in the order in which they were first seen.
+    pub(super) children: Vec<u32>,
+    pub(super) any: u32,
+    pub(super) element: u32,
+    /// Its keys were found to be data: one that is not known is another of them.
+    pub(super) folded: bool,
+    /// Answers in which it was.
+    pub(super) answers: u64,
+    /// Objects (its parent's) in which it was.
+    pub(super) there: u64,
+    /// Times that it was an object.
+    pub(super) objects: u64,
+    /// Answers in which it was of that type.
+    pub(super) types: [u64; 6],
+    /// The answer that was seen last, the types seen in it, and the object in which this was last.
+    answer: u64,
+    seen: u8,
+    pub(super) inside: u64,
+}
+
+impl Node {
+    fn new(step: Step, parent: u32) -> Node {
+        Node {
+            step,
+            parent,
+            children: Vec::new(),
+            any: NONE,
+            element: NONE,
+            folded: false,
+            answers: 0,
+            there: 0,
+            objects: 0,
+            types: [0; 6],
+            answer: 0,
+            seen: 0,
+            inside: 0,
+        }
+    }
+
+    /// Bits of the types that it was seen as.
+    pub(super) fn mask(&self) -> u8 {
+        Type::ALL
+            .iter()
+            .filter(|kind| self.types[**kind as usize] > 0)
+            .fold(0, |mask, kind| mask | kind.bit())
+    }
+
+    fn is_key(&self, raw: &[u8]) -> bool {
+        matches!(&self.step, Step::Key(name) if **name == *raw)
+    }
+}
+
+/// All paths of one endpoint's answers.
+#[derive(Clone, Debug)]
+pub(super) struct Tree {
+    pub(super) nodes: Vec<Node>,
+    /// Nodes that were folded into others and can be used again.
+    free: Vec<u32>,
+    /// Number of the answer in hand, and of the object.
+    answer: u64,
+    object: u64,
+    frames: Vec<Frame>,
+    /// There was no room for a path, or an object has many keys.
+    crowded: bool,
+    /// Not to be tidied up before this answer.
+    patience: u64,
+}
+
+impl Default for Tree {
+    fn default() -> Self {
+        Tree {
+            nodes: vec![Node::new(Step::Root, NONE)],
+            free: Vec::new(),
+            answer: 0,
+            object: 0,
+            frames: Vec::new(),
+            crowded: false,
+            patience: 2,
+        }
+    }
+}
+
+/// A container in hand.
+#[derive(Clone, Copy, Debug)]
+struct Frame {
+    node: u32,
+    /// Number of this object; 0 for an array.
+    object: u64,
+    /// Which of the children by name is expected next.
+    next: usize,
+    /// It is of a type that it never was: fine as long as it is empty.
+    wrong: Option<Type>,
+}
+
+impl Tree {
+    /// Whether no document was seen.
+    pub(super) fn is_empty(&self) -> bool {
+        self.nodes.first().is_none_or(|root| root.answers == 0)
+    }
+
+    /// Paths that there are.
+    pub(super) fn len(&self) -> usize {
+        self.nodes.len() - self.free.len()
+    }
+
+    /// Lays a document over what there is, unless the paths get more than `room`, and compares with what was claimed of nodes by
+    /// number: what is wrong with it first, or where it is no JSON.
+    pub(super) fn lay(
+        &mut self,
+        body: &[u8],
+        room: usize,
+        claims: &[NodeClaim],
+    ) -> (Result<(), usize>, Option<Fault>) {
+        self.answer += 1;
+        let mut visit = Visit { tree: self, claims, room, at: ROOT, fault: None };
+        let end = json::walk(body, DEEPEST, &mut visit);
+        let fault = visit.fault;
+        self.frames.clear();
+        let end = match end {
+            End::Garbage(at) => Err(at),
+            End::Whole | End::Stopped if self.nodes[0].answer == self.answer => Ok(()),
+            // Nothing but space.
+            End::Whole | End::Stopped => Err(0),
+        };
+        (end, fault)
+    }
+
+    /// Folds keys that are data, where there are too many. Numbers of nodes change their meaning.
+    pub(super) fn tidy(&mut self) {
+        if !self.crowded || self.answer < self.patience {
+            return;
+        }
+        self.crowded = false;
+        // Where it was of no use, it is tried again when twice as much was seen.
+        self.patience = self.answer * 2;
+        for number in 0..self.nodes.len() as u32 {
+            let Some(node) = self.nodes.get(number as usize) else { continue };
+            if node.children.len() < KEYS / 2 || node.objects < 2 {
+                continue;
+            }
+            let rare =
+                |child: &u32| self.nodes.get(*child as usize).is_some_and(|c| c.there * 2 <= node.objects);
+            let rare: Vec<u32> = node.children.iter().copied().filter(rare).collect();
+            if rare.len() >= KEYS / 2 {
+                self.fold(number, &rare);
+            }
+        }
+    }
+
+    fn fold(&mut self, number: u32, rare: &[u32]) {
+        self.nodes[number as usize].folded = true;
+        let mut any = self.nodes[number as usize].any;
+        for &child in rare {
+            self.nodes[number as usize].children.retain(|known| *known != child);
+            if any == NONE {
+                any = child;
+                self.nodes[number as usize].any = any;
+                self.nodes[any as usize].step = Step::AnyKey;
+            } else {
+                self.pour(child, any);
+            }
+        }
+    }
+
+    /// Puts a node's counts and children into another's, and frees it.
+    fn pour(&mut self, from: u32, to: u32) {
+        let gone = std::mem::replace(&mut self.nodes[from as usize], Node::new(Step::Root, NONE));
+        self.free.push(from);
+        let into = &mut self.nodes[to as usize];
+        into.there += gone.there;
+        into.objects += gone.objects;
+        // Which answers had both is not known: what is sure.
+        into.answers = into.answers.max(gone.answers);
+        for (own, more) in into.types.iter_mut().zip(gone.types) {
+            *own = (*own).max(more);
+        }
+        for child in gone.children {
+            let name = self.nodes[child as usize].step.clone();
+            let same = self.nodes[to as usize].children.iter().copied();
+            let same = same.into_iter().find(|known| self.nodes[*known as usize].step == name);
+            match same {
+                Some(same) => self.pour(child, same),
+                None => {
+                    self.nodes[child as usize].parent = to;
+                    self.nodes[to as usize].children.push(child);
+                }
+            }
+        }
+        for (child, element) in [(gone.any, false), (gone.element, true)] {
+            if child == NONE {
+                continue;
+            }
+            let into = &mut self.nodes[to as usize];
+            let own = if element { &mut into.element } else { &mut into.any };
+            if *own == NONE {
+                *own = child;
+                self.nodes[child as usize].parent = to;
+            } else {
+                let own = *own;
+                self.pour(child, own);
+            }
+        }
+    }
+
+    /// Adds what another tree has seen, in other answers.
+    pub(super) fn absorb(&mut self, other: &Tree) {
+        self.absorb_node(ROOT, other, ROOT);
+    }
+
+    fn absorb_node(&mut self, to: u32, other: &Tree, from: u32) {
+        let (Some(source), Some(into)) = (other.nodes.get(from as usize), self.nodes.get_mut(to as usize))
+        else {
+            return;
+        };
+        into.there += source.there;
+        into.objects += source.objects;
+        into.answers += source.answers;
+        for (own, more) in into.types.iter_mut().zip(source.types) {
+            *own += more;
+        }
+        let special = [source.any, source.element];
+        for &child in source.children.iter().chain(&special) {
+            let Some(step) = other.nodes.get(child as usize).map(|node| node.step.clone()) else { continue };
+            let own = self.child(to, &step).unwrap_or_else(|| self.add(to, step, PATHS));
+            if own != NONE {
+                self.absorb_node(own, other, child);
+            }
+        }
+    }
+
+    fn child(&self, node: u32, step: &Step) -> Option<u32> {
+        let own = self.nodes.get(node as usize)?;
+        let found = match step {
+            Step::AnyKey => own.any,
+            Step::Element => own.element,
+            Step::Root => NONE,
+            Step::Key(name) => {
+                let mut children = own.children.iter().copied();
+                children.find(|child| self.nodes.get(*child as usize).is_some_and(|c| c.is_key(name)))?
+            }
+        };
+        (found != NONE).then_some(found)
+    }
+
+    /// Adds a node, if there is room; else [`NONE`].
+    pub(super) fn add(&mut self, parent: u32, step: Step, room: usize) -> u32 {
+        if self.len() >= room.min(PATHS) {
+            self.crowded = true;
+            return NONE;
+        }
+        let node = Node::new(step, parent);
+        let number = match self.free.pop() {
+            Some(number) => {
+                self.nodes[number as usize] = node;
+                number
+            }
+            None => {
+                self.nodes.push(node);
+                (self.nodes.len() - 1) as u32
+            }
+        };
+        let step = self.nodes[number as usize].step.clone();
+        let Some(own) = self.nodes.get_mut(parent as usize) else { return NONE };
+        match step {
+            Step::AnyKey => own.any = number,
+            Step::Element => own.element = number,
+            Step::Root => {}
+            Step::Key(_) => {
+                own.children.push(number);
+                self.crowded |= own.children.len() > KEYS;
+            }
+        }
+        number
+    }
+
+    /// The same paths, nothing counted.
+    pub(super) fn blank(&self) -> Tree {
+        let mut tree = self.clone();
+        for node in &mut tree.nodes {
+            *node = Node {
+                children: std::mem::take(&mut node.children),
+                step: node.step.clone(),
+                any: node.any,
+                element: node.element,
+                folded: node.folded,
+                ..Node::new(Step::Root, node.parent)
+            };
+        }
+        tree.answer = 0;
+        tree
+    }
+
+    /// Each path and type that was counted, and how often.
+    pub(super) fn values(&self) -> impl Iterator<Item = (String, Type, u64)> {
+        let counted = (0..self.nodes.len() as u32).filter(|&number| self.is_live(number));
+        counted.flat_map(move |number| {
+            let types = self.nodes.get(number as usize).map_or([0; 6], |node| node.types);
+            let seen = Type::ALL.into_iter().zip(types).filter(|(_, count)| *count > 0);
+            seen.map(move |(kind, count)| (self.path(number), kind, count))
+        })
+    }
+
+    /// Whether a node is one that paths go through.
+    pub(super) fn is_live(&self, number: u32) -> bool {
+        number == ROOT || self.nodes.get(number as usize).is_some_and(|node| node.parent != NONE)
+    }
+
+    /// `$.items[*].id`, `$.prices.{*}`.
+    pub(super) fn path(&self, number: u32) -> String {
+        let mut steps = Vec::new();
+        let mut at = number;
+        while let Some(node) = self.nodes.get(at as usize).filter(|_| steps.len() <= DEPTH) {
+            steps.push(&node.step);
+            at = node.parent;
+        }
+        let mut path = String::new();
+        for step in steps.into_iter().rev() {
+            match step {
+                Step::Root => path.push('$'),
+                Step::AnyKey => path.push_str(".{*}"),
+                Step::Element => path.push_str("[*]"),
+                Step::Key(name) => {
+                    let name: String = String::from_utf8_lossy(name)
+                        .chars()
+                        .map(|c| if c.is_control() { '\u{fffd}' } else { c })
+                        .collect();
+                    let mut one = JsonPath::root();
+                    one.push_key(&name);
+                    path.push_str(one.as_str().strip_prefix('$').unwrap_or_default());
+                }
+            }
+        }
+        path
+    }
+}
+
+/// One document as it is walked.
+struct Visit<'t> {
+    tree: &'t mut Tree,
+    claims: &'t [NodeClaim],
+    room: usize,
+    /// The node of the value that comes next.
+    at: u32,
+    fault: Option<Fault>,
+}
+
+impl Visit<'_> {
+    fn wrong(&mut self, fault: Fault) {
+        self.fault.get_or_insert(fault);
+    }
+
+    /// Counts the value in hand as of a type; whether it was ever of it.
+    fn is(&mut self, kind: Type) -> bool {
+        let answer = self.tree.answer;
+        let Some(node) = self.tree.nodes.get_mut(self.at as usize) else { return true };
+        if node.answer != answer {
+            node.answer = answer;
+            node.seen = 0;
+            node.answers += 1;
+        }
+        if node.seen & kind.bit() == 0 {
+            node.seen |= kind.bit();
+            node.types[kind as usize] += 1;
+        }
+        self.claims.get(self.at as usize).is_none_or(|claim| claim.allows & kind.bit() != 0)
+    }
+
+    /// What is not empty is of the type that it is.
+    fn filled(&mut self) {
+        if let Some(frame) = self.tree.frames.last_mut()
+            && let Some(kind) = frame.wrong.take()
+        {
+            let node = frame.node;
+            // What is within it was never seen there.
+            frame.node = NONE;
+            self.wrong(Fault::Type { node, kind });
+        }
+    }
+
+    /// The node of a key in the object in hand.
+    fn step_in(&mut self, raw: &[u8]) -> u32 {
+        let deep = self.tree.frames.len() > DEPTH;
+        let Some(frame) = self.tree.frames.last_mut() else { return NONE };
+        let Some(node) = self.tree.nodes.get(frame.node as usize).filter(|_| !deep) else { return NONE };
+        let is = |child: &u32| self.tree.nodes.get(*child as usize).is_some_and(|child| child.is_key(raw));
+        let place = if node.children.get(frame.next).is_some_and(is) {
+            Some(frame.next)
+        } else {
+            node.children.iter().position(|child| is(child))
+        };
+        if let Some(place) = place {
+            frame.next = place + 1;
+            return node.children.get(place).copied().unwrap_or(NONE);
+        }
+        let parent = frame.node;
+        if node.any != NONE && (node.folded || node.children.is_empty() || is_data(raw)) {
+            return node.any;
+        }
+        let step = if is_data(raw) { Step::AnyKey } else { Step::Key(raw.into()) };
+        self.tree.add(parent, step, self.room)
+    }
+}
+
+impl<'a> Events<'a> for Visit<'_> {
+    fn document(&mut self) {
+        self.at = ROOT;
+        self.tree.frames.clear();
+    }
+
+    fn open(&mut self, array: bool) {
+        let kind = if array { Type::Array } else { Type::Object };
+        let known = self.is(kind);
+        let (node, mut wrong) = (self.at, None);
+        if !known {
+            let other = if array { Type::Object } else { Type::Array };
+            let claim = self.claims.get(node as usize);
+            // PHP and Lua write the same for an empty list and an empty map.
+            if claim.is_some_and(|claim| claim.allows & other.bit() != 0) {
+                wrong = Some(kind);
+            } else {
+                self.wrong(Fault::Type { node, kind });
+            }
+        }
+        let mut object = 0;
+        if !array {
+            self.tree.object += 1;
+            object = self.tree.object;
+            if let Some(node) = self.tree.nodes.get_mut(node as usize) {
+                node.objects += 1;
+            }
+        }
+        self.tree.frames.push(Frame { node, object, next: 0, wrong });
+    }
+
+    fn close(&mut self) {
+        let Some(frame) = self.tree.frames.pop() else { return };
+        if frame.object == 0 || frame.wrong.is_some() {
+            return;
+        }
+        let Some(claim) = self.claims.get(frame.node as usize) else { return };
+        let gone = claim.required.iter().find(|child| {
+            self.tree.nodes.get(**child as usize).is_some_and(|child| child.inside != frame.object)
+        });
+        if let Some(&node) = gone {
+            self.wrong(Fault::Missing { node });
+        }
+    }
+
+    fn key(&mut self, raw: &'a [u8]) -> bool {
+        self.written_key(raw, true)
+    }
+
+    fn written_key(&mut self, raw: &'a [u8], escaped: bool) -> bool {
+        self.filled();
+        let raw = if escaped { json::unescape(raw) } else { Cow::Borrowed(raw) };
+        self.at = self.step_in(&raw);
+        let object = self.tree.frames.last().map_or(0, |frame| frame.object);
+        if let Some(node) = self.tree.nodes.get_mut(self.at as usize)
+            && node.inside != object
+        {
+            node.inside = object;
+            node.there += 1;
+        }
+        true
+    }
+
+    fn element(&mut self) {
+        self.filled();
+        let deep = self.tree.frames.len() > DEPTH;
+        let node = self.tree.frames.last().map_or(NONE, |frame| frame.node);
+        let Some(own) = self.tree.nodes.get(node as usize).filter(|_| !deep) else {
+            self.at = NONE;
+            return;
+        };
+        self.at = own.element;
+        if self.at == NONE {
+            self.at = self.tree.add(node, Step::Element, self.room);
+        }
+    }
+
+    fn value(&mut self, kind: Kind, raw: &'a [u8], _: Range<usize>) -> ControlFlow<()> {
+        let kind = match kind {
+            Kind::String => Type::String,
+            Kind::Number => Type::Number,
+            Kind::Literal if raw.first() == Some(&b'n') => Type::Null,
+            Kind::Literal => Type::Bool,
+        };
+        if !self.is(kind) {
+            self.wrong(Fault::Type { node: self.at, kind });
+        }
+        ControlFlow::Continue(())
+    }
+}
+
+/// Whether a key looks like a number, a date, an identifier or an address rather than a name.
+fn is_data(key: &[u8]) -> bool {
+    let digits = key.iter().filter(|byte| byte.is_ascii_digit()).count();
+    let plain = |byte: &u8| byte.is_ascii_digit() || matches!(byte, b'-' | b'.' | b':' | b'/' | b'_' | b'+');
+    key.is_empty()
+        || key.len() > LONGEST_KEY
+        || key.contains(&b'@')
+        || digits >= 5
+        || (digits > 0 && key.iter().all(plain))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn paths(documents: &[&str]) -> Vec<String> {
+        let mut tree = Tree::default();
+        for document in documents {
+            assert_eq!(tree.lay(document.as_bytes(), PATHS, &[]), (Ok(()), None), "{document}");
+            tree.tidy();
+        }
+        let told = |number: u32| {
+            let node = &tree.nodes[number as usize];
+            let types: Vec<&str> =
+                Type::ALL.iter().filter(|t| node.mask() & t.bit() != 0).map(|t| t.name()).collect();
+            format!("{}: {} ({})", tree.path(number), types.join("|"), node.answers)
+        };
+        (0..tree.nodes.len() as u32).filter(|&number| tree.is_live(number)).map(told).collect()
+    }
+
+    #[test]
+    fn documents_are_laid_over_one_another() {
+        let found = paths(&[
+            r#"{"items":[{"id":1,"of":null},{"id":"x"}],"a b":true}"#,
+            r#"{"items":[],"at":{"2024-05-01":1,"17":[]}}"#,
+        ]);
+        assert_eq!(
+            found,
+            [
+                "$: object (2)",
+                "$.items: array (2)",
+                "$.items[*]: object (1)",
+                "$.items[*].id: number|string (1)",
+                "$.items[*].of: null (1)",
+                "$['a b']: boolean (1)",
+                "$.at: object (1)",
+                "$.at.{*}: number|array (1)",
+            ]
+        );
+    }
+
+    #[test]
+    fn keys_that_come_and_go_are_folded_and_those_that_stay_are_not() {
+        let word = |n: u32| format!("{}{}", (b'a' + (n % 26) as u8) as char, (b'a' + (n / 26) as u8) as char);
+        let documents: Vec<String> = (0..60)
+            .map(|n| {
+                format!(
+                    r#"{{"total":1,"by":{{"{}":{{"n":1}},"{}":{{"n":2}},"sum":3}}}}"#,
+                    word(n),
+                    word(n + 60)
+                )
+            })
+            .collect();
+        let found = paths(&documents.iter().map(String::as_str).collect::<Vec<_>>());
+        assert!(found.iter().any(|path| path.starts_with("$.by.{*}.n: number")), "{found:#?}");
+        assert!(found.iter().any(|path| path.starts_with("$.by.sum: number (60)")), "{found:#?}");
+        assert!(found.len() < 70, "{found:#?}");
+    }
+
+    #[test]
+    fn what_is_too_much_is_not_looked_at() {
+        let wide: String =
+            (0..1000).map(|n| format!(r#""{}":1,"#, "k".repeat(n % 60 + 1) + &"q".repeat(n / 60))).collect();
+        let deep = format!("{}1{}", r#"{"d":"#.repeat(40), "}".repeat(40));
+        let wide = format!("{{{}}}", wide.trim_end_matches(','));
+        assert_eq!(paths(&[&wide]).len(), PATHS);
+        // Of keys that never come back nothing is kept.
+        assert!(paths(&[&wide, &deep]).len() < 30);
+        assert_eq!(paths(&[&deep]).len(), DEPTH + 1);
+    }
+
+    #[test]
+    fn names_and_data() {
+        for name in ["id", "sha256", "address2", "line_1", "h264", "userId", "iso8601"] {
+            assert!(!is_data(name.as_bytes()), "{name}");
+        }
+        for data in ["1", "2024-05-01", "a@b.example", "u_48211x9", "10.0.0.1", "", &"x".repeat(65)] {
+            assert!(is_data(data.as_bytes()), "{data}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_json_is_told() {
+        let mut tree = Tree::default();
+        assert_eq!(tree.lay(b"<html>", PATHS, &[]).0, Err(0));
+        assert_eq!(tree.lay(b"{\"a\":1", PATHS, &[]).0, Err(6));
+        assert_eq!(tree.lay(b"  ", PATHS, &[]).0, Err(0));
+        assert_eq!(tree.lay(b"{\"a\":1}", PATHS, &[]).0, Ok(()));
+    }
+}
