@@ -58,7 +58,9 @@ pub fn write_large_run(folder: &Path, slower: f64) -> RunDocument {
         log.write(second, &intervals).unwrap();
     }
     log.finish().unwrap();
-    tallies.iter().for_each(|tally| all.merge(tally));
+    for tally in &tallies {
+        all.merge(tally);
+    }
     let seconds = f64::from(SECONDS);
     let endpoints: Vec<EndpointFigures> = tallies
         .iter()
@@ -207,6 +209,7 @@ fn a_comparison_in_a_browser() {
     is_well(&mut browser, &page);
     browser.load(&page, LOOKS[0]);
     assert!(browser.evaluate("document.querySelectorAll('#more .base').length").as_u64().unwrap() >= 3);
+    assert_eq!(browser.evaluate("document.querySelectorAll('#endpoints tbody tr').length"), ENDPOINTS);
 }
 
 /// The test above can fail: each page here does one thing that no report may.

@@ -189,7 +189,7 @@ fn what_changed_is_found_and_named() {
     let (_, told) = replayed(&place, Release::CutOff, &[], 0);
     assert!(told.contains("something else from byte") && told.contains("recorded JSON"), "{told}");
     let (_, told) = replayed(&place, Release::TitleGone, &[], 0);
-    assert!(told.starts_with("GET /about: 24 bytes, recorded 506 to"), "{told}");
+    assert!(told.starts_with("GET /about: 22 bytes, recorded 505 to"), "{told}");
     // No value is ever told.
     assert!(!told.contains("About"), "{told}");
 

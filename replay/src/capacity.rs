@@ -13,7 +13,7 @@ use mynah_traffic::Nanos;
 use mynah_traffic::capacity::{
     CapacityDocument, CapacityOutcome, CapacityStep, Phase, SCHEMA, STEPS, StepVerdict,
 };
-use mynah_traffic::run::{RunDocument, RunFolder};
+use mynah_traffic::run::{RunDocument, RunFolder, Verdict};
 use mynah_traffic::scenario::Rate;
 use mynah_traffic::units::{format_duration, format_time};
 
@@ -78,6 +78,8 @@ const LONGEST_WARM_UP: Nanos = Nanos(60 * Nanos::PER_SECOND);
 /// While the rate grows it is doubled: so much of a step tells what that does.
 const GROW_PART: u64 = 3;
 const SHORTEST_GROW: Nanos = Nanos(2 * Nanos::PER_SECOND);
+/// A target that falls behind by less in so short a step may have done so by chance: the rate is tried again, for a whole one.
+const DOUBTFUL: f64 = 0.05;
 /// Between steps, when all was answered, and when something was given up, which the target may still be at.
 const PAUSE: Duration = Duration::from_millis(500);
 const LONG_PAUSE: Duration = Duration::from_secs(10);
@@ -147,6 +149,10 @@ pub fn capacity(
         tell(Told::Ended(&step));
         search.said(match step.verdict {
             StepVerdict::Holds => Said::Holds,
+            // No threshold failed, and it fell behind by a little in a third of a step.
+            StepVerdict::Fails if document.verdict == Verdict::Pass && step.behind < DOUBTFUL => {
+                Said::Doubtful
+            }
             StepVerdict::Fails => Said::Fails,
             StepVerdict::Invalid => Said::Generator,
         });

@@ -8,7 +8,7 @@
 //! | thresholds | evaluated again over the merged figures; see `gates` for what is bounded instead |
 //! | duration | the longest of the shards', which begin together |
 //! | send lag, CPU | the worst of the shards': a quantile of all lies below it |
-//! | fidelity | the mean of the shards', weighted by requests: near it, not exact |
+//! | fidelity | the mean of the shards', weighted by requests: near it, not exact; of the arrivals none |
 //!
 //! What does not belong together, or is not all there, makes the merged run invalid.
 
@@ -334,7 +334,8 @@ fn fidelity(parts: &[Part]) -> Option<Fidelity> {
         transitions: mean(|fidelity| fidelity.transitions),
         think_times: mean(|fidelity| fidelity.think_times),
         session_length: mean(|fidelity| fidelity.session_length),
-        arrivals: mean(|fidelity| fidelity.arrivals),
+        // The gaps within a stripe are not those of the whole.
+        arrivals: None,
         body_sizes: mean(|fidelity| fidelity.body_sizes),
         status_parity: mean(|fidelity| Some(fidelity.status_parity))?,
     })

@@ -1,6 +1,6 @@
 //! What the page's charts are drawn from: a run's response times by column of time, and by endpoint.
 //!
-//! However long the run, there are at most [`COLUMNS`] columns and what they hold is bounded: the interval log is read once, and
+//! However long the run, there are at most 300 columns and what they hold is bounded: the interval log is read once, and
 //! each of its lines is added to a column and to an endpoint.
 
 use std::collections::BTreeMap;

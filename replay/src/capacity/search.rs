@@ -16,6 +16,8 @@ pub(crate) enum Said {
     Holds,
     /// It did not.
     Fails,
+    /// It did not by a little, in a step that was too short to be sure.
+    Doubtful,
     /// The generator could not send it.
     Generator,
 }
@@ -81,7 +83,9 @@ impl Search {
                 Some((_, false)) => CapacityOutcome::Found,
             }),
             (Phase::Hold, Said::Generator) => Next::Done(CapacityOutcome::Generator),
-            (Phase::Hold, Said::Fails) => {
+            // As long as any other step, that says more.
+            (Phase::Grow, Said::Doubtful) => Next::Try(Phase::Narrow, rate),
+            (Phase::Hold, Said::Fails | Said::Doubtful) => {
                 self.high = Some((rate, false));
                 self.holds += 1;
                 if self.holds >= HOLDS {
@@ -193,6 +197,25 @@ mod tests {
         assert_eq!(outcome, CapacityOutcome::Found);
         assert!((2.94..=3.0).contains(&tried.last().unwrap().1), "{tried:?}");
         assert_eq!(drive(Search::new(100.0, false, None, 0.02), wall(0.0)).1, CapacityOutcome::NothingHolds);
+    }
+
+    #[test]
+    fn a_doubtful_step_is_done_again_for_longer() {
+        let mut doubts = 0;
+        let target = |phase, rate| match (phase, rate) {
+            (Phase::Grow, 80.0) => {
+                doubts += 1;
+                Said::Doubtful
+            }
+            (_, rate) if rate > 300.0 => Said::Fails,
+            _ => Said::Holds,
+        };
+        let (tried, outcome) = drive(Search::new(10.0, true, None, 0.02), target);
+        assert_eq!((doubts, outcome), (1, CapacityOutcome::Found));
+        assert_eq!(tried[4], (Phase::Narrow, 80.0, Said::Holds));
+        assert!(tried.last().unwrap().1 > 294.0, "{tried:?}");
+        let (tried, outcome) = drive(Search::new(10.0, true, None, 0.02), |_, _| Said::Doubtful);
+        assert_eq!((tried.len(), outcome), (2, CapacityOutcome::NothingHolds));
     }
 
     #[test]

@@ -65,7 +65,7 @@ impl Plot {
     pub(super) fn tick_x(&mut self, x: f64, text: &str) {
         // A narrow screen has no room for what lies halfway.
         let class = if text == "50%" { " class=\"mid\"" } else { "" };
-        let y = self.height - 8.0;
+        let (x, y) = (x.min(WIDTH - 22.0), self.height - 8.0);
         let _ = write!(self.svg, "<text{class} x=\"{x:.1}\" y=\"{y}\" text-anchor=\"middle\">{text}</text>");
     }
 

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use hdrhistogram::Histogram;
 use minijinja::value::Serde;
 use minijinja::{Value, context};
 use serde::Serialize;
@@ -148,6 +149,18 @@ pub(super) fn view(comparison: &Comparison) -> View<'_> {
     }
 }
 
+/// An endpoint's times on both sides.
+#[derive(Debug, Serialize)]
+struct Times {
+    name: String,
+    /// Answers; p50, p95, p99 and max in ms.
+    sides: [Option<(u64, [f64; 4])>; 2],
+}
+
+fn figures(times: &Histogram<u64>) -> (u64, [f64; 4]) {
+    (times.len(), [0.5, 0.95, 0.99, 1.0].map(|quantile| times.value_at_quantile(quantile) as f64 / 1e3))
+}
+
 /// Endpoints whose curves are drawn at first.
 const DRAWN: usize = 4;
 
@@ -165,11 +178,18 @@ pub fn comparison(against: &Against<'_>, candidate: &Timeline) -> Result<String,
         view.order.iter().filter(|name| *name != "all" && known.insert(name.as_str())).cloned().collect();
     let drawn: Vec<usize> = (0..names.len().min(DRAWN)).collect();
     let curves = curves(&names, &drawn, candidate, Some(against.baseline));
+    let lines: Vec<Times> = names
+        .iter()
+        .map(|name| Times {
+            name: shown(name, NAME),
+            sides: [against.baseline, candidate].map(|side| side.endpoints.get(name).map(figures)),
+        })
+        .collect();
     Ok(environment.get_template("compare.html")?.render(context! {
         against => Value::from(Serde(&view)),
         charts => Value::from(Serde(charts(candidate, Some(against.baseline), &[]))),
         curves => Value::from(Serde(curves)),
-        names => names.iter().map(|name| shown(name, NAME)).collect::<Vec<_>>(),
+        lines => Value::from(Serde(&lines)),
         width_s => candidate.width_s,
         runs => plural(against.comparison.candidate.len() as u64, "run"),
     })?)
