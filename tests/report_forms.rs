@@ -89,7 +89,7 @@ fn pages_show_what_a_run_was_compared_with() {
     assert!(matches!(made.output.status.code(), Some(0 | 10 | 11)), "{}", made.stderr());
     let next = page("next/report.html");
     assert!(next.contains("Against the baseline") && next.contains("baseline: requests/s"));
-    let turns = ["--against", &a.url(), &b.url(), "--for", "4s", "--block", "1s", "-o", "ab"];
+    let turns = ["--against", &a.url(), &b.url(), "--for", "6s", "--block", "1s", "-o", "ab"];
     let made = place.mynah(&[&common[..], &turns].concat());
     assert!(matches!(made.output.status.code(), Some(0 | 10 | 11)), "{}", made.stderr());
     assert!(page("ab/report.html").contains("One run with both targets in turn"));
