@@ -52,6 +52,61 @@ fn every_field_is_described() {
     }
 }
 
+/// As wide as it is told to be, a line an endpoint, and none of what traffic wrote moves the cursor.
+#[test]
+fn a_terminals_table_fits_it() {
+    let place = Place::new();
+    write_large_run(&place.path().join("run"), 1.0);
+    write_large_run(&place.path().join("after"), 1.6);
+    for width in [60, 80, 100, 160] {
+        for line in [&["report", "run"][..], &["compare", "run", "after"]] {
+            let output = place.command(line).env("COLUMNS", width.to_string()).output().unwrap();
+            let text = String::from_utf8(output.stdout).unwrap();
+            let table: Vec<&str> = text.lines().skip_while(|line| !line.contains("──")).collect();
+            assert!(table.len() > 20 && !text.contains('\u{1b}') && !text.contains('\u{7}'), "{text}");
+            // Emoji take two columns and Arabic marks none: what is plain is counted.
+            let wide = table.iter().filter(|line| line.is_ascii() || line.starts_with('─'));
+            for line in wide.take_while(|line| !line.contains("Times")) {
+                assert!(line.chars().count() <= width, "{width}: {line}");
+            }
+        }
+    }
+    let piped = place.mynah(&["report", "run"]).ok().stdout();
+    assert!(piped.lines().count() > 1000, "what is piped on has every endpoint");
+}
+
+/// What a run was compared with when it was made stands in its page, and `--against` makes a page of both sides.
+#[test]
+fn pages_show_what_a_run_was_compared_with() {
+    let place = Place::new();
+    real_run(&place);
+    let page = |path: &str| std::fs::read_to_string(place.path().join(path)).unwrap();
+    assert!(!page("run/report.html").contains("Against the baseline"));
+    let (a, b) = (Anything::start(), Anything::start());
+    let common = ["replay", "one.toml", "--rate", "40/s"];
+    let next = ["--target", &a.url(), "--for", "2s", "--baseline", "run", "-o", "next"];
+    let made = place.mynah(&[&common[..], &next].concat());
+    assert!(matches!(made.output.status.code(), Some(0 | 10 | 11)), "{}", made.stderr());
+    let next = page("next/report.html");
+    assert!(next.contains("Against the baseline") && next.contains("baseline: requests/s"));
+    let turns = ["--against", &a.url(), &b.url(), "--for", "6s", "--block", "1s", "-o", "ab"];
+    let made = place.mynah(&[&common[..], &turns].concat());
+    assert!(matches!(made.output.status.code(), Some(0 | 10 | 11)), "{}", made.stderr());
+    assert!(page("ab/report.html").contains("One run with both targets in turn"));
+    assert!(page("ab/candidate/report.html").contains("Against the baseline"));
+    assert!(!page("ab/baseline/report.html").contains("Against the baseline"));
+    // A log that is cut short is told, and no page is written for it.
+    let log = place.path().join("run/intervals.hlog");
+    let text = std::fs::read_to_string(&log).unwrap();
+    std::fs::write(&log, &text[..text.len() - 30]).unwrap();
+    let refused = place.mynah(&["report", "run", "--html", "cut.html"]).exits(3);
+    assert!(refused.stderr().contains("intervals.hlog") && !place.path().join("cut.html").exists());
+    // Without a log there are the seconds of run.json.
+    std::fs::remove_file(&log).unwrap();
+    place.mynah(&["report", "run", "--html", "less.html"]).ok();
+    assert!(page("less.html").contains("requests/s") && !page("less.html").contains("Where the answers lie"));
+}
+
 const SCENARIO: &str = r#"
 version = 1
 name = "one"

@@ -76,11 +76,9 @@ pub fn render(document: &RunDocument, style: Style) -> String {
     let (table, more) = endpoints(document, style);
     let _ = writeln!(out, "\n{table}");
     if more > 0 {
-        let _ = writeln!(
-            out,
-            "and {} more: mynah report RUN --html F has all of them.",
-            plural(more as u64, "endpoint")
-        );
+        let more =
+            format!("and {} more: mynah report RUN --html F has all.", plural(more as u64, "endpoint"));
+        out.push_str(&folded("", &more, style.width));
     }
     let foot = "Times in ms. Response time counts from the intended start, service time from the moment it was sent.";
     let _ = writeln!(out, "{}", folded("", foot, style.width));

@@ -81,6 +81,9 @@ impl Timeline {
                 timeline.take_known(document);
             }
         }
+        for times in timeline.columns.iter().filter_map(|column| column.times.as_ref()) {
+            let _ = timeline.all.get_or_insert_with(new_histogram).add(times);
+        }
         Ok(timeline)
     }
 
@@ -135,10 +138,12 @@ impl Timeline {
         folder.intervals()?.each(|second, tag, histogram| {
             let Some(name) = tag.strip_suffix(".response").and_then(|tag| names.get(tag)) else { return };
             // They grow as they must: adding cannot fail.
-            if let Some(column) = self.column(second) {
+            // What ended after the last second stands in the last column.
+            let last = self.columns.len().saturating_sub(1);
+            let at = ((second / self.width_s.max(1)) as usize).min(last);
+            if let Some(column) = self.columns.get_mut(at) {
                 let _ = column.times.get_or_insert_with(new_histogram).add(&histogram);
             }
-            let _ = self.all.get_or_insert_with(new_histogram).add(&histogram);
             if !self.endpoints.contains_key(*name) {
                 self.endpoints.insert((*name).to_owned(), coarse());
             }

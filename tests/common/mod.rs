@@ -57,7 +57,8 @@ impl Place {
             .current_dir(self.path())
             .env_remove("MYNAH_KEY_FILE")
             .env_remove("MYNAH_POLICY")
-            .env_remove("MYNAH_TARGET");
+            .env_remove("MYNAH_TARGET")
+            .env_remove("COLUMNS");
         command
     }
 }
