@@ -353,7 +353,8 @@ mod tests {
         }
         let mut random = ChaCha8Rng::seed_from_u64(1);
         let same = run(&mut random, FIELDS, 0.0, 0.0);
-        assert_eq!(found(std::slice::from_ref(&same), &[same.clone()]), Vec::<String>::new());
+        let same = std::slice::from_ref(&same);
+        assert_eq!(found(same, same), Vec::<String>::new());
     }
 
     #[test]
@@ -361,9 +362,8 @@ mod tests {
         let mut random = ChaCha8Rng::seed_from_u64(2);
         let a: Vec<Sample> = (0..3).map(|_| run(&mut random, FIELDS, 0.0, 0.1)).collect();
         let changed = |from: &str, to: Option<&'static str>| {
-            let rename = |(field, share): &(&'static str, f64)| match *field == from {
-                true => to.map(|to| (to, *share)),
-                false => Some((*field, *share)),
+            let rename = |(field, share): &(&'static str, f64)| {
+                if *field == from { to.map(|to| (to, *share)) } else { Some((*field, *share)) }
             };
             FIELDS.iter().filter_map(rename).collect::<Vec<_>>()
         };

@@ -18,7 +18,9 @@ fn page(body: &str) -> Answer<'_> {
 /// What an answer has against it after these.
 fn against(recorded: &[String], answer: &Answer<'_>) -> Option<String> {
     let mut shape = Shape::default();
-    recorded.iter().for_each(|body| shape.note(&json(body)));
+    for body in recorded {
+        shape.note(&json(body));
+    }
     let claims = Claims::of(&shape);
     shape.blank().check(answer, &claims).1.map(|unlike| format!("{}, recorded {}", unlike.got, unlike.wanted))
 }
@@ -96,7 +98,9 @@ fn few_answers_claim_little() {
 fn pages_have_a_band_of_sizes() {
     let mut shape = Shape::default();
     let pages: Vec<String> = (0..30).map(|n| "x".repeat(4000 + n)).collect();
-    pages.iter().for_each(|body| shape.note(&page(body)));
+    for body in &pages {
+        shape.note(&page(body));
+    }
     let claims = Claims::of(&shape);
     let check = |bytes: usize| {
         let body = "y".repeat(bytes);
@@ -123,7 +127,9 @@ fn codings_are_undone() {
         .collect();
     let gzip = |body| Answer { content_encoding: b"gzip", body, length: body.len() as u64, ..json("") };
     let mut shape = Shape::default();
-    packed.iter().for_each(|body| shape.note(&gzip(body)));
+    for body in &packed {
+        shape.note(&gzip(body));
+    }
     let claims = Claims::of(&shape);
     let mut blank = shape.blank();
     assert_eq!(blank.check(&gzip(&packed[3]), &claims), (Looked::Json, None));
@@ -184,7 +190,9 @@ proptest! {
         let mut shapes = Shapes::default();
         let bodies: Vec<String> = documents.iter().map(ToString::to_string).collect();
         for _ in 0..times {
-            bodies.iter().for_each(|body| shapes.note(3, 201, &json(body)));
+            for body in &bodies {
+        shapes.note(3, 201, &json(body));
+    }
         }
         let shape = shapes.get(3, 2).unwrap();
         let claims = Claims::of(shape);

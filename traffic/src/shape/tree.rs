@@ -262,12 +262,11 @@ impl Tree {
             let name = self.nodes[child as usize].step.clone();
             let same = self.nodes[to as usize].children.iter().copied();
             let same = same.into_iter().find(|known| self.nodes[*known as usize].step == name);
-            match same {
-                Some(same) => self.pour(child, same),
-                None => {
-                    self.nodes[child as usize].parent = to;
-                    self.nodes[to as usize].children.push(child);
-                }
+            if let Some(same) = same {
+                self.pour(child, same);
+            } else {
+                self.nodes[child as usize].parent = to;
+                self.nodes[to as usize].children.push(child);
             }
         }
         for (child, element) in [(gone.any, false), (gone.element, true)] {
@@ -333,15 +332,12 @@ impl Tree {
             return NONE;
         }
         let node = Node::new(step, parent);
-        let number = match self.free.pop() {
-            Some(number) => {
-                self.nodes[number as usize] = node;
-                number
-            }
-            None => {
-                self.nodes.push(node);
-                (self.nodes.len() - 1) as u32
-            }
+        let number = if let Some(number) = self.free.pop() {
+            self.nodes[number as usize] = node;
+            number
+        } else {
+            self.nodes.push(node);
+            (self.nodes.len() - 1) as u32
         };
         let step = self.nodes[number as usize].step.clone();
         let Some(own) = self.nodes.get_mut(parent as usize) else { return NONE };
@@ -470,7 +466,7 @@ impl Visit<'_> {
         let place = if node.children.get(frame.next).is_some_and(is) {
             Some(frame.next)
         } else {
-            node.children.iter().position(|child| is(child))
+            node.children.iter().position(is)
         };
         if let Some(place) = place {
             frame.next = place + 1;
@@ -647,10 +643,10 @@ mod tests {
 
     #[test]
     fn what_is_too_much_is_not_looked_at() {
-        let wide: String =
-            (0..1000).map(|n| format!(r#""{}":1,"#, "k".repeat(n % 60 + 1) + &"q".repeat(n / 60))).collect();
+        let key = |n: usize| "k".repeat(n % 60 + 1) + &"q".repeat(n / 60);
+        let wide: Vec<String> = (0..1000).map(|n| format!(r#""{}":1"#, key(n))).collect();
         let deep = format!("{}1{}", r#"{"d":"#.repeat(40), "}".repeat(40));
-        let wide = format!("{{{}}}", wide.trim_end_matches(','));
+        let wide = format!("{{{}}}", wide.join(","));
         assert_eq!(paths(&[&wide]).len(), PATHS);
         // Of keys that never come back nothing is kept.
         assert!(paths(&[&wide, &deep]).len() < 30);
