@@ -224,7 +224,7 @@ mod tests {
         let rates: Vec<f64> = tried.iter().map(|step| step.1).collect();
         assert_eq!((&rates[..], outcome), (&[10.0, 20.0, 35.0, 35.0][..], CapacityOutcome::UpTo));
         let (tried, _) = drive(Search::new(50.0, true, Some(35.0), 0.02), wall(1e9));
-        assert_eq!(tried[0].1, 35.0);
+        assert_eq!(tried[0], (Phase::Grow, 35.0, Said::Holds));
     }
 
     #[test]
@@ -275,10 +275,8 @@ mod tests {
 
     #[test]
     fn rates_are_short() {
-        assert_eq!(
-            [rounded(1234.567), rounded(0.012_345_67), rounded(300.0), rounded(99_999.9)],
-            [1234.6, 0.012_346, 300.0, 100_000.0]
-        );
+        let short = [1234.567, 0.012_345_67, 300.0, 99_999.9].map(|rate| rounded(rate).to_string());
+        assert_eq!(short, ["1234.6", "0.012346", "300", "100000"]);
     }
 
     proptest! {
