@@ -77,9 +77,13 @@ pub(crate) struct Args {
     trace: bool,
 
     /// Send each request, as it is about to go out, through this program, as GoReplay does: 'python3 rewrite.py'. What comes
-    /// back is sent; what does not within 2s is counted as failed (middleware).
+    /// back is sent; what does not within --middleware-timeout is counted as failed (middleware).
     #[arg(long, value_name = "CMD", help_heading = "How requests are sent")]
     middleware: Option<String>,
+
+    /// How long a request may take to come back from --middleware.
+    #[arg(long, value_name = "TIME", default_value = "2s", requires = "middleware", value_parser = driving::parse_timeout, help_heading = "How requests are sent")]
+    middleware_timeout: Duration,
 
     /// Play only a part of the timetable, so that several machines send together what one would: 2/3 is the second of three.
     /// mynah report --merge makes one run of theirs.
@@ -180,6 +184,7 @@ pub(crate) fn run(args: &Args) -> Outcome {
     let prepared = args.what.prepare(folder.path())?;
     let mut options = args.options(prepared.scenario())?;
     let middleware = args.middleware.as_deref().map(Requests::start).transpose()?;
+    options.middleware_timeout = args.middleware_timeout;
     options.middleware = middleware.clone().map(|middleware| middleware as Arc<dyn Middleware>);
     tracing::info!(sessions = prepared.sessions(), endpoints = prepared.endpoints().len(), load = ?options.load, seed = options.seed, "prepared");
     let outcome = if args.trace {

@@ -276,7 +276,10 @@ fn replay(place: &Place, heads: &Heads, middleware: Option<&str>) -> crate::comm
     let target = format!("http://{}", heads.address);
     let mut args =
         vec!["replay", "shop.mynah", "--target", &target, "--once", "--think-time", "0", "-o", "run"];
-    args.extend(middleware.iter().flat_map(|command| ["--middleware", command]));
+    // A busy machine takes its time to start the program.
+    args.extend(
+        middleware.iter().flat_map(|command| ["--middleware", command, "--middleware-timeout", "6s"]),
+    );
     place.mynah(&args)
 }
 

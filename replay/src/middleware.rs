@@ -9,14 +9,12 @@ use bytes::Bytes;
 use http::Method;
 use mynah_message::{Head, Message};
 use mynah_traffic::gor::{Id, Kind, Record, records};
+use mynah_traffic::units::format_duration;
 use mynah_traffic::{Exchange, Nanos, Times};
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 
 use crate::net::{Answer, Ask, Exchanged, Failure, Keep, Kind as Fault, Sending};
-
-/// A request that has not come back after this time counts as dropped by the middleware.
-const PATIENCE: Duration = Duration::from_secs(2);
 
 /// What requests go through before they are sent. Called on the sending threads: neither function may wait.
 pub trait Middleware: Debug + Send + Sync {
@@ -33,6 +31,8 @@ pub trait Middleware: Debug + Send + Sync {
 pub(crate) struct Hook {
     middleware: Arc<dyn Middleware>,
     next: AtomicU64,
+    /// A request that has not come back after this time counts as dropped by the middleware.
+    patience: Duration,
 }
 
 /// A request that came back.
@@ -47,8 +47,8 @@ pub(crate) struct Through {
 }
 
 impl Hook {
-    pub(crate) fn new(middleware: Arc<dyn Middleware>) -> Hook {
-        Hook { middleware, next: AtomicU64::new(0) }
+    pub(crate) fn new(middleware: Arc<dyn Middleware>, patience: Duration) -> Hook {
+        Hook { middleware, next: AtomicU64::new(0), patience }
     }
 
     /// Sends a request through.
@@ -63,12 +63,15 @@ impl Hook {
             payload: [&sending.bytes[..], &sending.rest[..]].concat(),
         };
         let failed = |why: &str| Failure::new(Fault::Middleware, why);
-        match timeout(PATIENCE, self.middleware.request(record)).await {
+        match timeout(self.patience, self.middleware.request(record)).await {
             Ok(Ok(payload)) => {
                 Through::new(id, payload).ok_or_else(|| failed("middleware: what came back is no request"))
             }
             Ok(Err(_)) => Err(failed("middleware: it has ended, or does not keep up")),
-            Err(_) => Err(failed("middleware: the request did not come back within 2s")),
+            Err(_) => {
+                let patience = format_duration(Nanos::from(self.patience));
+                Err(failed(&format!("middleware: the request did not come back within {patience}")))
+            }
         }
     }
 

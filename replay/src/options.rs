@@ -80,6 +80,8 @@ pub struct Options {
     /// What each request goes through before it is sent. Its time is in the response time, which counts from the intended
     /// start; it is neither in the service time nor in the generator's lag.
     pub middleware: Option<Arc<dyn Middleware>>,
+    /// How long a request may be there; one that has not come back by then has failed.
+    pub middleware_timeout: Duration,
     /// Who signs requests anew, last of all.
     pub signers: Vec<Arc<Signer>>,
     /// Only sessions that begin in one's own turn (open model). `None`: all.
@@ -160,6 +162,7 @@ impl Default for Options {
             max_vus: 50_000,
             body_checks: true,
             middleware: None,
+            middleware_timeout: Duration::from_secs(2),
             signers: Vec::new(),
             turn: None,
             shard: None,

@@ -88,7 +88,10 @@ impl Setup {
             seed: options.seed,
             request_timeout: options.request_timeout,
             body_checks: options.body_checks,
-            middleware: options.middleware.clone().map(Hook::new),
+            middleware: options
+                .middleware
+                .clone()
+                .map(|program| Hook::new(program, options.middleware_timeout)),
             signers: options.signers.clone(),
             turn: options.turn,
             warm_up: options.warm_up,
