@@ -105,6 +105,9 @@ fn parse_sessions(text: &str) -> Result<usize, String> {
 }
 
 fn parse_target(text: &str) -> Result<String, String> {
+    if !text.contains("://") {
+        return Err("expected a URL such as http://127.0.0.1:8080".to_owned());
+    }
     text.parse::<mynah_replay::Target>().map(|_| text.to_owned()).map_err(|error| error.to_string())
 }
 
