@@ -23,6 +23,7 @@ use std::collections::BTreeSet;
 use mynah_traffic::run::Verdict;
 use serde::{Deserialize, Serialize};
 
+pub(crate) use differences::sentence as difference;
 pub use differences::{Aspect, Difference, Share};
 use estimate::Estimate;
 pub use sample::Sample;

@@ -14,6 +14,7 @@ mod code;
 #[cfg(test)]
 mod tests;
 mod tree;
+mod visit;
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
