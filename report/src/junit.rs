@@ -54,6 +54,12 @@ pub fn comparison(comparison: &Comparison) -> Result<String, Error> {
             Case { skipped: clean(&skipped), ..case("comparison", &name, &failure) }
         })
         .collect();
+    for difference in &comparison.differences {
+        // One that is only told is none of the reasons.
+        let failure = crate::compare::difference(difference);
+        let failure = if comparison.reasons.contains(&failure) { failure } else { String::new() };
+        cases.push(case("answers", &format!("{} {}", difference.endpoint, difference.what), &failure));
+    }
     let invalid = comparison.verdict == Verdict::Invalid;
     let why = if invalid { comparison.reasons.join("; ") } else { String::new() };
     cases.push(case("run", "the generator was not the bottleneck", &why));

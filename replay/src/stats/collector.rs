@@ -264,17 +264,13 @@ impl Collector {
         let (response, service, first) =
             (Nanos(sample.response), Nanos(sample.service), Nanos(sample.first_byte));
         let answered = sample.status != 0;
-        for tally in [own, &mut totals.all] {
-            if sample.status != 0 {
-                *tally.status.entry(sample.status).or_default() += 1;
-            }
-            record(&mut tally.response, response);
-            record(&mut tally.service, service);
-            if answered {
-                record(&mut tally.first_byte, first);
-            }
-        }
-        if sample.status != 0 {
+        let all = &mut totals.all;
+        record(&mut all.response, response);
+        record(&mut all.service, service);
+        if answered {
+            *own.status.entry(sample.status).or_default() += 1;
+            *all.status.entry(sample.status).or_default() += 1;
+            record(&mut all.first_byte, first);
             record(&mut totals.lag, Nanos(sample.lag));
             totals.late += u64::from(sample.lag > LATE_NS);
         }
@@ -286,10 +282,7 @@ impl Collector {
         if answered {
             record(&mut of[2], first);
         }
-        if let Some(profile) = totals.profiles.get_mut(sample.profile as usize) {
-            record(&mut profile.response, response);
-            record(open.profiles.entry(sample.profile).or_insert_with(&mut fresh), response);
-        }
+        record(open.profiles.entry(sample.profile).or_insert_with(&mut fresh), response);
         record(open.response.get_or_insert_with(&mut fresh), response);
     }
 
@@ -314,12 +307,22 @@ impl Collector {
             p99: quantile(0.99),
         });
         let mut intervals = Intervals::new();
+        // An endpoint's and a profile's own histograms are added to here and not at each request: there are many of them, and each
+        // is more than fits a cache. They grow as they must: adding cannot fail.
         for (endpoint, [response, service, first]) in second.endpoints {
+            if let Some(own) = self.totals.endpoints.get_mut(endpoint as usize) {
+                let _ = own.response.add(&response);
+                let _ = own.service.add(&service);
+                let _ = own.first_byte.add(&first);
+            }
             intervals.insert(format!("e{endpoint}.response"), response);
             intervals.insert(format!("e{endpoint}.service"), service);
             intervals.insert(format!("e{endpoint}.first_byte"), first);
         }
         for (profile, response) in second.profiles {
+            if let Some(own) = self.totals.profiles.get_mut(profile as usize) {
+                let _ = own.response.add(&response);
+            }
             intervals.insert(format!("p{profile}.time"), response);
         }
         if let Some(dials) = second.dials {

@@ -403,6 +403,8 @@ mod tests {
         let comparison = compare(std::slice::from_ref(&a), &[b], &strict, 1);
         assert_eq!(comparison.verdict, Verdict::Fail);
         assert!(comparison.reasons.iter().any(|reason| reason.contains("$.user: object")), "{comparison:?}");
+        let junit = crate::junit::comparison(&comparison).unwrap();
+        assert!(junit.contains("<failure message=\"GET /items, 2xx: $.items[*]: object in 0 of"), "{junit}");
         // Runs of before tell nothing of their answers.
         let old = Sample { answers: None, ..a.clone() };
         let comparison = compare(&[old], &[a], &strict, 1);

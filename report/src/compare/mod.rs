@@ -25,6 +25,7 @@ use schemars::JsonSchema;
 use schemars::generate::SchemaSettings;
 use serde::{Deserialize, Serialize};
 
+pub(crate) use differences::sentence as difference;
 pub use differences::{Aspect, Difference, Share};
 use estimate::Estimate;
 pub use sample::Sample;

@@ -14,6 +14,7 @@ mod code;
 #[cfg(test)]
 mod tests;
 mod tree;
+mod visit;
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -350,7 +351,7 @@ fn is_json(media_type: &str) -> bool {
         let from = media_type.len().checked_sub(suffix.len());
         from.and_then(|from| media_type.get(from..)).is_some_and(|end| end.eq_ignore_ascii_case(suffix))
     };
-    ends("/json") || ends("+json") || ends("json") || ends("/jsonl") || ends("jsonlines")
+    ends("json") || ends("jsonl") || ends("jsonlines")
 }
 
 /// The coding, where it is one that can be undone and only one.

@@ -5,13 +5,14 @@
 //! come and go. A document is walked once; on a path that is known nothing is allocated, as a key is first compared with the
 //! one that came next the last time.
 
-use std::borrow::Cow;
-use std::ops::{ControlFlow, Range};
+#[cfg(test)]
+mod tests;
 
-use mynah_message::json::{self, End, Events, Kind};
+use mynah_message::json::End;
 use mynah_message::locator::JsonPath;
 
 use super::claims::{Fault, NodeClaim};
+use super::visit::{self, Frame};
 
 /// Paths that are kept of one endpoint's answers; what comes beyond is not looked at.
 pub const PATHS: usize = 256;
@@ -19,10 +20,6 @@ pub const PATHS: usize = 256;
 pub const DEPTH: usize = 16;
 /// Keys of one object, above which those that come and go count as data.
 const KEYS: usize = 48;
-/// A document nested deeper than this is no JSON to us.
-const DEEPEST: usize = 512;
-/// Longer keys are data.
-const LONGEST_KEY: usize = 64;
 
 pub(super) const ROOT: u32 = 0;
 /// No node: what is not looked at.
@@ -97,8 +94,8 @@ pub(super) struct Node {
     /// Answers in which it was of that type.
     pub(super) types: [u64; 6],
     /// The answer that was seen last, the types seen in it, and the object in which this was last.
-    answer: u64,
-    seen: u8,
+    pub(super) answer: u64,
+    pub(super) seen: u8,
     pub(super) inside: u64,
 }
 
@@ -129,7 +126,7 @@ impl Node {
             .fold(0, |mask, kind| mask | kind.bit())
     }
 
-    fn is_key(&self, raw: &[u8]) -> bool {
+    pub(super) fn is_key(&self, raw: &[u8]) -> bool {
         matches!(&self.step, Step::Key(name) if **name == *raw)
     }
 }
@@ -141,9 +138,9 @@ pub(super) struct Tree {
     /// Nodes that were folded into others and can be used again.
     free: Vec<u32>,
     /// Number of the answer in hand, and of the object.
-    answer: u64,
-    object: u64,
-    frames: Vec<Frame>,
+    pub(super) answer: u64,
+    pub(super) object: u64,
+    pub(super) frames: Vec<Frame>,
     /// There was no room for a path, or an object has many keys.
     crowded: bool,
     /// Not to be tidied up before this answer.
@@ -162,18 +159,6 @@ impl Default for Tree {
             patience: 2,
         }
     }
-}
-
-/// A container in hand.
-#[derive(Clone, Copy, Debug)]
-struct Frame {
-    node: u32,
-    /// Number of this object; 0 for an array.
-    object: u64,
-    /// Which of the children by name is expected next.
-    next: usize,
-    /// It is of a type that it never was: fine as long as it is empty.
-    wrong: Option<Type>,
 }
 
 impl Tree {
@@ -196,9 +181,7 @@ impl Tree {
         claims: &[NodeClaim],
     ) -> (Result<(), usize>, Option<Fault>) {
         self.answer += 1;
-        let mut visit = Visit { tree: self, claims, room, at: ROOT, fault: None };
-        let end = json::walk(body, DEEPEST, &mut visit);
-        let fault = visit.fault;
+        let (end, fault) = visit::walk(self, body, room, claims);
         self.frames.clear();
         let end = match end {
             End::Garbage(at) => Err(at),
@@ -411,264 +394,5 @@ impl Tree {
             }
         }
         path
-    }
-}
-
-/// One document as it is walked.
-struct Visit<'t> {
-    tree: &'t mut Tree,
-    claims: &'t [NodeClaim],
-    room: usize,
-    /// The node of the value that comes next.
-    at: u32,
-    fault: Option<Fault>,
-}
-
-impl Visit<'_> {
-    fn wrong(&mut self, fault: Fault) {
-        self.fault.get_or_insert(fault);
-    }
-
-    /// Counts the value in hand as of a type; whether it was ever of it.
-    fn is(&mut self, kind: Type) -> bool {
-        let answer = self.tree.answer;
-        let Some(node) = self.tree.nodes.get_mut(self.at as usize) else { return true };
-        if node.answer != answer {
-            node.answer = answer;
-            node.seen = 0;
-            node.answers += 1;
-        }
-        if node.seen & kind.bit() == 0 {
-            node.seen |= kind.bit();
-            node.types[kind as usize] += 1;
-        }
-        self.claims.get(self.at as usize).is_none_or(|claim| claim.allows & kind.bit() != 0)
-    }
-
-    /// What is not empty is of the type that it is.
-    fn filled(&mut self) {
-        if let Some(frame) = self.tree.frames.last_mut()
-            && let Some(kind) = frame.wrong.take()
-        {
-            let node = frame.node;
-            // What is within it was never seen there.
-            frame.node = NONE;
-            self.wrong(Fault::Type { node, kind });
-        }
-    }
-
-    /// The node of a key in the object in hand.
-    fn step_in(&mut self, raw: &[u8]) -> u32 {
-        let deep = self.tree.frames.len() > DEPTH;
-        let Some(frame) = self.tree.frames.last_mut() else { return NONE };
-        let Some(node) = self.tree.nodes.get(frame.node as usize).filter(|_| !deep) else { return NONE };
-        let is = |child: &u32| self.tree.nodes.get(*child as usize).is_some_and(|child| child.is_key(raw));
-        let place = if node.children.get(frame.next).is_some_and(is) {
-            Some(frame.next)
-        } else {
-            node.children.iter().position(is)
-        };
-        if let Some(place) = place {
-            frame.next = place + 1;
-            return node.children.get(place).copied().unwrap_or(NONE);
-        }
-        let parent = frame.node;
-        if node.any != NONE && (node.folded || node.children.is_empty() || is_data(raw)) {
-            return node.any;
-        }
-        let step = if is_data(raw) { Step::AnyKey } else { Step::Key(raw.into()) };
-        self.tree.add(parent, step, self.room)
-    }
-}
-
-impl<'a> Events<'a> for Visit<'_> {
-    fn document(&mut self) {
-        self.at = ROOT;
-        self.tree.frames.clear();
-    }
-
-    fn open(&mut self, array: bool) {
-        let kind = if array { Type::Array } else { Type::Object };
-        let known = self.is(kind);
-        let (node, mut wrong) = (self.at, None);
-        if !known {
-            let other = if array { Type::Object } else { Type::Array };
-            let claim = self.claims.get(node as usize);
-            // PHP and Lua write the same for an empty list and an empty map.
-            if claim.is_some_and(|claim| claim.allows & other.bit() != 0) {
-                wrong = Some(kind);
-            } else {
-                self.wrong(Fault::Type { node, kind });
-            }
-        }
-        let mut object = 0;
-        if !array {
-            self.tree.object += 1;
-            object = self.tree.object;
-            if let Some(node) = self.tree.nodes.get_mut(node as usize) {
-                node.objects += 1;
-            }
-        }
-        self.tree.frames.push(Frame { node, object, next: 0, wrong });
-    }
-
-    fn close(&mut self) {
-        let Some(frame) = self.tree.frames.pop() else { return };
-        if frame.object == 0 || frame.wrong.is_some() {
-            return;
-        }
-        let Some(claim) = self.claims.get(frame.node as usize) else { return };
-        let gone = claim.required.iter().find(|child| {
-            self.tree.nodes.get(**child as usize).is_some_and(|child| child.inside != frame.object)
-        });
-        if let Some(&node) = gone {
-            self.wrong(Fault::Missing { node });
-        }
-    }
-
-    fn key(&mut self, raw: &'a [u8]) -> bool {
-        self.written_key(raw, true)
-    }
-
-    fn written_key(&mut self, raw: &'a [u8], escaped: bool) -> bool {
-        self.filled();
-        let raw = if escaped { json::unescape(raw) } else { Cow::Borrowed(raw) };
-        self.at = self.step_in(&raw);
-        let object = self.tree.frames.last().map_or(0, |frame| frame.object);
-        if let Some(node) = self.tree.nodes.get_mut(self.at as usize)
-            && node.inside != object
-        {
-            node.inside = object;
-            node.there += 1;
-        }
-        true
-    }
-
-    fn element(&mut self) {
-        self.filled();
-        let deep = self.tree.frames.len() > DEPTH;
-        let node = self.tree.frames.last().map_or(NONE, |frame| frame.node);
-        let Some(own) = self.tree.nodes.get(node as usize).filter(|_| !deep) else {
-            self.at = NONE;
-            return;
-        };
-        self.at = own.element;
-        if self.at == NONE {
-            self.at = self.tree.add(node, Step::Element, self.room);
-        }
-    }
-
-    fn value(&mut self, kind: Kind, raw: &'a [u8], _: Range<usize>) -> ControlFlow<()> {
-        let kind = match kind {
-            Kind::String => Type::String,
-            Kind::Number => Type::Number,
-            Kind::Literal if raw.first() == Some(&b'n') => Type::Null,
-            Kind::Literal => Type::Bool,
-        };
-        if !self.is(kind) {
-            self.wrong(Fault::Type { node: self.at, kind });
-        }
-        ControlFlow::Continue(())
-    }
-}
-
-/// Whether a key looks like a number, a date, an identifier or an address rather than a name.
-fn is_data(key: &[u8]) -> bool {
-    let digits = key.iter().filter(|byte| byte.is_ascii_digit()).count();
-    let plain = |byte: &u8| byte.is_ascii_digit() || matches!(byte, b'-' | b'.' | b':' | b'/' | b'_' | b'+');
-    key.is_empty()
-        || key.len() > LONGEST_KEY
-        || key.contains(&b'@')
-        || digits >= 5
-        || (digits > 0 && key.iter().all(plain))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn paths(documents: &[&str]) -> Vec<String> {
-        let mut tree = Tree::default();
-        for document in documents {
-            assert_eq!(tree.lay(document.as_bytes(), PATHS, &[]), (Ok(()), None), "{document}");
-            tree.tidy();
-        }
-        let told = |number: u32| {
-            let node = &tree.nodes[number as usize];
-            let types: Vec<&str> =
-                Type::ALL.iter().filter(|t| node.mask() & t.bit() != 0).map(|t| t.name()).collect();
-            format!("{}: {} ({})", tree.path(number), types.join("|"), node.answers)
-        };
-        (0..tree.nodes.len() as u32).filter(|&number| tree.is_live(number)).map(told).collect()
-    }
-
-    #[test]
-    fn documents_are_laid_over_one_another() {
-        let found = paths(&[
-            r#"{"items":[{"id":1,"of":null},{"id":"x"}],"a b":true}"#,
-            r#"{"items":[],"at":{"2024-05-01":1,"17":[]}}"#,
-        ]);
-        assert_eq!(
-            found,
-            [
-                "$: object (2)",
-                "$.items: array (2)",
-                "$.items[*]: object (1)",
-                "$.items[*].id: number|string (1)",
-                "$.items[*].of: null (1)",
-                "$['a b']: boolean (1)",
-                "$.at: object (1)",
-                "$.at.{*}: number|array (1)",
-            ]
-        );
-    }
-
-    #[test]
-    fn keys_that_come_and_go_are_folded_and_those_that_stay_are_not() {
-        let word = |n: u32| format!("{}{}", (b'a' + (n % 26) as u8) as char, (b'a' + (n / 26) as u8) as char);
-        let documents: Vec<String> = (0..60)
-            .map(|n| {
-                format!(
-                    r#"{{"total":1,"by":{{"{}":{{"n":1}},"{}":{{"n":2}},"sum":3}}}}"#,
-                    word(n),
-                    word(n + 60)
-                )
-            })
-            .collect();
-        let found = paths(&documents.iter().map(String::as_str).collect::<Vec<_>>());
-        assert!(found.iter().any(|path| path.starts_with("$.by.{*}.n: number")), "{found:#?}");
-        assert!(found.iter().any(|path| path.starts_with("$.by.sum: number (60)")), "{found:#?}");
-        assert!(found.len() < 70, "{found:#?}");
-    }
-
-    #[test]
-    fn what_is_too_much_is_not_looked_at() {
-        let key = |n: usize| "k".repeat(n % 60 + 1) + &"q".repeat(n / 60);
-        let wide: Vec<String> = (0..1000).map(|n| format!(r#""{}":1"#, key(n))).collect();
-        let deep = format!("{}1{}", r#"{"d":"#.repeat(40), "}".repeat(40));
-        let wide = format!("{{{}}}", wide.join(","));
-        assert_eq!(paths(&[&wide]).len(), PATHS);
-        // Of keys that never come back nothing is kept.
-        assert!(paths(&[&wide, &deep]).len() < 30);
-        assert_eq!(paths(&[&deep]).len(), DEPTH + 1);
-    }
-
-    #[test]
-    fn names_and_data() {
-        for name in ["id", "sha256", "address2", "line_1", "h264", "userId", "iso8601"] {
-            assert!(!is_data(name.as_bytes()), "{name}");
-        }
-        for data in ["1", "2024-05-01", "a@b.example", "u_48211x9", "10.0.0.1", "", &"x".repeat(65)] {
-            assert!(is_data(data.as_bytes()), "{data}");
-        }
-    }
-
-    #[test]
-    fn what_is_no_json_is_told() {
-        let mut tree = Tree::default();
-        assert_eq!(tree.lay(b"<html>", PATHS, &[]).0, Err(0));
-        assert_eq!(tree.lay(b"{\"a\":1", PATHS, &[]).0, Err(6));
-        assert_eq!(tree.lay(b"  ", PATHS, &[]).0, Err(0));
-        assert_eq!(tree.lay(b"{\"a\":1}", PATHS, &[]).0, Ok(()));
     }
 }
