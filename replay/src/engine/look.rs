@@ -10,7 +10,7 @@ use crate::prepared::StepPlan;
 use crate::stats::Looks;
 
 /// Of answers that are held against nothing, so many of each endpoint are looked at in a block, and then every sixteenth.
-const ALL_OF: u32 = 500;
+const ALL_OF: u32 = 100;
 
 /// What one thread has seen of answers in the block in hand.
 #[derive(Debug, Default)]
