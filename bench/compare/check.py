@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """How often the gate is wrong: false alarms of comparisons of a server with itself, and how often +10 % is found.
 
-`check.py [--live 40] [--power 20] [--resampled 1000] [--seconds 60] [--rate 60] [--parallel 3] [--mynah PATH] [--keep DIR]`
+`check.py [--live 40] [--power 20] [--resampled 1000] [--seconds 60] [--rate 150] [--parallel 3] [--mynah PATH] [--keep DIR]`
 
 Not for CI: it takes (live + power) × seconds / parallel. Ends with 1 when false alarms exceed 5 % or less than 90 % is found.
 `--keep DIR` leaves the runs there, and takes those that are there instead of making them again.
@@ -184,7 +184,7 @@ def main():
     parser.add_argument("--resampled", type=int, default=1000)
     parser.add_argument("--seconds", type=int, default=60)
     parser.add_argument("--parallel", type=int, default=3)
-    parser.add_argument("--rate", type=int, default=60, help="sessions a second; each is 3.25 requests")
+    parser.add_argument("--rate", type=int, default=150, help="sessions a second; each is 3.25 requests")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--mynah", type=Path, default=None)
     parser.add_argument("--keep", type=Path, default=None)
@@ -210,6 +210,20 @@ def measure(args, mynah, kept, temporary):
 
         return one
 
+    chance = random.Random(args.seed)
+    seeds = [chance.random() for _ in range(args.resampled)]
+
+    def valid(kind):
+        folders = [folder for folder in sorted(kept.glob(f"{kind}-*")) if (folder / "candidate" / "run.json").exists()]
+        return [folder for folder in folders if compare(mynah, [folder / "baseline"], [folder / "candidate"])]
+
+    if args.live:
+        false_alarms(args, mynah, run, valid, seeds, temporary, ports)
+    if args.power:
+        power(args, mynah, run, valid, seeds, temporary, ports)
+
+
+def false_alarms(args, mynah, run, valid, seeds, temporary, ports):
     # Half of them against a server that answers in microseconds, where runs differ most.
     print(f"live: {args.live} interleaved comparisons of a server with itself, {args.seconds} s each")
     same = many(run("same", 1.0, lambda number: number % 2 == 1), args.live, args.parallel, ports)
@@ -220,12 +234,6 @@ def measure(args, mynah, kept, temporary):
     if len(same) < args.live:
         print(f"      {args.live - len(same)} runs were invalid (the generator was the bottleneck) and say nothing")
 
-    def valid(kind):
-        folders = [folder for folder in sorted(kept.glob(f"{kind}-*")) if (folder / "candidate" / "run.json").exists()]
-        return [folder for folder in folders if compare(mynah, [folder / "baseline"], [folder / "candidate"])]
-
-    chance = random.Random(args.seed)
-    seeds = [chance.random() for _ in range(args.resampled)]
     kinds = [[folder for folder in valid("same") if int(folder.name[-3:]) % 2 == kind] for kind in (0, 1)]
     if min(map(len, kinds)) < 10:
         sys.exit("too few valid runs to draw from; --live 40 on an idle machine")
@@ -251,6 +259,8 @@ def measure(args, mynah, kept, temporary):
         alarms = [c for c in results if c["verdict"] == "fail"]
         verdict(f"false alarms, resampled, {what}", bool(results) and len(alarms) <= 0.05 * len(results), share(len(alarms), len(results)))
 
+
+def power(args, mynah, run, valid, seeds, temporary, ports):
     print(f"power: {args.power} interleaved comparisons with a server that takes 10 % longer for everything, {args.seconds} s each")
     slower = many(run("slower", 1.1, lambda number: False), args.power, args.parallel, ports)
     found = [c for c in slower if c["verdict"] == "fail"]
