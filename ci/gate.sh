@@ -10,6 +10,7 @@
 #   MYNAH_FOR            how long; 60s when empty
 #   MYNAH_THRESHOLDS     one to a line: p99 < 500ms
 #   MYNAH_ARGS           more flags for mynah replay, split at spaces
+#   MYNAH_COMPARE_ARGS   flags that say what counts as slower (--quantile p99 --relative 5% --fail-on-differences), split at spaces
 #   MYNAH_OUT            folder for the run and its reports; mynah-gate when empty
 #   MYNAH_RETRIES        how often an invalid run (exit code 11: the machine was too busy to measure) is made again; 1 when empty
 #
@@ -40,10 +41,12 @@ for threshold in ${MYNAH_THRESHOLDS:-}; do
 done
 unset IFS
 # shellcheck disable=SC2086 # flags, split at spaces
-set -- "$@" ${MYNAH_ARGS:-}
+set -- "$@" ${MYNAH_ARGS:-} ${MYNAH_COMPARE_ARGS:-}
 set +f
 
 mkdir -p "$out"
+rm -f "$out/junit.xml" "$out/junit-compare.xml" "$out/summary.md" # an earlier gate's
+case ${MYNAH_RETRIES:-1} in *[!0-9]*) echo "gate: MYNAH_RETRIES=$MYNAH_RETRIES: expected a number" >&2; exit 2 ;; esac
 tries=$((${MYNAH_RETRIES:-1} + 1))
 code=11
 while [ "$code" -eq 11 ] && [ "$tries" -gt 0 ]; do
@@ -59,10 +62,12 @@ done
 [ "$code" -eq 0 ] || [ "$code" -eq 10 ] || [ "$code" -eq 11 ] || exit "$code"
 
 if [ -n "${MYNAH_AGAINST:-}" ]; then
-  set -- compare "$run/baseline" "$run/candidate"
+  # shellcheck disable=SC2086 # flags, split at spaces
+  set -- compare "$run/baseline" "$run/candidate" ${MYNAH_COMPARE_ARGS:-}
   judged=$run/candidate
 elif [ -n "${MYNAH_BASELINE:-}" ]; then
-  set -- compare "$MYNAH_BASELINE" "$run"
+  # shellcheck disable=SC2086
+  set -- compare "$MYNAH_BASELINE" "$run" ${MYNAH_COMPARE_ARGS:-}
   judged=$run
 else
   set --

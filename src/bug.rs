@@ -4,7 +4,9 @@ use std::panic::PanicHookInfo;
 
 /// Panics tell their place from now on, and nothing else.
 pub(crate) fn say_where_only() {
-    std::panic::set_hook(Box::new(|info| eprintln!("{} {}", crate::terminal::error_word(), words(info))));
+    std::panic::set_hook(Box::new(|info| {
+        crate::terminal::say(format_args!("{} {}", crate::terminal::error_word(), words(info)));
+    }));
 }
 
 fn words(info: &PanicHookInfo<'_>) -> String {

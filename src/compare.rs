@@ -158,7 +158,10 @@ pub(crate) fn with(
     candidate: &[Sample],
     bounds: &BoundArgs,
 ) -> Result<Comparison, Failure> {
-    if baseline.iter().any(|run| candidate.iter().any(|other| other.name == run.name)) {
+    let same = |one: &Sample, other: &Sample| {
+        one.name == other.name || output::is_same(Path::new(&one.name), Path::new(&other.name))
+    };
+    if baseline.iter().any(|run| candidate.iter().any(|other| same(run, other))) {
         return Err(fail(Exit::Usage, "a run is on both sides; name different ones"));
     }
     Ok(compare::compare(baseline, candidate, &bounds.bounds(), SEED))
@@ -193,6 +196,11 @@ impl Side {
         Ok(Side { folders: vec![folder.clone()], samples: vec![Sample::read(folder)?] })
     }
 
+    /// Whether a folder is one of them.
+    pub(crate) fn holds(&self, folder: &Path) -> bool {
+        self.folders.iter().any(|own| output::is_same(own.path(), folder))
+    }
+
     /// As the page needs them.
     pub(crate) fn timeline(&self) -> Result<Timeline, Failure> {
         let documents = self.folders.iter().map(RunFolder::document).collect::<Result<Vec<_>, _>>()?;
@@ -208,10 +216,13 @@ pub(crate) fn page(baseline: &Side, candidate: &Side, comparison: &Comparison) -
 }
 
 fn folders(side: &str) -> Result<Vec<PathBuf>, Failure> {
-    let is_run = |path: &Path| path.is_file() || path.join(DOCUMENT).is_file();
+    let is_run = |path: &Path| {
+        path.is_file() && path.file_name().is_some_and(|name| name == DOCUMENT)
+            || path.join(DOCUMENT).is_file()
+    };
     let path = Path::new(side);
     if path.exists() {
-        if is_run(path) {
+        if path.is_file() || is_run(path) {
             return Ok(vec![path.to_path_buf()]);
         }
         let within = std::fs::read_dir(path).map_err(|error| mynah_traffic::Error::io(path, error))?;
@@ -220,6 +231,13 @@ fn folders(side: &str) -> Result<Vec<PathBuf>, Failure> {
             .filter(|path| path.is_dir() && is_run(path))
             .collect();
         runs.sort();
+        let called = |name: &str| runs.iter().any(|run| run.file_name().is_some_and(|own| own == name));
+        if called("baseline") && called("candidate") {
+            return Err(fail(
+                Exit::Usage,
+                format!("{side}: holds both sides of a comparison; name {side}/baseline or {side}/candidate"),
+            ));
+        }
         if runs.is_empty() {
             return Err(fail(
                 Exit::Input,

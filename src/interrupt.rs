@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use crate::exit::{Exit, Exits, Failure};
+use crate::terminal;
 
 static ASKED: AtomicBool = AtomicBool::new(false);
 /// Signals that come together are one wish: a shell and a wrapper may both pass it on.
@@ -34,7 +35,7 @@ fn at_first(what: &'static str, stop: impl Fn() + Send + 'static) -> Result<(), 
         if ASKED.swap(true, Ordering::SeqCst) {
             std::process::exit(Exit::Interrupted as i32);
         }
-        eprintln!("\nstopping: {what} (again: stop at once)");
+        terminal::say(format_args!("\nstopping: {what} (again: stop at once)"));
         stop();
     })
     .exits(Exit::Internal)

@@ -142,7 +142,7 @@ fn main() -> ExitCode {
     match outcome {
         Ok(exit) => exit.into(),
         Err(failure) => {
-            eprintln!("{} {}", terminal::error_word(), exit::words(&failure.error));
+            terminal::say(format_args!("{} {}", terminal::error_word(), exit::words(&failure.error)));
             failure.exit.into()
         }
     }

@@ -4,6 +4,8 @@ use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressStyle};
 
+use crate::terminal;
+
 /// How often a line is written where there is no terminal.
 const EVERY: Duration = Duration::from_secs(5);
 
@@ -55,7 +57,7 @@ impl Progress {
         if self.bar.is_hidden() {
             if self.last.elapsed() >= EVERY {
                 self.last = Instant::now();
-                eprintln!("{}", text(self.count, &self.what));
+                terminal::say(text(self.count, &self.what));
             }
         } else {
             self.bar.set_message(text(self.count, &self.what));

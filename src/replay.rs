@@ -208,12 +208,22 @@ fn folder(args: &Args, prepared: &Prepared) -> Result<RunFolder, Failure> {
     if !args.force {
         driving::refuse_taken(&folder, DOCUMENT)?;
     }
-    RunFolder::create(folder).exits(Exit::Usage)
+    let folder = RunFolder::create(folder).exits(Exit::Usage)?;
+    folder.clear().exits(Exit::Usage)?;
+    Ok(folder)
 }
 
 fn measure(args: &Args, prepared: &Prepared, options: &Options, middleware: Option<&Requests>) -> Outcome {
     // A baseline that cannot be read is told before the run, not behind it.
     let baseline = args.baseline.as_deref().map(compare::Side::read).transpose()?;
+    if let (Some(baseline), Some(output)) = (&baseline, &args.output)
+        && baseline.holds(output)
+    {
+        return Err(fail(
+            Exit::Usage,
+            format!("{}: is a run of the baseline; name another folder", output.display()),
+        ));
+    }
     let folder = folder(args, prepared)?;
     let stop = driving::stop()?;
     if let Some(middleware) = middleware {

@@ -110,6 +110,7 @@ fn merged(args: &Args, output: &Path) -> Outcome {
         driving::refuse_taken(output, DOCUMENT)?;
     }
     let folder = RunFolder::create(output).exits(Exit::Usage)?;
+    folder.clear().exits(Exit::Usage)?;
     let document = merge::merge(&shards, &folder).map_err(|error| match error {
         mynah_report::Error::Run(error) => error.into(),
         mynah_report::Error::Merge(_) => Failure { exit: Exit::Usage, error: error.into() },

@@ -1,6 +1,6 @@
 //! What the terminal can show.
 
-use std::io::IsTerminal;
+use std::io::{IsTerminal, Write as _};
 
 fn color_wanted() -> bool {
     // https://no-color.org: any value but the empty one.
@@ -34,15 +34,20 @@ pub(crate) fn error_word() -> &'static str {
     if stderr_color() { "\x1b[1;31merror:\x1b[0m" } else { "error:" }
 }
 
+/// A line on standard error; one that cannot be written (a full disk) costs nothing else.
+fn line(text: &impl std::fmt::Display) {
+    let _ = writeln!(std::io::stderr().lock(), "{text}");
+}
+
 /// Says something to the person, apart from the output proper.
 pub(crate) fn say(text: impl std::fmt::Display) {
-    eprintln!("{text}");
+    line(&text);
 }
 
 /// Warns the person.
 pub(crate) fn warn(text: impl std::fmt::Display) {
     let word = if stderr_color() { "\x1b[1;33mwarning:\x1b[0m" } else { "warning:" };
-    eprintln!("{word} {text}");
+    line(&format_args!("{word} {text}"));
 }
 
 /// `1 session`, `2 sessions`.

@@ -134,6 +134,16 @@ fn what_says_nothing_exits_11_and_what_is_no_run_is_told() {
             .stderr()
             .contains("such as p95")
     );
+    // However it is spelt, a run is on one side; what else lies beside runs is no run.
+    for same in ["./good", "good/", "good/run.json"] {
+        place.mynah(&["compare", "good", same]).exits(2).says("on both sides");
+    }
+    place.write("good.log", "x");
+    write_run(&place, "other", 20.0, 2, Verdict::Pass);
+    place.mynah(&["compare", "goo*", "other"]).exits(0);
+    write_run(&place, "ab/baseline", 20.0, 3, Verdict::Pass);
+    write_run(&place, "ab/candidate", 20.0, 4, Verdict::Pass);
+    place.mynah(&["compare", "ab", "other"]).exits(2).says("both sides of a comparison");
     std::fs::create_dir(place.path().join("empty")).unwrap();
     assert!(place.mynah(&["compare", "good", "empty"]).exits(3).stderr().contains("nor a folder of runs"));
 }
@@ -262,6 +272,49 @@ fn the_slower_of_two_targets_is_found() {
     if faster.output.status.code() != Some(11) {
         assert!(faster.exits(0).stdout().contains("faster"));
     }
+}
+
+#[test]
+fn a_threshold_may_end_a_run_of_two_targets() {
+    let place = Place::new();
+    let scenario = place
+        .write("two.toml", SCENARIO.replace("request = \"GET /a\"", "request = \"GET /a\"\nexpect = 404"));
+    let (a, b) = (Anything::start(), Anything::start());
+    let (one, other) = (a.url(), b.url());
+    let line = [
+        "replay",
+        &scenario,
+        "--against",
+        &one,
+        &other,
+        "--rate",
+        "50/s",
+        "--for",
+        "20s",
+        "--block",
+        "1s",
+        "--force",
+        "-o",
+        "ab",
+    ];
+    place
+        .mynah(&[&line[..], &["--threshold", "requests_per_s > 1"]].concat())
+        .exits(2)
+        .says("the other's turn");
+    let run = place.mynah(&[&line[..], &["--threshold", "failure_rate < 50% abort after 2s"]].concat());
+    // Ended by what it was told to be ended by, and nobody interrupted it.
+    assert!(
+        matches!(run.output.status.code(), Some(10 | 11)),
+        "{:?} {}",
+        run.output.status.code(),
+        run.stderr()
+    );
+    assert!(run.stdout().contains("ended by it before its time"), "{}", run.stdout());
+    // The next run in the folder finds nothing of this one.
+    std::fs::write(place.path().join("ab/notes.txt"), "mine").unwrap();
+    place.mynah(&["replay", &scenario, "--target", &one, "--once", "--force", "-o", "ab"]);
+    assert!(place.path().join("ab/run.json").is_file() && !place.path().join("ab/baseline").exists());
+    assert!(place.path().join("ab/notes.txt").is_file(), "what is not ours stays");
 }
 
 /// `ci/gate.sh`, which is what the GitHub action and the GitLab template run.

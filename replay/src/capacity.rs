@@ -117,7 +117,10 @@ pub fn capacity(
     let lasting = lasting(plan, options);
     let warm_up = seek.warm_up.unwrap_or_else(|| lasting.max(SHORTEST_WARM_UP).min(LONGEST_WARM_UP));
     let started = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    let mut search = Search::new(from, asked.is_some(), up_to, seek.precision);
+    // Steps of a third must have a session or two.
+    let least = 2.0 / (seek.step.as_secs_f64() / 3.0).max(0.001);
+    let mut search = Search::new(from, asked.is_some(), up_to, seek.precision)
+        .not_below(up_to.map_or(least, |up_to| least.min(up_to)));
     let mut steps: Vec<CapacityStep> = Vec::new();
     let mut target = String::new();
     let outcome = loop {

@@ -270,10 +270,20 @@ pub fn run_in_turns(
     stop: &Stop,
     progress: &mut dyn FnMut(&Progress),
 ) -> Result<[RunDocument; 2], Error> {
+    if let Some(idle) = options.thresholds.iter().find(|threshold| threshold.counts_time()) {
+        return Err(Error::Config(format!(
+            "{}: a target that sees nothing in the other's turn has no rate; compare failure rates and times",
+            idle.expr
+        )));
+    }
     let side = |second: bool| {
         let target = Some(targets[usize::from(second)].clone());
-        Options { target, turn: Some(Turn { second, block_s }), ..options.clone() }
+        // They are the second one's to hold: the first is what there is already.
+        let thresholds = if second { options.thresholds.clone() } else { Vec::new() };
+        Options { target, turn: Some(Turn { second, block_s }), thresholds, ..options.clone() }
     };
+    // What ends one ends both, and is no interruption.
+    let stop = &stop.child();
     let (one, other) = (side(false), side(true));
     let (one, other) = (Ready::new(&prepared.plan, &one)?, Ready::new(&prepared.plan, &other)?);
     if !matches!(one.load.kind, Kind::Open(_)) {
@@ -429,7 +439,7 @@ impl<'r> Ready<'r> {
             seed: options.seed,
             target: targets(setup),
             // Ended by a threshold is ended as was asked for.
-            interrupted: stop.is_triggered() && totals.aborted.is_none(),
+            interrupted: stop.is_asked_for() && totals.aborted.is_none(),
             threads: threads as u32,
             max_vus: options.max_vus,
             thresholds: &options.thresholds,

@@ -15,6 +15,8 @@ pub struct Stop {
 struct Inner {
     thrown: AtomicBool,
     notify: Notify,
+    /// The one that it is thrown with.
+    parent: Option<Arc<Inner>>,
     /// Switches that are thrown with it.
     children: Mutex<Vec<Weak<Inner>>>,
 }
@@ -44,7 +46,7 @@ impl Stop {
     /// One that is thrown with this one, and can be thrown alone: for a run that is one of several.
     #[must_use]
     pub fn child(&self) -> Stop {
-        let child = Stop::new();
+        let child = Stop { inner: Arc::new(Inner { parent: Some(self.inner.clone()), ..Inner::default() }) };
         let mut children = self.inner.children.lock().unwrap_or_else(PoisonError::into_inner);
         children.retain(|other| other.strong_count() > 0);
         children.push(Arc::downgrade(&child.inner));
@@ -59,6 +61,11 @@ impl Stop {
     /// Whether it was thrown.
     pub fn is_triggered(&self) -> bool {
         self.inner.thrown.load(Ordering::SeqCst)
+    }
+
+    /// Whether it was thrown from without: for one that is thrown with others, whether these were.
+    pub(crate) fn is_asked_for(&self) -> bool {
+        self.inner.parent.as_ref().unwrap_or(&self.inner).thrown.load(Ordering::SeqCst)
     }
 
     /// Waits until it is thrown.

@@ -52,7 +52,7 @@ pub fn run(document: &RunDocument) -> String {
 fn row(out: &mut String, name: &str, requests: u64, failures: u64, latency: &Latency) {
     let _ = write!(out, "| {name} | {} | {} |", count(requests), count(failures));
     for value in [latency.p50, latency.p95, latency.p99, latency.max] {
-        let _ = write!(out, " {} |", if requests == 0 { "-".to_owned() } else { ms(value) });
+        let _ = write!(out, " {} |", if requests == 0 || value == 0.0 { "-".to_owned() } else { ms(value) });
     }
     out.push('\n');
 }

@@ -160,7 +160,11 @@ fn row(name: String, counts: (u64, u64, f64), response: &Latency, service: &Late
     let latencies = [response.p50, response.p95, response.p99, response.p999, response.max, service.p99];
     [name, count(requests), failed, rate(per_s)]
         .into_iter()
-        .chain(latencies.into_iter().map(|value| if requests == 0 { "-".to_owned() } else { ms(value) }))
+        .chain(
+            latencies
+                .into_iter()
+                .map(|value| if requests == 0 || value == 0.0 { "-".to_owned() } else { ms(value) }),
+        )
         .collect()
 }
 

@@ -372,6 +372,11 @@ impl Threshold {
         }
     }
 
+    /// Whether time in which nothing is sent makes it fail: a rate, or a count within a window.
+    pub fn counts_time(&self) -> bool {
+        self.metric == Metric::RequestsPerSecond || self.metric == Metric::Requests && self.window.is_some()
+    }
+
     /// What became of it, where the value is known: the worst of all windows, say. `when` is told behind it.
     pub fn outcome(&self, value: f64, when: &str) -> Outcome {
         let ok = self.holds(value);
@@ -387,7 +392,7 @@ impl Threshold {
             return self.outcome(value, "");
         }
         let hint = |name: &str| {
-            let meant = nearest(name, names.iter().copied());
+            let meant = nearest(name, names.iter().copied().filter(|known| *known != name));
             meant.map(|meant| format!("; the nearest is '{meant}'")).unwrap_or_default()
         };
         let text = match (tally, &self.endpoint, &self.profile) {

@@ -38,6 +38,8 @@ pub(crate) struct Search {
     precision: f64,
     /// How often it may be halved.
     halvings: u32,
+    /// Not below this: nothing would begin.
+    least: f64,
     /// The highest rate that held.
     low: Option<f64>,
     /// The lowest above it that did not, and whether that was the generator's doing.
@@ -56,12 +58,22 @@ impl Search {
             up_to,
             precision: precision.max(0.001),
             halvings: if asked { 0 } else { HALVINGS },
+            least: 0.0,
             low: None,
             high: None,
             holds: 0,
             again: false,
             next: Next::Try(Phase::Grow, up_to.map_or(from, |up_to| from.min(up_to))),
         }
+    }
+
+    /// Tries no rate below this, but the first where that was asked for.
+    pub(crate) fn not_below(mut self, least: f64) -> Search {
+        self.least = least;
+        if let (Next::Try(_, rate), true) = (&mut self.next, self.halvings > 0) {
+            *rate = rate.max(least);
+        }
+        self
     }
 
     pub(crate) fn next(&self) -> Next {
@@ -105,7 +117,7 @@ impl Search {
                 self.high = Some((rate, said == Said::Generator));
                 match self.low {
                     Some(low) => self.towards(low),
-                    None if self.halvings > 0 => {
+                    None if self.halvings > 0 && rate / FACTOR >= self.least => {
                         self.halvings -= 1;
                         Next::Try(Phase::Grow, rounded(rate / FACTOR))
                     }

@@ -222,7 +222,7 @@ fn verdict(totals: &Totals, facts: &Facts<'_>, thresholds: &[ThresholdResult]) -
     let mut invalid: Vec<String> = limits(totals, facts).into_iter().map(|(_, why)| why).collect();
     let mut failed: Vec<String> =
         thresholds.iter().filter(|result| !result.ok).map(|result| result.text.clone()).collect();
-    if totals.all.requests == 0 && !facts.interrupted {
+    if totals.all.requests == 0 {
         failed.push("no request was made".to_owned());
     } else if totals.all.requests > 0 && totals.all.status.is_empty() {
         failed.push(format!("none of {} requests was answered", totals.all.requests));
@@ -247,6 +247,17 @@ fn verdict(totals: &Totals, facts: &Facts<'_>, thresholds: &[ThresholdResult]) -
             all.failures,
             all.requests,
             100.0 * all.failures as f64 / all.requests as f64
+        ));
+    }
+    let watched = thresholds.iter().any(|result| result.expr.contains("mismatch"));
+    if verdict == Verdict::Pass
+        && !watched
+        && all.mismatches as f64 > UNWATCHED_FAILURES * all.requests as f64
+    {
+        invalid.push(format!(
+            "{} of {} answers are unlike the recorded ones, and no threshold says whether that is right: --threshold \
+             'mismatch_rate < 1%' would",
+            all.mismatches, all.requests
         ));
     }
     if counters.without_value > 0 {

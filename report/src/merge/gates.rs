@@ -47,6 +47,8 @@ pub(super) fn evaluate(
             }
             (_, None) => None,
         };
+        // In a window, what nobody measured was not measured: the whole run is no window.
+        let tally = tally.filter(|_| threshold.window.is_none());
         let outcome = outcome.unwrap_or_else(|| threshold.evaluate(tally, duration_s, names));
         failed.extend((!outcome.ok).then(|| outcome.text.clone()));
         results.push(ThresholdResult {
@@ -146,11 +148,12 @@ fn window(
 
 /// What the merged value is no worse than; `None` where a shard says nothing.
 fn bound(parts: &[Part], threshold: &Threshold) -> Option<Outcome> {
-    let values: Option<Vec<f64>> = parts
+    let values: Vec<f64> = parts
         .iter()
-        .map(|part| part.document.thresholds.iter().find(|gate| gate.expr == threshold.expr)?.value)
+        .filter_map(|part| part.document.thresholds.iter().find(|gate| gate.expr == threshold.expr)?.value)
         .collect();
-    let values = values.filter(|values| !values.is_empty())?;
+    // A shard that measured nothing says nothing.
+    let values = Some(values).filter(|values| !values.is_empty())?;
     let adds_up = matches!(
         threshold.metric,
         Metric::Requests | Metric::Failures | Metric::Mismatches | Metric::RequestsPerSecond

@@ -40,6 +40,36 @@ impl RunFolder {
         Ok(RunFolder { path })
     }
 
+    /// Takes away what an earlier run left in it, and in its two sides where it had these: nothing of that must be taken for the
+    /// next one's.
+    ///
+    /// # Errors
+    /// When something cannot be removed.
+    pub fn clear(&self) -> Result<(), Error> {
+        for part in ["", "baseline", "candidate"] {
+            let folder = self.path.join(part);
+            for file in [DOCUMENT, INTERVALS, FAILURES, SHAPES, HTML] {
+                let path = folder.join(file);
+                match std::fs::remove_file(&path) {
+                    Err(error)
+                        if !matches!(
+                            error.kind(),
+                            std::io::ErrorKind::NotFound | std::io::ErrorKind::NotADirectory
+                        ) =>
+                    {
+                        return Err(Error::io(&path, error));
+                    }
+                    _ => {}
+                }
+            }
+            // One that holds nothing else.
+            if !part.is_empty() {
+                let _ = std::fs::remove_dir(&folder);
+            }
+        }
+        Ok(())
+    }
+
     /// Takes an existing folder; `run.json` itself may be named too.
     pub fn open(path: impl AsRef<Path>) -> Self {
         let path = path.as_ref();
