@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use mynah_replay::{Bar, Options, Prepared, Preview};
+use mynah_replay::{Options, Prepared, Preview};
 use mynah_traffic::Nanos;
 use mynah_traffic::units::format_duration;
 
@@ -28,7 +28,7 @@ pub(crate) fn print(prepared: &Prepared, options: &Options) -> Outcome {
 fn draw(preview: &Preview) -> String {
     let mut out = format!("{}, for {}\n\n", preview.asked, format_duration(preview.duration));
     let of = if preview.open { "sessions/s" } else { "users" };
-    let top = preview.bars.iter().fold(preview.peak, |top, bar: &Bar| top.max(bar.asked));
+    let top = preview.bars.iter().fold(preview.peak, |top, bar| top.max(*bar));
     for line in (0..HEIGHT).rev() {
         let label = match line {
             _ if line == HEIGHT - 1 => number(top),
@@ -36,7 +36,7 @@ fn draw(preview: &Preview) -> String {
             _ => String::new(),
         };
         let bars: String =
-            preview.bars.iter().map(|bar| block(bar.asked / top.max(f64::MIN_POSITIVE), line)).collect();
+            preview.bars.iter().map(|bar| block(bar / top.max(f64::MIN_POSITIVE), line)).collect();
         let _ = writeln!(out, "{label:>SIDE$} ┤{}", bars.trim_end());
     }
     let _ = writeln!(out, "{:>SIDE$} └{}", 0, "─".repeat(preview.bars.len()));
@@ -115,7 +115,7 @@ mod tests {
 
     #[test]
     fn a_ramp_is_drawn() {
-        let bars = (0..40).map(|n| Bar { asked: f64::from(n), sessions: 0 }).collect();
+        let bars = (0..40).map(f64::from).collect();
         let preview = Preview {
             open: true,
             asked: "stages 40s:40/s".to_owned(),

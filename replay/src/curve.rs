@@ -156,6 +156,8 @@ impl Curve {
     pub fn presence(&self, user: u32, after: f64) -> Option<(f64, Option<f64>)> {
         let floor = f64::from(user);
         let is_above = |value: f64| value > floor + HAIR;
+        // Whoever asks again from the going on gets ahead, whatever is rounded.
+        let least = after + hair_of(after);
         let mut on = None;
         for (start, piece) in self.pieces_from(after) {
             let crossing =
@@ -168,10 +170,10 @@ impl Curve {
             }
             let Some(came) = on else { continue };
             if !is_above(piece.from) {
-                return Some((came, Some(start)));
+                return Some((came, Some(start.max(least))));
             }
             if piece.to <= floor {
-                return Some((came, Some(crossing)));
+                return Some((came, Some(crossing.max(least))));
             }
         }
         on.map(|came| (came, None))
@@ -187,13 +189,18 @@ impl Curve {
             .flat_map(move |start| {
                 self.pieces.iter().zip(&self.begins).map(move |(piece, (begin, _))| (start + begin, *piece))
             })
-            .skip_while(move |(start, piece)| start + piece.length <= after)
+            .skip_while(move |(start, piece)| start + piece.length <= after + hair_of(after))
             .take_while(|(start, _)| *start < self.end)
             .map(move |(start, piece)| {
                 let (skip, end) = ((after - start).max(0.0), (self.end - start).min(piece.length));
                 (start + skip, Piece { length: end - skip, from: piece.at(skip), to: piece.at(end) })
             })
     }
+}
+
+/// Less than this lies between two moments that are the same but for rounding: a nanosecond, and more where times are long.
+fn hair_of(seconds: f64) -> f64 {
+    1e-9 * (1.0 + seconds / 100.0)
 }
 
 fn whole(users: f64) -> u32 {

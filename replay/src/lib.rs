@@ -76,7 +76,7 @@ pub use error::Error;
 pub use middleware::Middleware;
 pub use options::{HostHeader, LoadModel, Options, Shard, Turn};
 pub use prepared::Prepared;
-pub use preview::{Bar, Preview, preview};
+pub use preview::{Preview, preview};
 pub use run::{Progress, run, run_in_turns};
 pub use sign::Signer;
 pub use stop::Stop;

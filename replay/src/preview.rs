@@ -13,15 +13,6 @@ use crate::prepared::{Plan, Walks};
 use crate::timetable::Card;
 use crate::{Error, Prepared, due};
 
-/// A part of the run's time.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct Bar {
-    /// Sessions a second, or users, that are asked for: the mean of it.
-    pub asked: f64,
-    /// Sessions that begin in it by the timetable (open model).
-    pub sessions: u64,
-}
-
 /// What a run would do.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Preview {
@@ -38,8 +29,8 @@ pub struct Preview {
     pub sessions: Option<u64>,
     /// Requests of those sessions, when each is played to its end.
     pub requests: Option<u64>,
-    /// Parts of the same length.
-    pub bars: Vec<Bar>,
+    /// In parts of the same length: the mean of what is asked for, sessions a second or users.
+    pub bars: Vec<f64>,
 }
 
 /// Works out what a run with these options would do, in `bars` parts (at least one). Of a shard, its own part of the sessions.
@@ -58,15 +49,15 @@ pub fn preview(prepared: &Prepared, options: &Options, bars: usize) -> Result<Pr
         peak: 0.0,
         sessions: None,
         requests: None,
-        bars: vec![Bar::default(); bars],
+        bars: Vec::new(),
     };
     if let Kind::Open { curve, .. } | Kind::Closed(curve) = &load.kind {
         preview.peak = curve.peak();
         let moment = |number: usize| seconds * number as f64 / bars as f64;
-        for (number, bar) in preview.bars.iter_mut().enumerate() {
-            bar.asked =
-                (curve.until(moment(number + 1)) - curve.until(moment(number))) * bars as f64 / seconds;
-        }
+        let mean = |number: usize| {
+            (curve.until(moment(number + 1)) - curve.until(moment(number))) * bars as f64 / seconds
+        };
+        preview.bars = (0..bars).map(mean).collect();
     }
     let Some(timetable) = load.timetable()? else {
         if let Kind::Closed(curve) = &load.kind {
@@ -80,10 +71,6 @@ pub fn preview(prepared: &Prepared, options: &Options, bars: usize) -> Result<Pr
     for arrival in timetable.filter(|arrival| load.shard.has(arrival.number)) {
         sessions += 1;
         requests += *lengths.entry(arrival.card).or_insert_with(|| length(plan, &walks, arrival.card));
-        let bar = (arrival.at.as_secs_f64() / seconds * bars as f64) as usize;
-        if let Some(bar) = preview.bars.get_mut(bar) {
-            bar.sessions += 1;
-        }
     }
     (preview.sessions, preview.requests) = (Some(sessions), Some(requests));
     Ok(preview)
