@@ -66,9 +66,13 @@ fn users_come_and_go() {
     let run = run_json(&place.file("run"));
     assert_eq!(run["arrivals"]["model"], "closed");
     assert_eq!(run["arrivals"]["asked"], "stages 0:2, 1s:4, 1s:0");
-    // Five user-seconds, at 50 requests a second at most each; and none that was begun is given up.
+    // Three and a half user-seconds on the way up and two and a half on the way down, at 50 requests a second each at most, and one
+    // that each is at as it leaves; none that was begun is given up.
     let requests = run["requests"].as_u64().unwrap();
-    assert!((1..=260).contains(&requests), "{requests}");
+    assert!((4..=304).contains(&requests), "{requests}");
+    let users: Vec<u64> =
+        run["seconds"].as_array().unwrap().iter().map(|second| second["users"].as_u64().unwrap()).collect();
+    assert!(users.iter().all(|users| *users <= 4), "{users:?}");
     assert_eq!(run["failures"], 0);
 }
 

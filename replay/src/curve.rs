@@ -158,6 +158,9 @@ impl Curve {
         let is_above = |value: f64| value > floor + HAIR;
         // Whoever asks again from the going on gets ahead, whatever is rounded.
         let least = after + hair_of(after);
+        if least >= self.end {
+            return None;
+        }
         let mut on = None;
         for (start, piece) in self.pieces_from(after) {
             let crossing =
