@@ -54,7 +54,9 @@ impl Course {
     /// [`Error::Traffic`] when its file cannot be read, [`Error::Config`] with the line for what is wrong in it.
     pub fn shape(shape: &LoadShape, times: f64, folder: &Path) -> Result<Course, Error> {
         let (form, text) = match shape {
-            LoadShape::Recorded if times == 1.0 => (Form::Recorded(times), "the recorded shape".to_owned()),
+            LoadShape::Recorded if (times - 1.0).abs() < f64::EPSILON => {
+                (Form::Recorded(times), "the recorded shape".to_owned())
+            }
             LoadShape::Recorded => (Form::Recorded(times), format!("{times}x the recorded shape")),
             LoadShape::File(name) => {
                 let path = folder.join(name);
@@ -97,11 +99,10 @@ impl Course {
             Form::Points(points) => same(
                 &mut points.iter().map(|(at, level)| (format!("{}: the point at {at} s", self.text), *level)),
             ),
-            Form::Recorded(_) => Ok(Unit::Times),
             Form::Named(LoadShape::Spike { base, .. }) => Ok(base.unit),
             Form::Named(LoadShape::Steps { from, .. }) => Ok(from.unit),
             Form::Named(LoadShape::Sine { min, .. }) => Ok(min.unit),
-            Form::Named(LoadShape::Recorded | LoadShape::File(_)) => Ok(Unit::Times),
+            Form::Recorded(_) | Form::Named(LoadShape::Recorded | LoadShape::File(_)) => Ok(Unit::Times),
         }
     }
 
@@ -262,7 +263,7 @@ fn points(text: &str, place: &str) -> Result<Vec<(f64, Level)>, Error> {
             continue;
         }
         let seconds = match time.parse::<f64>() {
-            Ok(seconds) if seconds >= 0.0 && seconds <= 1e9 => seconds,
+            Ok(seconds) if (0.0..=1e9).contains(&seconds) => seconds,
             Ok(_) => {
                 return Err(wrong(format!(
                     "'{time}' is no time; expected seconds or a duration such as 30s"

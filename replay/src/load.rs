@@ -104,7 +104,7 @@ impl Load {
         if let (Kind::Open { .. }, true) = (&kind, options.arrivals != Arrivals::Poisson) {
             let _ = write!(asked, ", {} arrivals", options.arrivals);
         }
-        if options.speed != 1.0 {
+        if options.is_sped() {
             let _ = write!(asked, ", at {}x the recorded speed", options.speed);
         }
         let expected = match &kind {

@@ -147,11 +147,16 @@ impl Turn {
 }
 
 impl Options {
+    /// Whether time passes otherwise than in the recording.
+    pub(crate) fn is_sped(&self) -> bool {
+        (self.speed - 1.0).abs() > f64::EPSILON
+    }
+
     /// What becomes of the pauses of a profile: a flag over its own word over the scenario's, at the speed that is asked for.
     pub(crate) fn think_time(&self, profile: Option<ThinkTime>, scenario: Option<ThinkTime>) -> ThinkTime {
         let think_time = self.think_time.or(profile).or(scenario).unwrap_or_default();
         match think_time {
-            ThinkTime::Recorded if self.speed != 1.0 => ThinkTime::Scaled(1.0 / self.speed),
+            ThinkTime::Recorded if self.is_sped() => ThinkTime::Scaled(1.0 / self.speed),
             ThinkTime::Scaled(factor) => ThinkTime::Scaled(factor / self.speed),
             said => said,
         }

@@ -34,7 +34,7 @@ fn a_pause_is_jumped_over() {
     let again = Curve::new([piece(2.0), piece(0.0)], seconds(3.5));
     let all: Vec<f64> = (0..).map_while(|k| again.invert(f64::from(k) + 0.5)).collect();
     assert_eq!(all, [0.25, 0.75, 2.25, 2.75]);
-    assert_eq!(again.total(), 4.0);
+    assert!((again.total() - 4.0).abs() < 1e-9);
 }
 
 #[test]
