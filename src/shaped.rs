@@ -99,8 +99,9 @@ impl Shaped {
             return along(Course::stages(self.stages.clone()));
         }
         if let Some(shape) = &self.shape {
-            let times =
-                self.times(shape, self.rate.or(load.rate.filter(|_| *shape == LoadShape::Recorded)))?;
+            // A rate of the scenario's that is not times the recorded one is another load, which the flag stands for.
+            let own = load.rate.filter(|rate| matches!((shape, rate), (LoadShape::Recorded, Rate::Times(_))));
+            let times = self.times(shape, self.rate.or(own))?;
             return along(Course::shape(shape, times, Path::new("")));
         }
         if let Some(rate) = self.requests.or(self.rate) {
