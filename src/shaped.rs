@@ -101,7 +101,7 @@ impl Shaped {
         if let Some(shape) = &self.shape {
             // A rate of the scenario's that is not times the recorded one is another load, which the flag stands for.
             let own = load.rate.filter(|rate| matches!((shape, rate), (LoadShape::Recorded, Rate::Times(_))));
-            let times = self.times(shape, self.rate.or(own))?;
+            let times = times(shape, self.rate.or(own))?;
             return along(Course::shape(shape, times, Path::new("")));
         }
         if let Some(rate) = self.requests.or(self.rate) {
@@ -120,7 +120,7 @@ impl Shaped {
             return along(Course::stages(load.stages.clone()));
         }
         if let Some(shape) = &load.shape {
-            return along(Course::shape(shape, self.times(shape, load.rate)?, folder));
+            return along(Course::shape(shape, times(shape, load.rate)?, folder));
         }
         match (load.rate, load.users) {
             (Some(rate), _) => Ok(LoadModel::Open { rate }),
@@ -129,22 +129,6 @@ impl Shaped {
             (None, None) => Err(fail(
                 Exit::Usage,
                 "how much load? the scenario says neither rate nor users: add --rate 10/s or --users 20",
-            )),
-        }
-    }
-
-    /// How many times the recorded shape; another says its rates itself.
-    fn times(&self, shape: &LoadShape, rate: Option<Rate>) -> Result<f64, Failure> {
-        match (shape, rate) {
-            (_, None) => Ok(1.0),
-            (LoadShape::Recorded, Some(Rate::Times(times))) => Ok(times),
-            (LoadShape::Recorded, Some(rate)) => Err(fail(
-                Exit::Usage,
-                format!("rate {rate}: the recorded shape is taken times something: --rate 2x"),
-            )),
-            (shape, Some(rate)) => Err(fail(
-                Exit::Usage,
-                format!("both --shape {shape} and --rate {rate} say how much load there is; take one away"),
             )),
         }
     }
@@ -164,6 +148,22 @@ impl Shaped {
         };
         let own = load.arrivals.filter(|_| arrive);
         Ok(self.arrivals.or(own).unwrap_or_default())
+    }
+}
+
+/// How many times the recorded shape; another says its rates itself.
+fn times(shape: &LoadShape, rate: Option<Rate>) -> Result<f64, Failure> {
+    match (shape, rate) {
+        (_, None) => Ok(1.0),
+        (LoadShape::Recorded, Some(Rate::Times(times))) => Ok(times),
+        (LoadShape::Recorded, Some(rate)) => Err(fail(
+            Exit::Usage,
+            format!("rate {rate}: the recorded shape is taken times something: --rate 2x"),
+        )),
+        (shape, Some(rate)) => Err(fail(
+            Exit::Usage,
+            format!("both --shape {shape} and --rate {rate} say how much load there is; take one away"),
+        )),
     }
 }
 
