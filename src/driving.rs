@@ -156,6 +156,11 @@ pub(crate) fn failure(error: mynah_replay::Error) -> Failure {
 }
 
 impl What {
+    /// What files that the scenario names are relative to.
+    pub(crate) fn folder(&self) -> &Path {
+        self.what.parent().unwrap_or(Path::new(""))
+    }
+
     /// The scenario, compiled. A recording is grouped into one in `folder`, which must be there as long as that is played.
     pub(crate) fn prepare(&self, folder: &Path) -> Result<Prepared, Failure> {
         let first = input::begins(&self.what)?;

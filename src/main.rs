@@ -40,6 +40,7 @@ mod mask_value;
 mod middleware;
 mod output;
 mod pipeline;
+mod preview;
 #[cfg(all(unix, feature = "live"))]
 mod privileges;
 mod profile;
@@ -49,6 +50,7 @@ mod recorder;
 mod replay;
 mod report;
 #[cfg(feature = "live")]
+mod shaped;
 mod sniff;
 mod spool;
 mod terminal;

@@ -5,20 +5,21 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use mynah_replay::{LoadModel, Middleware, Options, Prepared, Progress as Point, Shard, Target, TraceStep};
+use mynah_replay::{Middleware, Options, Prepared, Progress as Point, Shard, Target, TraceStep};
 use mynah_report::compare::Sample;
 use mynah_report::table;
 use mynah_traffic::Nanos;
 use mynah_traffic::run::{DOCUMENT, HTML, RunFolder, Verdict};
-use mynah_traffic::scenario::{Rate, Scenario};
+use mynah_traffic::scenario::Scenario;
 use mynah_traffic::units::{format_duration, format_time, parse_duration, parse_time};
 
 use crate::compare::BoundArgs;
 use crate::driving::{self, How, What, Where};
-use crate::exit::{Exit, Exits, Failure, Outcome, fail};
+use crate::exit::{Exit, Exits, Failure, Outcome};
 use crate::middleware::Requests;
 use crate::progress::Progress;
-use crate::{compare, output, report, terminal};
+use crate::shaped::Shaped;
+use crate::{compare, output, preview, report, terminal};
 
 /// Drive a scenario at a target: virtual users that behave as recorded, at any rate, with a verdict at the end.
 #[derive(Debug, clap::Args)]
@@ -26,6 +27,8 @@ use crate::{compare, output, report, terminal};
 Examples:
   mynah replay shop.toml --target http://127.0.0.1:8080 --rate 10x --for 60s --threshold 'p99 < 500ms'
   mynah replay shop.toml --target https://staging.example --users 50 --spawn-rate 5 --for 5m
+  mynah replay shop.toml --target http://127.0.0.1:8080 --stage 30s:10/s --stage 1m:50/s --stage 30s:0/s
+  mynah replay shop.toml --shape spike:10/s..200/s@30s+10s --for 2m --preview
   mynah replay shop.toml --target http://127.0.0.1:8080 --once --trace")]
 pub(crate) struct Args {
     #[command(flatten)]
@@ -48,20 +51,11 @@ pub(crate) struct Args {
     #[arg(long, value_name = "RUN")]
     baseline: Option<String>,
 
-    /// Open model: sessions that begin, as times the recorded rate (10x) or each second (200/s).
-    #[arg(long, value_name = "R", conflicts_with_all = ["users", "once"])]
-    rate: Option<Rate>,
-
-    /// Closed model: virtual users at the same time.
-    #[arg(long, short = 'u', value_name = "N", conflicts_with = "once", value_parser = clap::value_parser!(u32).range(1..))]
-    users: Option<u32>,
-
-    /// Users added each second until there are --users.
-    #[arg(long, short = 'r', value_name = "R", requires = "users")]
-    spawn_rate: Option<f64>,
+    #[command(flatten)]
+    shaped: Shaped,
 
     /// For how long sessions are begun (open model; those under way may end) or users are there (closed model; what they
-    /// are at is cut off). The recording's own duration (at least 10 s) when nothing says otherwise.
+    /// are at is cut off). As long as the stages, else the recording's own duration (at least 10 s), when left out.
     #[arg(long = "for", short = 't', value_name = "TIME", value_parser = parse_duration)]
     duration: Option<Nanos>,
 
@@ -75,6 +69,10 @@ pub(crate) struct Args {
     /// Print each step of --once: what was sent, wanted and got, and why it is wrong.
     #[arg(long, requires = "once")]
     trace: bool,
+
+    /// Draw the load over time and say how many sessions and requests it comes to; send nothing. Needs no target.
+    #[arg(long, conflicts_with_all = ["once", "against", "baseline", "middleware", "start_at", "json"])]
+    preview: bool,
 
     /// Send each request, as it is about to go out, through this program, as GoReplay does: 'python3 rewrite.py'. What comes
     /// back is sent; what does not within --middleware-timeout is counted as failed (middleware).
@@ -142,32 +140,17 @@ impl Args {
     /// Flags over the scenario's `[load]` over the defaults.
     fn options(&self, scenario: &Scenario) -> Result<Options, Failure> {
         let load = &scenario.load;
-        let closed = |users: u32| LoadModel::Closed {
-            users,
-            spawn_rate: self.spawn_rate.or(load.spawn_rate).unwrap_or(f64::from(users)),
-        };
-        let model = match (self.once, self.rate, self.users) {
-            (true, ..) => LoadModel::Once,
-            (_, Some(rate), _) => LoadModel::Open { rate },
-            (_, _, Some(users)) => closed(users),
-            _ => match (load.rate, load.users) {
-                (Some(rate), _) => LoadModel::Open { rate },
-                (None, Some(users)) => closed(users),
-                (None, None) if scenario.recorded.is_some() => LoadModel::Open { rate: Rate::Times(1.0) },
-                (None, None) => {
-                    return Err(fail(
-                        Exit::Usage,
-                        "how much load? the scenario says neither rate nor users: add --rate 10/s or --users 20",
-                    ));
-                }
-            },
-        };
+        let model = self.shaped.model(self.once, load, self.what.folder(), scenario.recorded.is_some())?;
         let duration = match (self.duration, &load.duration) {
             (Some(duration), _) => Some(duration),
+            // Stages given as flags say how long they are, whatever the scenario's own load takes.
+            (None, _) if self.shaped.is_course() => None,
             (None, Some(text)) => Some(parse_duration(text)?),
             (None, None) => None,
         };
         Ok(Options {
+            arrivals: self.shaped.arrivals(load, &model)?,
+            speed: self.shaped.speed(),
             load: model,
             duration,
             shard: self.shard,
@@ -178,11 +161,14 @@ impl Args {
 }
 
 pub(crate) fn run(args: &Args) -> Outcome {
-    args.place.check(!args.against.is_empty())?;
+    args.place.check(!args.against.is_empty() || args.preview)?;
     // A recording is grouped into a scenario that lives as long as the run.
     let folder = tempfile::tempdir().exits(Exit::Usage)?;
     let prepared = args.what.prepare(folder.path())?;
     let mut options = args.options(prepared.scenario())?;
+    if args.preview {
+        return preview::print(&prepared, &options);
+    }
     let middleware = args.middleware.as_deref().map(Requests::start).transpose()?;
     options.middleware_timeout = args.middleware_timeout;
     options.middleware = middleware.clone().map(|middleware| middleware as Arc<dyn Middleware>);

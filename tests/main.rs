@@ -37,4 +37,5 @@ mod secrets;
 mod shapes;
 mod shards;
 mod signing;
+mod stages;
 mod stdin;

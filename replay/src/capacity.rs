@@ -18,9 +18,9 @@ use mynah_traffic::scenario::Rate;
 use mynah_traffic::units::{format_duration, format_time};
 
 use crate::engine::Part;
+use crate::load::sessions_per_second;
 use crate::options::{LoadModel, Options};
 use crate::prepared::Plan;
-use crate::run::sessions_per_second;
 use crate::{Error, Prepared, Progress, Stop, due, run};
 use judge::number;
 use search::{Next, Said, Search, rounded};

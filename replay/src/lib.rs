@@ -24,6 +24,10 @@
 //! | module | job |
 //! |---|---|
 //! | [`timetable`] | which session begins when: pure, seeded, striped over threads |
+//! | [`curve`] | a quantity over time, its area and the inverse of that |
+//! | `course` | stages, named shapes and points → a curve |
+//! | `load` | what is driven, worked out from options and scenario |
+//! | `preview` | the same, told instead of sent |
 //! | `prepared` | scenario, session files and identities, compiled |
 //! | `template` | one request, cut into fixed bytes and places; filled in |
 //! | `cookies` | a virtual user's jar |
@@ -45,14 +49,18 @@
 mod begin;
 mod capacity;
 mod cookies;
+mod course;
+pub mod curve;
 mod due;
 mod engine;
 mod error;
+mod load;
 mod middleware;
 mod net;
 mod options;
 mod pace;
 mod prepared;
+mod preview;
 mod run;
 mod sign;
 mod stats;
@@ -63,10 +71,12 @@ pub mod timetable;
 mod trace;
 
 pub use capacity::{Seek, Told, capacity};
+pub use course::Course;
 pub use error::Error;
 pub use middleware::Middleware;
 pub use options::{HostHeader, LoadModel, Options, Shard, Turn};
 pub use prepared::Prepared;
+pub use preview::{Preview, preview};
 pub use run::{Progress, run, run_in_turns};
 pub use sign::Signer;
 pub use stop::Stop;

@@ -4,13 +4,13 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use mynah_traffic::Nanos;
-use mynah_traffic::scenario::{Behaviour, Rate, ThinkTime};
+use mynah_traffic::scenario::{Arrivals, Behaviour, Rate, ThinkTime};
 use mynah_traffic::threshold::Threshold;
 
-use crate::{Middleware, Signer, Target};
+use crate::{Course, Middleware, Signer, Target};
 
 /// How sessions begin.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum LoadModel {
     /// Open model: sessions arrive by a timetable, whatever the target does.
     Open {
@@ -25,6 +25,8 @@ pub enum LoadModel {
         /// Users added each second until there are that many; zero, negative or infinite: all at once.
         spawn_rate: f64,
     },
+    /// Either model, with a rate or a number of users that changes over time.
+    Along(Course),
     /// The first session of every profile, once, all at the same time.
     Once,
 }
@@ -48,6 +50,11 @@ pub struct Options {
     pub map: Vec<(String, Target)>,
     /// How sessions begin.
     pub load: LoadModel,
+    /// How arrivals lie around their rate (open model).
+    pub arrivals: Arrivals,
+    /// So many times as fast as recorded: pauses, the recording's length, and rates that are relative to the recorded one. Rates
+    /// and times that are said in seconds are as they are said. More than zero.
+    pub speed: f64,
     /// What becomes of the recorded pauses. `None`: what the scenario says.
     pub think_time: Option<ThinkTime>,
     /// How sessions are made of the recorded ones. `None`: what the scenario says.
@@ -141,12 +148,31 @@ impl Turn {
     }
 }
 
+impl Options {
+    /// Whether time passes otherwise than in the recording.
+    pub(crate) fn is_sped(&self) -> bool {
+        (self.speed - 1.0).abs() > f64::EPSILON
+    }
+
+    /// What becomes of the pauses of a profile: a flag over its own word over the scenario's, at the speed that is asked for.
+    pub(crate) fn think_time(&self, profile: Option<ThinkTime>, scenario: Option<ThinkTime>) -> ThinkTime {
+        let think_time = self.think_time.or(profile).or(scenario).unwrap_or_default();
+        match think_time {
+            ThinkTime::Recorded if self.is_sped() => ThinkTime::Scaled(1.0 / self.speed),
+            ThinkTime::Scaled(factor) => ThinkTime::Scaled(factor / self.speed),
+            said => said,
+        }
+    }
+}
+
 impl Default for Options {
     fn default() -> Self {
         Options {
             target: None,
             map: Vec::new(),
             load: LoadModel::Open { rate: Rate::Times(1.0) },
+            arrivals: Arrivals::default(),
+            speed: 1.0,
             think_time: None,
             behaviour: None,
             duration: None,

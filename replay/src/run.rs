@@ -7,19 +7,16 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use mynah_traffic::Nanos;
 use mynah_traffic::run::{RunDocument, RunFolder};
-use mynah_traffic::scenario::Rate;
 use mynah_traffic::units::{format_duration, format_time};
 use mynah_traffic::watch::{Scope, Watch};
 
-use crate::engine::{End, Job, Setup, Shape, thread};
-use crate::options::{LoadModel, Options, Shard, Turn};
-use crate::prepared::{Plan, Walks};
+use crate::engine::{Job, Setup, thread};
+use crate::load::{Kind, Load};
+use crate::options::{Options, Turn};
+use crate::prepared::Plan;
 use crate::stats::{Collector, Facts, Measuring, Report, answers, document};
-use crate::timetable::{Arrival, Card, Cards, Share, Timetable};
+use crate::timetable::Arrival;
 use crate::{Error, Prepared, Stop, Target, begin, due};
-
-/// Sessions are begun for at least this long where nothing else is said.
-const SHORTEST_DEFAULT: Nanos = Nanos(10 * Nanos::PER_SECOND);
 
 /// How a run is going.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -53,188 +50,6 @@ impl Progress {
             p50: self.p50.max(other.p50),
             p99: self.p99.max(other.p99),
             ..*self
-        }
-    }
-}
-
-/// What is to be driven, worked out from options and scenario.
-struct Load {
-    model: &'static str,
-    asked: String,
-    duration: Nanos,
-    kind: Kind,
-    shares: Vec<Share>,
-    /// By profile: how many walks are made; `None` where recorded sessions are played.
-    walks: Vec<Option<usize>>,
-    seed: u64,
-    max_vus: u32,
-    shard: Shard,
-    /// Nothing begins any more when its time is over.
-    cut: bool,
-}
-
-enum Kind {
-    Open(f64),
-    Closed { users: u32, spawn_rate: f64 },
-    Once(Vec<Card>),
-}
-
-/// A timetable is gone through ahead of the run, to know its length: this many take some seconds.
-const MOST_ARRIVALS: f64 = 1e8;
-const MOST_THREADS: usize = 1024;
-/// Each takes some 22 KB.
-const MOST_USERS: u32 = 1_000_000;
-
-impl Load {
-    fn new(plan: &Plan, options: &Options) -> Result<Load, Error> {
-        let recorded = plan.scenario.recorded.as_ref();
-        let duration = options.duration.unwrap_or_else(|| {
-            let recorded = recorded.map_or(Nanos(0), |recorded| Nanos::from_secs_f64(recorded.duration_s));
-            recorded.max(SHORTEST_DEFAULT)
-        });
-        if options.threads > MOST_THREADS {
-            return Err(Error::Config(format!(
-                "{} threads are more than help ({MOST_THREADS} at most; one for each core when left out)",
-                options.threads
-            )));
-        }
-        if duration == Nanos(0) {
-            return Err(Error::Config("a run of no length sends nothing; give --for 30s, say".to_owned()));
-        }
-        let (model, asked, kind) = match options.load {
-            LoadModel::Open { rate } => {
-                let per_second = sessions_per_second(plan, rate)?;
-                let arrivals = per_second * duration.as_secs_f64();
-                if arrivals > MOST_ARRIVALS {
-                    return Err(Error::Config(format!(
-                        "{rate} for {} is {arrivals:.0} sessions, more than a timetable holds ({MOST_ARRIVALS:.0}); \
-                         lower the rate or make it shorter",
-                        format_duration(duration)
-                    )));
-                }
-                let per = format!("{} sessions/s", (per_second * 1000.0).round() / 1000.0);
-                let asked = if let Rate::Times(_) = rate { format!("{rate} = {per}") } else { per };
-                ("open", asked, Kind::Open(per_second))
-            }
-            LoadModel::Closed { users: 0, .. } => {
-                return Err(Error::Config("no users, nobody to play; give --users 10, say".to_owned()));
-            }
-            LoadModel::Closed { users, .. } if users > MOST_USERS => {
-                return Err(Error::Config(format!(
-                    "{users} users are more than one machine can be ({MOST_USERS} at most, at some 22 KB each)"
-                )));
-            }
-            LoadModel::Closed { users, spawn_rate } => {
-                let noun = if users == 1 { "user" } else { "users" };
-                ("closed", format!("{users} {noun}"), Kind::Closed { users, spawn_rate })
-            }
-            LoadModel::Once => {
-                let all = plan.profiles.iter().enumerate();
-                let played = all.filter(|(_, profile)| !profile.sessions.is_empty() && profile.weight > 0.0);
-                let cards: Vec<Card> =
-                    played.map(|(profile, _)| Card { profile: profile as u32, session: 0 }).collect();
-                ("open", "one session a profile".to_owned(), Kind::Once(cards))
-            }
-        };
-        let expected = match &kind {
-            Kind::Open(rate) => rate * duration.as_secs_f64() * 1.05 + 20.0,
-            // Nobody knows how fast the target lets them be.
-            Kind::Closed { .. } => 20_000.0,
-            Kind::Once(_) => 1.0,
-        };
-        let weights: f64 = plan.profiles.iter().map(|profile| profile.weight).sum();
-        let expected: Vec<f64> =
-            plan.profiles.iter().map(|profile| (expected * profile.weight / weights).max(1.0)).collect();
-        let walks = Walks::counts(plan, options.behaviour, &expected);
-        let shares = plan.shares(&walks);
-        let shard = options.shard.unwrap_or_default();
-        check_shard(shard, &kind)?;
-        if options.warm_up.is_some_and(|warm_up| warm_up >= duration)
-            || options.warm_up.is_some() && model != "open"
-        {
-            return Err(Error::Config(
-                "warming up goes with sessions that arrive, and is shorter than the run".to_owned(),
-            ));
-        }
-        let (seed, max_vus, cut) = (options.seed, options.max_vus, options.warm_up.is_some());
-        Ok(Load { model, asked, duration, kind, shares, walks, seed, max_vus, shard, cut })
-    }
-
-    /// What the timetable is made from besides the scenario.
-    fn key(&self) -> String {
-        let Load { asked, duration, seed, shares, .. } = self;
-        format!("{asked} {duration:?} {seed} {shares:?}")
-    }
-
-    fn timetable(&self) -> Result<Option<Timetable>, Error> {
-        match &self.kind {
-            Kind::Open(rate) => {
-                Timetable::open(&self.shares, *rate, self.duration, self.seed).ok_or_else(nobody).map(Some)
-            }
-            Kind::Once(cards) => Ok(Some(Timetable::at_once(cards.clone()))),
-            Kind::Closed { .. } => Ok(None),
-        }
-    }
-
-    /// Each thread works the same thing out and takes its own part.
-    fn shape(&self) -> Result<Shape, Error> {
-        match (&self.kind, self.timetable()?) {
-            (Kind::Closed { users, spawn_rate }, _) => Ok(Shape::Closed {
-                cards: Box::new(Cards::new(&self.shares, self.seed).ok_or_else(nobody)?),
-                users: *users,
-                spawn_rate: *spawn_rate,
-                duration: self.duration,
-            }),
-            (_, Some(timetable)) => {
-                let end = match self.kind {
-                    Kind::Open(_) if self.cut => End::At(self.duration),
-                    Kind::Open(_) => End::Late,
-                    _ => End::Never,
-                };
-                Ok(Shape::Open { timetable: Box::new(timetable), max_vus: self.max_vus, end })
-            }
-            (_, None) => Err(nobody()),
-        }
-    }
-}
-
-fn nobody() -> Error {
-    Error::Config("no profile has both a weight and a session: nobody to play".to_owned())
-}
-
-fn check_shard(shard: Shard, kind: &Kind) -> Result<(), Error> {
-    let wrong = |why: String| Err(Error::Config(format!("shard {} of {}: {why}", shard.index + 1, shard.of)));
-    if shard.index >= shard.of {
-        return wrong("there is no such one; they are counted from 1".to_owned());
-    }
-    match kind {
-        Kind::Closed { users, .. } if shard.index >= *users => {
-            wrong(format!("there are {users} users in all, and none is left for it; use fewer shards"))
-        }
-        Kind::Once(_) if shard.of > 1 => wrong("one session a profile is not divided".to_owned()),
-        _ => Ok(()),
-    }
-}
-
-pub(crate) fn sessions_per_second(plan: &Plan, rate: Rate) -> Result<f64, Error> {
-    match rate {
-        Rate::PerSecond(rate) => Ok(rate),
-        Rate::Times(times) => {
-            let recorded = plan.scenario.recorded.as_ref().ok_or_else(|| {
-                Error::Config(format!(
-                    "--rate {rate} is relative to a recording, and '{}' has none; give sessions a second, such as \
-                     --rate 10/s",
-                    plan.scenario.name
-                ))
-            })?;
-            if recorded.sessions_per_s > 0.0 {
-                Ok(times * recorded.sessions_per_s)
-            } else {
-                Err(Error::Config(format!(
-                    "--rate {rate} is relative to the recorded rate, and [recorded] sessions_per_s is {}",
-                    recorded.sessions_per_s
-                )))
-            }
         }
     }
 }
@@ -286,7 +101,7 @@ pub fn run_in_turns(
     let stop = &stop.child();
     let (one, other) = (side(false), side(true));
     let (one, other) = (Ready::new(&prepared.plan, &one)?, Ready::new(&prepared.plan, &other)?);
-    if !matches!(one.load.kind, Kind::Open(_)) {
+    if !matches!(one.load.kind, Kind::Open { .. }) {
         return Err(Error::Config("two targets in turn need sessions that arrive: --rate".to_owned()));
     }
     let turns = one.load.duration.0 / (u64::from(block_s.max(1)) * Nanos::PER_SECOND);
@@ -506,9 +321,9 @@ fn thread_count(options: &Options, load: &Load) -> usize {
     let wanted = if options.threads == 0 { cores } else { options.threads };
     match &load.kind {
         // A thread without a user has nothing to do.
-        Kind::Closed { users, .. } => wanted.min(users.div_ceil(load.shard.of.max(1)) as usize),
+        Kind::Closed(curve) => wanted.min(curve.most_users().div_ceil(load.shard.of.max(1)) as usize),
         Kind::Once(cards) => wanted.min(cards.len()),
-        Kind::Open(_) => wanted,
+        Kind::Open { .. } => wanted,
     }
     .max(1)
 }

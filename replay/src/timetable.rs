@@ -1,6 +1,7 @@
 //! When which session begins: a pure function of the seed, computed ahead.
 //!
-//! Open model: arrivals are a Poisson process, so the gaps are exponential, `-ln(1-u)/rate`. Which profile arrives is
+//! Open model: arrivals of rate one (a Poisson process, whose gaps are exponential, `-ln(1-u)`; or even; or as recorded) are
+//! stretched over the curve that is asked for, so that there are as many at each moment as it says. Which profile arrives is
 //! drawn in blocks of `BLOCK`: within each the counts follow the weights to within one, what is left over is carried to the
 //! next block, and the order inside a block is shuffled. So short runs too have the profiles' shares. Sessions of a profile
 //! are a shuffled deck without replacement.
@@ -8,15 +9,19 @@
 //! Thread `k` of `n` plays the numbers ≡ `k` (mod `n`) of the one timetable; so `n` threads, processes or machines send
 //! together exactly what one would.
 
+use std::sync::Arc;
+
 use mynah_traffic::Nanos;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
+
+use crate::curve::Curve;
 
 /// Cards that are dealt at a time.
 const BLOCK: usize = 20;
 
 /// Which session is played: what a [`Cards`] sequence is made of.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Card {
     /// Index of the profile.
     pub profile: u32,
@@ -147,36 +152,65 @@ impl Iterator for Cards {
     }
 }
 
+/// How arrivals lie around the rate that is asked for.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Spread {
+    /// By chance: a Poisson process.
+    Poisson,
+    /// Evenly: where the curve's area is ½, 1½, 2½, …
+    Uniform,
+    /// As these did, which are parts of a recording's time in [0, 1), ascending; then again from the first.
+    Recorded(Arc<[f64]>),
+}
+
 /// Every arrival of a run, in order.
 pub struct Timetable {
     source: Source,
     number: u64,
 }
 
-struct Poisson {
+/// Arrivals along a curve.
+struct Along {
     cards: Cards,
     gaps: ChaCha8Rng,
-    rate: f64,
+    spread: Spread,
+    curve: Arc<Curve>,
+    /// Where the last one lies among those of rate one.
     at: f64,
-    end: f64,
+}
+
+impl Along {
+    /// When the arrival of this number comes, in seconds.
+    fn next(&mut self, number: u64) -> Option<f64> {
+        self.at = match &self.spread {
+            Spread::Poisson => self.at - (1.0 - unit(&mut self.gaps)).ln(),
+            Spread::Uniform => number as f64 + 0.5,
+            Spread::Recorded(starts) => {
+                let (count, length) = (starts.len() as u64, starts.len() as f64);
+                let within = starts.get(number.checked_rem(count)? as usize)?;
+                (number / count) as f64 * length + within * length
+            }
+        };
+        self.curve.invert(self.at)
+    }
 }
 
 enum Source {
-    Poisson(Box<Poisson>),
+    Along(Box<Along>),
     List(std::vec::IntoIter<Card>),
 }
 
 impl Timetable {
     /// Sessions arrive at `rate` a second until `duration` is over. `None` when there is no profile to play.
     pub fn open(shares: &[Share], rate: f64, duration: Nanos, seed: u64) -> Option<Timetable> {
+        Timetable::along(shares, Arc::new(Curve::level(rate, duration)), Spread::Poisson, seed)
+    }
+
+    /// Sessions arrive at the rate that the curve has at each moment (a second), until it ends. `None` when there is no profile to
+    /// play.
+    pub fn along(shares: &[Share], curve: Arc<Curve>, spread: Spread, seed: u64) -> Option<Timetable> {
         let cards = Cards::new(shares, seed)?;
-        let source = Source::Poisson(Box::new(Poisson {
-            cards,
-            gaps: stream(seed, 2),
-            rate: rate.max(f64::MIN_POSITIVE),
-            at: 0.0,
-            end: duration.as_secs_f64(),
-        }));
+        let source = Source::Along(Box::new(Along { cards, gaps: stream(seed, 2), spread, curve, at: 0.0 }));
         Some(Timetable { source, number: 0 })
     }
 
@@ -196,13 +230,9 @@ impl Iterator for Timetable {
 
     fn next(&mut self) -> Option<Arrival> {
         let (at, card) = match &mut self.source {
-            Source::Poisson(poisson) => {
-                let Poisson { cards, gaps, rate, at, end } = poisson.as_mut();
-                *at += -(1.0 - unit(gaps)).ln() / *rate;
-                if *at >= *end {
-                    return None;
-                }
-                (Nanos::from_secs_f64(*at), cards.next()?)
+            Source::Along(along) => {
+                let at = along.next(self.number)?;
+                (Nanos::from_secs_f64(at), along.cards.next()?)
             }
             Source::List(cards) => (Nanos(0), cards.next()?),
         };
@@ -213,88 +243,4 @@ impl Iterator for Timetable {
 }
 
 #[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-
-    fn shares() -> Vec<Share> {
-        [(60.0, 7), (39.0, 3), (1.0, 1), (5.0, 0), (0.0, 4)]
-            .map(|(weight, sessions)| Share { weight, sessions })
-            .to_vec()
-    }
-
-    fn all(seed: u64) -> Vec<Arrival> {
-        Timetable::open(&shares(), 50.0, Nanos(20_000_000_000), seed).unwrap().collect()
-    }
-
-    #[test]
-    fn the_seed_decides() {
-        assert_eq!(all(7), all(7));
-        assert_ne!(all(7), all(8));
-        let times = |seed| all(seed).iter().map(|arrival| arrival.at).collect::<Vec<_>>();
-        assert_ne!(times(7), times(8));
-    }
-
-    #[test]
-    fn arrivals_are_in_order_and_as_many_as_asked() {
-        let arrivals = all(1);
-        assert!(
-            arrivals.windows(2).all(|pair| pair[0].at <= pair[1].at && pair[0].number + 1 == pair[1].number)
-        );
-        // 1000 expected; the standard deviation is 32.
-        assert!((800..1200).contains(&arrivals.len()), "{}", arrivals.len());
-        assert!(arrivals.iter().all(|arrival| arrival.at < Nanos(20_000_000_000)));
-    }
-
-    #[test]
-    fn shares_are_met_in_short_runs() {
-        for seed in 0..20 {
-            for length in [40, 100, 400] {
-                let mut seen = [0_u32; 5];
-                for card in Cards::new(&shares(), seed).unwrap().take(length) {
-                    seen[card.profile as usize] += 1;
-                }
-                for (profile, share) in [(0, 0.6), (1, 0.39), (2, 0.01)] {
-                    let wanted = share * length as f64;
-                    assert!((f64::from(seen[profile]) - wanted).abs() <= 2.0, "{seen:?} of {length}");
-                }
-                assert_eq!(seen[3] + seen[4], 0);
-            }
-        }
-    }
-
-    #[test]
-    fn every_session_is_played_before_one_is_played_again() {
-        let cards: Vec<Card> =
-            Cards::new(&[Share { weight: 1.0, sessions: 7 }], 3).unwrap().take(21).collect();
-        for round in cards.chunks(7) {
-            let mut sessions: Vec<u32> = round.iter().map(|card| card.session).collect();
-            sessions.sort_unstable();
-            assert_eq!(sessions, (0..7).collect::<Vec<_>>());
-        }
-    }
-
-    #[test]
-    fn nobody_to_play() {
-        assert!(Cards::new(&[], 1).is_none());
-        assert!(Cards::new(&[Share { weight: 0.0, sessions: 3 }], 1).is_none());
-    }
-
-    proptest! {
-        #[test]
-        fn stripes_together_are_the_whole(seed: u64, threads in 1_usize..9) {
-            let whole: Vec<Arrival> =
-                Timetable::open(&shares(), 20.0, Nanos(5_000_000_000), seed).unwrap().collect();
-            let mut union = Vec::new();
-            for k in 0..threads {
-                let table = Timetable::open(&shares(), 20.0, Nanos(5_000_000_000), seed).unwrap();
-                let stripe: Vec<Arrival> = table.stripe(k, threads).collect();
-                prop_assert!(stripe.iter().all(|arrival| arrival.number % threads as u64 == k as u64));
-                union.extend(stripe);
-            }
-            union.sort_by_key(|arrival| arrival.number);
-            prop_assert_eq!(union, whole);
-        }
-    }
-}
+mod tests;

@@ -12,6 +12,7 @@ use tokio::time::timeout;
 
 use super::session::play;
 use super::{Context, Setup, User};
+use crate::curve::Curve;
 use crate::pace::Clock;
 use crate::stats::{Conducted, Recorder, Report};
 use crate::timetable::{Arrival, Card, Cards, Timetable};
@@ -38,7 +39,7 @@ pub(crate) enum End {
 /// How sessions begin on this thread.
 pub(crate) enum Shape {
     Open { timetable: Box<Timetable>, max_vus: u32, end: End },
-    Closed { cards: Box<Cards>, users: u32, spawn_rate: f64, duration: Nanos },
+    Closed { cards: Box<Cards>, curve: Arc<Curve> },
 }
 
 /// What one thread is to do.
@@ -117,8 +118,9 @@ async fn run(context: Rc<Context>, job: Job) {
             }
             grace
         }
-        Shape::Closed { cards, users, spawn_rate, duration } => {
-            closed(&context, *cards, users, spawn_rate, job.stripe);
+        Shape::Closed { cards, curve } => {
+            let duration = curve.duration();
+            closed(&context, *cards, &curve, job.stripe);
             tokio::select! {
                 () = context.halted() => {}
                 () = context.pacer.until(duration.0) => {}
@@ -173,39 +175,46 @@ async fn open(context: &Rc<Context>, arrivals: impl Iterator<Item = Arrival>, ma
 }
 
 /// Sets this thread's share of the users going.
-fn closed(context: &Rc<Context>, cards: Cards, users: u32, spawn_rate: f64, (first, step): (usize, usize)) {
+fn closed(context: &Rc<Context>, cards: Cards, curve: &Arc<Curve>, (first, step): (usize, usize)) {
     let dealt = Rc::new(RefCell::new(Dealt { cards, known: Vec::new() }));
+    let users = curve.most_users();
     for number in (first as u32..users).step_by(step.max(1)) {
-        let at = if spawn_rate > 0.0 && spawn_rate.is_finite() {
-            Nanos::from_secs_f64(f64::from(number) / spawn_rate)
-        } else {
-            Nanos(0)
-        };
-        spawn_local(user(context.clone(), dealt.clone(), number, users, at));
+        spawn_local(user(context.clone(), dealt.clone(), number, curve.clone()));
     }
 }
 
-/// A user of the closed model. Its n-th session is number `number + n × users` of the one sequence of cards, so that what is
-/// played does not depend on the threads.
-async fn user(context: Rc<Context>, dealt: Rc<RefCell<Dealt>>, number: u32, users: u32, at: Nanos) {
-    context.pacer.until(at.0).await;
-    let _active = context.enter();
+/// A user of the closed model, there for as long as the curve says. Its n-th session is number `number + n × users` of the one
+/// sequence of cards, so that what is played does not depend on the threads.
+async fn user(context: Rc<Context>, dealt: Rc<RefCell<Dealt>>, number: u32, curve: Arc<Curve>) {
+    let users = curve.most_users() as usize;
     let mut user = User::new(u64::from(number), u64::from(number));
-    let mut start = at.0;
     let mut card = number as usize;
-    while !context.is_halted() {
-        let Some(next) = dealt.borrow_mut().card(card) else { return };
-        user.renew(card as u64);
-        card += users as usize;
-        let answered = session(&context, &user, next, start).await;
-        start = context.clock.now();
-        if answered {
-            // Sessions without a pause in them must not keep the thread from everything else.
-            tokio::task::yield_now().await;
-        } else {
-            start += KNOCK_AGAIN;
-            context.pacer.until(start).await;
+    let mut after = 0.0;
+    while let Some((on, off)) = curve.presence(number, after) {
+        let (mut start, leaves) = (Nanos::from_secs_f64(on).0, off.map(|off| Nanos::from_secs_f64(off).0));
+        user.stays(leaves);
+        context.pacer.until(start).await;
+        let active = context.enter();
+        while !context.is_halted() && leaves.is_none_or(|leaves| start < leaves) && !user.left() {
+            let Some(next) = dealt.borrow_mut().card(card) else { return };
+            user.renew(card as u64);
+            card += users;
+            let answered = session(&context, &user, next, start).await;
+            start = context.clock.now();
+            if answered {
+                // Sessions without a pause in them must not keep the thread from everything else.
+                tokio::task::yield_now().await;
+            } else if !user.left() {
+                start += KNOCK_AGAIN;
+                context.pacer.until(start).await;
+            }
         }
+        let (Some(off), Some(leaves), false) = (off, leaves, context.is_halted()) else { return };
+        context.pacer.until(leaves).await;
+        drop(active);
+        // Who comes back is somebody new.
+        user = User::new(u64::from(number), u64::from(number));
+        after = off;
     }
 }
 

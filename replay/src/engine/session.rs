@@ -57,7 +57,8 @@ pub(crate) async fn play(context: &Context, user: &User, part: Part<'_>, start: 
     played
 }
 
-/// Plays one step: its number, its end, and whether an answer came. `None` when the run was ended before it.
+/// Plays one step: its number, its end, and whether an answer came. `None` when the run was ended before it, or the user has
+/// left by then.
 async fn one(
     context: &Context,
     user: &User,
@@ -68,6 +69,9 @@ async fn one(
     let step = part.profile.steps.get(part.session.step(number)? as usize)?;
     let think = part.think_time.apply(step.think).0;
     let intended = from.saturating_add(think);
+    if user.leaves_before(intended) {
+        return None;
+    }
     context.pacer.until(intended).await;
     let done = perform(context, user, (part.number, step), intended).await?;
     let end = done.ended;

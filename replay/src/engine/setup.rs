@@ -73,7 +73,7 @@ impl Setup {
         probe(&mut places)?;
         let walks = Walks::make(plan, walks, options.seed);
         let own = |profile: &crate::prepared::ProfilePlan| {
-            options.think_time.or(profile.think_time).or(plan.scenario.load.think_time).unwrap_or_default()
+            options.think_time(profile.think_time, plan.scenario.load.think_time)
         };
         Ok(Setup {
             bound: bind(plan, &targets, options)?,

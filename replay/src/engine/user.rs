@@ -40,6 +40,9 @@ pub(crate) struct User {
     slots: RefCell<Vec<(SlotKey, Rc<Mutex<Slot>>)>>,
     /// Whether it logged in as a row of the identities' file that another user has had.
     reuses: Cell<bool>,
+    /// When it leaves, if it does before the end, and whether a step was not played for that.
+    leaves: Cell<Option<u64>>,
+    left: Cell<bool>,
 }
 
 /// What came of looking for a value.
@@ -65,7 +68,29 @@ impl User {
             values: RefCell::default(),
             slots: RefCell::default(),
             reuses: Cell::default(),
+            leaves: Cell::default(),
+            left: Cell::default(),
         }
+    }
+
+    /// Until this moment; to the end when there is none.
+    pub(crate) fn stays(&self, leaves: Option<u64>) {
+        self.leaves.set(leaves);
+        self.left.set(false);
+    }
+
+    /// Whether it will be gone by then; which is remembered.
+    pub(crate) fn leaves_before(&self, moment: u64) -> bool {
+        let gone = self.leaves.get().is_some_and(|leaves| leaves <= moment);
+        if gone {
+            self.left.set(true);
+        }
+        gone
+    }
+
+    /// Whether a step was not played as it will be gone by then.
+    pub(crate) fn left(&self) -> bool {
+        self.left.get()
     }
 
     /// Whether it had to share an identity; told once.

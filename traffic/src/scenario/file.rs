@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::path::Path;
 
-use super::{Scenario, VERSION};
+use super::{LoadShape, Scenario, VERSION};
 use crate::threshold::Threshold;
 use crate::{Error, nearest};
 
@@ -122,6 +122,7 @@ impl Scenario {
         if self.load.rate.is_some() && self.load.users.is_some() {
             return Err("[load] has both rate (open model) and users (closed model); choose one".to_owned());
         }
+        self.check_curve()?;
         if self.load.spawn_rate.is_some() && self.load.users.is_none() {
             return Err("[load] has spawn_rate without users; give users, or take it away".to_owned());
         }
@@ -131,6 +132,30 @@ impl Scenario {
             }
         }
         self.check_names()
+    }
+
+    /// One thing says how much load there is, and one how long.
+    fn check_curve(&self) -> Result<(), String> {
+        let load = &self.load;
+        let said = [
+            ("rate", load.rate.is_some()),
+            ("users", load.users.is_some()),
+            ("stages", !load.stages.is_empty()),
+            ("shape", load.shape.is_some()),
+        ];
+        let mut said = said.iter().filter(|(_, said)| *said).map(|(name, _)| *name);
+        // `rate` is what the recorded shape is a multiple of.
+        let together =
+            load.shape == Some(LoadShape::Recorded) && load.users.is_none() && load.stages.is_empty();
+        if let (Some(one), Some(other), false) = (said.next(), said.next(), together) {
+            return Err(format!("[load] has both {one} and {other}; choose one"));
+        }
+        if load.duration.is_some() && !load.stages.is_empty() {
+            return Err(
+                "[load] has both for and stages, which say how long they are; take one away".to_owned()
+            );
+        }
+        Ok(())
     }
 
     /// Every `${name}` of an inline step must be something that exists.

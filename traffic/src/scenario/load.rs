@@ -5,6 +5,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use super::stage::{Arrivals, LoadShape, Stage};
 use crate::units::{format_duration, parse_duration, split_number};
 use crate::{Error, Nanos};
 
@@ -15,6 +16,26 @@ pub enum Rate {
     Times(f64),
     /// So many sessions a second: `200/s`.
     PerSecond(f64),
+    /// As many sessions as make so many requests a second, by the mean of the profiles: `2000req/s`.
+    Requests(f64),
+}
+
+impl Rate {
+    /// One of a unit: `/s`, `/m`, `/h`, or the same of requests.
+    pub(super) fn unit(text: &str) -> Option<Rate> {
+        let (requests, per) = match text.split_once('/')? {
+            ("", per) => (false, per),
+            ("req" | "requests", per) => (true, per),
+            _ => return None,
+        };
+        let one = match per {
+            "s" => 1.0,
+            "m" | "min" => 1.0 / 60.0,
+            "h" => 1.0 / 3600.0,
+            _ => return None,
+        };
+        Some(if requests { Rate::Requests(one) } else { Rate::PerSecond(one) })
+    }
 }
 
 impl FromStr for Rate {
@@ -25,7 +46,7 @@ impl FromStr for Rate {
             Error::syntax(
                 "rate",
                 text,
-                "expected '10x' (times the recorded rate) or '200/s' (sessions a second)",
+                "expected '10x' (times the recorded rate), '200/s' (sessions a second) or '2000req/s' (requests a second)",
             )
         };
         let (number, unit) = split_number(text.trim()).ok_or_else(wrong)?;
@@ -34,10 +55,11 @@ impl FromStr for Rate {
         }
         match unit {
             "x" => Ok(Rate::Times(number)),
-            "/s" => Ok(Rate::PerSecond(number)),
-            "/m" | "/min" => Ok(Rate::PerSecond(number / 60.0)),
-            "/h" => Ok(Rate::PerSecond(number / 3600.0)),
-            _ => Err(wrong()),
+            unit => match Rate::unit(unit).ok_or_else(wrong)? {
+                Rate::PerSecond(one) => Ok(Rate::PerSecond(number * one)),
+                Rate::Requests(one) => Ok(Rate::Requests(number * one)),
+                Rate::Times(_) => Err(wrong()),
+            },
         }
     }
 }
@@ -47,6 +69,7 @@ impl fmt::Display for Rate {
         match self {
             Rate::Times(n) => write!(f, "{n}x"),
             Rate::PerSecond(n) => write!(f, "{n}/s"),
+            Rate::Requests(n) => write!(f, "{n}req/s"),
         }
     }
 }
@@ -155,13 +178,13 @@ macro_rules! serde_as_text {
     )*};
 }
 
-serde_as_text!(Behaviour, Rate, ThinkTime);
+serde_as_text!(Arrivals, Behaviour, LoadShape, Rate, Stage, ThinkTime);
 
 /// A scenario's `[load]`: what holds where no flag says otherwise.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Load {
-    /// Sessions that begin (open model): `10x`, `200/s`.
+    /// Sessions that begin (open model): `10x`, `200/s`, `2000req/s`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rate: Option<Rate>,
     /// Virtual users at the same time (closed model).
@@ -170,6 +193,15 @@ pub struct Load {
     /// Users that are added each second until there are `users`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub spawn_rate: Option<f64>,
+    /// Rate or users over time, one stage after the other: `["30s:10/s", "1m:50/s"]`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub stages: Vec<Stage>,
+    /// Rate or users over time, by name: `spike:10/s..200/s@30s+10s`, `recorded`, `curve.csv` (relative to the scenario).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shape: Option<LoadShape>,
+    /// How arrivals lie: `poisson`, `uniform`, `recorded`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub arrivals: Option<Arrivals>,
     /// For how long sessions are begun: `5m`.
     #[serde(default, rename = "for", skip_serializing_if = "Option::is_none")]
     pub duration: Option<String>,

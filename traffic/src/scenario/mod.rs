@@ -15,6 +15,7 @@ mod load;
 mod named;
 mod script;
 mod sessions;
+mod stage;
 #[cfg(test)]
 mod tests;
 mod vary;
@@ -28,6 +29,7 @@ pub use inline::InlineStep;
 pub use load::{Behaviour, Load, Rate, ThinkTime};
 pub use script::{Expect, Injection, SessionScript, Source, Step};
 pub use sessions::{SessionEntry, SessionsReader, SessionsWriter, Tables};
+pub use stage::{Arrivals, Level, LoadShape, Stage, Unit};
 pub use vary::{Draw, Maker, Vary};
 pub use walk::{Place, Turn, Walker};
 

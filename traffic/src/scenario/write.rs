@@ -137,7 +137,7 @@ impl Scenario {
 
     fn write_load(&self, out: &mut String) -> Result<(), Error> {
         out.push_str(
-            "\n# How it is driven when no flag says otherwise: rate = \"10x\" or \"200/s\" (sessions), or users and spawn_rate;\n# for = \"5m\"; think_time = \"recorded\", \"0\", \"2s\" or \"x0.5\".\n[load]\n",
+            "\n# How it is driven when no flag says otherwise: rate = \"10x\" or \"200/s\" (sessions), or users and spawn_rate,\n# or stages = [\"30s:10/s\", \"1m:50/s\"], or shape = \"spike:10/s..200/s@30s+10s\"; arrivals = \"uniform\";\n# for = \"5m\"; think_time = \"recorded\", \"0\", \"2s\" or \"x0.5\".\n[load]\n",
         );
         lines(out, &self.load)?;
         out.push_str("\n# What must hold, or `mynah replay` exits 10.");
