@@ -15,7 +15,7 @@ use mynah_traffic::units::{format_duration, format_time, parse_duration, parse_t
 
 use crate::compare::BoundArgs;
 use crate::driving::{self, How, What, Where};
-use crate::exit::{Exit, Exits, Failure, Outcome};
+use crate::exit::{Exit, Exits, Failure, Outcome, fail};
 use crate::middleware::Requests;
 use crate::progress::Progress;
 use crate::shaped::Shaped;
