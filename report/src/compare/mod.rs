@@ -201,12 +201,6 @@ pub fn compare(baseline: &[Sample], candidate: &[Sample], bounds: &Bounds, seed:
     let in_all = |side: &[Sample], endpoint: &str| {
         side.iter().any(|s| s.endpoints.get(endpoint).is_some_and(|series| series.requests > 0))
     };
-    for (called, side) in [("baseline", baseline), ("candidate", candidate)] {
-        if side.iter().all(|sample| sample.all.requests == 0) {
-            comparison.verdict = Verdict::Invalid;
-            comparison.reasons.push(format!("the {called} has no request: there is nothing to compare"));
-        }
-    }
     let mut drafts = sides.drafts(None);
     for endpoint in endpoints {
         match (in_all(baseline, endpoint), in_all(candidate, endpoint)) {

@@ -71,9 +71,15 @@ impl Sample {
             duration_s: document.duration_s,
             answers: None,
             interleaved: document.interleaved,
-            invalid: (document.verdict == mynah_traffic::run::Verdict::Invalid).then(|| {
-                document.reasons.first().cloned().unwrap_or_else(|| "its generator was the bottleneck".into())
-            }),
+            invalid: (document.verdict == mynah_traffic::run::Verdict::Invalid)
+                .then(|| {
+                    document
+                        .reasons
+                        .first()
+                        .cloned()
+                        .unwrap_or_else(|| "its generator was the bottleneck".into())
+                })
+                .or_else(|| (document.requests == 0).then(|| "no request was made".to_owned())),
         }
     }
 
