@@ -27,7 +27,7 @@ pub(crate) fn print(prepared: &Prepared, options: &Options) -> Outcome {
 
 fn draw(preview: &Preview) -> String {
     let mut out = format!("{}, for {}\n\n", preview.asked, format_duration(preview.duration));
-    let of = if preview.open { "sessions/s" } else { "users" };
+    let of = unit(preview);
     let top = preview.bars.iter().fold(preview.peak, |top, bar| top.max(*bar));
     for line in (0..HEIGHT).rev() {
         let label = match line {
@@ -73,8 +73,21 @@ fn axis(duration: Nanos, width: usize) -> String {
     line + "\n"
 }
 
+fn unit(preview: &Preview) -> &'static str {
+    match (preview.open, preview.of_requests) {
+        (_, true) => "requests/s",
+        (true, false) => "sessions/s",
+        (false, false) => "users",
+    }
+}
+
 fn totals(preview: &Preview) -> String {
     let begun = match (preview.sessions, preview.requests) {
+        (Some(sessions), Some(requests)) if preview.of_requests => format!(
+            "{} in all, those of about {}",
+            terminal::plural(requests, "request"),
+            terminal::plural(sessions, "session")
+        ),
         (Some(sessions), Some(requests)) if preview.open => format!(
             "{} begin, {} in all when each is played to its end ({} requests/s on average)",
             terminal::plural(sessions, "session"),
@@ -89,11 +102,8 @@ fn totals(preview: &Preview) -> String {
         _ => "sessions make no pauses: as many as the target answers".to_owned(),
     };
     let peak = number(preview.peak);
-    let peak = if preview.open {
-        format!("{peak} sessions/s at the peak")
-    } else {
-        format!("{peak} users at the most")
-    };
+    let peak =
+        format!("{peak} {} {}", unit(preview), if preview.open { "at the peak" } else { "at the most" });
     format!("{peak}; {begun}\nnothing was sent\n")
 }
 
@@ -118,6 +128,7 @@ mod tests {
         let bars = (0..40).map(f64::from).collect();
         let preview = Preview {
             open: true,
+            of_requests: false,
             asked: "stages 40s:40/s".to_owned(),
             duration: Nanos(40_000_000_000),
             peak: 40.0,

@@ -151,6 +151,7 @@ impl Args {
         Ok(Options {
             arrivals: self.shaped.arrivals(load, &model)?,
             speed: self.shaped.speed(),
+            max_in_flight: self.shaped.max_in_flight(),
             load: model,
             duration,
             shard: self.shard,

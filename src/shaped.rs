@@ -17,7 +17,8 @@ pub(crate) struct Shaped {
     #[arg(long, value_name = "R", conflicts_with_all = ["requests", "users", "once"])]
     rate: Option<Rate>,
 
-    /// Open model: as many sessions as make so many requests (2000/s), by the mean of the weighted profiles.
+    /// Open model: so many requests (2000/s), each at its own moment: it is the next step of a session that is ready for one,
+    /// and waits where none is (--max-in-flight). Pauses are left out.
     #[arg(long, value_name = "R", conflicts_with_all = ["users", "once", "stages", "shape"], value_parser = parse_requests)]
     requests: Option<Rate>,
 
@@ -28,6 +29,11 @@ pub(crate) struct Shaped {
     /// Users added each second until there are --users.
     #[arg(long, short = 'r', value_name = "R", requires = "users")]
     spawn_rate: Option<f64>,
+
+    /// Requests under way at the same time, at most. Those that are due wait, which is part of their response times (held back).
+    /// With --requests, as many users make them.
+    #[arg(long, value_name = "N", conflicts_with = "once", value_parser = clap::value_parser!(u32).range(1..))]
+    max_in_flight: Option<u32>,
 
     /// Load over time, stage by stage: 30s:10/s goes in a straight line to 10 sessions/s within 30 s (the first from zero),
     /// 1m:=50/s jumps to 50/s and stays for a minute; 30s:100 goes to 100 users (closed model); 2x and 500req/s will do, too.
@@ -70,6 +76,11 @@ impl Shaped {
     /// Whether a flag says how the load changes.
     pub(crate) fn is_course(&self) -> bool {
         !self.stages.is_empty() || matches!(self.shape, Some(LoadShape::File(_) | LoadShape::Recorded))
+    }
+
+    /// Requests at the same time.
+    pub(crate) fn max_in_flight(&self) -> Option<u32> {
+        self.max_in_flight
     }
 
     /// Times as fast as recorded.

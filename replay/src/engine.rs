@@ -2,6 +2,7 @@
 
 mod check;
 mod context;
+mod crew;
 mod drive;
 mod look;
 mod session;
@@ -10,6 +11,7 @@ mod step;
 mod user;
 
 pub(crate) use context::Context;
+pub(crate) use crew::Turn;
 pub(crate) use drive::{End, Job, Shape, thread};
 pub(crate) use session::Part;
 pub(crate) use setup::Setup;

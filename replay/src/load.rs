@@ -32,6 +32,7 @@ pub(crate) struct Load {
     /// By profile: how many walks are made; `None` where recorded sessions are played.
     pub(crate) walks: Vec<Option<usize>>,
     seed: u64,
+    /// Of the open model; of requests, users who make them.
     max_vus: u32,
     pub(crate) shard: Shard,
     /// Nothing begins any more when its time is over.
@@ -41,6 +42,11 @@ pub(crate) struct Load {
 pub(crate) enum Kind {
     /// Sessions a second.
     Open {
+        curve: Arc<Curve>,
+        spread: Spread,
+    },
+    /// Requests a second.
+    Paced {
         curve: Arc<Curve>,
         spread: Spread,
     },
@@ -65,6 +71,13 @@ impl Load {
             return Err(Error::Config("a run of no length sends nothing; give --for 30s, say".to_owned()));
         }
         let (mut asked, kind) = match &options.load {
+            LoadModel::Open { rate: Rate::Requests(rate) } => {
+                if requests_a_session(plan) <= 0.0 {
+                    return Err(nobody());
+                }
+                let curve = Curve::level(*rate, duration);
+                (format!("{} requests/s", rounded(*rate)), paced(open(curve, plan, options)?, options)?)
+            }
             LoadModel::Open { rate } => {
                 let per_second = sessions_per_second(plan, *rate)?;
                 let per_second =
@@ -72,11 +85,7 @@ impl Load {
                 let per = format!("{} sessions/s", rounded(per_second));
                 let asked = match rate {
                     Rate::Times(_) => format!("{rate} = {per}"),
-                    Rate::PerSecond(_) => per,
-                    Rate::Requests(requests) => {
-                        let mean = requests_a_session(plan);
-                        format!("{} requests/s = {per} of {} requests", rounded(*requests), rounded(mean))
-                    }
+                    Rate::PerSecond(_) | Rate::Requests(_) => per,
                 };
                 (asked, open(Curve::level(per_second, duration), plan, options)?)
             }
@@ -101,7 +110,8 @@ impl Load {
                 ("one session a profile".to_owned(), Kind::Once(cards))
             }
         };
-        if let (Kind::Open { .. }, true) = (&kind, options.arrivals != Arrivals::Poisson) {
+        if let (Kind::Open { .. } | Kind::Paced { .. }, true) = (&kind, options.arrivals != Arrivals::Poisson)
+        {
             let _ = write!(asked, ", {} arrivals", options.arrivals);
         }
         if options.is_sped() {
@@ -109,6 +119,7 @@ impl Load {
         }
         let expected = match &kind {
             Kind::Open { curve, .. } => curve.total() * 1.05 + 20.0,
+            Kind::Paced { curve, .. } => curve.total() / requests_a_session(plan) * 1.05 + 20.0,
             // Nobody knows how fast the target lets them be.
             Kind::Closed(_) => 20_000.0,
             Kind::Once(_) => 1.0,
@@ -128,7 +139,11 @@ impl Load {
                 "warming up goes with sessions that arrive, and is shorter than the run".to_owned(),
             ));
         }
-        let (seed, max_vus, cut) = (options.seed, options.max_vus, options.warm_up.is_some());
+        let max_vus = match (&kind, options.max_in_flight) {
+            (Kind::Paced { .. }, Some(most)) => most.min(options.max_vus),
+            _ => options.max_vus,
+        };
+        let (seed, cut) = (options.seed, options.warm_up.is_some());
         Ok(Load { model, asked, duration, kind, shares, walks, seed, max_vus, shard, cut })
     }
 
@@ -136,7 +151,7 @@ impl Load {
     pub(crate) fn key(&self) -> String {
         let Load { asked, duration, seed, shares, .. } = self;
         let curve = match &self.kind {
-            Kind::Open { curve, spread } => format!("{curve:?} {spread:?}"),
+            Kind::Open { curve, spread } | Kind::Paced { curve, spread } => format!("{curve:?} {spread:?}"),
             Kind::Closed(curve) => format!("{curve:?}"),
             Kind::Once(_) => String::new(),
         };
@@ -145,7 +160,7 @@ impl Load {
 
     pub(crate) fn timetable(&self) -> Result<Option<Timetable>, Error> {
         match &self.kind {
-            Kind::Open { curve, spread } => {
+            Kind::Open { curve, spread } | Kind::Paced { curve, spread } => {
                 Timetable::along(&self.shares, curve.clone(), spread.clone(), self.seed)
                     .ok_or_else(nobody)
                     .map(Some)
@@ -161,6 +176,12 @@ impl Load {
             (Kind::Closed(curve), _) => Ok(Shape::Closed {
                 cards: Box::new(Cards::new(&self.shares, self.seed).ok_or_else(nobody)?),
                 curve: curve.clone(),
+            }),
+            (Kind::Paced { .. }, Some(timetable)) => Ok(Shape::Paced {
+                timetable: Box::new(timetable),
+                cards: Box::new(Cards::new(&self.shares, self.seed).ok_or_else(nobody)?),
+                max_users: self.max_vus,
+                end: if self.cut { End::At(self.duration) } else { End::Late },
             }),
             (_, Some(timetable)) => {
                 let end = match self.kind {
@@ -208,7 +229,7 @@ fn open(curve: Curve, plan: &Plan, options: &Options) -> Result<Kind, Error> {
     let arrivals = curve.total();
     if arrivals > MOST_ARRIVALS {
         return Err(Error::Config(format!(
-            "{arrivals:.0} sessions in {} are more than a timetable holds ({MOST_ARRIVALS:.0}); lower the rate or make it shorter",
+            "{arrivals:.0} arrivals in {} are more than a timetable holds ({MOST_ARRIVALS:.0}); lower the rate or make it shorter",
             format_duration(curve.duration())
         )));
     }
@@ -228,6 +249,17 @@ fn open(curve: Curve, plan: &Plan, options: &Options) -> Result<Kind, Error> {
     Ok(Kind::Open { curve: Arc::new(curve), spread })
 }
 
+/// The same of requests.
+fn paced(kind: Kind, options: &Options) -> Result<Kind, Error> {
+    match kind {
+        Kind::Open { .. } if options.arrivals == Arrivals::Recorded => Err(Error::Config(
+            "recorded arrivals are those of sessions; of requests they are poisson or uniform".to_owned(),
+        )),
+        Kind::Open { curve, spread } => Ok(Kind::Paced { curve, spread }),
+        other => Ok(other),
+    }
+}
+
 fn closed(curve: Curve) -> Result<Kind, Error> {
     if curve.peak() > f64::from(MOST_USERS) {
         return Err(Error::Config(format!(
@@ -243,8 +275,7 @@ fn along(course: &Course, duration: Nanos, plan: &Plan, options: &Options) -> Re
     let recorded = starts(plan).map(|(starts, length)| (starts, length / options.speed));
     let per = match unit {
         _ if course.is_recorded() => 1.0,
-        Unit::Users | Unit::Sessions => 1.0,
-        Unit::Requests => sessions_per_second(plan, Rate::Requests(1.0))?,
+        Unit::Users | Unit::Sessions | Unit::Requests => 1.0,
         Unit::Times => sessions_per_second(plan, Rate::Times(1.0))? * options.speed,
     };
     let recorded = recorded.as_ref().map(|(starts, length)| (starts.as_slice(), *length));
@@ -272,12 +303,10 @@ fn along(course: &Course, duration: Nanos, plan: &Plan, options: &Options) -> Re
         ));
     }
     let mean = curve.total() / duration.as_secs_f64();
-    let mut asked = format!("{} (on average {} sessions/s", course.text(), rounded(mean));
-    if unit == Unit::Requests {
-        let _ = write!(asked, " of {} requests", rounded(requests_a_session(plan)));
-    }
-    asked.push(')');
-    Ok((asked, open(curve, plan, options)?))
+    let of = if unit == Unit::Requests { "requests" } else { "sessions" };
+    let asked = format!("{} (on average {} {of}/s)", course.text(), rounded(mean));
+    let kind = open(curve, plan, options)?;
+    Ok((asked, if unit == Unit::Requests { paced(kind, options)? } else { kind }))
 }
 
 /// When the sessions of the recording began, as parts of it in [0, 1), ascending; and its seconds.

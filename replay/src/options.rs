@@ -14,7 +14,8 @@ use crate::{Course, Middleware, Signer, Target};
 pub enum LoadModel {
     /// Open model: sessions arrive by a timetable, whatever the target does.
     Open {
-        /// How often.
+        /// How often. Of [`Rate::Requests`] each request has its own place in the timetable, and takes the next step of a session that
+        /// is ready for one: pauses are not waited for, and the wait for a user is part of the response time.
         rate: Rate,
     },
     /// Closed model: so many users, each playing one session after another until the time is over. A user keeps its
@@ -82,6 +83,9 @@ pub struct Options {
     /// Sessions at the same time (open model). Arrivals past it are dropped and make the run invalid: a target that
     /// stalls must not cost the generator its memory.
     pub max_vus: u32,
+    /// Requests under way at the same time, over all threads. What is due beyond that waits: that counts in its response time, as
+    /// held back, and neither in its service time nor as the generator's lag. `None`: as many as there are.
+    pub max_in_flight: Option<u32>,
     /// Hold answers' bodies against what was recorded of them.
     pub body_checks: bool,
     /// What each request goes through before it is sent. Its time is in the response time, which counts from the intended
@@ -186,6 +190,7 @@ impl Default for Options {
             request_timeout: Duration::from_mins(1),
             allow_recorded_host: false,
             max_vus: 50_000,
+            max_in_flight: None,
             body_checks: true,
             middleware: None,
             middleware_timeout: Duration::from_secs(2),

@@ -22,14 +22,16 @@ pub struct Preview {
     pub asked: String,
     /// For how long sessions are begun.
     pub duration: Nanos,
-    /// The highest rate, in sessions a second, or the most users.
+    /// The timetable is one of requests: sessions are as many as have so many.
+    pub of_requests: bool,
+    /// The highest rate, in sessions or requests a second, or the most users.
     pub peak: f64,
     /// Sessions in the timetable. Closed model: at most so many, if each request were answered at once; `None` when sessions
     /// make no pauses, so that only the target says how many there are.
     pub sessions: Option<u64>,
     /// Requests of those sessions, when each is played to its end.
     pub requests: Option<u64>,
-    /// In parts of the same length: the mean of what is asked for, sessions a second or users.
+    /// In parts of the same length: the mean of what is asked for, sessions or requests a second, or users.
     pub bars: Vec<f64>,
 }
 
@@ -46,12 +48,13 @@ pub fn preview(prepared: &Prepared, options: &Options, bars: usize) -> Result<Pr
         open: load.model == "open",
         asked: load.asked.clone(),
         duration: load.duration,
+        of_requests: matches!(load.kind, Kind::Paced { .. }),
         peak: 0.0,
         sessions: None,
         requests: None,
         bars: Vec::new(),
     };
-    if let Kind::Open { curve, .. } | Kind::Closed(curve) = &load.kind {
+    if let Kind::Open { curve, .. } | Kind::Paced { curve, .. } | Kind::Closed(curve) = &load.kind {
         preview.peak = curve.peak();
         let moment = |number: usize| seconds * number as f64 / bars as f64;
         let mean = |number: usize| {
@@ -65,6 +68,12 @@ pub fn preview(prepared: &Prepared, options: &Options, bars: usize) -> Result<Pr
         }
         return Ok(preview);
     };
+    if preview.of_requests {
+        let requests = timetable.filter(|arrival| load.shard.has(arrival.number)).count() as u64;
+        let sessions = (requests as f64 / requests_a_session(plan)).ceil();
+        (preview.sessions, preview.requests) = (Some(sessions as u64), Some(requests));
+        return Ok(preview);
+    }
     let walks = Walks::make(plan, &load.walks, options.seed);
     let mut lengths: HashMap<Card, u64> = HashMap::new();
     let (mut sessions, mut requests) = (0, 0);

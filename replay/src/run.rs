@@ -101,7 +101,7 @@ pub fn run_in_turns(
     let stop = &stop.child();
     let (one, other) = (side(false), side(true));
     let (one, other) = (Ready::new(&prepared.plan, &one)?, Ready::new(&prepared.plan, &other)?);
-    if !matches!(one.load.kind, Kind::Open { .. }) {
+    if !matches!(one.load.kind, Kind::Open { .. } | Kind::Paced { .. }) {
         return Err(Error::Config("two targets in turn need sessions that arrive: --rate".to_owned()));
     }
     let turns = one.load.duration.0 / (u64::from(block_s.max(1)) * Nanos::PER_SECOND);
@@ -165,7 +165,11 @@ impl<'r> Ready<'r> {
         let measuring = match (options.warm_up, load.timetable()?) {
             (Some(from), Some(timetable)) => {
                 let mut measuring = Measuring::new(from, load.duration);
-                due::requests(&setup, timetable.filter(own), |moment| measuring.asks(moment));
+                let own = timetable.filter(own);
+                match &load.kind {
+                    Kind::Paced { .. } => own.for_each(|arrival| measuring.asks(arrival.at.0)),
+                    _ => due::requests(&setup, own, |moment| measuring.asks(moment)),
+                }
                 Some(measuring)
             }
             _ => None,
@@ -261,6 +265,7 @@ impl<'r> Ready<'r> {
             model: load.model,
             asked: load.asked.clone(),
             scheduled: *scheduled,
+            of_requests: matches!(load.kind, Kind::Paced { .. }),
             planned_s: load.duration.as_secs_f64(),
             shard: options.shard.map(|shard| mynah_traffic::run::Shard {
                 number: shard.index + 1,
@@ -323,8 +328,9 @@ fn thread_count(options: &Options, load: &Load) -> usize {
         // A thread without a user has nothing to do.
         Kind::Closed(curve) => wanted.min(curve.most_users().div_ceil(load.shard.of.max(1)) as usize),
         Kind::Once(cards) => wanted.min(cards.len()),
-        Kind::Open { .. } => wanted,
+        Kind::Open { .. } | Kind::Paced { .. } => wanted,
     }
+    .min(options.max_in_flight.map_or(usize::MAX, |most| most as usize))
     .max(1)
 }
 

@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use mynah_traffic::scenario::ThinkTime;
 
-use crate::engine::{Context, Done, Outcome, Setup, User, perform};
+use crate::engine::{Context, Done, Outcome, Setup, Turn, User, perform};
 use crate::options::Options;
 use crate::pace::Clock;
 use crate::prepared::{ProfilePlan, StepPlan, Walks};
@@ -92,7 +92,7 @@ pub fn trace(
     // Counted like a run's, for nobody.
     let (reports, _inbox) = mpsc::channel();
     let clock = Clock::new(Instant::now());
-    let context = Context::new(Arc::new(setup), clock, Recorder::new(0, reports));
+    let context = Context::new(Arc::new(setup), clock, Recorder::new(0, reports), None);
     context.tells.set(true);
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -112,7 +112,7 @@ pub fn trace(
                     tokio::time::sleep(think.as_duration()).await;
                 }
                 tokio::select! {
-                    done = perform(&context, &user, (part.number, step), clock.now()) => done,
+                    done = perform(&context, &user, (part.number, step), Turn::at(clock.now())) => done,
                     () = context.deadlines.clone().drive() => None,
                 }
             });

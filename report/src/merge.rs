@@ -247,6 +247,9 @@ fn arrivals(parts: &[Part], first: &Part) -> Arrivals {
         asked: own.asked.clone(),
         planned_s: own.planned_s,
         scheduled: sum(|arrivals| arrivals.scheduled),
+        scheduled_requests: own
+            .scheduled_requests
+            .map(|_| sum(|arrivals| arrivals.scheduled_requests.unwrap_or_default())),
         started: sum(|arrivals| arrivals.started),
         completed: sum(|arrivals| arrivals.completed),
     }

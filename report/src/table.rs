@@ -59,12 +59,21 @@ pub fn render(document: &RunDocument, style: Style) -> String {
     let arrivals = &document.arrivals;
     let _ = writeln!(
         out,
-        "{}{}, {:.1} s, {} begun of {}, {} completed, seed {}{}",
+        "{}{}, {:.1} s, {}, {} completed, seed {}{}",
         part(document),
         arrivals.asked,
         document.duration_s,
-        plural(arrivals.started, "session"),
-        count(arrivals.scheduled),
+        match arrivals.scheduled_requests {
+            Some(requests) => format!(
+                "{} sent of {}, {} begun",
+                plural(document.requests, "request"),
+                count(requests),
+                plural(arrivals.started, "session")
+            ),
+            None => {
+                format!("{} begun of {}", plural(arrivals.started, "session"), count(arrivals.scheduled))
+            }
+        },
         count(arrivals.completed),
         document.seed,
         if document.interrupted { ", interrupted" } else { "" },

@@ -72,6 +72,7 @@ pub(crate) fn document() -> RunDocument {
             asked: "10x = 6/s".into(),
             planned_s: 10.0,
             scheduled: 60,
+            scheduled_requests: None,
             started: 60,
             completed: 59,
         },

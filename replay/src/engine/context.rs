@@ -5,7 +5,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use tokio::sync::Notify;
+use tokio::sync::{Notify, Semaphore, SemaphorePermit};
 
 use super::Setup;
 use super::look::Looked;
@@ -27,6 +27,8 @@ pub(crate) struct Context {
     /// No step begins any more.
     halted: Cell<bool>,
     halt: Notify,
+    /// How many requests may be under way, where that is bounded.
+    gate: Option<Semaphore>,
     /// Requests under way.
     in_flight: Cell<u32>,
     /// Virtual users at work.
@@ -38,7 +40,8 @@ pub(crate) struct Context {
 }
 
 impl Context {
-    pub(crate) fn new(setup: Arc<Setup>, clock: Clock, recorder: Recorder) -> Rc<Context> {
+    /// `most`: requests under way at the same time on this thread.
+    pub(crate) fn new(setup: Arc<Setup>, clock: Clock, recorder: Recorder, most: Option<u32>) -> Rc<Context> {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |span| span.as_secs() as i64);
         Rc::new(Context {
             setup,
@@ -51,6 +54,7 @@ impl Context {
             looked: RefCell::default(),
             halted: Cell::new(false),
             halt: Notify::new(),
+            gate: most.map(|most| Semaphore::new(most as usize)),
             in_flight: Cell::new(0),
             active: Cell::new(0),
             idle: Notify::new(),
@@ -106,6 +110,18 @@ impl Context {
         }
     }
 
+    /// Waits until another request may be under way, and holds its place for as long as what is returned lives.
+    pub(crate) async fn admitted(&self) -> Admitted<'_> {
+        let Some(gate) = &self.gate else { return Admitted { at: 0, _permit: None } };
+        if let Ok(permit) = gate.try_acquire() {
+            return Admitted { at: 0, _permit: Some(permit) };
+        }
+        self.recorder.borrow_mut().counters().held_back += 1;
+        // It is never closed.
+        let permit = gate.acquire().await.ok();
+        Admitted { at: self.clock.now(), _permit: permit }
+    }
+
     /// Counts a request as under way, and as unanswered if this is dropped before it is told that all is well.
     /// `intended`: when it was to start.
     pub(crate) fn flight(&self, (endpoint, profile): (u32, u32), intended: u64) -> Flight<'_> {
@@ -124,6 +140,13 @@ impl Drop for Active {
             self.0.idle.notify_one();
         }
     }
+}
+
+/// See [`Context::admitted`].
+pub(crate) struct Admitted<'a> {
+    /// When, where it had to wait.
+    pub(crate) at: u64,
+    _permit: Option<SemaphorePermit<'a>>,
 }
 
 /// See [`Context::flight`].

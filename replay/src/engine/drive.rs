@@ -1,6 +1,6 @@
 //! One sending thread, from its first session to its last count.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::sync::mpsc::Sender;
 use std::sync::{Arc, Barrier, OnceLock};
@@ -10,6 +10,7 @@ use mynah_traffic::Nanos;
 use tokio::task::{LocalSet, spawn_local};
 use tokio::time::timeout;
 
+use super::crew::{Crew, Pace};
 use super::session::play;
 use super::{Context, Setup, User};
 use crate::curve::Curve;
@@ -38,8 +39,22 @@ pub(crate) enum End {
 
 /// How sessions begin on this thread.
 pub(crate) enum Shape {
-    Open { timetable: Box<Timetable>, max_vus: u32, end: End },
-    Closed { cards: Box<Cards>, curve: Arc<Curve> },
+    Open {
+        timetable: Box<Timetable>,
+        max_vus: u32,
+        end: End,
+    },
+    /// Requests by the timetable, made by users as they are free.
+    Paced {
+        timetable: Box<Timetable>,
+        cards: Box<Cards>,
+        max_users: u32,
+        end: End,
+    },
+    Closed {
+        cards: Box<Cards>,
+        curve: Arc<Curve>,
+    },
 }
 
 /// What one thread is to do.
@@ -68,7 +83,8 @@ pub(crate) fn thread(job: Job) -> Result<(), Error> {
     let runtime = runtime.map_err(|error| Error::Engine(format!("no runtime: {error}")))?;
     let clock = Clock::new(start);
     let recorder = Recorder::new(job.thread, job.reports.clone());
-    let context = Context::new(job.setup.clone(), clock, recorder);
+    let most = job.setup.max_in_flight.map(|most| share(most, job.thread, job.threads));
+    let context = Context::new(job.setup.clone(), clock, recorder, most);
     let local = LocalSet::new();
     let cpu = cpu_time();
     runtime.block_on(local.run_until(run(context.clone(), job)));
@@ -99,7 +115,7 @@ async fn run(context: Rc<Context>, job: Job) {
             let turn = context.setup.turn;
             let stripe = timetable.stripe(job.stripe.0, job.stripe.1);
             let stripe = stripe.filter(|arrival| turn.is_none_or(|turn| turn.has(arrival.at)));
-            let share = (max_vus / job.threads as u32).max(1);
+            let share = share(max_vus, job.thread, job.threads);
             open(&context, stripe, share).await;
             let (drain, grace) = match end {
                 End::At(moment) => {
@@ -117,6 +133,27 @@ async fn run(context: Rc<Context>, job: Job) {
                 _ = timeout(drain, context.all_done()) => {}
             }
             grace
+        }
+        Shape::Paced { timetable, cards, max_users, end } => {
+            let turn = context.setup.turn;
+            let stripe = timetable.stripe(job.stripe.0, job.stripe.1);
+            let stripe = stripe.filter(|arrival| turn.is_none_or(|turn| turn.has(arrival.at)));
+            let crew = Crew::new(*cards, job.stripe);
+            paced(&context, &crew, stripe, share(max_users, job.thread, job.threads)).await;
+            match end {
+                End::At(moment) => tokio::select! {
+                    () = context.halted() => {}
+                    () = context.pacer.until(moment.0) => {}
+                },
+                End::Late | End::Never => tokio::select! {
+                    () = context.halted() => {}
+                    _ = timeout(END_GRACE, crew.caught_up()) => {}
+                },
+            }
+            if !context.is_halted() && end == End::Late {
+                context.recorder.borrow_mut().counters().unsent += crew.waiting() as u64;
+            }
+            END_GRACE.min(context.setup.request_timeout)
         }
         Shape::Closed { cards, curve } => {
             let duration = curve.duration();
@@ -169,8 +206,57 @@ async fn open(context: &Rc<Context>, arrivals: impl Iterator<Item = Arrival>, ma
         spawn_local(async move {
             let _active = active;
             let user = User::new(arrival.identity, arrival.number);
-            session(&context, &user, arrival.card, arrival.at.0).await;
+            session(&context, &user, arrival.card, arrival.at.0, &Pace::Own).await;
         });
+    }
+}
+
+/// What one thread has of so many.
+fn share(all: u32, thread: usize, threads: usize) -> u32 {
+    let (threads, thread) = (threads.max(1) as u32, thread as u32);
+    (all / threads + u32::from(thread < all % threads)).max(1)
+}
+
+/// Makes requests by the timetable, with as many users as that takes.
+async fn paced(
+    context: &Rc<Context>,
+    crew: &Rc<Crew>,
+    arrivals: impl Iterator<Item = Arrival>,
+    max_users: u32,
+) {
+    for arrival in arrivals {
+        tokio::select! {
+            biased;
+            () = context.halted() => return,
+            () = context.pacer.until(arrival.at.0) => {}
+        }
+        if crew.give(arrival.at.0) {
+            continue;
+        }
+        if context.active() < max_users {
+            spawn_local(crewman(context.clone(), crew.clone(), arrival.at.0));
+        } else {
+            context.recorder.borrow_mut().counters().held_back += 1;
+        }
+    }
+}
+
+/// A user who plays one session after the other, each step when a request is due. `from`: when the first one was.
+async fn crewman(context: Rc<Context>, crew: Rc<Crew>, from: u64) {
+    let _active = context.enter();
+    let mut user = User::new(0, 0);
+    let mut from = from;
+    loop {
+        let first = crew.turn(from).await;
+        let Some((number, card)) = crew.session() else { return };
+        user.identity = number;
+        user.renew(number);
+        let pace = Pace::Crew { crew: &crew, first: Cell::new(Some(first)) };
+        session(&context, &user, card, first.intended, &pace).await;
+        if context.is_halted() {
+            return;
+        }
+        from = context.clock.now();
     }
 }
 
@@ -199,7 +285,7 @@ async fn user(context: Rc<Context>, dealt: Rc<RefCell<Dealt>>, number: u32, curv
             let Some(next) = dealt.borrow_mut().card(card) else { return };
             user.renew(card as u64);
             card += users;
-            let answered = session(&context, &user, next, start).await;
+            let answered = session(&context, &user, next, start, &Pace::Own).await;
             start = context.clock.now();
             if answered {
                 // Sessions without a pause in them must not keep the thread from everything else.
@@ -219,14 +305,14 @@ async fn user(context: Rc<Context>, dealt: Rc<RefCell<Dealt>>, number: u32, curv
 }
 
 /// Plays one session and counts it; whether any answer came.
-async fn session(context: &Context, user: &User, card: Card, start: u64) -> bool {
+async fn session(context: &Context, user: &User, card: Card, start: u64, pace: &Pace<'_>) -> bool {
     let Some(part) = context.setup.part(card.profile, card.session) else { return false };
     if context.is_halted() {
         return false;
     }
     context.recorder.borrow_mut().session(card.profile).0 += 1;
     user.is(card.profile, part.session.person);
-    let played = play(context, user, part, start).await;
+    let played = play(context, user, part, pace, start).await;
     if user.shared_identity(&context.setup) {
         context.recorder.borrow_mut().counters().identities_reused += 1;
     }

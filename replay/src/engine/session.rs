@@ -4,6 +4,7 @@ use futures_util::StreamExt as _;
 use futures_util::stream::FuturesUnordered;
 use mynah_traffic::scenario::ThinkTime;
 
+use super::crew::Pace;
 use super::step::{Outcome, perform};
 use super::{Context, User};
 use crate::prepared::{ProfilePlan, SessionPlan};
@@ -30,17 +31,25 @@ pub(crate) struct Played {
 }
 
 /// Plays a session that was to begin at `start`. Steps that wait for the same one go out together, as a browser sends them.
-pub(crate) async fn play(context: &Context, user: &User, part: Part<'_>, start: u64) -> Played {
+pub(crate) async fn play(
+    context: &Context,
+    user: &User,
+    part: Part<'_>,
+    pace: &Pace<'_>,
+    start: u64,
+) -> Played {
     let mut played = Played::default();
     let mut next: Vec<(u32, u64)> = part.session.first().iter().map(|&step| (step, start)).collect();
     let mut running = FuturesUnordered::new();
     loop {
         // The plain case is a chain, and needs no set of futures.
         let result = match (next.pop(), running.is_empty()) {
-            (Some((step, from)), true) if next.is_empty() => one(context, user, part, step, from).await,
+            (Some((step, from)), true) if next.is_empty() => {
+                one(context, user, part, pace, (step, from)).await
+            }
             (first, _) => {
                 for (step, from) in next.drain(..).chain(first) {
-                    running.push(one(context, user, part, step, from));
+                    running.push(one(context, user, part, pace, (step, from)));
                 }
                 match running.next().await {
                     Some(result) => result,
@@ -63,17 +72,15 @@ async fn one(
     context: &Context,
     user: &User,
     part: Part<'_>,
-    number: u32,
-    from: u64,
+    pace: &Pace<'_>,
+    (number, from): (u32, u64),
 ) -> Option<(u32, u64, bool)> {
     let step = part.profile.steps.get(part.session.step(number)? as usize)?;
     let think = part.think_time.apply(step.think).0;
-    let intended = from.saturating_add(think);
-    if user.leaves_before(intended) {
-        return None;
-    }
-    context.pacer.until(intended).await;
-    let done = perform(context, user, (part.number, step), intended).await?;
+    let turn = pace.turn(context, user, (from, think)).await?;
+    let done = perform(context, user, (part.number, step), turn).await;
+    pace.ended();
+    let done = done?;
     let end = done.ended;
     let answered = matches!(done.outcome, Outcome::Answered { .. });
     done.count(context, step);

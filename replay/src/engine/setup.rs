@@ -36,6 +36,8 @@ pub(crate) struct Setup {
     /// How many more values made anew a session may need than any recorded one did.
     pub(crate) vary_room: u64,
     pub(crate) request_timeout: Duration,
+    /// Requests under way at the same time, over all threads.
+    pub(crate) max_in_flight: Option<u32>,
     pub(crate) body_checks: bool,
     pub(crate) middleware: Option<Hook>,
     pub(crate) signers: Vec<Arc<Signer>>,
@@ -87,6 +89,7 @@ impl Setup {
             walks,
             seed: options.seed,
             request_timeout: options.request_timeout,
+            max_in_flight: options.max_in_flight,
             body_checks: options.body_checks,
             middleware: options
                 .middleware

@@ -8,6 +8,7 @@ use mynah_message::{Limits, Message, View};
 
 use super::Context;
 use super::check::{Judged, judge, parity};
+use super::crew::Turn;
 use super::look::{hold, keep};
 use super::user::{Found, Slot, User};
 use crate::cookies;
@@ -50,7 +51,8 @@ pub(crate) struct Done {
 /// Times of one request, as they become known.
 #[derive(Clone, Copy, Debug)]
 struct Times {
-    intended: u64,
+    /// From when on it is the generator's fault that it was not looked at.
+    free: u64,
     /// When it was looked at.
     begun: u64,
     /// When it had a connection.
@@ -60,7 +62,7 @@ struct Times {
 impl Times {
     /// What the generator lost: before it looked at the request, and between having a connection and the first byte.
     fn lag(&self, started: u64) -> u64 {
-        self.begun.saturating_sub(self.intended) + started.saturating_sub(self.ready)
+        self.begun.saturating_sub(self.free) + started.saturating_sub(self.ready)
     }
 }
 
@@ -69,12 +71,12 @@ pub(crate) async fn perform(
     context: &Context,
     user: &User,
     (profile, step): (u32, &StepPlan),
-    intended: u64,
+    Turn { intended, free }: Turn,
 ) -> Option<Done> {
     if context.is_halted() {
         return None;
     }
-    let mut times = Times { intended, begun: context.clock.now(), ready: 0 };
+    let mut times = Times { free, begun: context.clock.now(), ready: 0 };
     let mut done = Done {
         outcome: Outcome::Unsent(String::new()),
         ended: times.begun,
@@ -98,8 +100,12 @@ pub(crate) async fn perform(
                 if context.is_halted() {
                     return None;
                 }
+                let admitted = context.admitted().await;
+                if context.is_halted() {
+                    return None;
+                }
                 let flight = context.flight((step.endpoint, profile), intended);
-                times.ready = times.begun.max(slot.free_at);
+                times.ready = times.begun.max(slot.free_at).max(admitted.at);
                 let place = &context.setup.places[place_at];
                 send(context, user, step, template, place, &mut slot, &mut times, &mut done).await;
                 slot.free_at = done.ended;
@@ -250,7 +256,7 @@ async fn send(
                     return fail(context, done, broken.failure);
                 }
                 // The first attempt was the server's doing: the lag counts anew from here.
-                times.begun = times.intended;
+                times.begun = times.free;
                 times.ready = context.clock.now();
             }
         }

@@ -36,6 +36,8 @@ pub(crate) struct Facts<'a> {
     pub(crate) model: &'static str,
     pub(crate) asked: String,
     pub(crate) scheduled: Option<u64>,
+    /// The timetable is one of requests.
+    pub(crate) of_requests: bool,
     pub(crate) planned_s: f64,
     pub(crate) shard: Option<Shard>,
 }
@@ -227,6 +229,13 @@ fn verdict(totals: &Totals, facts: &Facts<'_>, thresholds: &[ThresholdResult]) -
     } else if totals.all.requests > 0 && totals.all.status.is_empty() {
         failed.push(format!("none of {} requests was answered", totals.all.requests));
     }
+    if counters.unsent > 0 {
+        failed.push(format!(
+            "the target did not keep up: {} of {} requests of the timetable were still waiting for a user 30 s after its end",
+            counters.unsent,
+            facts.scheduled.unwrap_or_default()
+        ));
+    }
     if totals.aborted.is_some() {
         failed.push("the run was ended by it before its time".to_owned());
     }
@@ -312,7 +321,8 @@ fn arrivals(totals: &Totals, facts: &Facts<'_>) -> Arrivals {
         model: facts.model.to_owned(),
         asked: facts.asked.clone(),
         planned_s: facts.planned_s,
-        scheduled: facts.scheduled.unwrap_or(started),
+        scheduled: facts.scheduled.filter(|_| !facts.of_requests).unwrap_or(started),
+        scheduled_requests: facts.scheduled.filter(|_| facts.of_requests),
         started,
         completed,
     }

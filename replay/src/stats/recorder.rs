@@ -79,6 +79,8 @@ pub(crate) struct Counters {
     pub(crate) no_ports: u64,
     /// Arrivals that were not played, as there were too many sessions at once.
     pub(crate) dropped: u64,
+    /// Requests of the timetable that were never sent, as all users waited for answers.
+    pub(crate) unsent: u64,
     /// Sessions that began with an identity that an earlier session of the run had.
     pub(crate) identities_reused: u64,
     /// JSON bodies that were too large to be looked into.
@@ -96,6 +98,7 @@ impl Counters {
         self.no_files += other.no_files;
         self.no_ports += other.no_ports;
         self.dropped += other.dropped;
+        self.unsent += other.unsent;
         self.identities_reused += other.identities_reused;
         self.too_large += other.too_large;
         for (own, more) in self.errors.iter_mut().zip(other.errors) {

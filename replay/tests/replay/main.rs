@@ -4,6 +4,7 @@
 
 mod flows;
 mod load;
+mod paced;
 mod recorded;
 mod server;
 mod shards;

@@ -8,11 +8,13 @@
 //! |---|---|
 //! | `sample` | a run's response times by endpoint and second |
 //! | `estimate` | a difference and its error, by what there is: an interleaved run, several runs a side, or one |
+//! | `pooled` | what the endpoints have in common |
 //! | `differences` | what the sides answered differently |
 //! | `text` | the comparison for the terminal, and in Markdown |
 
 mod differences;
 mod estimate;
+mod pooled;
 mod sample;
 #[cfg(test)]
 mod tests;
@@ -101,7 +103,7 @@ impl Change {
 /// One endpoint's quantile, or its failure rate.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Row {
-    /// `GET /items/{id}`; `all` for all together.
+    /// `GET /items/{id}`; [`ALL`], or [`MEAN`] for the endpoints' mean.
     pub endpoint: String,
     /// `p95`, or `failure_rate`.
     pub metric: String,
@@ -118,6 +120,27 @@ pub struct Row {
     /// What would tell, where this cannot.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub hint: String,
+}
+
+impl Row {
+    /// Whether it is of all endpoints rather than of one.
+    pub(crate) fn is_of_all(&self) -> bool {
+        [ALL, MEAN].contains(&self.endpoint.as_str())
+    }
+
+    /// One of which nothing is known.
+    fn new(endpoint: &str, metric: String) -> Row {
+        Row {
+            endpoint: endpoint.to_owned(),
+            metric,
+            baseline: None,
+            candidate: None,
+            change: None,
+            interval: None,
+            verdict: Change::CantTell,
+            hint: String::new(),
+        }
+    }
 }
 
 /// Two sides against each other.
@@ -158,6 +181,12 @@ pub fn schema() -> serde_json::Value {
     schema.to_value()
 }
 
+/// The row of all requests together.
+pub const ALL: &str = "all";
+/// The row of what the endpoints have in common: the geometric mean of their quantiles, each weighed by its requests. What slows all
+/// of them is seen here first; the quantile of all together is that of the slowest.
+pub const MEAN: &str = "mean of endpoints";
+
 /// What the rows about failures are called.
 pub(crate) const FAILURE_RATE: &str = "failure_rate";
 
@@ -167,6 +196,8 @@ const RUNS: usize = 3;
 /// where it is seen over turns or runs.
 const BEYOND: f64 = 10.0;
 const BEYOND_OF_MANY: f64 = 4.0;
+/// In a mean over endpoints, each may be known little.
+const BEYOND_OF_MEAN: f64 = 1.0;
 
 /// What the runs are taken for.
 #[derive(Clone, Copy, PartialEq, Debug)]
@@ -202,6 +233,7 @@ pub fn compare(baseline: &[Sample], candidate: &[Sample], bounds: &Bounds, seed:
         side.iter().any(|s| s.endpoints.get(endpoint).is_some_and(|series| series.requests > 0))
     };
     let mut drafts = sides.drafts(None);
+    drafts.splice(0..0, sides.means(&endpoints));
     for endpoint in endpoints {
         match (in_all(baseline, endpoint), in_all(candidate, endpoint)) {
             (true, true) => drafts.extend(sides.drafts(Some(endpoint))),
@@ -312,8 +344,31 @@ impl Draft {
 }
 
 impl Sides<'_> {
+    /// What the endpoints have in common, where several of them can be seen over turns or runs.
+    fn means(&self, endpoints: &BTreeSet<&str>) -> Vec<Draft> {
+        let mean = |&quantile: &f64| {
+            let least = least(BEYOND_OF_MEAN, quantile);
+            let pooled =
+                pooled::pooled([self.baseline, self.candidate], endpoints, self.design, quantile, least)?;
+            let [a, b] = &pooled.sides;
+            let estimate = match self.design {
+                Design::Interleaved(_) => estimate::drifting(a, b),
+                Design::Runs => estimate::welch(&values(a), &values(b)),
+                Design::Within => None,
+            }?;
+            let level = |side: &[(f64, f64)]| {
+                let values = values(side);
+                Some((values.iter().sum::<f64>() / values.len() as f64).exp() / 1e3)
+            };
+            let row =
+                Row { baseline: level(a), candidate: level(b), ..Row::new(MEAN, quantile_name(quantile)) };
+            Some(Draft { row, found: Found::Latency(estimate) })
+        };
+        self.bounds.quantiles.iter().filter_map(mean).collect()
+    }
+
     fn drafts(&self, endpoint: Option<&str>) -> Vec<Draft> {
-        let name = endpoint.unwrap_or("all");
+        let name = endpoint.unwrap_or(ALL);
         let mut drafts: Vec<Draft> =
             self.bounds.quantiles.iter().map(|q| self.latency(name, endpoint, *q)).collect();
         drafts.push(self.failures(name, endpoint));
@@ -325,18 +380,8 @@ impl Sides<'_> {
     }
 
     fn latency(&self, name: &str, endpoint: Option<&str>, quantile: f64) -> Draft {
-        let mut row = Row {
-            endpoint: name.to_owned(),
-            metric: quantile_name(quantile),
-            baseline: None,
-            candidate: None,
-            change: None,
-            interval: None,
-            verdict: Change::CantTell,
-            hint: String::new(),
-        };
-        let beyond = if self.design == Design::Within { BEYOND } else { BEYOND_OF_MANY };
-        let least = (beyond / (1.0 - quantile).max(1e-6)).ceil() as u64;
+        let mut row = Row::new(name, quantile_name(quantile));
+        let least = least(if self.design == Design::Within { BEYOND } else { BEYOND_OF_MANY }, quantile);
         let estimate = match self.design {
             Design::Interleaved(block_s) => self.interleaved(endpoint, quantile, least, block_s),
             Design::Runs => {
@@ -382,14 +427,13 @@ impl Sides<'_> {
         least: u64,
         block_s: u32,
     ) -> Option<Estimate> {
-        let points = |side: &[Sample], lead: f64| -> Vec<(f64, f64)> {
+        let points = |side: &[Sample], second: bool| -> Vec<(f64, f64)> {
             Self::series(side, endpoint)
                 .flat_map(|series| series.windows(block_s * 2, quantile, least))
-                .map(|(window, value)| (f64::from(window) * 2.0 + lead, value.ln()))
+                .map(|(window, value)| (turn(window, second), value.ln()))
                 .collect()
         };
-        // A turn's answers come in it and in what follows of the pair.
-        estimate::drifting(&points(self.baseline, 0.0), &points(self.candidate, 1.0))
+        estimate::drifting(&points(self.baseline, false), &points(self.candidate, true))
     }
 
     fn within(&self, endpoint: Option<&str>, quantile: f64, least: u64) -> Option<Estimate> {
@@ -418,14 +462,10 @@ impl Sides<'_> {
         let (a, b) = (count(self.baseline), count(self.candidate));
         let share = |(failed, all): (u64, u64)| (all > 0).then(|| failed as f64 / all as f64);
         let row = Row {
-            endpoint: name.to_owned(),
-            metric: FAILURE_RATE.to_owned(),
             baseline: share(a),
             candidate: share(b),
             change: share(b).zip(share(a)).map(|(b, a)| b - a),
-            interval: None,
-            verdict: Change::CantTell,
-            hint: String::new(),
+            ..Row::new(name, FAILURE_RATE.to_owned())
         };
         let found = if a.1 > 0 && b.1 > 0 { Found::Shares(a, b) } else { Found::Nothing };
         Draft { row, found }
@@ -495,6 +535,20 @@ fn times_longer(times: f64, design: Design) -> String {
         Design::Runs => format!("about {times} times as many runs would tell"),
         Design::Within => format!("about {times} times as many requests would tell"),
     }
+}
+
+/// Answers without which a quantile says little.
+fn least(beyond: f64, quantile: f64) -> u64 {
+    (beyond / (1.0 - quantile).max(1e-6)).ceil() as u64
+}
+
+/// Place of a turn in time. Windows are pairs of turns: a turn's answers come in it and in what follows of the pair.
+fn turn(window: u32, second: bool) -> f64 {
+    f64::from(window) * 2.0 + f64::from(u8::from(second))
+}
+
+fn values(points: &[(f64, f64)]) -> Vec<f64> {
+    points.iter().map(|(_, value)| *value).collect()
 }
 
 /// `p95` of 0.95, `p99.9` of 0.999.

@@ -108,6 +108,18 @@ impl Series {
         quantile_of(self.seconds.values(), quantile)
     }
 
+    /// The windows of so many seconds that have at least half as many answers as the mean one: not the end of a run, in which late
+    /// answers come.
+    pub(super) fn full_windows(&self, seconds: u32) -> Vec<u32> {
+        let mut windows: BTreeMap<u32, u64> = BTreeMap::new();
+        for (second, values) in &self.seconds {
+            let answers: u64 = values.iter().map(|(_, count)| count).sum();
+            *windows.entry(second / seconds.max(1)).or_default() += answers;
+        }
+        let mean = self.answers() / (windows.len() as u64).max(1);
+        windows.into_iter().filter(|(_, answers)| answers * 2 >= mean).map(|(window, _)| window).collect()
+    }
+
     /// The quantile of each window of so many seconds, by the window's number; of windows with fewer answers than `least` none.
     pub(super) fn windows(&self, seconds: u32, quantile: f64, least: u64) -> BTreeMap<u32, f64> {
         let mut windows: BTreeMap<u32, Vec<&Second>> = BTreeMap::new();

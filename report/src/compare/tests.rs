@@ -121,3 +121,64 @@ fn few_answers_cannot_tell() {
     assert!(comparison.rows[0].hint.contains("p95 wants 200"), "{:?}", comparison.rows[0]);
     assert_eq!(compare(&[], &[], &Bounds::default(), 1).verdict, Verdict::Pass);
 }
+
+#[test]
+fn what_all_endpoints_lose_is_seen_in_their_mean_first() {
+    let mut random = ChaCha8Rng::seed_from_u64(11);
+    let mut side = |ms: f64| (0..5).map(|_| run(&mut random, 2, ms, 0.0, 12)).collect::<Vec<_>>();
+    let (mut by_mean, mut by_one) = (0, 0);
+    for _ in 0..20 {
+        let comparison = compare(&side(20.0), &side(21.1), &Bounds::default(), 1);
+        let slower = |name: &str| {
+            comparison.rows.iter().any(|row| row.endpoint == name && row.verdict == Change::Slower)
+        };
+        assert_eq!(comparison.rows[0].endpoint, MEAN);
+        by_mean += u32::from(slower(MEAN));
+        by_one += u32::from((0..12).any(|endpoint| slower(&format!("GET /{endpoint}"))));
+    }
+    assert!(by_mean >= 16 && by_one < by_mean, "{by_mean} and {by_one} of 20");
+    // Of one endpoint the mean is its own row.
+    let one = compare(
+        &[
+            run(&mut random, 2, 20.0, 0.0, 1),
+            run(&mut random, 2, 20.0, 0.0, 1),
+            run(&mut random, 2, 20.0, 0.0, 1),
+        ],
+        &[
+            run(&mut random, 2, 20.0, 0.0, 1),
+            run(&mut random, 2, 20.0, 0.0, 1),
+            run(&mut random, 2, 20.0, 0.0, 1),
+        ],
+        &Bounds::default(),
+        1,
+    );
+    assert_eq!(one.rows[0].endpoint, ALL);
+}
+
+#[test]
+fn the_mean_is_over_endpoints_that_are_in_every_turn() {
+    let interleaved = |side| Some(mynah_traffic::run::Interleaved { side, block_s: 1 });
+    let mut sides = [Sample::default(), Sample::default()];
+    for (sample, side) in sides.iter_mut().zip(['a', 'b']) {
+        sample.interleaved = interleaved(side);
+        for second in 0..12 {
+            let own = second % 2 == u32::from(side == 'b');
+            let ms = if side == 'b' { 24 } else { 20 };
+            for (name, times) in [("GET /1", 1), ("GET /2", 3)].into_iter().filter(|_| own) {
+                sample.add(name, second, vec![(ms * times * 1000, 100)]);
+            }
+        }
+        // Once, in the first turn; and a late answer behind the last one.
+        sample.add("GET /rare", 0, vec![(900_000, 100)]);
+        sample.add("GET /1", 12, vec![(1, 1)]);
+        for series in sample.endpoints.values_mut() {
+            series.requests = series.answers();
+        }
+    }
+    let [a, b] = sides;
+    let comparison = compare(&[a], &[b], &Bounds::default(), 1);
+    let mean = &comparison.rows[0];
+    assert_eq!((mean.endpoint.as_str(), mean.verdict), (MEAN, Change::Slower), "{mean:?}");
+    assert!((mean.change.unwrap() - 0.2).abs() < 1e-6, "{mean:?}");
+    assert!((mean.baseline.unwrap() - 20.0 * 3.0_f64.sqrt()).abs() < 0.1, "{mean:?}");
+}

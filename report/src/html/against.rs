@@ -90,9 +90,9 @@ const NOTHING: f64 = 0.02;
 pub(super) fn view(comparison: &Comparison) -> View<'_> {
     let mut rows: Vec<&Row> = comparison.rows.iter().filter(|row| !is_quiet(row)).collect();
     let quiet = comparison.rows.len() - rows.len();
-    // A stable sort: `all` stays above the endpoints.
+    // A stable sort: what is of all stays above the endpoints.
     rows.sort_by(|a, b| {
-        let of_all = (b.endpoint == "all").cmp(&(a.endpoint == "all"));
+        let of_all = b.is_of_all().cmp(&a.is_of_all());
         rank(a.verdict).cmp(&rank(b.verdict)).then(of_all).then_with(|| match a.verdict {
             Change::Slower => b.change.unwrap_or(0.0).total_cmp(&a.change.unwrap_or(0.0)),
             _ => std::cmp::Ordering::Equal,
@@ -114,7 +114,7 @@ pub(super) fn view(comparison: &Comparison) -> View<'_> {
     }
     let tally: Vec<String> = tally.into_iter().map(|(word, times)| format!("{times} {word}")).collect();
     let unsure = rows.iter().filter(|row| row.verdict == Change::CantTell).count();
-    let order = rows.iter().map(|row| row.endpoint.clone()).collect();
+    let order = rows.iter().filter(|row| !row.is_of_all()).map(|row| row.endpoint.clone()).collect();
     let lines = rows
         .into_iter()
         .map(|row| {
@@ -174,8 +174,7 @@ pub fn comparison(against: &Against<'_>, candidate: &Timeline) -> Result<String,
     let view = view(against.comparison);
     // What changed most is drawn: the rows' order, each endpoint once.
     let mut known = BTreeSet::new();
-    let names: Vec<String> =
-        view.order.iter().filter(|name| *name != "all" && known.insert(name.as_str())).cloned().collect();
+    let names: Vec<String> = view.order.iter().filter(|name| known.insert(name.as_str())).cloned().collect();
     let drawn: Vec<usize> = (0..names.len().min(DRAWN)).collect();
     let curves = curves(&names, &drawn, candidate, Some(against.baseline));
     let lines: Vec<Times> = names

@@ -67,7 +67,8 @@ pub(super) fn evaluate(
         .extend(unlike.map(|part| format!("{} had other thresholds than {}", part.called(), first.called())));
     for part in parts {
         let arrivals = &part.document.arrivals;
-        if part.document.verdict == Verdict::Fail && arrivals.started < arrivals.scheduled {
+        let unsent = arrivals.scheduled_requests.is_some_and(|scheduled| part.document.requests < scheduled);
+        if part.document.verdict == Verdict::Fail && (arrivals.started < arrivals.scheduled || unsent) {
             failed.push(format!("{} was ended before its time", part.called()));
         }
     }

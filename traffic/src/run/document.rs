@@ -266,6 +266,9 @@ pub struct Arrivals {
     pub planned_s: f64,
     /// Sessions in the timetable.
     pub scheduled: u64,
+    /// Requests in the timetable, where each has its own place in it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scheduled_requests: Option<u64>,
     /// Sessions begun.
     pub started: u64,
     /// Sessions that came to their end.
