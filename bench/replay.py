@@ -1,15 +1,18 @@
 #!/usr/bin/env python3
-"""CPU per request of a replay against wrk's, on the same nginx, in turn.
+"""CPU per request of a replay against wrk's (and h2load's and oha's, where they are installed), on the same nginx, in turn.
 
-The server is pinned to core 0, the client to core 1. wrk sends the same header fields. Prints each pair and the
-median ratio. Usage: bench/replay.py [pairs] [seconds] [--recorded] [OPTION OF REPLAY …]
+The server is pinned to core 0, the client to core 1. The others send the same header fields. Prints each round and the
+median ratios. Usage: bench/replay.py [pairs] [seconds] [--recorded] [OPTION OF REPLAY …]
 
---recorded: the same requests come from a recording, so that each answer's body is held against the recorded ones.
+--recorded: sessions of ten requests to five endpoints come from a recording: a log-in sets a cookie and hands out a token, which later
+requests send back (a correlation), and each answer is held against the recorded ones by status, type and the shape of its body.
 """
 
+import contextlib
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -28,7 +31,8 @@ http {{
   access_log off; keepalive_requests 100000000; client_body_temp_path {dir}; proxy_temp_path {dir};
   fastcgi_temp_path {dir}; uwsgi_temp_path {dir}; scgi_temp_path {dir}; default_type application/json;
   server {{ listen 127.0.0.1:{port} reuseport backlog=4096;
-    location / {{ return 200 '{{"id":17,"name":"a thing","price":1999,"in_stock":true,"x":"y"}}'; }} }}
+    location / {{ return 200 '{{"id":17,"name":"a thing","price":1999,"in_stock":true,"x":"y"}}'; }}
+    location = /login {{ add_header Set-Cookie "sid=$request_id; Path=/"; return 200 '{{"token":"$request_id","name":"somebody"}}'; }} }}
 }}
 """
 
@@ -49,67 +53,112 @@ expect_type = "application/json"
 """
 
 
+@contextlib.contextmanager
+def served(folder):
+    """nginx, on core 0."""
+    conf = os.path.join(folder, "nginx.conf")
+    with open(conf, "w") as out:
+        out.write(NGINX.format(dir=folder, port=PORT))
+    server = subprocess.Popen(["nginx", "-c", conf, "-p", folder], stderr=subprocess.DEVNULL)
+    time.sleep(0.5)
+    try:
+        yield
+    finally:
+        server.terminate()
+        server.wait()
+
+
 def main():
     numbers = [int(argument) for argument in sys.argv[1:] if argument.isdigit()]
     pairs, seconds = [*numbers, *(5, 8)[len(numbers) :]][:2]
     recorded = "--recorded" in sys.argv
     options = [argument for argument in sys.argv[1:] if not argument.isdigit() and argument != "--recorded"]
     need("nginx", "wrk", "taskset")
-    with tempfile.TemporaryDirectory() as folder:
-        conf = os.path.join(folder, "nginx.conf")
-        with open(conf, "w") as out:
-            out.write(NGINX.format(dir=folder, port=PORT))
-        server = subprocess.Popen(["nginx", "-c", conf, "-p", folder], stderr=subprocess.DEVNULL)
-        time.sleep(0.5)
+    peers = {name: run for name, run in {"wrk": wrk_run, "h2load": h2load_run, "oha": oha_run}.items() if shutil.which(name)}
+    headers = dict(HEADERS)
+    if recorded:
+        headers |= {"Cookie": "sid=" + "a" * 32, "X-Token": "b" * 32}
+    with tempfile.TemporaryDirectory() as folder, served(folder):
         scenario = os.path.join(folder, "bench.toml")
         with open(scenario, "w") as out:
             out.write(SCENARIO.format(steps="".join(STEP.format(n=n) for n in range(200))))
         if recorded:
             scenario = profiled(folder)
         target = f"http://127.0.0.1:{PORT}"
-        try:
-            ratios = []
-            print("          wrk: req/s   us CPU/req    mynah: req/s   us CPU/req   CPU ratio")
-            for number in range(pairs):
-                wrk = wrk_run(target, seconds)
-                ours = mynah_run(scenario, target, seconds, folder, options)
-                ratios.append(ours[1] / wrk[1])
-                print(f"pair {number + 1}  {wrk[0]:12.0f} {wrk[1]:12.2f} {ours[0]:15.0f} {ours[1]:12.2f} {ratios[-1]:11.2f}")
-            print(f"median CPU per request, mynah / wrk: {median(ratios):.2f}")
-        finally:
-            server.terminate()
-            server.wait()
+        ratios = {name: [] for name in peers}
+        print("         " + "".join(f"{name:>10}: req/s  us/req" for name in (*peers, "mynah")) + "    mynah / " + ", / ".join(peers))
+        for number in range(pairs):
+            theirs = {name: peer(target, seconds, headers) for name, peer in peers.items()}
+            ours = mynah_run(scenario, target, seconds, folder, options)
+            for name, figures in theirs.items():
+                ratios[name].append(ours[1] / figures[1])
+            figures = "".join(f"{rate:17.0f} {cpu:7.2f}" for rate, cpu in (*theirs.values(), ours))
+            print(f"round {number + 1}  {figures}    " + "  ".join(f"{ratios[name][-1]:.2f}" for name in peers), flush=True)
+        for name, values in ratios.items():
+            print(f"median CPU per request, mynah / {name}: {median(values):.2f}")
 
 
-def wrk_run(target, seconds):
+def peer_run(command, seconds, requests):
+    """Requests a second and CPU time of each; `requests`: how many, of what was printed."""
     with tempfile.TemporaryFile() as out:
-        headers = [part for name, value in HEADERS.items() for part in ("-H", f"{name}: {value}")]
-        figures = run(["wrk", "-t1", f"-c{CONNECTIONS}", f"-d{seconds}s", *headers, f"{target}/items/1"], core=1, stdout=out)
+        figures = run(command, core=1, stdout=out)
         out.seek(0)
-        requests = int(re.search(r"(\d+) requests in", out.read().decode())[1])
-    return requests / seconds, figures["cpu"] / requests * 1e6
+        count = requests(out.read().decode())
+    return count / seconds, figures["cpu"] / count * 1e6
+
+
+def with_headers(flag, headers):
+    return [part for name, value in headers.items() for part in (flag, f"{name}: {value}")]
+
+
+def wrk_run(target, seconds, headers):
+    command = ["wrk", "-t1", f"-c{CONNECTIONS}", f"-d{seconds}s", *with_headers("-H", headers), f"{target}/items/1"]
+    return peer_run(command, seconds, lambda text: int(re.search(r"(\d+) requests in", text)[1]))
+
+
+def h2load_run(target, seconds, headers):
+    command = ["h2load", "--h1", "-t1", f"-c{CONNECTIONS}", f"-D{seconds}", *with_headers("-H", headers), f"{target}/items/1"]
+    return peer_run(command, seconds, lambda text: int(re.search(r"(\d+) succeeded", text)[1]))
+
+
+def oha_run(target, seconds, headers):
+    command = ["oha", "--no-tui", "--output-format", "json", f"-c{CONNECTIONS}", f"-z{seconds}s", *with_headers("-H", headers), f"{target}/items/1"]
+    return peer_run(command, seconds, lambda text: sum(json.loads(text)["statusCodeDistribution"].values()))
 
 
 def profiled(folder):
-    """A scenario that mynah made of two hundred recorded requests."""
-    body = '{"id":17,"name":"a thing","price":1999,"in_stock":true,"x":"y"}'
-    headers = [{"name": name, "value": value} for name, value in {"Host": "bench.example", **HEADERS}.items()]
-    typed = [{"name": "Content-Type", "value": "application/json"}]
-    entries = [
-        {
-            "startedDateTime": f"2026-01-01T00:00:{n // 10:02}.{n % 10}00Z",
-            "time": 2,
-            "request": {"method": "GET", "url": f"http://bench.example/items/{n}", "httpVersion": "HTTP/1.1", "headers": headers},
-            "response": {
-                "status": 200,
-                "httpVersion": "HTTP/1.1",
-                "headers": typed,
-                "content": {"size": len(body), "mimeType": "application/json", "text": body},
-            },
-            "timings": {"send": 0, "wait": 1, "receive": 1},
-        }
-        for n in range(200)
-    ]
+    """A scenario that mynah made of sixty recorded sessions."""
+    thing = '{"id":17,"name":"a thing","price":1999,"in_stock":true,"x":"y"}'
+    typed = {"name": "Content-Type", "value": "application/json"}
+    entries = []
+    for session in range(60):
+        token = f"{(session + 1) * 2654435761 % 2**32:08x}" * 4
+        paths = ["/login", "/me", *(f"/items/{session * 10 + n}" for n in range(5)), "/basket", "/search?q=things", f"/items/{session}"]
+        for n, path in enumerate(paths):
+            login = path == "/login"
+            own = {"Host": "bench.example", **HEADERS} | ({} if login else {"Cookie": f"sid={token}", "X-Token": token})
+            body = f'{{"token":"{token}","name":"somebody"}}' if login else thing
+            begun = session * 1000 + n * 10
+            entries.append(
+                {
+                    "startedDateTime": f"2026-01-01T00:{begun // 60000:02}:{begun // 1000 % 60:02}.{begun % 1000:03}Z",
+                    "time": 2,
+                    "connection": str(session),
+                    "request": {
+                        "method": "GET",
+                        "url": f"http://bench.example{path}",
+                        "httpVersion": "HTTP/1.1",
+                        "headers": [{"name": name, "value": value} for name, value in own.items()],
+                    },
+                    "response": {
+                        "status": 200,
+                        "httpVersion": "HTTP/1.1",
+                        "headers": [typed, *([{"name": "Set-Cookie", "value": f"sid={token}; Path=/"}] if login else [])],
+                        "content": {"size": len(body), "mimeType": "application/json", "text": body},
+                    },
+                    "timings": {"send": 0, "wait": 1, "receive": 1},
+                }
+            )
     file = lambda name: os.path.join(folder, name)
     with open(file("bench.har"), "w") as out:
         json.dump({"log": {"version": "1.2", "entries": entries}}, out)
@@ -118,6 +167,10 @@ def profiled(folder):
         ["profile", file("bench.mynah"), "-o", file("recorded.toml")],
     ):
         subprocess.run([binary(), *command], check=True, capture_output=True)
+    with open(file("recorded.toml")) as made:
+        text = made.read()
+    if "[correlation." not in text and "[[correlation]]" not in text:
+        sys.exit("bench: no correlation was found, so none would be measured")
     return file("recorded.toml")
 
 

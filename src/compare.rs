@@ -122,6 +122,7 @@ fn parse_confidence(text: &str) -> Result<f64, String> {
 
 fn parse_quantile(text: &str) -> Result<f64, String> {
     text.strip_prefix('p')
+        .filter(|digits| digits.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.'))
         .and_then(|digits| digits.parse::<f64>().ok())
         .filter(|percent| *percent > 0.0 && *percent < 100.0)
         .map(|percent| percent / 100.0)

@@ -18,12 +18,14 @@ pub fn run(document: &RunDocument) -> String {
     );
     let _ = writeln!(
         out,
-        "{}, {:.1} s, {} requests ({}/s), {} failed\n",
+        "{}, {:.1} s{}, {} requests ({}/s), {} failed, {} unlike the recorded\n",
         escape(&document.arrivals.asked),
         document.duration_s,
+        if document.interrupted { " (**interrupted before its end**)" } else { "" },
         count(document.requests),
         rate(document.requests_per_s),
         percent(share(document.failures, document.requests)),
+        percent(share(document.total.mismatches, document.requests)),
     );
     for reason in &document.reasons {
         let _ = writeln!(out, "- {}", escape(reason));
@@ -72,6 +74,11 @@ pub fn annotations(title: &str, verdict: Verdict, reasons: &[String]) -> String 
 }
 
 fn data(text: &str) -> String {
+    // What would move a terminal's cursor does not get into a log.
+    let text: String = text
+        .chars()
+        .map(|c| if c.is_control() && !matches!(c, '\r' | '\n') { '\u{fffd}' } else { c })
+        .collect();
     text.replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A")
 }
 

@@ -255,6 +255,7 @@ pub fn compare(baseline: &[Sample], candidate: &[Sample], bounds: &Bounds, seed:
             comparison.reasons.push(sentence(row));
         }
     }
+    comparison.notes.extend(unlike(baseline, candidate));
     match differences::differences(baseline, candidate, bounds) {
         Some(found) => comparison.differences = found,
         None if [baseline, candidate]
@@ -280,6 +281,28 @@ pub fn compare(baseline: &[Sample], candidate: &[Sample], bounds: &Bounds, seed:
         }
     }
     comparison
+}
+
+/// What the sides have not in common that they should have.
+fn unlike(baseline: &[Sample], candidate: &[Sample]) -> Vec<String> {
+    let of = |side: &[Sample], what: fn(&Sample) -> &String| -> BTreeSet<String> {
+        side.iter().map(what).filter(|text| !text.is_empty()).cloned().collect()
+    };
+    let told = |words: &str, what: fn(&Sample) -> &String| {
+        let (a, b) = (of(baseline, what), of(candidate, what));
+        let list = |side: &BTreeSet<String>| side.iter().take(5).cloned().collect::<Vec<_>>().join("' and '");
+        (a != b && !a.is_empty() && !b.is_empty()).then(|| {
+            format!(
+                "{words} '{}' in the baseline and '{}' in the candidate: what differs may come of that",
+                list(&a),
+                list(&b)
+            )
+        })
+    };
+    [told("the scenario is", |sample| &sample.scenario), told("the load is", |sample| &sample.asked)]
+        .into_iter()
+        .flatten()
+        .collect()
 }
 
 fn design(baseline: &[Sample], candidate: &[Sample]) -> Design {

@@ -28,6 +28,9 @@ pub struct Sample {
     pub(super) endpoints: BTreeMap<String, Series>,
     /// All together.
     pub(super) all: Series,
+    /// What was played, and what was asked for.
+    pub(super) scenario: String,
+    pub(super) asked: String,
     /// Seconds that were measured.
     pub(super) duration_s: f64,
     /// What its answers were, where it tells.
@@ -68,6 +71,8 @@ impl Sample {
                 .map(|e| (format!("{} {}", e.method, e.name), count(e.requests, e.failures)))
                 .collect(),
             all: count(document.requests, document.failures),
+            scenario: document.scenario.clone(),
+            asked: document.arrivals.asked.clone(),
             duration_s: document.duration_s,
             answers: None,
             interleaved: document.interleaved,

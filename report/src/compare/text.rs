@@ -44,12 +44,16 @@ pub fn render(comparison: &Comparison, style: Style) -> String {
     });
     let _ = writeln!(out, "{table}");
     out.push_str(&folded("", &foot(comparison), style.width));
-    for difference in comparison.differences.iter().take(SHOWN) {
-        let line = folded("differs     ", &shown(&differences::sentence(difference), 600), style.width);
+    // Where they are reasons, they are told as such.
+    let sentences: Vec<String> = comparison.differences.iter().map(differences::sentence).collect();
+    let quiet: Vec<&String> =
+        sentences.iter().filter(|sentence| !comparison.reasons.contains(sentence)).collect();
+    for sentence in quiet.iter().take(SHOWN) {
+        let line = folded("differs     ", &shown(sentence, 600), style.width);
         out.push_str(&line.replacen("differs", &style.paint("33", "differs"), 1));
     }
-    if comparison.differences.len() > SHOWN {
-        let more = comparison.differences.len() - SHOWN;
+    if quiet.len() > SHOWN {
+        let more = quiet.len() - SHOWN;
         let _ = writeln!(out, "            and {more} more: --json has them all");
     }
     for note in comparison.notes.iter().take(NOTES) {
@@ -58,9 +62,12 @@ pub fn render(comparison: &Comparison, style: Style) -> String {
     if comparison.notes.len() > NOTES {
         let _ = writeln!(out, "            and {} more", comparison.notes.len() - NOTES);
     }
-    for reason in &comparison.reasons {
+    for reason in comparison.reasons.iter().take(SHOWN) {
         let line = folded("  ! ", &shown(reason, 600), style.width);
         out.push_str(&line.replacen('!', &style.paint("31", "!"), 1));
+    }
+    if comparison.reasons.len() > SHOWN {
+        let _ = writeln!(out, "    and {} more", comparison.reasons.len() - SHOWN);
     }
     out
 }
@@ -75,8 +82,11 @@ pub fn markdown(comparison: &Comparison) -> String {
         code(&side(&comparison.candidate)),
         code(&side(&comparison.baseline))
     );
-    for reason in &comparison.reasons {
+    for reason in comparison.reasons.iter().take(SHOWN) {
         let _ = writeln!(out, "- {}", escape(reason));
+    }
+    if comparison.reasons.len() > SHOWN {
+        let _ = writeln!(out, "- and {} more", comparison.reasons.len() - SHOWN);
     }
     if !comparison.reasons.is_empty() {
         out.push('\n');
