@@ -1,7 +1,7 @@
 //! Two sides of runs against each other: by endpoint and quantile the change, the interval it lies in, and what that comes to.
 //!
-//! All intervals hold together with the confidence asked for: each is as much wider as there are more of them (Bonferroni), so
-//! that forty endpoints raise no more false alarms than one. A change counts when the whole interval lies beyond both a
+//! All intervals hold together with the confidence asked for: each is as much wider as there are more of them (Bonferroni, half of
+//! the error for the rows of all together), so that forty endpoints raise no more false alarms than one. A change counts when the whole interval lies beyond both a
 //! relative and an absolute bound; nothing counts as the same that was not shown to be.
 //!
 //! | module | job |
@@ -246,10 +246,14 @@ pub fn compare(baseline: &[Sample], candidate: &[Sample], bounds: &Bounds, seed:
             (false, false) => {}
         }
     }
-    // The more intervals, the wider each: one in twenty of all comparisons may be wrong about anything.
-    let tests = drafts.iter().filter(|draft| draft.is_test()).count().max(1);
-    let confidence = 1.0 - (1.0 - bounds.confidence) / tests as f64;
-    comparison.rows = drafts.into_iter().map(|draft| sides.judged(draft, confidence)).collect();
+    let confidence = confidences(&drafts, bounds.confidence);
+    comparison.rows = drafts
+        .into_iter()
+        .map(|draft| {
+            let own = confidence[usize::from(draft.row.is_of_all())];
+            sides.judged(draft, own)
+        })
+        .collect();
     for row in &comparison.rows {
         if row.verdict == Change::Slower {
             comparison.reasons.push(sentence(row));
@@ -281,6 +285,18 @@ pub fn compare(baseline: &[Sample], candidate: &[Sample], bounds: &Bounds, seed:
         }
     }
     comparison
+}
+
+/// With which confidence an endpoint's interval, and one of all endpoints, is told. The more intervals, the wider each (Bonferroni):
+/// one in twenty of all comparisons may be wrong about anything. Half of that is the few rows' of all, so that a hundred endpoints do
+/// not blind these to what all of them lose.
+fn confidences(drafts: &[Draft], confidence: f64) -> [f64; 2] {
+    let tests = |of_all: bool| {
+        drafts.iter().filter(|draft| draft.is_test() && draft.row.is_of_all() == of_all).count()
+    };
+    let tests = [tests(false), tests(true)];
+    let share = if tests.contains(&0) { 1.0 } else { 0.5 };
+    tests.map(|tests| 1.0 - (1.0 - confidence) * share / tests.max(1) as f64)
 }
 
 /// What the sides have not in common that they should have.
