@@ -103,27 +103,27 @@ pub(crate) struct Args {
     threads: u16,
 
     /// Count requests that fit as one endpoint: 'GET /u/{name}'; repeatable.
-    #[arg(long = "endpoint", value_name = "ENDPOINT")]
+    #[arg(long = "endpoint", value_name = "ENDPOINT", help_heading = "What is measured")]
     endpoints: Vec<Endpoint>,
 
     /// What must hold, or the exit code is 10: 'failure_rate < 1%', 'p99 < 500ms', 'failure_rate < 50% abort after 30s'; repeatable.
-    #[arg(long = "threshold", value_name = "EXPR")]
+    #[arg(long = "threshold", value_name = "EXPR", help_heading = "What is measured")]
     thresholds: Vec<Threshold>,
 
     /// End after this time. Without it: with Ctrl-C.
-    #[arg(long = "for", short = 't', value_name = "TIME", value_parser = parse_span)]
+    #[arg(long = "for", short = 't', value_name = "TIME", value_parser = parse_span, help_heading = "What is measured")]
     duration: Option<Nanos>,
 
     /// The run's folder; a new one under runs/ when left out.
-    #[arg(short, long, value_name = "RUN")]
+    #[arg(short, long, value_name = "RUN", help_heading = "What is measured")]
     output: Option<PathBuf>,
 
     /// Replace an earlier run in that folder.
-    #[arg(long)]
+    #[arg(long, help_heading = "What is measured")]
     force: bool,
 
     /// Print run.json on standard output instead of the table.
-    #[arg(long)]
+    #[arg(long, help_heading = "What is measured")]
     json: bool,
 
     #[command(flatten, next_help_heading = "Masking")]

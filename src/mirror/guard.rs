@@ -32,7 +32,7 @@ fn is_local(ip: IpAddr) -> bool {
 }
 
 impl Guard {
-    /// For these targets; `place`: what is captured.
+    /// For the targets of these options.
     pub(super) fn new(options: &Options) -> Guard {
         let targets = || options.target.iter().chain(options.map.iter().map(|(_, target)| target));
         Guard {

@@ -1,7 +1,8 @@
 //! Whose request it is, and whether that client is in the sample.
 //!
 //! A session goes by the value of its key where there is one, else by its connection. A connection whose answer hands the key out
-//! (`Set-Cookie`) hands its session over with it, so that a log-in and what follows are one.
+//! (`Set-Cookie`) hands its session over with it, so that a log-in and what follows are one; where that is its first answer, the
+//! value decides whether the session is in the sample.
 
 use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hasher};
@@ -64,16 +65,17 @@ impl Sessions {
             Some(key) => self.by_key.get(&key),
             None => self.by_connection.get(&exchange.connection.id),
         };
+        let handed = self.handed_out(exchange);
         let known = match known.filter(|known| now.since(known.used) <= self.idle) {
             Some(known) => *known,
-            None => self.begin(key.unwrap_or_else(|| address(exchange)), now),
+            None => self.begin(key.or(handed).unwrap_or_else(|| address(exchange)), now),
         };
         let known = Known { used: now.max(known.used), ..known };
         match key {
             Some(key) => self.by_key.insert(key, known),
             None => self.by_connection.insert(exchange.connection.id, known),
         };
-        if let Some(handed) = self.handed_out(exchange) {
+        if let Some(handed) = handed {
             self.by_key.entry(handed).or_insert(known);
         }
         for map in [&mut self.by_key, &mut self.by_connection] {
@@ -177,6 +179,12 @@ mod tests {
         let mut some = sessions("25%", "cookie:sid");
         let mut taken = 0;
         for n in 0..2000 {
+            // The log-in of every second one is seen, all from one address.
+            if n % 2 == 0 {
+                let mut login = exchange(n + 20_000, 0, "", &format!("Set-Cookie: sid=s{n}\r\n"));
+                login.connection.client = None;
+                some.of(&login);
+            }
             let cookie = format!("Cookie: sid=s{n}\r\n");
             let first = some.of(&exchange(n, 0, &cookie, ""));
             assert_eq!(some.of(&exchange(n + 5000, 1, &cookie, "")), first);
