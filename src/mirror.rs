@@ -190,7 +190,10 @@ impl Args {
     }
 
     fn options(&self, scenario: Option<&Scenario>, source: String) -> Result<MirrorOptions, Failure> {
-        let empty = Scenario::parse("version = 1\nname = \"mirror\"\n[[profile]]\nname = \"a\"\nweight = 1\n[[profile.step]]\nrequest = \"GET /\"\n", "mirror")?;
+        let empty = Scenario::parse(
+            "version = 1\nname = \"mirror\"\n[[profile]]\nname = \"a\"\nweight = 1\n[[profile.step]]\nrequest = \"GET /\"\n",
+            "mirror",
+        )?;
         let mut send = driving::options(&self.place, &How::default(), scenario.unwrap_or(&empty))?;
         send.thresholds.splice(..0, self.thresholds.iter().cloned());
         send.threads = usize::from(self.threads);
@@ -258,10 +261,13 @@ pub(crate) fn run(args: &Args) -> Outcome {
     };
     let interrupted = Arc::new(AtomicBool::new(false));
     let (switch, stop) = (interrupted.clone(), feed.stop());
-    interrupt::on_interrupt("what waits is sent for 5s at most, then what was measured is written", move || {
-        switch.store(true, Ordering::SeqCst);
-        stop.stop();
-    })?;
+    interrupt::on_interrupt(
+        "what waits is sent for 5s at most, then what was measured is written",
+        move || {
+            switch.store(true, Ordering::SeqCst);
+            stop.stop();
+        },
+    )?;
     let failed = work.until_the_end(feed.as_mut(), args.duration);
     let interrupted = interrupted.load(Ordering::SeqCst);
     let Work { mirror, shield, mut seen, .. } = work;
@@ -294,12 +300,7 @@ pub(crate) fn run(args: &Args) -> Outcome {
     Ok(replay::verdict(document.verdict))
 }
 
-fn tell(
-    args: &Args,
-    folder: &RunFolder,
-    document: &RunDocument,
-    warnings: &[String],
-) -> Result<(), Failure> {
+fn tell(args: &Args, folder: &RunFolder, document: &RunDocument, warnings: &[String]) -> Result<(), Failure> {
     for warning in warnings {
         terminal::warn(warning);
     }
@@ -326,7 +327,8 @@ impl Work {
     /// anything did.
     fn until_the_end(&mut self, feed: &mut dyn Feed, duration: Option<Nanos>) -> Option<Failure> {
         let (begun, stop) = (Instant::now(), feed.stop());
-        let until = duration.map_or_else(String::new, |span| format!("{} have passed, or ", format_duration(span)));
+        let until =
+            duration.map_or_else(String::new, |span| format!("{} have passed, or ", format_duration(span)));
         terminal::say(format!("mirroring {} until {until}Ctrl-C", feed.name()));
         let mut progress = Progress::new(feed.name());
         let (mut failed, mut told) = (None, false);

@@ -127,7 +127,8 @@ impl Client {
 
     /// Sends a request and reads the answer.
     fn send(&mut self, line: &str, fields: &str, body: &str) -> Request {
-        let length = if body.is_empty() { String::new() } else { format!("Content-Length: {}\r\n", body.len()) };
+        let length =
+            if body.is_empty() { String::new() } else { format!("Content-Length: {}\r\n", body.len()) };
         let text = format!("{line} HTTP/1.1\r\nHost: shop.example\r\n{fields}{length}\r\n{body}");
         self.writer.write_all(text.as_bytes()).unwrap();
         read(&mut self.reader).expect("an answer")
@@ -149,7 +150,8 @@ struct Mirror {
 impl Mirror {
     /// As a reverse proxy before a server.
     fn proxy(place: &Place, server: &str, target: &str, more: &[&str]) -> Mirror {
-        let args = ["mirror", "--listen", "127.0.0.1:0", "--upstream", server, "--target", target, "-o", "run"];
+        let args =
+            ["mirror", "--listen", "127.0.0.1:0", "--upstream", server, "--target", target, "-o", "run"];
         let (mut mirror, first) = Mirror::begin(place, &[&args, more].concat());
         let words: Vec<&str> = first.split(' ').collect();
         assert_eq!(words.first(), Some(&"mirroring"), "{first}");
@@ -205,7 +207,8 @@ fn dropped(run: &Value, reason: &str) -> u64 {
 #[track_caller]
 fn adds_up(run: &Value) {
     let mirror = &run["mirror"];
-    let lost: u64 = mirror["dropped"].as_object().unwrap().values().map(|count| count.as_u64().unwrap()).sum();
+    let lost: u64 =
+        mirror["dropped"].as_object().unwrap().values().map(|count| count.as_u64().unwrap()).sum();
     let (exchanges, sent) = (mirror["exchanges"].as_u64().unwrap(), mirror["sent"].as_u64().unwrap());
     assert_eq!(exchanges, sent + lost, "{mirror}");
     assert_eq!(run["requests"].as_u64(), Some(sent), "what was sent is what the run counts");
@@ -295,8 +298,17 @@ fn a_share_of_the_sessions_is_mirrored_and_each_of_them_whole() {
     let place = Place::new();
     let (production, target) = (Anything::start(), Server::start(|_| ok()));
     let more = ["--rate", "40%", "--session-key", "header:X-Session", "--unmasked"];
-    let args =
-        ["mirror", "--listen", "127.0.0.1:0", "--upstream", &production.url(), "--target", &target.url(), "-o", "run"];
+    let args = [
+        "mirror",
+        "--listen",
+        "127.0.0.1:0",
+        "--upstream",
+        &production.url(),
+        "--target",
+        &target.url(),
+        "-o",
+        "run",
+    ];
     let (mut mirror, first) = Mirror::begin(&place, &[&args[..], &more].concat());
     assert!(first.contains("--unmasked: secrets and personal data are sent to the target"), "{first}");
     let mut line = String::new();
@@ -332,7 +344,8 @@ fn a_target_that_stalls_costs_neither_memory_nor_production_anything() {
         std::thread::sleep(Duration::from_mins(2));
         ok()
     });
-    let more = ["--max-queue", "50", "--max-lag", "1s", "--timeout", "3s", "--session-key", "header:X-Session"];
+    let more =
+        ["--max-queue", "50", "--max-lag", "1s", "--timeout", "3s", "--session-key", "header:X-Session"];
     let mirror = Mirror::proxy(&place, &production.url(), &target.url(), &more);
     let address = mirror.address;
     let mut client = Client::to(address);
@@ -364,7 +377,8 @@ fn other_answers_than_productions_are_told_by_endpoint_and_fail_a_threshold() {
     });
     let threshold = ["--threshold", "failure_rate < 1%", "--read-only", "--for", "3s"];
     let exclude = ["--exclude", "path contains health", "--endpoint", "GET /items/{name}"];
-    let mirror = Mirror::proxy(&place, &production.url(), &target.url(), &[&threshold[..], &exclude].concat());
+    let mirror =
+        Mirror::proxy(&place, &production.url(), &target.url(), &[&threshold[..], &exclude].concat());
     let mut client = Client::to(mirror.address);
     for n in 0..5 {
         client.get(&format!("/items/lamp{n}"), "");
@@ -511,11 +525,20 @@ fn what_cannot_be_is_told_before_anything_is_opened() {
         (&["--port", "80"], "cannot be used with"),
     ] {
         if cfg!(feature = "live") || more[0] != "--port" {
-            mirror(&[&target[..], &live, more].concat()).exits(if more[0] == "--scenario" { 3 } else { 2 }).says(says);
+            mirror(&[&target[..], &live, more].concat())
+                .exits(if more[0] == "--scenario" { 3 } else { 2 })
+                .says(says);
         }
     }
     // Nobody listens on the discard port.
-    mirror(&["--listen", "127.0.0.1:0", "--upstream", "http://127.0.0.1:10", "--target", "http://127.0.0.1:9"])
-        .exits(4)
-        .says("cannot reach http://127.0.0.1:9");
+    mirror(&[
+        "--listen",
+        "127.0.0.1:0",
+        "--upstream",
+        "http://127.0.0.1:10",
+        "--target",
+        "http://127.0.0.1:9",
+    ])
+    .exits(4)
+    .says("cannot reach http://127.0.0.1:9");
 }

@@ -11,7 +11,9 @@ const SHOWN: usize = 10;
 
 /// A line: what it is about, and what there is to say.
 pub(crate) fn lines(figures: &MirrorFigures) -> Vec<(&'static str, String)> {
-    let of = |times: &Latency| format!("p50 {} ms, p99 {} ms, max {} ms", ms(times.p50), ms(times.p99), ms(times.max));
+    let of = |times: &Latency| {
+        format!("p50 {} ms, p99 {} ms, max {} ms", ms(times.p50), ms(times.p99), ms(times.max))
+    };
     let mut lines = vec![(
         "mirrored",
         format!(
@@ -102,7 +104,8 @@ mod tests {
             differences: (0..12).map(difference).collect(),
             ..MirrorFigures::default()
         };
-        let text: Vec<String> = lines(&figures).iter().map(|(name, line)| format!("{name}: {line}")).collect();
+        let text: Vec<String> =
+            lines(&figures).iter().map(|(name, line)| format!("{name}: {line}")).collect();
         let text = text.join("\n");
         assert!(text.contains("mirrored: 60 of 100 exchanges from interface lo"), "{text}");
         assert!(text.contains("not sent: 30 sampled out, 10 too late;"), "{text}");

@@ -146,7 +146,10 @@ mod tests {
 
     fn to(server: &str, head: &str) -> Exchange {
         Exchange {
-            request: Some(Message { head: format!("GET / HTTP/1.1\r\n{head}\r\n").into(), ..Message::default() }),
+            request: Some(Message {
+                head: format!("GET / HTTP/1.1\r\n{head}\r\n").into(),
+                ..Message::default()
+            }),
             connection: mynah_traffic::Connection { server: server.parse().ok(), ..Default::default() },
             ..Exchange::default()
         }
@@ -156,12 +159,18 @@ mod tests {
     fn the_proxys_own_ends_are_no_targets() {
         let one = guard("http://127.0.0.1:8080", false);
         assert!(one.check_proxy("127.0.0.1:8080", "http://127.0.0.1:3000").is_err());
-        assert!(one.check_proxy(":8080", "http://127.0.0.1:3000").is_err(), "all addresses are that one, too");
+        assert!(
+            one.check_proxy(":8080", "http://127.0.0.1:3000").is_err(),
+            "all addresses are that one, too"
+        );
         assert!(one.check_proxy("127.0.0.1:81", "http://127.0.0.1:8080").is_err());
         assert!(one.check_proxy("127.0.0.1:81", "http://127.0.0.1:3000").is_ok());
         let allowed = guard("http://127.0.0.1:8080", true);
         assert!(allowed.check_proxy("127.0.0.1:81", "http://127.0.0.1:8080").is_ok());
-        assert!(allowed.check_proxy(":8080", "http://127.0.0.1:3000").is_err(), "an endless loop is never meant");
+        assert!(
+            allowed.check_proxy(":8080", "http://127.0.0.1:3000").is_err(),
+            "an endless loop is never meant"
+        );
     }
 
     #[cfg(feature = "live")]
@@ -178,7 +187,10 @@ mod tests {
         let one = guard("http://127.0.0.1:8080", false);
         assert!(one.check(&to("127.0.0.1:8080", "")).is_err());
         assert!(one.check(&to("[::ffff:127.0.0.1]:8080", "")).is_err());
-        assert!(one.check(&to("127.0.0.1:80", "Host: 127.0.0.1:8080\r\n")).is_ok(), "loopback names are nobody's");
+        assert!(
+            one.check(&to("127.0.0.1:80", "Host: 127.0.0.1:8080\r\n")).is_ok(),
+            "loopback names are nobody's"
+        );
         let named = guard("http://192.0.2.7", false);
         assert!(named.check(&to("10.0.0.1:80", "Host: 192.0.2.7:80\r\n")).is_err());
     }

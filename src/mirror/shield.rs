@@ -121,7 +121,8 @@ mod tests {
     }
 
     fn shield(read_only: bool) -> Shield {
-        let masking = Masking::Under { key: Key::from([7; 32]), policy: Box::new(Policy::built_in()), gate: false };
+        let masking =
+            Masking::Under { key: Key::from([7; 32]), policy: Box::new(Policy::built_in()), gate: false };
         Shield::new(masking, 1 << 20, FilterArgs::default(), read_only)
     }
 

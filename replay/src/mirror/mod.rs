@@ -262,8 +262,14 @@ impl Mirror {
         let started = SystemTime::now();
         let writer = folder.intervals_writer(started)?;
         let threads = options.send.threads.max(1);
-        let collector =
-            Collector::new(setup.clone(), threads, writer, watches(plan, &options.send), Nanos(u64::MAX), None);
+        let collector = Collector::new(
+            setup.clone(),
+            threads,
+            writer,
+            watches(plan, &options.send),
+            Nanos(u64::MAX),
+            None,
+        );
         let shared = Arc::new(Shared {
             injecting: Injecting::of(plan),
             setup: setup.clone(),

@@ -24,13 +24,17 @@ pub(super) struct Handed {
 }
 
 impl Handed {
+    pub(super) fn new(correlation: u32, latest: Vec<String>) -> Handed {
+        Handed { correlation, latest, earlier: VecDeque::new() }
+    }
+
     /// Which of the target's values goes where this one stands; of one that was handed out earlier, the first of the latest.
     pub(super) fn find(&self, value: &str) -> Option<u32> {
         let at = self.latest.iter().position(|known| known == value);
         at.map(|at| at as u32).or_else(|| self.earlier.contains(&print(value)).then_some(0))
     }
 
-    fn put(&mut self, values: Vec<String>) {
+    pub(super) fn put(&mut self, values: Vec<String>) {
         for value in std::mem::replace(&mut self.latest, values) {
             if self.earlier.len() == EARLIER {
                 self.earlier.pop_front();
@@ -122,7 +126,7 @@ impl Session {
         for (correlation, values) in handed {
             match known.iter_mut().find(|one| one.correlation == correlation) {
                 Some(one) => one.put(values),
-                None => known.push(Handed { correlation, latest: values, earlier: VecDeque::new() }),
+                None => known.push(Handed::new(correlation, values)),
             }
         }
     }
@@ -164,10 +168,7 @@ impl Session {
         let mut told = lock(&shared.told);
         if sample.status != 0 || sample.waited {
             let begun = ended.saturating_sub(sample.service);
-            told.lagged(
-                Nanos(begun.saturating_sub(item.captured)),
-                Nanos(begun.saturating_sub(item.ready)),
-            );
+            told.lagged(Nanos(begun.saturating_sub(item.captured)), Nanos(begun.saturating_sub(item.ready)));
         }
         if let (Outcome::Answered { status, .. }, Some(recorded)) = (&done.outcome, step.expect.status) {
             told.compare(step.endpoint, recorded, *status);

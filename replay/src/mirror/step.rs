@@ -210,7 +210,8 @@ mod tests {
     fn the_servers_own_urls_become_the_targets() {
         let target: Target = "https://staging.test/base".parse().unwrap();
         let head = |origin: &str, referer: &str| Message {
-            head: format!("POST /a HTTP/1.1\r\nOrigin: {origin}\r\nX: y\r\nReferer: {referer}\r\n\r\n").into(),
+            head: format!("POST /a HTTP/1.1\r\nOrigin: {origin}\r\nX: y\r\nReferer: {referer}\r\n\r\n")
+                .into(),
             ..Message::default()
         };
         let sent = retarget(&head("https://Shop.test", "http://shop.test/a?b"), "shop.test", &target);

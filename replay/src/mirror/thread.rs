@@ -119,8 +119,7 @@ impl Lane {
         let Some(session) = self.sessions.get(&item.session) else { return };
         match session.push(item, self.shared.session_room, now) {
             Ok(true) => {
-                let (session, context, shared) =
-                    (session.clone(), self.context.clone(), self.shared.clone());
+                let (session, context, shared) = (session.clone(), self.context.clone(), self.shared.clone());
                 spawn_local(async move { session.play(context, &shared).await });
             }
             Ok(false) => {}
@@ -153,7 +152,8 @@ impl Lane {
 
     fn late(&self) {
         let now = self.context.clock.now();
-        let late = self.sessions.values().map(|session| session.forget_late(now, self.shared.max_lag)).sum::<u64>();
+        let late =
+            self.sessions.values().map(|session| session.forget_late(now, self.shared.max_lag)).sum::<u64>();
         if late > 0 {
             lock(&self.shared.told).dropped.too_late += late;
         }
