@@ -9,8 +9,22 @@ use crate::figures::{count, ms, percent, plural, share, shown};
 /// Differences that are shown.
 const SHOWN: usize = 10;
 
-/// A line: what it is about, and what there is to say.
+/// A line: what it is about, and what there is to say; the most frequent differences behind.
 pub(crate) fn lines(figures: &MirrorFigures) -> Vec<(&'static str, String)> {
+    let mut lines = facts(figures);
+    for difference in figures.differences.iter().take(SHOWN) {
+        let (recorded, got) = (difference.recorded, difference.got);
+        let endpoint = shown(&difference.endpoint, 120);
+        lines.push(("", format!("{} x {endpoint}: {recorded} → {got}", count(difference.count))));
+    }
+    if figures.differences.len() > SHOWN {
+        lines.push(("", format!("and {} more, in run.json", figures.differences.len() - SHOWN)));
+    }
+    lines
+}
+
+/// The same without the differences.
+pub(crate) fn facts(figures: &MirrorFigures) -> Vec<(&'static str, String)> {
     let of = |times: &Latency| {
         format!("p50 {} ms, p99 {} ms, max {} ms", ms(times.p50), ms(times.p99), ms(times.max))
     };
@@ -20,7 +34,7 @@ pub(crate) fn lines(figures: &MirrorFigures) -> Vec<(&'static str, String)> {
             "{} of {} from {}, in {}, {}",
             count(figures.sent),
             plural(figures.exchanges, "exchange"),
-            figures.source,
+            shown(&figures.source, 200),
             plural(figures.sessions, "session"),
             if figures.masked { "masked" } else { "NOT masked" },
         ),
@@ -70,14 +84,6 @@ pub(crate) fn lines(figures: &MirrorFigures) -> Vec<(&'static str, String)> {
         compared.push_str(&format!(" ({})", percent(share(figures.differ, figures.compared))));
     }
     lines.push(("answers", compared));
-    for difference in figures.differences.iter().take(SHOWN) {
-        let (recorded, got) = (difference.recorded, difference.got);
-        let endpoint = shown(&difference.endpoint, 120);
-        lines.push(("", format!("{} x {endpoint}: {recorded} → {got}", count(difference.count))));
-    }
-    if figures.differences.len() > SHOWN {
-        lines.push(("", format!("and {} more, in run.json", figures.differences.len() - SHOWN)));
-    }
     lines
 }
 
