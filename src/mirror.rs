@@ -361,7 +361,7 @@ impl Work {
     /// One exchange, as captured.
     fn take(&mut self, exchange: Exchange) -> Result<(), Failure> {
         self.seen.exchanges += 1;
-        if self.guard.is_own(&exchange) {
+        if Guard::is_own(&exchange) {
             self.seen.dropped.own += 1;
             return Ok(());
         }

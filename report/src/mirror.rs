@@ -75,15 +75,18 @@ pub(crate) fn facts(figures: &MirrorFigures) -> Vec<(&'static str, String)> {
             plural(capture.evicted, "flow"),
         ),
     ));
-    let mut compared = format!(
-        "{} of {} have another status than production's",
-        count(figures.differ),
-        plural(figures.compared, "answer")
-    );
-    if figures.differ > 0 {
-        compared.push_str(&format!(" ({})", percent(share(figures.differ, figures.compared))));
-    }
-    lines.push(("answers", compared));
+    let differ = match share(figures.differ, figures.compared) {
+        0.0 => String::new(),
+        share => format!(" ({})", percent(share)),
+    };
+    lines.push((
+        "answers",
+        format!(
+            "{} of {} have another status than production's{differ}",
+            count(figures.differ),
+            plural(figures.compared, "answer")
+        ),
+    ));
     lines
 }
 

@@ -75,15 +75,15 @@ impl Session {
         })
     }
 
-    /// Queues a request; whether somebody must be set to send. Gives it back where there is no room.
-    pub(super) fn push(&self, item: Item, room: usize, now: u64) -> Result<bool, Item> {
+    /// Queues a request; whether somebody must be set to send. `None`: there is no room.
+    pub(super) fn push(&self, item: Item, room: usize, now: u64) -> Option<bool> {
         let mut waiting = self.waiting.borrow_mut();
         if waiting.len() >= room {
-            return Err(item);
+            return None;
         }
         waiting.push_back(item);
         self.used.set(now);
-        Ok(!self.running.replace(true))
+        Some(!self.running.replace(true))
     }
 
     /// For how long nothing has happened; `None` while something does.

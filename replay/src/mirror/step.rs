@@ -19,11 +19,10 @@ const PROFILE: &str = "mirrored";
 /// The scenario that a mirror plays: correlations and endpoints of the user's, and one step for each place that requests go to, so
 /// that these are known.
 pub(super) fn scenario(given: Option<&Scenario>, options: &MirrorOptions) -> Result<Scenario, Error> {
-    let mut steps = String::new();
-    let mapped = options.send.map.iter().map(|(host, _)| format!("http://{host}/"));
-    for place in options.send.target.iter().map(|_| "/".to_owned()).chain(mapped) {
-        steps.push_str(&format!("[[profile.step]]\nrequest = {:?}\n", format!("GET {place}")));
-    }
+    let mapped = options.send.map.iter().map(|(host, _)| format!("GET http://{host}/"));
+    let places = options.send.target.iter().map(|_| "GET /".to_owned()).chain(mapped);
+    let steps: Vec<String> = places.map(|place| format!("[[profile.step]]\nrequest = {place:?}\n")).collect();
+    let steps = steps.concat();
     let text =
         format!("version = 1\nname = \"mirror\"\n[[profile]]\nname = \"{PROFILE}\"\nweight = 1\n{steps}");
     let mut scenario = Scenario::parse(&text, "mirror")?;

@@ -118,12 +118,12 @@ impl Lane {
         }
         let Some(session) = self.sessions.get(&item.session) else { return };
         match session.push(item, self.shared.session_room, now) {
-            Ok(true) => {
+            Some(true) => {
                 let (session, context, shared) = (session.clone(), self.context.clone(), self.shared.clone());
                 spawn_local(async move { session.play(context, &shared).await });
             }
-            Ok(false) => {}
-            Err(_) => self.refuse(),
+            Some(false) => {}
+            None => self.refuse(),
         }
     }
 
