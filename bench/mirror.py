@@ -4,7 +4,8 @@ by default, driven by mynah replay), and a target that keeps every byte it gets.
 
 For a mirror that sniffs (10 % and all of the sessions) and one that is a reverse proxy (10 %): whether every sampled session is whole at the
 target, whether any secret is, what was dropped, how far behind the mirror was, and the captured server's own latency beside
-that without a mirror. Fails when a session is torn, a secret got through or the figures do not add up.
+that without a mirror. A last, short one is told not to mask: there every request must have
+a secret. Fails when a session is torn, a secret got through or the figures do not add up.
 Runs in a network namespace of its own, so that nothing else is on its loopback interface; wants root for that.
 Usage: bench/mirror.py [seconds] [rate]
 """
@@ -126,6 +127,8 @@ def begin(folder, name, args):
     command = [binary(), "mirror", *args, "--target", f"http://127.0.0.1:{TARGET}", "--session-key", "cookie:sid", "-o", run]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
     first = process.stderr.readline()
+    if first.startswith("warning: --unmasked"):
+        first = process.stderr.readline()
     if not first.startswith("mirroring"):
         sys.exit(first + process.stderr.read())
     return process, run
@@ -195,6 +198,8 @@ def shadow(folder, target, name, args, port, seconds, rate, share):
           f"after its answer was {ms(mirror['own_lag_ms'])}")
     print(f"  mynah     {cpu:.1f} s CPU in {seconds} s, {memory:.0f} MiB at most")
     print(f"  captured  {latency(load)} ({load['requests_per_s']:.0f} requests/s)")
+    if "--unmasked" in args:
+        return secrets == len(heard)
     # What was lost on the way can tear a session: then that must have been said.
     return adds_up and secrets == 0 and len(by_session) > 0 and (not torn or not clean)
 
@@ -229,6 +234,8 @@ def main():
                 shadow(folder, target, "sniff-10", sniff, PORT, seconds, rate, "10%"),
                 shadow(folder, target, "sniff-100", sniff, PORT, seconds, rate, "100%"),
                 shadow(folder, target, "proxy-10", proxy, PROXY, seconds, rate, "10%"),
+                # That secrets would be found if they were there.
+                shadow(folder, target, "unmasked (a control)", [*proxy, "--unmasked"], PROXY, 3, rate, "10%"),
             ]
         finally:
             target.stopping = True

@@ -337,7 +337,10 @@ impl Work {
                 stop.stop();
             }
             match feed.next(WAIT) {
-                Ok(Next::Exchange(_)) if told => {}
+                Ok(Next::Exchange(_)) if told => {
+                    self.seen.exchanges += 1;
+                    self.seen.dropped.at_end += 1;
+                }
                 Ok(Next::Exchange(exchange)) => failed = self.take(*exchange).err(),
                 Ok(Next::Nothing) => {}
                 Ok(Next::Ended) => break,

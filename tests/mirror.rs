@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::process::{Child, ChildStderr, Command, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -399,6 +400,43 @@ fn other_answers_than_productions_are_told_by_endpoint_and_fail_a_threshold() {
     let (one, other) = if of(0, "endpoint").contains("items") { (0, 1) } else { (1, 0) };
     assert_eq!((of(one, "got"), of(one, "count")), ("404".to_owned(), "5".to_owned()));
     assert_eq!((of(other, "recorded"), of(other, "got")), ("200".to_owned(), "201".to_owned()));
+}
+
+#[test]
+fn when_a_threshold_ends_the_mirroring_clients_are_still_served() {
+    let place = Place::new();
+    let production = Anything::start();
+    let target = Server::start(|_| ("500 Internal Server Error", String::new(), String::new()));
+    let threshold = ["--threshold", "failure_rate < 50% abort after 1s"];
+    let mut mirror = Mirror::proxy(&place, &production.url(), &target.url(), &threshold);
+    let (address, over) = (mirror.address, AtomicBool::new(false));
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            let mut client = Client::to(address);
+            while !over.load(Ordering::SeqCst) {
+                client.get("/items/1", "");
+                std::thread::sleep(Duration::from_millis(20));
+            }
+        });
+        let mut line = String::new();
+        while !line.contains("nothing is mirrored any more") {
+            line.clear();
+            assert!(mirror.said.read_line(&mut line).unwrap() > 0, "it ended");
+        }
+        over.store(true, Ordering::SeqCst);
+    });
+    let mut client = Client::to(address);
+    for _ in 0..10 {
+        assert!(client.get("/items/2", "").line.contains("200"));
+    }
+    drop(client);
+    let (code, said) = mirror.interrupt();
+    assert_eq!(code, Some(130), "{said}");
+    let run = run_json(&place.file("run"));
+    adds_up(&run);
+    assert!(dropped(&run, "at_end") >= 10 && run["verdict"] == "fail", "{}", run["mirror"]);
+    assert_eq!(run["mirror"]["exchanges"].as_u64(), Some(production.requests()));
+    assert!(!target.asked().iter().any(|request| request.path() == "/items/2"));
 }
 
 const SCENARIO: &str = r#"

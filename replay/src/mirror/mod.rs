@@ -452,7 +452,7 @@ impl Mirror {
         };
         figures.dropped.add(&told.dropped);
         let gone = told.sent + told.dropped.too_late + told.session_full;
-        figures.dropped.at_end = self.handed_over.saturating_sub(gone);
+        figures.dropped.at_end += self.handed_over.saturating_sub(gone);
         let mut document = document(&totals, &facts);
         document.reasons.extend(reasons(&figures));
         document.mirror = Some(figures);

@@ -70,7 +70,7 @@ pub struct Dropped {
     pub too_late: u64,
     /// The session's queue, or all of them together, had no room.
     pub queue_full: u64,
-    /// It was still waiting when the mirror was ended.
+    /// It was still waiting when the mirroring was ended, or came after that.
     pub at_end: u64,
 }
 
@@ -87,7 +87,7 @@ impl Dropped {
             ("could not be masked", self.could_not_be_masked),
             ("too late", self.too_late),
             ("queue full", self.queue_full),
-            ("still waiting at the end", self.at_end),
+            ("left at the end", self.at_end),
         ]
     }
 
