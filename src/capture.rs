@@ -78,6 +78,10 @@ pub(crate) struct Args {
 
     #[command(flatten)]
     proxy: crate::proxy::ProxyArgs,
+
+    /// Accept any certificate of the server.
+    #[arg(long, requires = "listen", conflicts_with_all = ["upstream_ca", "inputs"], help_heading = "Reverse proxy")]
+    insecure: bool,
 }
 
 impl Args {
@@ -94,7 +98,7 @@ impl Args {
 /// Below this not even one connection of an ordinary size has room.
 const LEAST_MEMORY: u64 = 1 << 20;
 
-fn parse_memory(text: &str) -> Result<u64, String> {
+pub(crate) fn parse_memory(text: &str) -> Result<u64, String> {
     let size = parse_size(text).map_err(|error| error.to_string())?;
     if size < LEAST_MEMORY { Err("at least 1MiB".to_owned()) } else { Ok(size) }
 }
@@ -240,7 +244,7 @@ fn open(args: &Args) -> Result<Option<Box<dyn Feed>>, Failure> {
     if let Some(feed) = crate::sniff::open(&args.sniff, limits)? {
         return Ok(Some(feed));
     }
-    crate::proxy::open(&args.proxy, limits)
+    crate::proxy::open(&args.proxy, args.insecure, limits)
 }
 
 /// Records live traffic.
@@ -315,7 +319,7 @@ impl std::io::Write for HashWriter {
 }
 
 /// Writes the masking report: as JSON, or as text, which has `reports` one after the other.
-fn write_report(
+pub(crate) fn write_report(
     path: &std::path::Path,
     json: &impl serde::Serialize,
     reports: &[Report],

@@ -74,7 +74,7 @@ pub(crate) struct Where {
 }
 
 /// How sessions are played, and what must hold.
-#[derive(Debug, clap::Args)]
+#[derive(Debug, Default, clap::Args)]
 pub(crate) struct How {
     /// What becomes of recorded pauses: recorded, 0, 2s, x0.5.
     #[arg(long, value_name = "T")]
@@ -203,6 +203,11 @@ fn is_toml(path: &Path) -> bool {
 }
 
 impl Where {
+    /// Whether any certificate will do.
+    pub(crate) fn accepts_any_certificate(&self) -> bool {
+        self.insecure
+    }
+
     /// Requests must go somewhere; `elsewhere`: other flags say where.
     pub(crate) fn check(&self, elsewhere: bool) -> Result<(), Failure> {
         if self.target.is_some() || !self.map.is_empty() || elsewhere {

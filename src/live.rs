@@ -43,7 +43,7 @@ pub(crate) struct LiveArgs {
     pub(crate) max_size: Option<u64>,
 }
 
-fn parse_span(text: &str) -> Result<Nanos, String> {
+pub(crate) fn parse_span(text: &str) -> Result<Nanos, String> {
     match parse_duration(text) {
         Ok(Nanos(0)) => Err("at least a moment, such as 10s".to_owned()),
         other => other.map_err(|error| error.to_string()),
@@ -61,6 +61,13 @@ fn parse_max_size(text: &str) -> Result<u64, String> {
 /// A share of all.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Share(f64);
+
+impl Share {
+    /// From 0 to 1.
+    pub(crate) fn of_one(self) -> f64 {
+        self.0
+    }
+}
 
 impl FromStr for Share {
     type Err = String;

@@ -38,6 +38,7 @@ mod live;
 mod mask;
 mod mask_value;
 mod middleware;
+mod mirror;
 mod output;
 mod pipeline;
 mod preview;
@@ -78,6 +79,7 @@ pub(crate) struct Cli {
 enum Command {
     Demo(demo::Args),
     Capture(Box<capture::Args>),
+    Mirror(Box<mirror::Args>),
     Mask(mask::Args),
     MaskValue(mask_value::Args),
     Inspect(inspect::Args),
@@ -95,6 +97,7 @@ impl Command {
         match self {
             Command::Demo(args) => demo::run(args),
             Command::Capture(args) => capture::run(args),
+            Command::Mirror(args) => mirror::run(args),
             Command::Mask(args) => mask::run(args),
             Command::MaskValue(args) => mask_value::run(args),
             Command::Inspect(args) => inspect::run(args),

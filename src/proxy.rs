@@ -30,10 +30,6 @@ pub(crate) struct ProxyArgs {
     #[arg(long, value_name = "F.pem", requires = "listen", conflicts_with = "inputs")]
     upstream_ca: Option<PathBuf>,
 
-    /// Accept any certificate of the server.
-    #[arg(long, requires = "listen", conflicts_with_all = ["upstream_ca", "inputs"])]
-    insecure: bool,
-
     /// Send the client's Host on; otherwise the server gets its own name.
     #[arg(long, requires = "listen", conflicts_with = "inputs")]
     preserve_host: bool,
@@ -44,18 +40,24 @@ impl ProxyArgs {
     pub(crate) fn is_asked_for(&self) -> bool {
         self.listen.is_some()
     }
+
+    /// Where clients come to and where their requests go, if it is.
+    pub(crate) fn ends(&self) -> Option<(&str, &str)> {
+        self.listen.as_deref().zip(self.upstream.as_deref())
+    }
 }
 
-/// Listens, if an address is named.
+/// Listens, if an address is named. `insecure`: any certificate of the server will do.
 pub(crate) fn open(
     args: &ProxyArgs,
+    insecure: bool,
     limits: mynah_capture::Options,
 ) -> Result<Option<Box<dyn Feed>>, Failure> {
     let (Some(listen), Some(upstream)) = (&args.listen, &args.upstream) else { return Ok(None) };
     let options = ProxyOptions {
         tls: args.tls_cert.clone().zip(args.tls_key.clone()),
         upstream_ca: args.upstream_ca.clone(),
-        insecure: args.insecure,
+        insecure,
         preserve_host: args.preserve_host,
         max_body: limits.max_body,
         memory: limits.memory,

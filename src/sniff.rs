@@ -47,6 +47,11 @@ impl SniffArgs {
     pub(crate) fn is_asked_for(&self) -> bool {
         self.interface.is_some()
     }
+
+    /// The server's ports, as far as they are named.
+    pub(crate) fn ports(&self) -> &[u16] {
+        &self.port
+    }
 }
 
 /// Opens the interface, if one is named, and gives rights up.

@@ -52,6 +52,7 @@ fn write_run(place: &Place, name: &str, ms: f64, number: u32, verdict: Verdict) 
         interleaved: None,
         shard: None,
         merged_from: Vec::new(),
+        mirror: None,
         measured: None,
         requests: all.requests,
         failures: 0,

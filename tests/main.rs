@@ -27,6 +27,8 @@ mod interrupt;
 mod live;
 mod masking_policy;
 mod middleware;
+#[cfg(unix)]
+mod mirror;
 mod pipeline;
 mod planted;
 mod report_forms;

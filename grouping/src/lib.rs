@@ -52,7 +52,7 @@ mod testing;
 mod tests;
 mod vary;
 
-pub use endpoints::{EndpointCount, endpoints};
+pub use endpoints::{EndpointCount, endpoints, segment_name};
 pub use error::Error;
 pub use explain::{Accepted, Clustering, Explanation, ProfileNote, Rejected, Transition, Visit};
 pub use export::{

@@ -39,7 +39,8 @@
 //! | `sign` | requests signed anew, as what they are signed over has changed |
 //! | `engine` | threads, virtual users, sessions, steps, checks |
 //! | `stats` | samples → histograms → `run.json` |
-//! | `run`, `trace`, [`capacity()`] | the ways in |
+//! | `mirror` | live traffic sent on while it happens, session by session |
+//! | `run`, `trace`, [`capacity()`], [`Mirror`] | the ways in |
 //!
 //! It stands on `mynah-traffic` and `mynah-message` and knows no other stage. HTTP/1 only; header lines are sent
 //! in their recorded order, with their names as they were written.
@@ -56,6 +57,7 @@ mod engine;
 mod error;
 mod load;
 mod middleware;
+mod mirror;
 mod net;
 mod options;
 mod pace;
@@ -74,6 +76,7 @@ pub use capacity::{Seek, Told, capacity};
 pub use course::Course;
 pub use error::Error;
 pub use middleware::Middleware;
+pub use mirror::{Fold, MARK, Mirror, MirrorOptions, MirrorProgress, Seen};
 pub use options::{HostHeader, LoadModel, Options, Shard, Turn};
 pub use prepared::Prepared;
 pub use preview::{Preview, preview};

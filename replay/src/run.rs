@@ -334,13 +334,13 @@ fn thread_count(options: &Options, load: &Load) -> usize {
     .max(1)
 }
 
-fn targets(setup: &Setup) -> String {
+pub(crate) fn targets(setup: &Setup) -> String {
     let all: BTreeSet<String> = setup.places.iter().map(|place| place.target.to_string()).collect();
     all.into_iter().collect::<Vec<_>>().join(", ")
 }
 
 /// Every connection is a file descriptor, and the limit that processes start with is often 1024.
-fn raise_file_limit() {
+pub(crate) fn raise_file_limit() {
     use rustix::process::{Resource, getrlimit, setrlimit};
     let mut limit = getrlimit(Resource::Nofile);
     if limit.current != limit.maximum {

@@ -17,6 +17,7 @@
 //! | [`compare`] | what became slower, and how sure that is |
 //! | [`timeline`] | what the page's charts are drawn from |
 //! | [`merge`] | shards made into the run that one machine would have measured |
+//! | `mirror` | how live traffic was mirrored, in words |
 //! | `chart` | the page's charts as SVG |
 //! | [`fidelity`] | how like the recording the run was, in words |
 //! | `grid` | tables that fit their terminal |
@@ -35,6 +36,7 @@ pub mod html;
 pub mod junit;
 pub mod markdown;
 pub mod merge;
+mod mirror;
 pub mod table;
 #[cfg(test)]
 pub(crate) mod tests;

@@ -148,6 +148,7 @@ fn document(parts: &[Part], first: &Part, times: &Times, tags: &Tags) -> RunDocu
         shard: None,
         merged_from: parts.iter().map(|part| part.name.clone()).collect(),
         measured: None,
+        mirror: None,
         requests: all.requests,
         failures: all.failures,
         requests_per_s: if duration_s > 0.0 {

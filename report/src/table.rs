@@ -8,6 +8,7 @@ use crate::fidelity;
 use crate::figures::{count, ms, percent, plural, rate, share, shown};
 pub(crate) use crate::grid::RULED;
 use crate::grid::{Column, folded, number, table, words};
+use crate::mirror;
 
 /// How the terminal wants it.
 #[derive(Clone, Copy, Debug, Default)]
@@ -217,6 +218,9 @@ fn around(document: &RunDocument, style: Style) -> String {
             plural(total.connections, "connection"),
             of(&total.connect_ms),
         );
+    }
+    for (name, line) in document.mirror.iter().flat_map(mirror::lines) {
+        out.push_str(&folded(&format!("{name:<12}"), &line, style.width));
     }
     let generator = &document.generator;
     let health = format!(

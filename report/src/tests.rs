@@ -30,6 +30,7 @@ pub(crate) fn document() -> RunDocument {
         interleaved: None,
         shard: None,
         merged_from: Vec::new(),
+        mirror: None,
         measured: None,
         requests: 1200,
         failures: 3,

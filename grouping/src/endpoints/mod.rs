@@ -76,6 +76,12 @@ pub(crate) struct Table {
 /// What requests have in common: method, host, path, operation.
 type Key = (u32, u32, u32, u32);
 
+/// What a path segment that is a value by its form is called in a template: `id`, `uuid`, `token`, …; `None` for words, and for what
+/// may as well be one. For who sees requests one by one and cannot wait for the whole recording.
+pub fn segment_name(segment: &str) -> Option<&'static str> {
+    kind::kind(segment).filter(|kind| kind.is_certain()).map(kind::Kind::name)
+}
+
 /// Operations of one path, above which they are values and no names.
 const OPERATIONS: usize = 200;
 

@@ -245,7 +245,12 @@ impl Collector {
         if !totals.watches.is_empty() {
             watch(&totals.watches, &mut open.watched, sample);
         }
-        let Some(own) = totals.endpoints.get_mut(sample.endpoint as usize) else { return };
+        let at = sample.endpoint as usize;
+        if at >= totals.endpoints.len() {
+            // A mirror finds its endpoints as it goes, and sees to it that there are not too many.
+            totals.endpoints.resize_with(at + 1, Tally::default);
+        }
+        let Some(own) = totals.endpoints.get_mut(at) else { return };
         if let Some(profile) = totals.profiles.get_mut(sample.profile as usize) {
             profile.requests += 1;
             profile.failures += u64::from(sample.failed);

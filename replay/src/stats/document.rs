@@ -97,6 +97,7 @@ pub(crate) fn document(totals: &Totals, facts: &Facts<'_>) -> RunDocument {
             .map(|turn| Interleaved { side: if turn.second { 'b' } else { 'a' }, block_s: turn.block_s }),
         shard: facts.shard.clone(),
         merged_from: Vec::new(),
+        mirror: None,
         measured: totals.measuring.as_ref().map(Measuring::figures),
         requests: all.requests,
         failures: all.failures,

@@ -24,7 +24,7 @@ use sha2::{Digest as _, Sha256};
 
 use crate::chart::{self, Curves, Named};
 use crate::timeline::Timeline;
-use crate::{Error, fidelity, figures};
+use crate::{Error, fidelity, figures, mirror};
 pub use against::{Against, comparison};
 
 /// Characters of a name: more of it helps nobody, and a thousand of them must stay a page.
@@ -86,6 +86,7 @@ pub fn render(
         sessions,
         statuses,
         distances => Value::from(Serde(&distances)),
+        mirrored => Value::from(Serde(document.mirror.as_ref().map(mirror::facts))),
     })?;
     Ok(page)
 }

@@ -7,7 +7,7 @@ use schemars::JsonSchema;
 use schemars::generate::SchemaSettings;
 use serde::{Deserialize, Serialize};
 
-use super::Tally;
+use super::{MirrorFigures, Tally};
 use crate::scenario::Distances;
 
 /// The JSON Schema (2020-12) of `run.json` as this mynah writes it. Further fields may come without a new [`SCHEMA`]; none goes.
@@ -446,6 +446,9 @@ pub struct RunDocument {
     /// Which part of it was counted; absent where all of it was.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub measured: Option<Measured>,
+    /// How live traffic was mirrored; absent where a scenario was played.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mirror: Option<MirrorFigures>,
     /// Requests that ended.
     pub requests: u64,
     /// Of those, failed.

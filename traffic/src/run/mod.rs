@@ -12,6 +12,7 @@ mod answers;
 mod document;
 mod folder;
 mod intervals;
+mod mirror;
 mod tally;
 #[cfg(test)]
 mod tests;
@@ -24,4 +25,5 @@ pub use document::{
 };
 pub use folder::{DOCUMENT, FAILURES, HTML, INTERVALS, RunFolder, SHAPES};
 pub use intervals::{IntervalReader, IntervalWriter, Intervals};
+pub use mirror::{CaptureFigures, Dropped, MirrorFigures, StatusDifference};
 pub use tally::{Tally, new_histogram, record};
