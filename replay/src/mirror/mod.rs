@@ -429,6 +429,7 @@ impl Mirror {
             model: "mirror",
             asked: format!("{}% of the sessions as they come", rounded(self.options.rate * 100.0)),
             scheduled: None,
+            of_requests: false,
             planned_s: rounded(self.shared.begun.elapsed().as_secs_f64()),
             shard: None,
         };

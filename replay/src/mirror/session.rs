@@ -9,7 +9,7 @@ use mynah_traffic::Nanos;
 
 use super::step::step;
 use super::{Item, Shared, lock};
-use crate::engine::{Context, Outcome, User, perform};
+use crate::engine::{Context, Outcome, Turn, User, perform};
 
 /// Values that production handed out before the latest, of which it is remembered that it did.
 const EARLIER: usize = 64;
@@ -160,7 +160,7 @@ impl Session {
         let step = step(&item, &context.setup, &shared.injecting, &self.handed.borrow());
         self.open.set(true);
         lock(&shared.told).sent += 1;
-        let Some(done) = perform(context, &self.user, (0, &step), item.due.max(free)).await else {
+        let Some(done) = perform(context, &self.user, (0, &step), Turn::at(item.due.max(free))).await else {
             lock(&shared.told).sent -= 1;
             return free;
         };
