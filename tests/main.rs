@@ -29,8 +29,12 @@ mod masking_policy;
 mod middleware;
 mod pipeline;
 mod planted;
+#[cfg(unix)]
+mod protocols;
 mod report_forms;
 mod report_pages;
+#[cfg(unix)]
+mod rude_servers;
 mod scenarios;
 mod secrets;
 #[cfg(unix)]

@@ -3,7 +3,9 @@
 mod check;
 mod context;
 mod drive;
+mod line;
 mod look;
+mod redirect;
 mod session;
 mod setup;
 mod step;

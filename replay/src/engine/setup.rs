@@ -10,8 +10,8 @@ use mynah_traffic::{Nanos, Scheme};
 
 use super::session::Part;
 use crate::middleware::Hook;
-use crate::net::{Place, client_config};
-use crate::options::{HostHeader, Options, Turn};
+use crate::net::{Place, check_sources, client_config};
+use crate::options::{HostHeader, Options, Resolve, Turn};
 use crate::prepared::{Origin, Plan, Walks};
 use crate::target::host_of;
 use crate::template::Bound;
@@ -36,6 +36,9 @@ pub(crate) struct Setup {
     /// How many more values made anew a session may need than any recorded one did.
     pub(crate) vary_room: u64,
     pub(crate) request_timeout: Duration,
+    /// Redirects of one request that are followed.
+    pub(crate) follow_redirects: u32,
+    pub(crate) host_header: HostHeader,
     pub(crate) body_checks: bool,
     pub(crate) middleware: Option<Hook>,
     pub(crate) signers: Vec<Arc<Signer>>,
@@ -52,25 +55,30 @@ impl Setup {
             allow(target, plan, options)?;
         }
         check_map(plan, options)?;
+        check_sources(&options.bind)?;
         let tls = if targets.iter().any(|target| target.scheme == Scheme::Https) {
-            Some(client_config(options.insecure)?)
+            Some(client_config(options)?)
         } else {
             None
         };
         let mut places: Vec<Place> = Vec::new();
         let mut known: BTreeMap<String, usize> = BTreeMap::new();
         let mut place_of = Vec::with_capacity(targets.len());
-        for target in &targets {
+        for (target, origin) in targets.iter().zip(&plan.origins) {
+            let tls = tls.as_ref().filter(|_| target.scheme == Scheme::Https);
+            // The certificate is that of whoever is asked for.
+            let recorded = host_of(&origin.host);
+            let asks = options.host_header == HostHeader::Recorded && tls.is_some() && !recorded.is_empty();
+            let name = asks.then_some(recorded.as_str());
             // Connections do not depend on the path that a target is mounted at.
-            let origin = target.origin();
-            if !known.contains_key(&origin) {
-                let tls = tls.as_ref().filter(|_| target.scheme == Scheme::Https);
-                known.insert(origin.clone(), places.len());
-                places.push(Place::resolve(target, tls, options.connect_timeout)?);
+            let key = format!("{} {}", target.place(), name.unwrap_or(""));
+            if !known.contains_key(&key) {
+                known.insert(key.clone(), places.len());
+                places.push(Place::resolve(target, name, tls, options)?);
             }
-            place_of.extend(known.get(&origin));
+            place_of.extend(known.get(&key));
         }
-        probe(&mut places)?;
+        probe(&mut places, options.resolve)?;
         let walks = Walks::make(plan, walks, options.seed);
         let own = |profile: &crate::prepared::ProfilePlan| {
             options.think_time(profile.think_time, plan.scenario.load.think_time)
@@ -87,6 +95,8 @@ impl Setup {
             walks,
             seed: options.seed,
             request_timeout: options.request_timeout,
+            follow_redirects: options.follow_redirects,
+            host_header: options.host_header,
             body_checks: options.body_checks,
             middleware: options
                 .middleware
@@ -180,14 +190,14 @@ fn allow(target: &Target, plan: &Plan, options: &Options) -> Result<(), Error> {
     Ok(())
 }
 
-fn probe(places: &mut [Place]) -> Result<(), Error> {
+fn probe(places: &mut [Place], resolve: Resolve) -> Result<(), Error> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .map_err(|error| Error::Engine(format!("no runtime: {error}")))?;
     runtime.block_on(async {
         for place in places {
-            place.probe().await?;
+            place.probe(resolve).await?;
         }
         Ok(())
     })
