@@ -1,11 +1,12 @@
 //! What the commands that send have in common: the scenario, where it goes, and how sessions are played.
 
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use mynah_grouping::Options as Grouping;
-use mynah_replay::{HostHeader, Options, Prepared, Signer, Stop, Target};
+use mynah_replay::{HostHeader, HttpVersion, Options, Prepared, Resolve, Signer, Stop, Target, TlsVersion};
 use mynah_report::compare::Comparison;
 use mynah_report::html::{self, Against};
 use mynah_report::timeline::Timeline;
@@ -35,7 +36,7 @@ pub(crate) struct What {
 /// Where requests go, and as what.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Where {
-    /// Where requests go.
+    /// Where requests go: a URL, or unix:PATH for a socket.
     #[arg(long, value_name = "URL", env = "MYNAH_TARGET")]
     target: Option<Target>,
 
@@ -56,9 +57,19 @@ pub(crate) struct Where {
     #[arg(long = "sign", value_name = "SCHEME=FILE", value_parser = parse_sign, help_heading = "How requests are sent")]
     signers: Vec<(String, PathBuf)>,
 
-    /// Accept any certificate.
-    #[arg(long, help_heading = "How requests are sent")]
-    insecure: bool,
+    /// Follow up to N redirects of each request (303 and 302 by GET, 307 and 308 by the same method); what comes in the end is
+    /// what counts. Left out, a redirect is an answer like others, as in the recording.
+    #[arg(
+        long,
+        value_name = "N",
+        default_value_t = 0,
+        hide_default_value = true,
+        help_heading = "How requests are sent"
+    )]
+    follow_redirects: u32,
+
+    #[command(flatten)]
+    connections: Connections,
 
     /// Send to a host that the traffic was recorded from. (Loopback is always allowed.)
     #[arg(long, help_heading = "How requests are sent")]
@@ -71,6 +82,48 @@ pub(crate) struct Where {
     /// How long a request may take.
     #[arg(long, value_name = "TIME", default_value = "60s", value_parser = parse_timeout, help_heading = "How requests are sent")]
     timeout: Duration,
+}
+
+/// What connections are made of.
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Connections")]
+struct Connections {
+    /// The version of HTTP: auto is over TLS what the target prefers of 2 and 1.1, and 1.1 in the clear. 2 in the clear is
+    /// spoken with prior knowledge.
+    #[arg(long, value_name = "auto|1.1|2", default_value = "auto")]
+    http: HttpVersion,
+
+    /// Accept any certificate.
+    #[arg(long)]
+    insecure: bool,
+
+    /// Trust the certificates in this file (PEM) besides the system's; repeatable.
+    #[arg(long, value_name = "FILE")]
+    ca: Vec<PathBuf>,
+
+    /// The certificate (PEM, with its chain) for servers that ask for one.
+    #[arg(long, value_name = "FILE", requires = "key")]
+    cert: Option<PathBuf>,
+
+    /// The key of --cert (PEM).
+    #[arg(long, value_name = "FILE", requires = "cert")]
+    key: Option<PathBuf>,
+
+    /// The oldest version of TLS.
+    #[arg(long, value_name = "1.2|1.3")]
+    tls_min: Option<TlsVersion>,
+
+    /// The newest version of TLS.
+    #[arg(long, value_name = "1.2|1.3")]
+    tls_max: Option<TlsVersion>,
+
+    /// Connect from these addresses of this machine in turn: each has ports of its own.
+    #[arg(long, value_name = "ADDR,…", value_delimiter = ',')]
+    bind: Vec<IpAddr>,
+
+    /// Look names up once, at the start, or before each connection. Connections go to the addresses in turn.
+    #[arg(long, value_name = "once|each-connection", default_value = "once")]
+    resolve: Resolve,
 }
 
 /// How sessions are played, and what must hold.
@@ -222,6 +275,7 @@ impl Where {
 
 /// Options with these flags in them, over the scenario's thresholds. What the load is is left to the command.
 pub(crate) fn options(place: &Where, how: &How, scenario: &Scenario) -> Result<Options, Failure> {
+    let net = &place.connections;
     let mut thresholds = how.thresholds.clone();
     for entry in &scenario.thresholds {
         thresholds.push(entry.expr.parse()?);
@@ -234,7 +288,15 @@ pub(crate) fn options(place: &Where, how: &How, scenario: &Scenario) -> Result<O
         seed: how.seed,
         threads: how.threads,
         thresholds,
-        insecure: place.insecure,
+        insecure: net.insecure,
+        ca: net.ca.clone(),
+        client_certificate: net.cert.clone().zip(net.key.clone()),
+        tls_min: net.tls_min,
+        tls_max: net.tls_max,
+        http: net.http,
+        bind: net.bind.clone(),
+        resolve: net.resolve,
+        follow_redirects: place.follow_redirects,
         host_header: place.host,
         set_headers: place.set_headers.clone(),
         connect_timeout: place.connect_timeout,

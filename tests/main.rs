@@ -31,8 +31,12 @@ mod middleware;
 mod mirror;
 mod pipeline;
 mod planted;
+#[cfg(unix)]
+mod protocols;
 mod report_forms;
 mod report_pages;
+#[cfg(unix)]
+mod rude_servers;
 mod scenarios;
 mod secrets;
 #[cfg(unix)]

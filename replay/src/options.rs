@@ -1,5 +1,9 @@
 //! How a scenario is to be driven, and at what.
 
+use std::fmt;
+use std::net::IpAddr;
+use std::path::PathBuf;
+use std::str::FromStr;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -42,6 +46,80 @@ pub enum HostHeader {
     Recorded,
 }
 
+/// Which version of HTTP is spoken.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum HttpVersion {
+    /// Over TLS what the target prefers of HTTP/2 and HTTP/1.1, HTTP/1.1 in the clear.
+    #[default]
+    Auto,
+    /// HTTP/1.1.
+    One,
+    /// HTTP/2, in the clear with prior knowledge.
+    Two,
+}
+
+impl FromStr for HttpVersion {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "auto" => Ok(HttpVersion::Auto),
+            "1" | "1.1" => Ok(HttpVersion::One),
+            "2" => Ok(HttpVersion::Two),
+            _ => Err("expected auto, 1.1 or 2".to_owned()),
+        }
+    }
+}
+
+/// How often names are resolved.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Resolve {
+    /// At the start; connections go in turn to the addresses that answer then.
+    #[default]
+    Once,
+    /// Before each connection.
+    EachConnection,
+}
+
+impl FromStr for Resolve {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "once" => Ok(Resolve::Once),
+            "each-connection" => Ok(Resolve::EachConnection),
+            _ => Err("expected once or each-connection".to_owned()),
+        }
+    }
+}
+
+/// A version of TLS.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum TlsVersion {
+    /// [RFC 5246](https://www.rfc-editor.org/rfc/rfc5246).
+    Tls12,
+    /// [RFC 8446](https://www.rfc-editor.org/rfc/rfc8446).
+    Tls13,
+}
+
+impl fmt::Display for TlsVersion {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(if *self == TlsVersion::Tls12 { "1.2" } else { "1.3" })
+    }
+}
+
+impl FromStr for TlsVersion {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "1.2" => Ok(TlsVersion::Tls12),
+            "1.3" => Ok(TlsVersion::Tls13),
+            _ => Err("expected 1.2 or 1.3".to_owned()),
+        }
+    }
+}
+
 /// Everything that is decided when a run is started.
 #[derive(Clone, Debug)]
 pub struct Options {
@@ -70,6 +148,23 @@ pub struct Options {
     pub thresholds: Vec<Threshold>,
     /// Accept any certificate.
     pub insecure: bool,
+    /// Files of certificates (PEM) that are trusted besides the system's.
+    pub ca: Vec<PathBuf>,
+    /// Files (PEM) of the certificate that is shown to servers that ask for one, with its chain, and of its key.
+    pub client_certificate: Option<(PathBuf, PathBuf)>,
+    /// The oldest and the newest version of TLS; `None`: 1.2 and 1.3.
+    pub tls_min: Option<TlsVersion>,
+    /// See `tls_min`.
+    pub tls_max: Option<TlsVersion>,
+    /// Which version of HTTP is spoken.
+    pub http: HttpVersion,
+    /// Addresses of this machine that connections are made from, in turn; empty: the system's choice.
+    pub bind: Vec<IpAddr>,
+    /// How often names are resolved.
+    pub resolve: Resolve,
+    /// An answer that redirects is followed up to so many times, and what comes of it in the end is what counts. 0: redirects
+    /// are answers like others, as in the recording.
+    pub follow_redirects: u32,
     /// What is sent in `Host`.
     pub host_header: HostHeader,
     /// Header fields that every request gets, in place of recorded ones of the same name.
@@ -184,6 +279,14 @@ impl Default for Options {
             threads: 0,
             thresholds: Vec::new(),
             insecure: false,
+            ca: Vec::new(),
+            client_certificate: None,
+            tls_min: None,
+            tls_max: None,
+            http: HttpVersion::Auto,
+            bind: Vec::new(),
+            resolve: Resolve::Once,
+            follow_redirects: 0,
             host_header: HostHeader::Target,
             set_headers: Vec::new(),
             connect_timeout: Duration::from_secs(10),

@@ -1,7 +1,8 @@
-//! Where traffic is sent: scheme, host, port and base path of a URL.
+//! Where traffic is sent: scheme, host, port and base path of a URL, or a Unix socket.
 
 use std::fmt;
 use std::net::IpAddr;
+use std::path::PathBuf;
 use std::str::FromStr;
 
 use mynah_traffic::Scheme;
@@ -19,6 +20,8 @@ pub struct Target {
     pub port: u16,
     /// Put before every recorded path; empty, or begins with `/` and does not end with one.
     pub base_path: String,
+    /// A socket in the file system that answers in the host's place.
+    pub unix: Option<PathBuf>,
 }
 
 impl Target {
@@ -33,8 +36,19 @@ impl Target {
         format!("{}://{}", self.scheme.as_str(), self.authority())
     }
 
+    /// What tells places apart that connections are made to.
+    pub(crate) fn place(&self) -> String {
+        match &self.unix {
+            Some(path) => format!("unix:{}", path.display()),
+            None => self.origin(),
+        }
+    }
+
     /// Whether it is this machine.
     pub fn is_loopback(&self) -> bool {
+        if self.unix.is_some() {
+            return true;
+        }
         let name = self.host.trim_end_matches('.');
         let local =
             name.eq_ignore_ascii_case("localhost") || name.to_ascii_lowercase().ends_with(".localhost");
@@ -44,20 +58,37 @@ impl Target {
 
 impl fmt::Display for Target {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}{}", self.origin(), self.base_path)
+        match &self.unix {
+            None => write!(f, "{}{}", self.origin(), self.base_path),
+            Some(path) if self.base_path.is_empty() => write!(f, "unix:{}", path.display()),
+            Some(path) => {
+                let path = mynah_message::Encoding::Percent.encode(path.to_string_lossy().as_bytes());
+                write!(f, "http+unix://{}{}", String::from_utf8_lossy(&path), self.base_path)
+            }
+        }
     }
 }
 
 impl FromStr for Target {
     type Err = Error;
 
-    /// Reads `https://staging.example/base`; without a scheme, `http` is meant.
+    /// Reads `https://staging.example/base`; without a scheme, `http` is meant. `unix:/run/app.sock` is a socket's path, and
+    /// `http+unix://%2Frun%2Fapp.sock/base` one with a base path.
     fn from_str(text: &str) -> Result<Self, Error> {
         let wrong = |why: &str| {
             Error::Config(format!(
                 "target '{text}': {why}; expected a URL such as https://staging.example:8443"
             ))
         };
+        if let Some(socket) = text.trim().strip_prefix("unix:") {
+            return at_socket(socket.strip_prefix("//").unwrap_or(socket), "").map_err(|why| wrong(&why));
+        }
+        if let Some(rest) = text.trim().strip_prefix("http+unix://") {
+            let (socket, base) = rest.find('/').map_or((rest, ""), |at| rest.split_at(at));
+            let socket = percent_decoded(socket)
+                .ok_or_else(|| wrong("the socket's path is not percent-encoded UTF-8"))?;
+            return at_socket(&socket, base).map_err(|why| wrong(&why));
+        }
         let whole =
             if text.contains("://") { text.trim().to_owned() } else { format!("http://{}", text.trim()) };
         let url = url::Url::parse(&whole).map_err(|error| wrong(&error.to_string()))?;
@@ -78,8 +109,51 @@ impl FromStr for Target {
             host: host.trim_start_matches('[').trim_end_matches(']').to_owned(),
             port: url.port().unwrap_or(scheme.default_port()),
             base_path: url.path().trim_end_matches('/').to_owned(),
+            unix: None,
         })
     }
+}
+
+/// What `sun_path` holds on Linux, its closing zero aside; elsewhere it is less, and the system says so.
+const LONGEST_SOCKET: usize = 107;
+
+/// A socket is asked as `localhost`.
+fn at_socket(path: &str, base: &str) -> Result<Target, String> {
+    if path.is_empty() || path.contains('\0') {
+        return Err("it names no socket".to_owned());
+    }
+    if path.len() > LONGEST_SOCKET {
+        return Err(format!(
+            "a socket's path has at most {LONGEST_SOCKET} bytes, this one has {}",
+            path.len()
+        ));
+    }
+    if base.contains(['?', '#']) {
+        return Err("it holds a query or a fragment".to_owned());
+    }
+    Ok(Target {
+        scheme: Scheme::Http,
+        host: "localhost".to_owned(),
+        port: Scheme::Http.default_port(),
+        base_path: base.trim_end_matches('/').to_owned(),
+        unix: Some(path.into()),
+    })
+}
+
+fn percent_decoded(text: &str) -> Option<String> {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let [first, after @ ..] = rest {
+        rest = after;
+        if *first == b'%' {
+            let digits = std::str::from_utf8(after.get(..2)?).ok()?;
+            bytes.push(u8::from_str_radix(digits, 16).ok()?);
+            rest = after.get(2..)?;
+        } else {
+            bytes.push(*first);
+        }
+    }
+    String::from_utf8(bytes).ok()
 }
 
 /// The host of an authority, without its port and brackets, in lower case.
@@ -109,6 +183,32 @@ mod tests {
         assert_eq!((target.host.as_str(), target.authority().as_str()), ("::1", "[::1]:81"));
         assert!(target.is_loopback());
         for text in ["", "ftp://a", "http://", "http://u:p@a", "http://a/?x=1", "http://a b"] {
+            assert!(text.parse::<Target>().is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn sockets() {
+        for text in ["unix:/run/app.sock", "unix:///run/app.sock", "http+unix://%2Frun%2fapp.sock/"] {
+            let target: Target = text.parse().unwrap();
+            assert_eq!(target.unix.as_deref(), Some("/run/app.sock".as_ref()), "{text}");
+            assert_eq!(
+                (target.to_string().as_str(), target.authority().as_str()),
+                ("unix:/run/app.sock", "localhost")
+            );
+            assert!(target.is_loopback());
+        }
+        let target: Target = "http+unix://%2Frun%2Fan%20app.sock/api/".parse().unwrap();
+        assert_eq!(target.base_path, "/api");
+        assert_eq!(target.to_string().parse::<Target>().unwrap(), target);
+        for text in [
+            "unix:",
+            "http+unix://",
+            "http+unix://%2/",
+            "http+unix://%zz",
+            "http+unix://a/?x",
+            &format!("unix:/{}", "x".repeat(107)),
+        ] {
             assert!(text.parse::<Target>().is_err(), "{text}");
         }
     }

@@ -5,6 +5,7 @@ use std::sync::mpsc;
 use std::time::Instant;
 
 use mynah_traffic::scenario::ThinkTime;
+use tokio::task::LocalSet;
 
 use crate::engine::{Context, Done, Outcome, Setup, Turn, User, perform};
 use crate::options::Options;
@@ -98,6 +99,8 @@ pub fn trace(
         .enable_all()
         .build()
         .map_err(|error| Error::Engine(format!("no runtime: {error}")))?;
+    // HTTP/2 connections are driven by tasks of the thread's.
+    let local = LocalSet::new();
     let mut summary = TraceSummary::default();
     for (number, profile) in prepared.plan.profiles.iter().enumerate() {
         let Some(part) = context.setup.part(number as u32, 0) else { continue };
@@ -107,7 +110,7 @@ pub fn trace(
         let steps = part.session.steps().filter_map(|step| profile.steps.get(step as usize));
         for (number, step) in steps.enumerate() {
             let think = part.think_time.apply(step.think);
-            let done = runtime.block_on(async {
+            let done = local.block_on(&runtime, async {
                 if think.0 > 0 {
                     tokio::time::sleep(think.as_duration()).await;
                 }

@@ -167,6 +167,13 @@ fn document(parts: &[Part], first: &Part, times: &Times, tags: &Tags) -> RunDocu
             connections: documents().map(|run| run.total.connections).sum(),
             connect_ms: all.connect.as_deref().map(Latency::of).unwrap_or_default(),
             tls_ms: all.tls.as_deref().map(Latency::of).unwrap_or_default(),
+            protocols: documents().flat_map(|run| &run.total.protocols).fold(
+                BTreeMap::new(),
+                |mut all, (name, count)| {
+                    *all.entry(name.clone()).or_default() += count;
+                    all
+                },
+            ),
             status: all.status.clone(),
             mismatches: all.mismatches,
         },

@@ -10,8 +10,8 @@ use mynah_traffic::{Nanos, Scheme};
 
 use super::session::Part;
 use crate::middleware::Hook;
-use crate::net::{Place, client_config};
-use crate::options::{HostHeader, Options, Turn};
+use crate::net::{Place, check_sources, client_config};
+use crate::options::{HostHeader, Options, Resolve, Turn};
 use crate::prepared::{Origin, Plan, Walks};
 use crate::target::host_of;
 use crate::template::Bound;
@@ -38,6 +38,9 @@ pub(crate) struct Setup {
     pub(crate) request_timeout: Duration,
     /// Requests under way at the same time, over all threads.
     pub(crate) max_in_flight: Option<u32>,
+    /// Redirects of one request that are followed.
+    pub(crate) follow_redirects: u32,
+    pub(crate) host_header: HostHeader,
     pub(crate) body_checks: bool,
     pub(crate) middleware: Option<Hook>,
     pub(crate) signers: Vec<Arc<Signer>>,
@@ -54,25 +57,30 @@ impl Setup {
             allow(target, plan, options)?;
         }
         check_map(plan, options)?;
+        check_sources(&options.bind)?;
         let tls = if targets.iter().any(|target| target.scheme == Scheme::Https) {
-            Some(client_config(options.insecure)?)
+            Some(client_config(options)?)
         } else {
             None
         };
         let mut places: Vec<Place> = Vec::new();
         let mut known: BTreeMap<String, usize> = BTreeMap::new();
         let mut place_of = Vec::with_capacity(targets.len());
-        for target in &targets {
+        for (target, origin) in targets.iter().zip(&plan.origins) {
+            let tls = tls.as_ref().filter(|_| target.scheme == Scheme::Https);
+            // The certificate is that of whoever is asked for.
+            let recorded = host_of(&origin.host);
+            let asks = options.host_header == HostHeader::Recorded && tls.is_some() && !recorded.is_empty();
+            let name = asks.then_some(recorded.as_str());
             // Connections do not depend on the path that a target is mounted at.
-            let origin = target.origin();
-            if !known.contains_key(&origin) {
-                let tls = tls.as_ref().filter(|_| target.scheme == Scheme::Https);
-                known.insert(origin.clone(), places.len());
-                places.push(Place::resolve(target, tls, options.connect_timeout)?);
+            let key = format!("{} {}", target.place(), name.unwrap_or(""));
+            if !known.contains_key(&key) {
+                known.insert(key.clone(), places.len());
+                places.push(Place::resolve(target, name, tls, options)?);
             }
-            place_of.extend(known.get(&origin));
+            place_of.extend(known.get(&key));
         }
-        probe(&mut places)?;
+        probe(&mut places, options.resolve)?;
         let walks = Walks::make(plan, walks, options.seed);
         let own = |profile: &crate::prepared::ProfilePlan| {
             options.think_time(profile.think_time, plan.scenario.load.think_time)
@@ -90,6 +98,8 @@ impl Setup {
             seed: options.seed,
             request_timeout: options.request_timeout,
             max_in_flight: options.max_in_flight,
+            follow_redirects: options.follow_redirects,
+            host_header: options.host_header,
             body_checks: options.body_checks,
             middleware: options
                 .middleware
@@ -183,14 +193,14 @@ fn allow(target: &Target, plan: &Plan, options: &Options) -> Result<(), Error> {
     Ok(())
 }
 
-fn probe(places: &mut [Place]) -> Result<(), Error> {
+fn probe(places: &mut [Place], resolve: Resolve) -> Result<(), Error> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .map_err(|error| Error::Engine(format!("no runtime: {error}")))?;
     runtime.block_on(async {
         for place in places {
-            place.probe().await?;
+            place.probe(resolve).await?;
         }
         Ok(())
     })

@@ -1,4 +1,4 @@
-//! One request of a session: wait for a connection, fill in, send, read, judge, learn.
+//! One request of a session: wait for a connection, fill in, send, follow, read, judge, learn.
 
 use std::fmt::Write as _;
 
@@ -9,13 +9,15 @@ use mynah_message::{Limits, Message, View};
 use super::Context;
 use super::check::{Judged, judge, parity};
 use super::crew::Turn;
+use super::line::Way;
 use super::look::{hold, keep};
-use super::user::{Found, Slot, User};
+use super::redirect::{Hop, Trail};
+use super::user::{Found, User};
 use crate::cookies;
 use crate::middleware::{Hook, Through};
-use crate::net::{Answer, Ask, Connection, Exchanged, Failure, Keep, Kind, Place, Sending};
+use crate::net::{Answer, Ask, Exchanged, Failure, Keep, Kind, Place, Sending};
 use crate::prepared::StepPlan;
-use crate::stats::{Dial, Mismatch, Sample};
+use crate::stats::{Mismatch, Sample};
 use crate::template::{Template, render};
 
 /// What came of a request.
@@ -51,6 +53,7 @@ pub(crate) struct Done {
 /// Times of one request, as they become known.
 #[derive(Clone, Copy, Debug)]
 struct Times {
+    intended: u64,
     /// From when on it is the generator's fault that it was not looked at.
     free: u64,
     /// When it was looked at.
@@ -76,7 +79,7 @@ pub(crate) async fn perform(
     if context.is_halted() {
         return None;
     }
-    let mut times = Times { free, begun: context.clock.now(), ready: 0 };
+    let mut times = Times { intended, free, begun: context.clock.now(), ready: 0 };
     let mut done = Done {
         outcome: Outcome::Unsent(String::new()),
         ended: times.begun,
@@ -90,30 +93,52 @@ pub(crate) async fn perform(
         Ok(template) => match fill_in(context, user, template, &mut done) {
             Ok(()) => {
                 let place_at = context.setup.place_of.get(step.origin as usize).copied()?;
-                let slot = user.slot(step.connection, place_at);
-                let mut slot = if let Ok(slot) = slot.try_lock() {
-                    slot
-                } else {
-                    context.recorder.borrow_mut().counters().held_back += 1;
-                    slot.lock().await
-                };
-                if context.is_halted() {
-                    return None;
+                let mut hop: Option<Hop> = None;
+                let mut flight = None;
+                let mut admitted = None;
+                loop {
+                    let place_at = hop.as_ref().map_or(place_at, |hop| hop.place_at);
+                    let place = &context.setup.places[place_at];
+                    let slot;
+                    let mut guard;
+                    let mut way = if place.is_h2() {
+                        Way::Link(user.link(place_at))
+                    } else {
+                        slot = user.slot(step.connection, place_at);
+                        guard = if let Ok(guard) = slot.try_lock() {
+                            guard
+                        } else {
+                            context.recorder.borrow_mut().counters().held_back += 1;
+                            slot.lock().await
+                        };
+                        Way::Slot(&mut guard)
+                    };
+                    if admitted.is_none() {
+                        admitted = Some(context.admitted().await);
+                    }
+                    if context.is_halted() && flight.is_none() {
+                        return None;
+                    }
+                    flight.get_or_insert_with(|| context.flight((step.endpoint, profile), intended));
+                    if hop.is_none() {
+                        let admitted = admitted.as_ref().map_or(0, |admitted| admitted.at);
+                        times.ready = times.begun.max(way.free_at()).max(admitted);
+                    }
+                    let part = (step, template);
+                    hop = send(context, user, part, (place, place_at), &mut way, &mut times, hop, &mut done)
+                        .await;
+                    way.freed(done.ended.max(if hop.is_some() { context.clock.now() } else { 0 }));
+                    if hop.is_none() {
+                        break;
+                    }
                 }
-                let admitted = context.admitted().await;
-                if context.is_halted() {
-                    return None;
-                }
-                let flight = context.flight((step.endpoint, profile), intended);
-                times.ready = times.begun.max(slot.free_at).max(admitted.at);
-                let place = &context.setup.places[place_at];
-                send(context, user, step, template, place, &mut slot, &mut times, &mut done).await;
-                slot.free_at = done.ended;
                 if matches!(&done.outcome, Outcome::Failed(failure) if failure.kind == Kind::Timeout) {
                     done.sample.waited = true;
                     done.sample.service = done.ended.saturating_sub(times.ready);
                 }
-                flight.landed();
+                if let Some(flight) = flight {
+                    flight.landed();
+                }
             }
             Err(reason) => done.outcome = Outcome::Unsent(reason),
         },
@@ -177,7 +202,7 @@ fn fill(
     Ok(Sending { bytes, rest: rendered.rest, ask, last: template.last })
 }
 
-fn cookie_place<'a>(context: &'a Context, step: &'a StepPlan) -> cookies::Place<'a> {
+pub(super) fn cookie_place<'a>(context: &'a Context, step: &'a StepPlan) -> cookies::Place<'a> {
     let setup = &context.setup;
     let at = step.origin as usize;
     let target = setup.place_of.get(at).and_then(|place| setup.places.get(*place)).map(|place| &place.target);
@@ -191,6 +216,7 @@ fn cookie_place<'a>(context: &'a Context, step: &'a StepPlan) -> cookies::Place<
     }
 }
 
+/// Sends the request of a step, or where an answer to it has led; `Some`: its answer leads elsewhere, and that is followed.
 #[expect(
     clippy::too_many_arguments,
     reason = "the parts of one request, each needed, none with another in common"
@@ -198,59 +224,86 @@ fn cookie_place<'a>(context: &'a Context, step: &'a StepPlan) -> cookies::Place<
 async fn send(
     context: &Context,
     user: &User,
-    step: &StepPlan,
-    template: &Template,
-    place: &Place,
-    slot: &mut Slot,
+    (step, template): (&StepPlan, &Template),
+    (place, place_at): (&Place, usize),
+    way: &mut Way<'_>,
     times: &mut Times,
+    hop: Option<Hop>,
     done: &mut Done,
-) {
+) -> Option<Hop> {
     let mut through = None;
+    // Only what the first request waited for is the generator's; where it led is the target's.
+    let mut led = *times;
+    let times = if hop.is_some() { &mut led } else { times };
     // A second attempt only where the first one met a connection that the server had given up.
     for attempt in 0..2 {
-        let mut connection = match connection(context, place, slot, times).await {
-            Ok(connection) => connection,
+        let mut line = match way.line(context, place, &mut times.ready).await {
+            Ok(line) => line,
             Err(failure) => return fail(context, done, failure),
         };
-        let sending = match fill(context, user, step, template, done) {
-            Ok(sending) => sending,
-            Err(reason) => {
-                slot.connection = Some(connection);
-                done.ended = context.clock.now();
-                done.outcome = Outcome::Unsent(reason);
-                return;
-            }
-        };
-        let sending = match &context.setup.middleware {
-            None => sending,
-            Some(hook) => match send_through(context, hook, sending, &mut through, times, done).await {
+        let mut sending = match &hop {
+            Some(hop) => hop.sending(context),
+            None => match fill(context, user, step, template, done) {
                 Ok(sending) => sending,
-                Err(failure) => {
-                    slot.connection = Some(connection);
-                    return fail(context, done, failure);
+                Err(reason) => {
+                    way.keep(line);
+                    done.ended = context.clock.now();
+                    done.outcome = Outcome::Unsent(reason);
+                    return None;
                 }
             },
         };
-        let sending = signed(context, sending);
-        let reused = connection.used;
-        match connection.exchange(sending, context.setup.request_timeout).await {
-            Ok(exchanged) => {
-                if let (Some(hook), Some(through)) = (&context.setup.middleware, &through) {
-                    hook.replayed(through, connection.answer(), &exchanged);
+        if let Some(hook) = &context.setup.middleware {
+            sending = match send_through(context, hook, sending, &mut through, times, done).await {
+                Ok(sending) => sending,
+                Err(failure) => {
+                    way.keep(line);
+                    return fail(context, done, failure);
                 }
-                answered(context, user, step, times, exchanged, connection.answer(), done);
-                // One that is over is closed at once rather than when it would be used again.
-                slot.connection = Some(connection).filter(Connection::is_open);
-                return;
+            };
+        }
+        let trail = Trail::of(context, &mut sending, hop.as_ref());
+        let sending = signed(context, sending);
+        let reused = line.is_used();
+        match line.exchange(sending, context.setup.request_timeout).await {
+            Ok(mut exchanged) => {
+                if let (Some(hook), Some(through)) = (&context.setup.middleware, &through) {
+                    hook.replayed(through, line.answer(), &exchanged);
+                }
+                if context.setup.counts(times.intended) {
+                    context.recorder.borrow_mut().counters().protocols[usize::from(line.is_h2())] += 1;
+                }
+                let next = match trail {
+                    None => Ok(None),
+                    Some(trail) => trail.follow(context, user, step, place_at, &mut exchanged, line.answer()),
+                };
+                match next {
+                    Ok(Some(next)) => {
+                        if context.tells.get() {
+                            let so_far = done.target.take().unwrap_or_default();
+                            done.target = Some(format!("{so_far} → {}", next.shown()));
+                        }
+                        way.keep(line);
+                        return Some(next);
+                    }
+                    Ok(None) => answered(context, user, step, times, exchanged, line.answer(), done),
+                    Err(failure) => {
+                        done.sample.bytes_in = exchanged.bytes_in;
+                        done.sample.bytes_out += exchanged.bytes_out;
+                        fail(context, done, failure);
+                    }
+                }
+                way.keep(line);
+                return None;
             }
             Err(broken) => {
-                let idempotent =
-                    through.as_ref().map_or(template.method.is_idempotent(), Through::is_idempotent);
-                let again = reused
-                    && broken.unanswered
-                    && (broken.unsent || idempotent)
-                    && attempt == 0
-                    && !context.is_halted();
+                let idempotent = match (&through, &hop) {
+                    (Some(through), _) => through.is_idempotent(),
+                    (None, Some(hop)) => hop.method.is_idempotent(),
+                    (None, None) => template.method.is_idempotent(),
+                };
+                let lost = reused && broken.unanswered && (broken.unsent || idempotent);
+                let again = (lost || broken.refused) && attempt == 0 && !context.is_halted();
                 done.sample.bytes_out += broken.bytes_out;
                 if !again {
                     return fail(context, done, broken.failure);
@@ -261,6 +314,7 @@ async fn send(
             }
         }
     }
+    None
 }
 
 /// The request with signatures that are right for it.
@@ -309,33 +363,10 @@ async fn send_through(
     Ok(back.sending())
 }
 
-/// The slot's connection if it is still good, else a new one. Connecting is not the generator's fault: what it takes is
-/// added to the moment from which the lag counts.
-async fn connection(
-    context: &Context,
-    place: &Place,
-    slot: &mut Slot,
-    times: &mut Times,
-) -> Result<Connection, Failure> {
-    if let Some(mut connection) = slot.connection.take()
-        && connection.ready().await
-    {
-        return Ok(connection);
-    }
-    let before = context.clock.now();
-    let opened = Connection::open(place, context.clock, &context.deadlines, &context.buffers).await;
-    let now = context.clock.now();
-    times.ready += now.saturating_sub(before);
-    let (connection, dialled) = opened?;
-    let nanos = |span: std::time::Duration| u64::try_from(span.as_nanos()).unwrap_or(u64::MAX);
-    let (connect, tls) = (nanos(dialled.connect), dialled.tls.map(nanos));
-    context.recorder.borrow_mut().dialled(Dial { end: now, connect, tls });
-    Ok(connection)
-}
-
-fn fail(context: &Context, done: &mut Done, failure: Failure) {
+fn fail(context: &Context, done: &mut Done, failure: Failure) -> Option<Hop> {
     done.ended = context.clock.now();
     done.outcome = Outcome::Failed(failure);
+    None
 }
 
 fn answered(

@@ -12,6 +12,7 @@ use mynah_traffic::Nanos;
 use mynah_traffic::scenario::Draw;
 
 use super::Setup;
+use super::line::Link;
 use crate::template::{Need, NeedSource};
 
 /// A place for one connection, used by one request at a time.
@@ -38,6 +39,8 @@ pub(crate) struct User {
     /// By correlation: the latest values handed out.
     values: RefCell<Vec<Vec<String>>>,
     slots: RefCell<Vec<(SlotKey, Rc<Mutex<Slot>>)>>,
+    /// By target, where requests share a connection.
+    links: RefCell<Vec<(usize, Rc<Link>)>>,
     /// Whether it logged in as a row of the identities' file that another user has had.
     reuses: Cell<bool>,
     /// When it leaves, if it does before the end, and whether a step was not played for that.
@@ -67,6 +70,7 @@ impl User {
             jar: RefCell::default(),
             values: RefCell::default(),
             slots: RefCell::default(),
+            links: RefCell::default(),
             reuses: Cell::default(),
             leaves: Cell::default(),
             left: Cell::default(),
@@ -121,6 +125,17 @@ impl User {
         let slot = Rc::new(Mutex::new(Slot::default()));
         slots.push((key, slot.clone()));
         slot
+    }
+
+    /// The connection to a target that all requests share.
+    pub(crate) fn link(&self, place: usize) -> Rc<Link> {
+        let mut links = self.links.borrow_mut();
+        if let Some((_, link)) = links.iter().find(|(known, _)| *known == place) {
+            return link.clone();
+        }
+        let link = Rc::new(Link::default());
+        links.push((place, link.clone()));
+        link
     }
 
     /// Keeps what a response handed out.

@@ -10,6 +10,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
+use memchr::memmem;
 
 use super::deadlines::{Deadline, Deadlines};
 use super::reader::{Answer, Ask, Keep, Reader};
@@ -31,7 +32,7 @@ pub(crate) struct Connection {
 }
 
 /// A request, written out.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Sending {
     /// Head and, unless it is large, body. Taken from the thread's buffers, and given back to them.
     pub(crate) bytes: Vec<u8>,
@@ -66,7 +67,63 @@ pub(crate) struct Broken {
     pub(crate) unanswered: bool,
     /// Not a byte of the request was taken.
     pub(crate) unsent: bool,
+    /// The server has said that it did nothing with it.
+    pub(crate) refused: bool,
     pub(crate) bytes_out: u64,
+}
+
+impl Broken {
+    /// Before anything was sent.
+    pub(super) fn unsent(failure: Failure) -> Broken {
+        Broken { failure, unanswered: true, unsent: true, refused: false, bytes_out: 0 }
+    }
+
+    /// Not to be tried again.
+    pub(super) fn answered(failure: Failure) -> Broken {
+        Broken { failure, unanswered: false, unsent: false, refused: false, bytes_out: 0 }
+    }
+}
+
+/// A server that says nothing to `Expect: 100-continue` gets the body after so long, as from curl.
+/// [RFC 9110 §10.1.1](https://www.rfc-editor.org/rfc/rfc9110#section-10.1.1): a client is not to wait for ever.
+pub(super) const CONTINUE_WAIT: Duration = Duration::from_secs(1);
+
+pub(super) fn nanos(span: Duration) -> u64 {
+    u64::try_from(span.as_nanos()).unwrap_or(u64::MAX)
+}
+
+/// Where the head ends, if the body that follows it is to wait for the server's word (`Expect: 100-continue`).
+fn waits_after(bytes: &[u8], total: usize) -> Option<usize> {
+    // Most requests have no body, and their head is all there is.
+    if bytes.len() == total && bytes.ends_with(b"\r\n\r\n") {
+        return None;
+    }
+    memmem::find(bytes, b"100-")?;
+    let end = memmem::find(bytes, b"\r\n\r\n")? + 4;
+    let head = bytes.get(..end)?;
+    let asks = head.split(|&byte| byte == b'\n').any(|line| {
+        let colon = line.iter().position(|&byte| byte == b':');
+        let (name, value) = line.split_at(colon.unwrap_or(0));
+        name.eq_ignore_ascii_case(b"expect")
+            && value.get(1..).unwrap_or(&[]).trim_ascii().eq_ignore_ascii_case(b"100-continue")
+    });
+    (asks && end < total).then_some(end)
+}
+
+/// Bytes of an answer after which others have their turn: a server that sends as fast as it is read from would keep the thread
+/// from its timers, and from everybody else's requests.
+pub(super) const TURN: usize = 256 << 10;
+
+/// Why reading does not go on.
+enum Paused {
+    Failed(Failure),
+    TurnOver,
+}
+
+impl From<Failure> for Paused {
+    fn from(failure: Failure) -> Paused {
+        Paused::Failed(failure)
+    }
 }
 
 /// How far writing is.
@@ -74,6 +131,8 @@ struct Writing {
     head: Vec<u8>,
     rest: Bytes,
     sent: usize,
+    /// So much may be sent: all of it, or the head while it waits for the server's word to go on.
+    until: usize,
     total: usize,
     flushed: bool,
     /// Why it could not go on. The server may have answered all the same, and then that is what counts.
@@ -127,29 +186,49 @@ impl Connection {
         self.reader.begin(ask, body);
         self.open = false;
         let total = bytes.len() + rest.len();
-        let mut writing = Writing { head: bytes, rest, sent: 0, total, flushed: false, error: None };
+        let until = waits_after(&bytes, total).unwrap_or(total);
+        let mut writing = Writing { head: bytes, rest, sent: 0, until, total, flushed: false, error: None };
         let mut done = Exchanged { kept: ask.keep, ..Exchanged::default() };
         let mut armed = false;
-        let result = poll_fn(|cx| {
-            self.poll_write(cx, &mut writing, &mut done.started);
-            if !armed {
-                armed = true;
-                let from = if writing.sent > 0 { done.started } else { self.clock.now() };
-                let limit = u64::try_from(limit.as_nanos()).unwrap_or(u64::MAX);
-                self.deadline.arm(from.saturating_add(limit));
-            }
-            match self.poll_answer(cx, &mut done) {
-                Poll::Ready(Err(failure)) => Poll::Ready(Err(match writing.error.take() {
-                    Some(error) => Failure::exchange(&error),
-                    None => failure,
-                })),
-                Poll::Pending if self.deadline.is_past(cx.waker()) => {
-                    Poll::Ready(Err(Failure::timeout(limit)))
+        let mut step = |cx: &mut Context<'_>| {
+            loop {
+                self.poll_write(cx, &mut writing, &mut done.started);
+                let waits = writing.until < writing.total;
+                if !armed {
+                    armed = true;
+                    let from = if writing.sent > 0 { done.started } else { self.clock.now() };
+                    let limit = if waits { limit.min(CONTINUE_WAIT) } else { limit };
+                    self.deadline.arm(from.saturating_add(nanos(limit)));
                 }
-                other => other,
+                return match self.poll_answer(cx, &mut done) {
+                    Poll::Ready(Err(Paused::Failed(failure))) => {
+                        Poll::Ready(Err(match writing.error.take() {
+                            Some(error) => Paused::Failed(Failure::exchange(&error)),
+                            None => Paused::Failed(failure),
+                        }))
+                    }
+                    Poll::Pending if waits && (self.reader.goes_on || self.deadline.is_past(cx.waker())) => {
+                        writing.until = writing.total;
+                        writing.flushed = false;
+                        self.deadline.arm(done.started.saturating_add(nanos(limit)));
+                        continue;
+                    }
+                    Poll::Pending | Poll::Ready(Err(Paused::TurnOver))
+                        if self.deadline.is_past(cx.waker()) =>
+                    {
+                        Poll::Ready(Err(Paused::Failed(Failure::timeout(limit))))
+                    }
+                    other => other,
+                };
             }
-        })
-        .await;
+        };
+        let result = loop {
+            match poll_fn(&mut step).await {
+                Ok(nothing_after) => break Ok(nothing_after),
+                Err(Paused::Failed(failure)) => break Err(failure),
+                Err(Paused::TurnOver) => tokio::task::yield_now().await,
+            }
+        };
         self.deadline.disarm();
         done.ended = self.clock.now();
         if done.first == 0 {
@@ -170,17 +249,20 @@ impl Connection {
                 failure,
                 unanswered: done.bytes_in == 0,
                 unsent: writing.sent == 0,
+                refused: false,
                 bytes_out: done.bytes_out,
             }),
         }
     }
 
     fn poll_write(&mut self, cx: &mut Context<'_>, writing: &mut Writing, started: &mut u64) {
-        while writing.sent < writing.total && writing.error.is_none() {
+        while writing.sent < writing.until && writing.error.is_none() {
+            let left = writing.until - writing.sent;
             let part = match writing.head.get(writing.sent..) {
                 Some(part) if !part.is_empty() => part,
                 _ => writing.rest.get(writing.sent - writing.head.len()..).unwrap_or(&[]),
             };
+            let part = part.get(..left).unwrap_or(part);
             // Before the call: on loopback the answer can be there when it returns.
             let now = if writing.sent == 0 { self.clock.now() } else { 0 };
             match self.stream.poll_write(cx, part) {
@@ -199,7 +281,7 @@ impl Connection {
                 Poll::Pending => {}
                 Poll::Ready(Ok(())) => {
                     writing.flushed = true;
-                    if writing.rest.is_empty() {
+                    if writing.rest.is_empty() && writing.until == writing.total {
                         // While the answer is waited for, another connection can use it.
                         self.buffers.give_back(std::mem::take(&mut writing.head));
                     }
@@ -210,26 +292,56 @@ impl Connection {
     }
 
     /// Reads on. Ready with whether nothing came after the response.
-    fn poll_answer(&mut self, cx: &mut Context<'_>, done: &mut Exchanged) -> Poll<Result<bool, Failure>> {
+    fn poll_answer(&mut self, cx: &mut Context<'_>, done: &mut Exchanged) -> Poll<Result<bool, Paused>> {
         let mut buffer = self.buffers.read.borrow_mut();
+        let mut left = TURN;
         loop {
+            if left == 0 {
+                return Poll::Ready(Err(Paused::TurnOver));
+            }
             let count = match self.stream.poll_read(cx, &mut buffer) {
                 Poll::Pending => return Poll::Pending,
-                Poll::Ready(Err(error)) => return Poll::Ready(Err(Failure::exchange(&error))),
+                // TLS that was not closed before the connection was. Where that is what ends the body, nobody knows.
+                Poll::Ready(Err(error))
+                    if error.kind() == io::ErrorKind::UnexpectedEof
+                        && !self.reader.ends_with_the_stream() =>
+                {
+                    0
+                }
+                Poll::Ready(Err(error)) => return Poll::Ready(Err(Failure::exchange(&error).into())),
                 Poll::Ready(Ok(count)) => count,
             };
             let is_first = done.bytes_in == 0;
             done.bytes_in += count as u64;
+            left = left.saturating_sub(count);
             if count == 0 {
-                return Poll::Ready(self.reader.end().map(|()| false).map_err(Failure::fault));
+                return Poll::Ready(
+                    self.reader.end().map(|()| false).map_err(|fault| Failure::fault(fault).into()),
+                );
             }
             match self.reader.feed(buffer.get(..count).unwrap_or(&[])) {
                 // The clock is read only where this is not the last byte as well.
                 Ok(None) if is_first => done.first = self.clock.now(),
                 Ok(None) => {}
                 Ok(Some(used)) => return Poll::Ready(Ok(used == count)),
-                Err(fault) => return Poll::Ready(Err(Failure::fault(fault))),
+                Err(fault) => return Poll::Ready(Err(Failure::fault(fault).into())),
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_body_waits_only_where_there_is_one_and_it_is_said() {
+        let waits = |text: &str, more: usize| waits_after(text.as_bytes(), text.len() + more);
+        let head = "POST / HTTP/1.1\r\nHost: h\r\nexpect:  100-Continue\r\nContent-Length: 3\r\n\r\n";
+        assert_eq!(waits(&format!("{head}abc"), 0), Some(head.len()));
+        assert_eq!(waits(head, 3), Some(head.len()));
+        assert_eq!(waits(head, 0), None);
+        assert_eq!(waits("POST / HTTP/1.1\r\nX: 100-continue\r\n\r\nabc", 0), None);
+        assert_eq!(waits("POST / HTTP/1.1\r\n\r\nExpect: 100-continue\r\n\r\nabc", 0), None);
     }
 }

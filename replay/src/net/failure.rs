@@ -4,6 +4,7 @@ use std::io;
 use std::time::Duration;
 
 use mynah_traffic::units::format_duration;
+use tokio_rustls::rustls::Error as TlsError;
 
 use super::reader::Fault;
 
@@ -13,22 +14,38 @@ pub(crate) enum Kind {
     Connect,
     Timeout,
     Reset,
+    /// Before anything of an answer came.
     Closed,
+    /// In the middle of an answer.
+    Truncated,
     Protocol,
+    /// An answer that would never end, or takes more than an answer may.
+    Limit,
     Tls,
+    /// A stream of an HTTP/2 connection was reset.
+    Stream,
+    /// The server gave an HTTP/2 connection up.
+    Goaway,
+    /// Redirects that go on for too long, or to where nothing is to be sent.
+    Redirects,
     /// The request did not come back from the middleware.
     Middleware,
     Other,
 }
 
 impl Kind {
-    pub(crate) const ALL: [Kind; 8] = [
+    pub(crate) const ALL: [Kind; 13] = [
         Kind::Connect,
         Kind::Timeout,
         Kind::Reset,
         Kind::Closed,
+        Kind::Truncated,
         Kind::Protocol,
+        Kind::Limit,
         Kind::Tls,
+        Kind::Stream,
+        Kind::Goaway,
+        Kind::Redirects,
         Kind::Middleware,
         Kind::Other,
     ];
@@ -39,8 +56,13 @@ impl Kind {
             Kind::Timeout => "timeout",
             Kind::Reset => "reset",
             Kind::Closed => "closed",
+            Kind::Truncated => "truncated",
             Kind::Protocol => "protocol",
+            Kind::Limit => "limit",
             Kind::Tls => "tls",
+            Kind::Stream => "stream_reset",
+            Kind::Goaway => "goaway",
+            Kind::Redirects => "redirects",
             Kind::Middleware => "middleware",
             Kind::Other => "other",
         }
@@ -85,16 +107,30 @@ impl Failure {
             _ if error.kind() == io::ErrorKind::AddrNotAvailable => Some(Exhausted::Ports),
             _ => None,
         };
-        let tls = error
-            .get_ref()
-            .is_some_and(<dyn std::error::Error + Send + Sync>::is::<tokio_rustls::rustls::Error>);
-        let kind = if tls { Kind::Tls } else { Kind::Connect };
-        let text = if tls { format!("TLS: {error}") } else { io_text(error) };
-        Failure { kind, text, exhausted }
+        Failure { kind: Kind::Connect, text: io_text(error), exhausted }
+    }
+
+    /// A handshake that failed.
+    pub(crate) fn tls(error: &io::Error) -> Failure {
+        let text = match error.kind() {
+            io::ErrorKind::UnexpectedEof => "connection closed during the handshake".to_owned(),
+            _ => match tls_error(error) {
+                Some(tls @ (TlsError::InvalidMessage(_) | TlsError::DecryptError)) => {
+                    format!("{tls} (does the target speak TLS there?)")
+                }
+                Some(tls) => tls.to_string(),
+                None => io_text(error),
+            },
+        };
+        Failure::new(Kind::Tls, format!("TLS: {text}"))
     }
 
     /// A connection that broke during an exchange.
     pub(crate) fn exchange(error: &io::Error) -> Failure {
+        // A server may refuse a client's certificate only after the handshake.
+        if tls_error(error).is_some() {
+            return Failure::tls(error);
+        }
         let kind = match error.kind() {
             io::ErrorKind::ConnectionReset | io::ErrorKind::ConnectionAborted | io::ErrorKind::BrokenPipe => {
                 Kind::Reset
@@ -110,13 +146,22 @@ impl Failure {
     pub(super) fn fault(fault: Fault) -> Failure {
         match fault {
             Fault::Ended => Failure::closed(),
+            Fault::Cut(place) => {
+                Failure::new(Kind::Truncated, format!("connection closed in the middle of {place}"))
+            }
+            Fault::Endless(what) => Failure::new(Kind::Limit, format!("given up: {what}")),
             Fault::Malformed(what) => Failure::new(Kind::Protocol, format!("not HTTP: {what}")),
         }
     }
 
     pub(crate) fn closed() -> Failure {
-        Failure::new(Kind::Closed, "connection closed before the answer was complete")
+        Failure::new(Kind::Closed, "connection closed before an answer came")
     }
+}
+
+/// What TLS says, where it is that which failed.
+fn tls_error(error: &io::Error) -> Option<&TlsError> {
+    error.get_ref()?.downcast_ref()
 }
 
 /// What the system says, without its number, so that equal failures are counted together.
@@ -125,7 +170,7 @@ fn io_text(error: &io::Error) -> String {
         io::ErrorKind::ConnectionRefused => "connection refused".to_owned(),
         io::ErrorKind::ConnectionReset => "connection reset".to_owned(),
         io::ErrorKind::BrokenPipe => "connection broken".to_owned(),
-        io::ErrorKind::UnexpectedEof => "connection closed before the answer was complete".to_owned(),
+        io::ErrorKind::UnexpectedEof => "connection closed without a word".to_owned(),
         _ => {
             let text = error.to_string();
             let text = text.split(" (os error").next().unwrap_or(&text);

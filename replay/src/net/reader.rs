@@ -7,22 +7,21 @@
 //! each other or are no number, chunk sizes that are none.
 
 mod chunks;
+mod room;
 #[cfg(test)]
 mod tests;
 
 use std::mem::MaybeUninit;
 
-use chunks::Chunks;
-use mynah_traffic::shape::{self, Worth};
+use mynah_traffic::shape;
+
+pub(super) use chunks::Chunks;
+pub(super) use room::Room;
 
 /// Longest head, in bytes.
 pub(super) const HEAD_LIMIT: usize = 64 << 10;
 /// Most header lines.
-const FIELD_LIMIT: usize = 256;
-/// Of a body that values are taken from, this much is kept.
-const KEPT_BODY: usize = 16 << 20;
-/// Of one that is looked into only where it is JSON, and is not: what shows that.
-const KEPT_BEGINNING: usize = 64;
+pub(super) const FIELD_LIMIT: usize = 256;
 
 /// What is to be known of a response.
 #[derive(Clone, Copy, Debug, Default)]
@@ -64,6 +63,18 @@ pub(crate) struct Answer {
 }
 
 impl Answer {
+    /// Makes ready for another one.
+    pub(super) fn begin(&mut self, body: Vec<u8>) {
+        self.status = 0;
+        self.content_type.clear();
+        self.content_encoding.clear();
+        self.body_bytes = 0;
+        self.set_cookies.clear();
+        self.head = Vec::new();
+        self.body = body;
+        self.keep_alive = false;
+    }
+
     /// As far as its shape goes.
     pub(crate) fn shaped(&self) -> shape::Answer<'_> {
         shape::Answer {
@@ -78,8 +89,12 @@ impl Answer {
 /// The stream ended, or holds what is no response.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Fault {
-    /// Before the message was complete.
+    /// Before anything came.
     Ended,
+    /// In the middle of this.
+    Cut(&'static str),
+    /// It takes more than an answer may, and might never end; in words.
+    Endless(&'static str),
     /// In words.
     Malformed(&'static str),
 }
@@ -100,9 +115,10 @@ pub(crate) struct Reader {
     ask: Ask,
     /// The part of a head that is here while the rest is not.
     pending: Vec<u8>,
-    /// How much of the body is to be kept, and whether that is to be seen from its beginning.
-    room: usize,
-    sniffs: bool,
+    /// Bytes of interim answers before this one, and whether one of them was 100 (Continue).
+    interim: usize,
+    pub(super) goes_on: bool,
+    room: Room,
     pub(crate) answer: Answer,
 }
 
@@ -112,8 +128,9 @@ impl Reader {
             state: State::Complete,
             ask: Ask::default(),
             pending: Vec::new(),
-            room: 0,
-            sniffs: false,
+            interim: 0,
+            goes_on: false,
+            room: Room::default(),
             answer: Answer::default(),
         }
     }
@@ -123,15 +140,14 @@ impl Reader {
         self.state = State::Head;
         self.ask = ask;
         self.pending = Vec::new();
-        let answer = &mut self.answer;
-        answer.status = 0;
-        answer.content_type.clear();
-        answer.content_encoding.clear();
-        answer.body_bytes = 0;
-        answer.set_cookies.clear();
-        answer.head = Vec::new();
-        answer.body = body;
-        answer.keep_alive = false;
+        self.interim = 0;
+        self.goes_on = false;
+        self.answer.begin(body);
+    }
+
+    /// Whether the end of the stream is what ends the body.
+    pub(super) fn ends_with_the_stream(&self) -> bool {
+        self.state == State::UntilClose
     }
 
     /// Takes bytes in. `Some`: the response is complete after so many of them.
@@ -183,28 +199,19 @@ impl Reader {
             }
             State::Head => {
                 let pending = std::mem::take(&mut self.pending);
-                Err(self.parse(&pending).err().unwrap_or(Fault::Ended))
+                let cut = if pending.is_empty() && self.interim == 0 {
+                    Fault::Ended
+                } else {
+                    Fault::Cut("the head of the answer")
+                };
+                Err(self.parse(&pending).err().unwrap_or(cut))
             }
-            _ => Err(Fault::Ended),
+            _ => Err(Fault::Cut("the body of the answer")),
         }
     }
 
     fn keep(&mut self, data: &[u8]) {
-        self.answer.body_bytes += data.len() as u64;
-        if self.room == 0 {
-            return;
-        }
-        if self.sniffs
-            && let Some(first) = data.iter().find(|byte| !byte.is_ascii_whitespace())
-        {
-            self.sniffs = false;
-            if !matches!(first, b'{' | b'[') {
-                self.room = KEPT_BEGINNING;
-            }
-        }
-        let room = self.room.min(data.len());
-        self.room -= room;
-        self.answer.body.extend_from_slice(&data[..room]);
+        self.room.keep(&mut self.answer, data);
     }
 
     /// Takes in what belongs to the head; how much that was.
@@ -234,7 +241,7 @@ impl Reader {
 
     fn more(&self, used: usize) -> Result<usize, Fault> {
         if self.pending.len() >= HEAD_LIMIT {
-            return Err(Fault::Malformed("its head is longer than 64 KiB"));
+            return Err(Fault::Endless("a head of more than 64 KiB"));
         }
         Ok(used)
     }
@@ -252,13 +259,21 @@ impl Reader {
         let length = match config.parse_response_with_uninit_headers(&mut response, bytes, &mut fields) {
             Ok(httparse::Status::Complete(length)) => length,
             Ok(httparse::Status::Partial) => return Ok(None),
-            Err(error) => return Err(Fault::Malformed(words(error))),
+            Err(httparse::Error::TooManyHeaders) => {
+                return Err(Fault::Endless("a head of more than 256 lines"));
+            }
+            Err(error) => return Err(Fault::Malformed(words(error, bytes))),
         };
         let status = response.code.unwrap_or(0);
         if status == 0 {
             return Err(Fault::Malformed("status 0"));
         }
         if matches!(status, 100..=199) && status != 101 {
+            self.goes_on |= status == 100;
+            self.interim += length;
+            if self.interim > HEAD_LIMIT {
+                return Err(Fault::Endless("more than 64 KiB of interim answers (1xx)"));
+            }
             return Ok(Some(length));
         }
         self.take_head(status, response.version == Some(1), response.headers)?;
@@ -329,15 +344,7 @@ impl Reader {
             }
         };
         self.answer.keep_alive &= self.state != State::UntilClose;
-        (self.room, self.sniffs) = match self.ask.keep {
-            Keep::Nothing => (0, false),
-            Keep::All => (KEPT_BODY, false),
-            Keep::Shape => match shape::worth_reading(&self.answer.shaped(), length) {
-                Worth::Nothing => (0, false),
-                Worth::Sniffing => (shape::LOOKED_INTO, true),
-                Worth::Reading => (shape::LOOKED_INTO, false),
-            },
-        };
+        self.room = Room::new(self.ask.keep, &self.answer, length);
         Ok(())
     }
 }
@@ -350,7 +357,13 @@ fn number(text: &[u8]) -> Result<u64, Fault> {
     std::str::from_utf8(text).ok().and_then(|text| text.parse().ok()).ok_or(wrong)
 }
 
-fn words(error: httparse::Error) -> &'static str {
+fn words(error: httparse::Error, bytes: &[u8]) -> &'static str {
+    match (error, bytes) {
+        // An alert or a handshake record, RFC 8446 §5.1; and a SETTINGS frame of stream 0, RFC 9113 §6.5.
+        (_, [0x15 | 0x16, 3, ..]) => return "it is TLS: is https:// meant?",
+        (_, [_, _, _, 4, 0 | 1, 0, 0, 0, 0, ..]) => return "it is HTTP/2: is --http 2 meant?",
+        _ => {}
+    }
     match error {
         httparse::Error::HeaderName => "a header's name holds what no name can",
         httparse::Error::HeaderValue => "a header's value holds what no value can",

@@ -113,6 +113,12 @@ pub(crate) fn document(totals: &Totals, facts: &Facts<'_>) -> RunDocument {
             connections: all.connect.as_ref().map_or(0, |times| times.len()),
             connect_ms: all.connect.as_deref().map(Latency::of).unwrap_or_default(),
             tls_ms: all.tls.as_deref().map(Latency::of).unwrap_or_default(),
+            protocols: ["HTTP/1.1", "h2"]
+                .into_iter()
+                .zip(totals.counters.protocols)
+                .filter(|(_, count)| *count > 0)
+                .map(|(name, count)| (name.to_owned(), count))
+                .collect(),
             status: all.status.clone(),
             mismatches: all.mismatches,
         },

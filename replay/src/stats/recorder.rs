@@ -85,6 +85,8 @@ pub(crate) struct Counters {
     pub(crate) identities_reused: u64,
     /// JSON bodies that were too large to be looked into.
     pub(crate) too_large: u64,
+    /// Answers that came over HTTP/1 and over HTTP/2.
+    pub(crate) protocols: [u64; 2],
     /// By [`Kind::ALL`].
     pub(crate) errors: [u64; Kind::ALL.len()],
     /// Sessions begun and completed, by profile.
@@ -101,6 +103,9 @@ impl Counters {
         self.unsent += other.unsent;
         self.identities_reused += other.identities_reused;
         self.too_large += other.too_large;
+        for (own, more) in self.protocols.iter_mut().zip(other.protocols) {
+            *own += more;
+        }
         for (own, more) in self.errors.iter_mut().zip(other.errors) {
             *own += more;
         }

@@ -2,12 +2,16 @@
 
 #![expect(clippy::unwrap_used, reason = "a test's helpers fail with it")]
 
+mod certificates;
 mod flows;
+mod http2;
 mod load;
 mod paced;
 mod recorded;
+mod rude;
 mod server;
 mod shards;
+mod ways;
 
 use std::path::Path;
 

@@ -56,6 +56,8 @@ pub(crate) struct Reply {
     pub(crate) delay: Duration,
     /// Close the connection after it.
     pub(crate) close: bool,
+    /// Close the connection after it, without a word of that.
+    pub(crate) silent: bool,
     /// Close the connection instead of it.
     pub(crate) hang_up: bool,
 }
@@ -72,6 +74,7 @@ impl Reply {
             body: body.to_vec(),
             delay: Duration::ZERO,
             close: false,
+            silent: false,
             hang_up: false,
         }
     }
@@ -88,6 +91,18 @@ impl Reply {
 
 type Answer = dyn Fn(&Seen) -> Reply + Send + Sync;
 
+/// With the certificate for localhost.
+pub(crate) fn tls_config() -> ServerConfig {
+    let certificate = CertificateDer::from_pem_slice(include_bytes!("../data/localhost.crt")).unwrap();
+    let key = PrivateKeyDer::from_pem_slice(include_bytes!("../data/localhost.key")).unwrap();
+    ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(vec![certificate], key)
+        .unwrap()
+}
+
 /// A running server. It ends with the process; a test has few.
 pub(crate) struct Server {
     pub(crate) address: SocketAddr,
@@ -101,14 +116,14 @@ impl Server {
 
     /// Over TLS, with a certificate for localhost that signs itself, is good for a century and trusted by nobody.
     pub(crate) fn start_tls(answer: impl Fn(&Seen) -> Reply + Send + Sync + 'static) -> Server {
-        let certificate = CertificateDer::from_pem_slice(include_bytes!("../data/localhost.crt")).unwrap();
-        let key = PrivateKeyDer::from_pem_slice(include_bytes!("../data/localhost.key")).unwrap();
-        let config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
-            .with_safe_default_protocol_versions()
-            .unwrap()
-            .with_no_client_auth()
-            .with_single_cert(vec![certificate], key)
-            .unwrap();
+        Server::start_with(tls_config(), answer)
+    }
+
+    /// Over TLS of the test's own making.
+    pub(crate) fn start_with(
+        config: ServerConfig,
+        answer: impl Fn(&Seen) -> Reply + Send + Sync + 'static,
+    ) -> Server {
         Server::run(Some(TlsAcceptor::from(Arc::new(config))), Arc::new(answer))
     }
 
@@ -185,7 +200,7 @@ async fn serve<S: AsyncRead + AsyncWrite + Unpin>(
         }
         head.push_str("\r\n");
         let bytes = [head.as_bytes(), &reply.body].concat();
-        if stream.write_all(&bytes).await.is_err() || reply.close {
+        if stream.write_all(&bytes).await.is_err() || reply.close || reply.silent {
             return;
         }
     }

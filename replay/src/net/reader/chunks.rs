@@ -26,7 +26,7 @@ enum Phase {
 
 /// Where in a chunked body the reader is.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Chunks {
+pub(in crate::net) struct Chunks {
     phase: Phase,
     size: u64,
     extra: usize,
@@ -34,17 +34,17 @@ pub(super) struct Chunks {
 
 /// What came of some bytes.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Step {
+pub(in crate::net) struct Step {
     /// The first so many are data.
-    pub(super) data: usize,
+    pub(in crate::net) data: usize,
     /// So many were used.
-    pub(super) used: usize,
-    pub(super) complete: bool,
+    pub(in crate::net) used: usize,
+    pub(in crate::net) complete: bool,
 }
 
 impl Chunks {
     /// Goes over bytes up to the next change between framing and data.
-    pub(super) fn step(&mut self, bytes: &[u8]) -> Result<Step, Fault> {
+    pub(in crate::net) fn step(&mut self, bytes: &[u8]) -> Result<Step, Fault> {
         if self.phase == Phase::Data {
             let count = usize::try_from(self.size).unwrap_or(usize::MAX).min(bytes.len());
             self.size -= count as u64;
@@ -105,6 +105,6 @@ impl Chunks {
 
     fn extra(&mut self, what: &'static str) -> Result<(), Fault> {
         self.extra += 1;
-        if self.extra > EXTRA_LIMIT { Err(Fault::Malformed(what)) } else { Ok(()) }
+        if self.extra > EXTRA_LIMIT { Err(Fault::Endless(what)) } else { Ok(()) }
     }
 }

@@ -81,6 +81,7 @@ fn connections_are_kept_as_the_version_says() {
 #[test]
 fn what_would_be_a_guess_is_a_fault() {
     let malformed = |text: &str| assert!(matches!(whole(text), Err(Fault::Malformed(_))), "{text}");
+    let endless = |text: &str| assert!(matches!(whole(text), Err(Fault::Endless(_))), "{text}");
     for length in ["-1", "1\r\nContent-Length: 2", "1, 2", "", "0x10", "99999999999999999999", "+1"] {
         malformed(&format!("HTTP/1.1 200 OK\r\nContent-Length: {length}\r\n\r\nabc"));
     }
@@ -89,11 +90,12 @@ fn what_would_be_a_guess_is_a_fault() {
     }
     malformed("SSH-2.0-OpenSSH_9.6\r\n");
     malformed("HTTP/2 200\r\n\r\n");
-    malformed(&format!("HTTP/1.1 200 OK\r\nX: {}\r\n\r\n", "x".repeat(HEAD_LIMIT)));
-    malformed(&format!("HTTP/1.1 200 OK\r\n{}\r\n", "X: y\r\n".repeat(FIELD_LIMIT + 1)));
+    endless(&format!("HTTP/1.1 200 OK\r\nX: {}\r\n\r\n", "x".repeat(HEAD_LIMIT)));
+    endless(&format!("HTTP/1.1 200 OK\r\n{}\r\n", "X: y\r\n".repeat(FIELD_LIMIT + 1)));
     let chunked = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n";
-    malformed(&format!("{chunked}1;{}\r\n", "x".repeat(70_000)));
-    malformed(&format!("{chunked}0\r\n{}", "X: y\r\n".repeat(20_000)));
+    endless(&format!("{chunked}1;{}\r\n", "x".repeat(70_000)));
+    endless(&format!("{chunked}0\r\n{}", "X: y\r\n".repeat(20_000)));
+    endless(&"HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\n".repeat(2_000));
     assert!(
         whole(&format!("HTTP/1.1 200 OK\r\n{}Content-Length: 0\r\n\r\n", "X: y\r\n".repeat(255))).is_ok()
     );
@@ -101,15 +103,27 @@ fn what_would_be_a_guess_is_a_fault() {
 
 #[test]
 fn an_early_end_is_told() {
-    for text in [
-        "",
-        "HTTP/1.1 200 OK\r\nContent-Le",
-        "HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nab",
-        "HTTP/1.1 100 Continue\r\n\r\n",
-        "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n",
+    assert_eq!(whole(""), Err(Fault::Ended));
+    for (text, place) in [
+        ("HTTP/1.1 200 OK\r\nContent-Le", "head"),
+        ("HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nab", "body"),
+        ("HTTP/1.1 100 Continue\r\n\r\n", "head"),
+        ("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n", "body"),
     ] {
-        assert_eq!(whole(text), Err(Fault::Ended), "{text}");
+        let cut = whole(text).unwrap_err();
+        assert!(matches!(cut, Fault::Cut(cut) if cut.contains(place)), "{text}: {cut:?}");
     }
+}
+
+#[test]
+fn another_protocol_is_named() {
+    let said = |bytes: &[u8]| match read(ALL, &[bytes]) {
+        Err(Fault::Malformed(words)) => words,
+        other => panic!("{other:?}"),
+    };
+    assert!(said(b"\x15\x03\x03\x00\x02\x02\x46").contains("https://"));
+    assert!(said(b"\0\0\x06\x04\0\0\0\0\0\0\x03\0\0\0\x80").contains("--http 2"));
+    assert!(said(b"SSH-2.0-OpenSSH_9.6\r\n").contains("HTTP/1"));
 }
 
 fn streams() -> impl Strategy<Value = Vec<u8>> {
@@ -167,7 +181,7 @@ proptest! {
         };
         let cut = read(ask, &pieces);
         // Where it is malformed is the same; which of two faults in it is met first may not be.
-        let malformed = |read: &Result<_, Fault>| matches!(read, Err(Fault::Malformed(_)));
+        let malformed = |read: &Result<_, Fault>| matches!(read, Err(Fault::Malformed(_) | Fault::Endless(_)));
         if !(malformed(&expected) && malformed(&cut)) {
             prop_assert_eq!(expected, cut);
         }
