@@ -39,3 +39,4 @@ mod shards;
 mod signing;
 mod stages;
 mod stdin;
+mod steps;

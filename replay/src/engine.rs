@@ -2,6 +2,7 @@
 
 mod check;
 mod context;
+mod deal;
 mod drive;
 mod look;
 mod session;
@@ -10,8 +11,9 @@ mod step;
 mod user;
 
 pub(crate) use context::Context;
+pub(crate) use deal::{Deal, Seats};
 pub(crate) use drive::{End, Job, Shape, thread};
-pub(crate) use session::Part;
+pub(crate) use session::{Act, Part};
 pub(crate) use setup::Setup;
 pub(crate) use step::{Done, Outcome, perform};
 pub(crate) use user::User;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use mynah_traffic::Nanos;
-use mynah_traffic::scenario::{Arrivals, Behaviour, Rate, ThinkTime};
+use mynah_traffic::scenario::{Arrivals, Behaviour, PathRewrite, Rate, ThinkTime};
 use mynah_traffic::threshold::Threshold;
 
 use crate::{Course, Middleware, Signer, Target};
@@ -69,10 +69,12 @@ pub struct Options {
     pub thresholds: Vec<Threshold>,
     /// Accept any certificate.
     pub insecure: bool,
-    /// What is sent in `Host`.
-    pub host_header: HostHeader,
+    /// What is sent in `Host`. `None`: what the scenario says, else the target.
+    pub host_header: Option<HostHeader>,
     /// Header fields that every request gets, in place of recorded ones of the same name.
     pub set_headers: Vec<(String, String)>,
+    /// What becomes of every path and query, after what the scenario says.
+    pub path_rewrites: Vec<PathRewrite>,
     /// How long making a connection may take, TLS included.
     pub connect_timeout: Duration,
     /// How long a request may take from the moment it has a connection to its last byte.
@@ -180,8 +182,9 @@ impl Default for Options {
             threads: 0,
             thresholds: Vec::new(),
             insecure: false,
-            host_header: HostHeader::Target,
+            host_header: None,
             set_headers: Vec::new(),
+            path_rewrites: Vec::new(),
             connect_timeout: Duration::from_secs(10),
             request_timeout: Duration::from_mins(1),
             allow_recorded_host: false,
