@@ -101,6 +101,9 @@ pub(crate) fn run(args: &Args) -> Outcome {
     let temporary = tempfile::tempdir().exits(Exit::Usage)?;
     let prepared = args.what.prepare(temporary.path())?;
     let mut options = driving::options(&args.place, &args.how, prepared.scenario())?;
+    for note in prepared.notes(&options) {
+        terminal::warn(&note);
+    }
     let about_failures =
         |threshold: &Threshold| matches!(threshold.metric, Metric::FailureRate | Metric::Failures);
     if !options.thresholds.iter().any(about_failures) {

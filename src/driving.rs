@@ -12,7 +12,7 @@ use mynah_report::html::{self, Against};
 use mynah_report::timeline::Timeline;
 use mynah_traffic::recording::Reader;
 use mynah_traffic::run::{HTML, RunDocument, RunFolder};
-use mynah_traffic::scenario::{Behaviour, Scenario, ThinkTime};
+use mynah_traffic::scenario::{Behaviour, Chosen, Overrides, PathRewrite, Scenario, ThinkTime};
 use mynah_traffic::threshold::Threshold;
 use mynah_traffic::units::parse_duration;
 
@@ -27,6 +27,18 @@ pub(crate) struct What {
     /// A scenario (.toml), or a recording, which is grouped first.
     #[arg(value_name = "SCENARIO|RECORDING")]
     what: PathBuf,
+
+    /// A variable of the scenario ([variables]), which it has as ${var.NAME}; repeatable. MYNAH_VAR_NAME says one, too.
+    #[arg(long = "var", value_name = "NAME=VALUE", value_parser = parse_variable)]
+    variables: Vec<(String, String)>,
+
+    /// Play only steps and profiles that have this tag; repeatable.
+    #[arg(long = "tag", value_name = "TAG")]
+    tags: Vec<String>,
+
+    /// Leave out steps and profiles that have this tag; repeatable.
+    #[arg(long = "skip-tag", value_name = "TAG")]
+    skip_tags: Vec<String>,
 
     /// Take what is whole of a damaged or unsealed recording.
     #[arg(long, display_order = 100)]
@@ -44,13 +56,17 @@ pub(crate) struct Where {
     #[arg(long, value_name = "HOST=URL", value_parser = parse_map)]
     map: Vec<(String, Target)>,
 
-    /// The Host header: the target's, or as recorded.
-    #[arg(long, value_name = "target|recorded", default_value = "target", value_parser = parse_host, help_heading = "How requests are sent")]
-    host: HostHeader,
+    /// The Host header: the target's, or as recorded. What the scenario says when left out, else the target's.
+    #[arg(long, value_name = "target|recorded", value_parser = parse_host, help_heading = "How requests are sent")]
+    host: Option<HostHeader>,
 
     /// A header that every request gets instead of its own of that name; repeatable.
     #[arg(long = "set-header", value_name = "NAME: VALUE", value_parser = parse_header, help_heading = "How requests are sent")]
     set_headers: Vec<(String, String)>,
+
+    /// What becomes of each path and query, as a regular expression: '^/v1/=/v2/', 'id\=(\d+)=item=$1'; repeatable.
+    #[arg(long = "rewrite-path", value_name = "A=B", help_heading = "How requests are sent")]
+    path_rewrites: Vec<PathRewrite>,
 
     /// Sign requests that bear a signature of this scheme anew, with the secret in this file: github-webhook, stripe-webhook,
     /// slack-webhook, shopify-webhook, standard-webhook, or aws-sigv4 (ACCESS_KEY_ID:SECRET_ACCESS_KEY); repeatable.
@@ -129,7 +145,7 @@ struct Connections {
 /// How sessions are played, and what must hold.
 #[derive(Debug, Default, clap::Args)]
 pub(crate) struct How {
-    /// What becomes of recorded pauses: recorded, 0, 2s, x0.5.
+    /// What becomes of recorded pauses: recorded, 0, 2s, 1s..5s, x0.5.
     #[arg(long, value_name = "T")]
     think_time: Option<ThinkTime>,
 
@@ -153,6 +169,21 @@ pub(crate) struct How {
     /// Sending threads; one for each core when left out.
     #[arg(long, value_name = "N", default_value_t = 0, help_heading = "How requests are sent")]
     threads: usize,
+}
+
+pub(crate) fn parse_variable(text: &str) -> Result<(String, String), String> {
+    let (name, value) =
+        text.split_once('=').filter(|(name, _)| !name.is_empty()).ok_or("expected NAME=VALUE")?;
+    Ok((name.to_owned(), value.to_owned()))
+}
+
+/// What variables are said to be: by flags, and by the environment.
+pub(crate) fn variables(flags: &[(String, String)]) -> Overrides {
+    let text = |(name, value): (std::ffi::OsString, std::ffi::OsString)| {
+        let name = name.into_string().ok()?;
+        Some((name.strip_prefix("MYNAH_VAR_")?.to_owned(), value.into_string().ok()?))
+    };
+    Overrides { flags: flags.to_vec(), environment: std::env::vars_os().filter_map(text).collect() }
 }
 
 fn parse_map(text: &str) -> Result<(String, Target), String> {
@@ -217,6 +248,8 @@ impl What {
     /// The scenario, compiled. A recording is grouped into one in `folder`, which must be there as long as that is played.
     pub(crate) fn prepare(&self, folder: &Path) -> Result<Prepared, Failure> {
         let first = input::begins(&self.what)?;
+        let (overrides, chosen) =
+            (variables(&self.variables), Chosen { only: self.tags.clone(), without: self.skip_tags.clone() });
         let scenario = if Reader::recognises(&first) {
             self.group(folder)?
         } else if let Some(kind) = mynah_capture::recognise(&first).filter(|_| !is_toml(&self.what)) {
@@ -232,7 +265,7 @@ impl What {
         } else {
             self.what.clone()
         };
-        let prepared = Prepared::load(&scenario).map_err(failure)?;
+        let prepared = Prepared::load_with(&scenario, &overrides, &chosen).map_err(failure)?;
         for warning in prepared.warnings() {
             terminal::warn(warning);
         }
@@ -258,7 +291,7 @@ fn is_toml(path: &Path) -> bool {
 impl Where {
     /// Whether any certificate will do.
     pub(crate) fn accepts_any_certificate(&self) -> bool {
-        self.insecure
+        self.connections.insecure
     }
 
     /// Requests must go somewhere; `elsewhere`: other flags say where.
@@ -299,6 +332,7 @@ pub(crate) fn options(place: &Where, how: &How, scenario: &Scenario) -> Result<O
         follow_redirects: place.follow_redirects,
         host_header: place.host,
         set_headers: place.set_headers.clone(),
+        path_rewrites: place.path_rewrites.clone(),
         connect_timeout: place.connect_timeout,
         request_timeout: place.timeout,
         allow_recorded_host: place.allow_recorded_host,

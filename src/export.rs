@@ -11,6 +11,7 @@ use mynah_traffic::scenario::Scenario;
 use mynah_traffic::units::format_bytes;
 use mynah_traffic::{Error, Exchange};
 
+use crate::driving;
 use crate::exit::{Exit, Exits, Failure, Outcome, fail};
 use crate::input::{FilterArgs, Inputs, Reading, begins, show_warnings};
 use crate::output::{self, Whole};
@@ -51,6 +52,10 @@ pub(crate) struct Args {
     /// Where requests of a script go when nothing else is said as it is run.
     #[arg(long, value_name = "URL", value_parser = parse_target)]
     target: Option<String>,
+
+    /// A variable of the scenario ([variables]), put in as the script is written; repeatable. MYNAH_VAR_NAME says one, too.
+    #[arg(long = "var", value_name = "NAME=VALUE", value_parser = driving::parse_variable)]
+    variables: Vec<(String, String)>,
 
     #[command(flatten)]
     filter: FilterArgs,
@@ -184,7 +189,7 @@ fn scenario(args: &Args) -> Outcome {
             "--include, --exclude and --recover are for recordings; a scenario is made of what was meant already",
         ));
     }
-    let scenario = Scenario::load(&args.input)?;
+    let scenario = Scenario::load_with(&args.input, &driving::variables(&args.variables))?;
     let folder = args.input.parent().unwrap_or(Path::new("")).to_path_buf();
     let named = scenario.profiles.iter().filter_map(|profile| profile.sessions_from.as_deref());
     let sessions = named.map(|from| folder.join(from.rsplit_once('#').map_or(from, |(file, _)| file)));

@@ -31,6 +31,7 @@ mod demo_server;
 mod driving;
 mod exit;
 mod export;
+mod init;
 mod input;
 mod inspect;
 mod interrupt;
@@ -82,6 +83,7 @@ enum Command {
     Mirror(Box<mirror::Args>),
     Mask(mask::Args),
     MaskValue(mask_value::Args),
+    Init(init::Args),
     Inspect(inspect::Args),
     Export(export::Args),
     Profile(profile::Args),
@@ -100,6 +102,7 @@ impl Command {
             Command::Mirror(args) => mirror::run(args),
             Command::Mask(args) => mask::run(args),
             Command::MaskValue(args) => mask_value::run(args),
+            Command::Init(args) => init::run(args),
             Command::Inspect(args) => inspect::run(args),
             Command::Export(args) => export::run(args),
             Command::Profile(args) => profile::run(args),

@@ -167,6 +167,9 @@ pub(crate) fn run(args: &Args) -> Outcome {
     let folder = tempfile::tempdir().exits(Exit::Usage)?;
     let prepared = args.what.prepare(folder.path())?;
     let mut options = args.options(prepared.scenario())?;
+    for note in prepared.notes(&options) {
+        terminal::warn(&note);
+    }
     if args.preview {
         return preview::print(&prepared, &options);
     }
@@ -343,15 +346,19 @@ fn step_text(step: &TraceStep) -> String {
     let mark = if step.ok { "ok  " } else { "FAIL" };
     let _ = writeln!(
         out,
-        "{mark} {:>3}/{}  {} {}  wanted {}, got {}  {:.1} ms",
+        "{mark} {:>3}/{}  {}{} {}  wanted {}, got {}  {:.1} ms",
         step.number,
         step.of,
+        step.phase.map(|phase| format!("{phase}  ")).unwrap_or_default(),
         step.method,
         step.url,
         status(step.wanted),
         status(step.got),
         step.ms,
     );
+    if let Some(name) = &step.name {
+        let _ = writeln!(out, "           name  {name}");
+    }
     for injected in &step.injected {
         match &injected.value {
             Some(value) => {
@@ -368,6 +375,9 @@ fn step_text(step: &TraceStep) -> String {
     }
     for (name, value) in &step.extracted {
         let _ = writeln!(out, "           keeps {name} = {value}");
+    }
+    for (check, holds) in &step.checked {
+        let _ = writeln!(out, "           {} {check}", if *holds { "holds" } else { "fails" });
     }
     if let Some(why) = &step.why {
         let _ = writeln!(out, "           why   {why}");

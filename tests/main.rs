@@ -45,3 +45,4 @@ mod shards;
 mod signing;
 mod stages;
 mod stdin;
+mod steps;

@@ -35,6 +35,8 @@ fn placeholder(injection: &Injection, recorded: &str) -> Option<(String, bool)> 
         Source::Correlation { name, index } => format!("{name}[{index}]"),
         Source::Identity { column } => format!("identity.{column}"),
         Source::Vary { name } => format!("vary.{name}"),
+        // Nothing recorded has these.
+        Source::Data { .. } | Source::Joined { .. } => return None,
     };
     let (before, after) =
         injection.format.as_deref().and_then(|format| format.split_once("{}")).unwrap_or_default();

@@ -125,6 +125,7 @@ pub fn profile(
                 requests: Some(requests),
             })
             .collect(),
+        ..Scenario::default()
     };
     Ok(Profiled { scenario, explanation })
 }
@@ -240,11 +241,7 @@ fn described(
             name: name.clone(),
             weight,
             sessions: Some(cluster.sessions.len() as u64),
-            behaviour: None,
-            think_time: None,
-            think_s: None,
-            sessions_from: None,
-            steps: Vec::new(),
+            ..Profile::default()
         });
     }
     described

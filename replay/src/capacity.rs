@@ -17,7 +17,7 @@ use mynah_traffic::run::{RunDocument, RunFolder, Verdict};
 use mynah_traffic::scenario::Rate;
 use mynah_traffic::units::{format_duration, format_time};
 
-use crate::engine::Part;
+use crate::engine::{Act, Part};
 use crate::load::sessions_per_second;
 use crate::options::{LoadModel, Options};
 use crate::prepared::Plan;
@@ -261,7 +261,9 @@ fn lasting(plan: &Plan, options: &Options) -> Nanos {
             options.think_time.or(profile.think_time).or(plan.scenario.load.think_time).unwrap_or_default();
         let looked_at = profile.sessions.len().min(LOOKED_AT);
         for session in profile.sessions.iter().take(LOOKED_AT) {
-            let last = due::offsets(Part { number, profile, session, think_time }).last().copied();
+            let (wait, act) = (profile.wait, Act::Session);
+            let part = Part { number, profile, session, think_time, wait, act };
+            let last = due::offsets(part).last().copied();
             lengths.push((last.unwrap_or(0), profile.weight / looked_at as f64));
         }
     }

@@ -3,7 +3,11 @@
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 
-use crate::engine::{Part, Setup};
+use mynah_traffic::Nanos;
+use mynah_traffic::scenario::Wait;
+
+use crate::engine::{Act, Part, Setup};
+use crate::prepared::StepPlan;
 use crate::timetable::Arrival;
 
 /// Calls `each` with the moment of every request, in nanoseconds from the start, in no order.
@@ -23,18 +27,52 @@ pub(crate) fn requests(setup: &Setup, arrivals: impl Iterator<Item = Arrival>, m
     }
 }
 
-/// When the steps of a session start, nanoseconds from its beginning, in order: what it waits for, and its own pause.
+/// When the steps of a session start, nanoseconds from its beginning, in order: what it waits for, and its own pause; of what is drawn the
+/// mean. With what its user does first and last, as where sessions arrive.
 pub(crate) fn offsets(part: Part<'_>) -> Vec<u64> {
-    let Part { profile, session, think_time, .. } = part;
-    let mut offsets = Vec::with_capacity(session.len());
-    let mut next: Vec<(u32, u64)> = session.first().iter().map(|&turn| (turn, 0)).collect();
-    while let Some((turn, after)) = next.pop() {
-        let step = session.step(turn).and_then(|step| profile.steps.get(step as usize));
-        let Some(step) = step else { continue };
-        let at = after.saturating_add(think_time.apply(step.think).0);
-        offsets.push(at);
-        next.extend(session.after(turn).iter().map(|&waiting| (waiting, at)));
+    let mut offsets = Vec::with_capacity(part.profile.requests_of(part.session));
+    let mut from = 0;
+    for part in [part.beginning(), part, part.ending()] {
+        from = chain(part, from, &mut offsets);
     }
     offsets.sort_unstable();
     offsets
+}
+
+/// How long a session takes by its pauses alone, until its last step starts.
+pub(crate) fn length(part: Part<'_>) -> Nanos {
+    Nanos(chain(part, 0, &mut Vec::new()))
+}
+
+/// Adds the steps' starts; the last of them.
+fn chain(part: Part<'_>, from: u64, offsets: &mut Vec<u64>) -> u64 {
+    let Part { profile, session, think_time, .. } = part;
+    let think = |step: &StepPlan| think_time.draw(step.think, || 0.5).0;
+    let mut last = from;
+    if let (Some(picks), Act::Session) = (&profile.picks, part.act) {
+        let steps = session.steps().filter_map(|step| profile.steps.get(step as usize));
+        let mean =
+            steps.zip(picks.shares()).map(|(step, share)| think(step) as f64 * share).sum::<f64>() as u64;
+        for number in 0..u64::from(picks.per_session.unwrap_or(1)) {
+            let wait = match part.wait {
+                _ if number == 0 => 0,
+                Wait::Recorded => 0,
+                Wait::Between(span) => span.mean().0,
+                Wait::Pacing(span) => span.0.saturating_sub(mean),
+            };
+            last = last.saturating_add(wait).saturating_add(mean);
+            offsets.push(last);
+        }
+        return last;
+    }
+    let mut next: Vec<(u32, u64)> = session.first().iter().map(|&turn| (turn, from)).collect();
+    while let Some((turn, after)) = next.pop() {
+        let step = session.step(turn).and_then(|step| profile.steps.get(step as usize));
+        let Some(step) = step else { continue };
+        let at = after.saturating_add(think(step));
+        offsets.push(at);
+        last = last.max(at);
+        next.extend(session.after(turn).iter().map(|&waiting| (waiting, at)));
+    }
+    last
 }

@@ -3,6 +3,7 @@
 mod check;
 mod context;
 mod crew;
+mod deal;
 mod drive;
 mod line;
 mod look;
@@ -14,8 +15,9 @@ mod user;
 
 pub(crate) use context::Context;
 pub(crate) use crew::Turn;
+pub(crate) use deal::{Deal, Seats};
 pub(crate) use drive::{End, Job, Shape, thread};
-pub(crate) use session::Part;
+pub(crate) use session::{Act, Part};
 pub(crate) use setup::Setup;
 pub(crate) use step::{Done, Outcome, perform};
 pub(crate) use user::User;

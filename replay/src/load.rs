@@ -4,14 +4,14 @@ use std::fmt::Write as _;
 use std::sync::Arc;
 
 use mynah_traffic::Nanos;
-use mynah_traffic::scenario::{Arrivals, Rate, Unit};
+use mynah_traffic::scenario::{Arrivals, Rate, Unit, Wait};
 use mynah_traffic::units::format_duration;
 
 use crate::curve::{Curve, Piece};
-use crate::engine::{End, Shape};
+use crate::engine::{Deal, End, Seats, Shape};
 use crate::options::{LoadModel, Options, Shard};
 use crate::prepared::{Plan, ProfilePlan, Walks};
-use crate::timetable::{Card, Cards, Share, Spread, Timetable};
+use crate::timetable::{Card, Share, Spread, Timetable};
 use crate::{Course, Error};
 
 /// Sessions are begun for at least this long where nothing else is said.
@@ -31,6 +31,9 @@ pub(crate) struct Load {
     pub(crate) shares: Vec<Share>,
     /// By profile: how many walks are made; `None` where recorded sessions are played.
     pub(crate) walks: Vec<Option<usize>>,
+    /// Closed model: who is what, where users are of one profile each.
+    seats: Option<Arc<Seats>>,
+    groups: Arc<[u32]>,
     seed: u64,
     /// Of the open model; of requests, users who make them.
     max_vus: u32,
@@ -129,6 +132,25 @@ impl Load {
             plan.profiles.iter().map(|profile| (expected * profile.weight / weights).max(1.0)).collect();
         let walks = Walks::counts(plan, options.behaviour, &expected);
         let shares = plan.shares(&walks);
+        let seats = match &kind {
+            Kind::Closed(curve) if plan.binds_users() => {
+                Some(Arc::new(Seats::new(plan, &shares, curve.most_users(), options.seed)?))
+            }
+            Kind::Open { .. } => {
+                let endless =
+                    plan.profiles.iter().find(|profile| profile.weight > 0.0 && profile.is_endless());
+                if let Some(profile) = endless {
+                    return Err(Error::Config(format!(
+                        "profile '{}': order = \"weighted\" has no end where sessions arrive; give it steps_per_session = 10, say, or \
+                         drive users: --users 10",
+                        profile.name
+                    )));
+                }
+                None
+            }
+            _ => None,
+        };
+        let groups = plan.groups.clone();
         let shard = options.shard.unwrap_or_default();
         check_shard(shard, &kind)?;
         let model = if let Kind::Closed(_) = kind { "closed" } else { "open" };
@@ -144,7 +166,7 @@ impl Load {
             _ => options.max_vus,
         };
         let (seed, cut) = (options.seed, options.warm_up.is_some());
-        Ok(Load { model, asked, duration, kind, shares, walks, seed, max_vus, shard, cut })
+        Ok(Load { model, asked, duration, kind, shares, walks, seats, groups, seed, max_vus, shard, cut })
     }
 
     /// What the timetable is made from besides the scenario.
@@ -163,23 +185,32 @@ impl Load {
             Kind::Open { curve, spread } | Kind::Paced { curve, spread } => {
                 Timetable::along(&self.shares, curve.clone(), spread.clone(), self.seed)
                     .ok_or_else(nobody)
-                    .map(Some)
+                    .map(|timetable| Some(timetable.grouped(self.groups.clone())))
             }
-            Kind::Once(cards) => Ok(Some(Timetable::at_once(cards.clone()))),
+            Kind::Once(cards) => Ok(Some(Timetable::at_once(cards.clone()).grouped(self.groups.clone()))),
             Kind::Closed(_) => Ok(None),
         }
+    }
+
+    fn deal(&self, seats: Option<Arc<Seats>>, users: u32) -> Result<Box<Deal>, Error> {
+        let can = |share: &Share| share.sessions > 0 && share.weight > 0.0;
+        if seats.is_none() && !self.shares.iter().any(can) {
+            return Err(nobody());
+        }
+        Ok(Box::new(Deal::new(&self.shares, self.seed, self.groups.clone(), seats, users)))
     }
 
     /// Each thread works the same thing out and takes its own part.
     pub(crate) fn shape(&self) -> Result<Shape, Error> {
         match (&self.kind, self.timetable()?) {
-            (Kind::Closed(curve), _) => Ok(Shape::Closed {
-                cards: Box::new(Cards::new(&self.shares, self.seed).ok_or_else(nobody)?),
-                curve: curve.clone(),
-            }),
+            (Kind::Closed(curve), _) => {
+                let deal = self.deal(self.seats.clone(), curve.most_users())?;
+                Ok(Shape::Closed { deal, curve: curve.clone() })
+            }
+            // Its sessions are of nobody in particular, as those that arrive are.
             (Kind::Paced { .. }, Some(timetable)) => Ok(Shape::Paced {
                 timetable: Box::new(timetable),
-                cards: Box::new(Cards::new(&self.shares, self.seed).ok_or_else(nobody)?),
+                deal: self.deal(None, 1)?,
                 max_users: self.max_vus,
                 end: if self.cut { End::At(self.duration) } else { End::Late },
             }),
@@ -320,13 +351,13 @@ fn starts(plan: &Plan) -> Option<(Vec<f64>, f64)> {
     Some((starts.iter().map(|start| Nanos(*start).as_secs_f64() / length).collect(), length))
 }
 
-/// The mean of the profiles by their weights.
+/// The mean of the profiles by their weights, with what each user does first and last.
 pub(crate) fn requests_a_session(plan: &Plan) -> f64 {
     let can = |profile: &&ProfilePlan| profile.weight > 0.0 && !profile.sessions.is_empty();
     let (mut requests, mut weights) = (0.0, 0.0);
     for profile in plan.profiles.iter().filter(can) {
-        let steps: usize = profile.sessions.iter().map(crate::prepared::SessionPlan::len).sum();
-        requests += profile.weight * steps as f64 / profile.sessions.len() as f64;
+        let (own, around) = profile.mean_requests();
+        requests += profile.weight * (own + around);
         weights += profile.weight;
     }
     if weights > 0.0 { requests / weights } else { 0.0 }
@@ -372,4 +403,29 @@ pub(crate) fn sessions_per_second(plan: &Plan, rate: Rate) -> Result<f64, Error>
             }
         }
     }
+}
+
+/// What of a scenario means nothing to a run of this kind, in sentences.
+pub(crate) fn notes(plan: &Plan, options: &Options) -> Vec<String> {
+    let closed = match &options.load {
+        LoadModel::Closed { .. } => true,
+        LoadModel::Along(course) => course.unit().is_ok_and(|unit| unit == Unit::Users),
+        LoadModel::Open { .. } => false,
+        LoadModel::Once => return Vec::new(),
+    };
+    let mut notes = Vec::new();
+    for profile in plan.profiles.iter().filter(|_| !closed) {
+        let name = &profile.name;
+        if profile.users.is_some() {
+            notes.push(format!(
+                "profile '{name}': 'users' is for users who come back (--users); its sessions arrive by its weight"
+            ));
+        }
+        if profile.wait != Wait::Recorded && profile.picks.is_none() {
+            notes.push(format!(
+                "profile '{name}': 'wait' lies between a user's sessions, and where sessions arrive each user has one"
+            ));
+        }
+    }
+    notes
 }

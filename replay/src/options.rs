@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use mynah_traffic::Nanos;
-use mynah_traffic::scenario::{Arrivals, Behaviour, Rate, ThinkTime};
+use mynah_traffic::scenario::{Arrivals, Behaviour, PathRewrite, Rate, ThinkTime};
 use mynah_traffic::threshold::Threshold;
 
 use crate::{Course, Middleware, Signer, Target};
@@ -165,10 +165,12 @@ pub struct Options {
     /// An answer that redirects is followed up to so many times, and what comes of it in the end is what counts. 0: redirects
     /// are answers like others, as in the recording.
     pub follow_redirects: u32,
-    /// What is sent in `Host`.
-    pub host_header: HostHeader,
+    /// What is sent in `Host`. `None`: what the scenario says, else the target.
+    pub host_header: Option<HostHeader>,
     /// Header fields that every request gets, in place of recorded ones of the same name.
     pub set_headers: Vec<(String, String)>,
+    /// What becomes of every path and query, after what the scenario says.
+    pub path_rewrites: Vec<PathRewrite>,
     /// How long making a connection may take, TLS included.
     pub connect_timeout: Duration,
     /// How long a request may take from the moment it has a connection to its last byte.
@@ -287,8 +289,9 @@ impl Default for Options {
             bind: Vec::new(),
             resolve: Resolve::Once,
             follow_redirects: 0,
-            host_header: HostHeader::Target,
+            host_header: None,
             set_headers: Vec::new(),
+            path_rewrites: Vec::new(),
             connect_timeout: Duration::from_secs(10),
             request_timeout: Duration::from_mins(1),
             allow_recorded_host: false,

@@ -2,10 +2,13 @@
 //!
 //! Sessions are held in memory, each recorded request once.
 
+mod asks;
 mod bind;
+mod data;
 mod endpoints;
 mod identities;
 mod load;
+mod picks;
 mod session;
 mod shapes;
 mod vary;
@@ -15,15 +18,18 @@ use std::path::Path;
 use std::sync::Arc;
 
 use mynah_message::Locator;
-use mynah_traffic::scenario::{Behaviour, Expect, Maker, Scenario, ThinkTime};
-use mynah_traffic::{Endpoint, Nanos, Scheme};
+use mynah_traffic::scenario::{Behaviour, Chosen, Expect, Maker, Overrides, Scenario, Span, ThinkTime, Wait};
+use mynah_traffic::{Endpoint, Scheme};
 
 use crate::Error;
 use crate::template::Template;
 use crate::timetable::Share;
 
+pub(crate) use asks::Asks;
+pub(crate) use data::DataPlan;
 pub(crate) use endpoints::EndpointTable;
 pub(crate) use identities::Identities;
+pub(crate) use picks::Picks;
 pub(crate) use session::SessionPlan;
 pub(crate) use shapes::ShapeTable;
 pub(crate) use walks::Walks;
@@ -42,16 +48,20 @@ pub(crate) struct Origin {
 /// One request of a session, compiled.
 #[derive(Debug)]
 pub(crate) struct StepPlan {
-    /// Index into the run's endpoints.
+    /// Index into the run's endpoints: what it is counted by.
     pub(crate) endpoint: u32,
+    /// Index into [`Plan::extracts`]: the endpoint whose answers it gets, whatever it is counted by.
+    pub(crate) site: u32,
     /// Index into [`Prepared::origins`].
     pub(crate) origin: u32,
     pub(crate) connection: u32,
     pub(crate) waits_for: Option<u32>,
-    pub(crate) think: Nanos,
+    pub(crate) think: Span,
     /// Or why it cannot be sent.
     pub(crate) template: Result<Template, String>,
     pub(crate) expect: Expect,
+    /// What a person asks of its answers, and takes from them.
+    pub(crate) asks: Option<Box<Asks>>,
     /// Group of what its answers are like, in [`Plan::shapes`].
     pub(crate) shapes: u32,
     /// The recorded path without query: decides which cookies go with it.
@@ -69,7 +79,17 @@ pub(crate) struct ProfilePlan {
     pub(crate) weight: f64,
     pub(crate) behaviour: Option<Behaviour>,
     pub(crate) think_time: Option<ThinkTime>,
-    /// Of all sessions, one after the other.
+    /// Users of the closed model that are always of this kind.
+    pub(crate) users: Option<u32>,
+    pub(crate) wait: Wait,
+    /// Steps are drawn instead of played in order.
+    pub(crate) picks: Option<Picks>,
+    /// What a user does first and last; empty where nothing.
+    pub(crate) on_start: SessionPlan,
+    pub(crate) on_stop: SessionPlan,
+    /// Data sets that it uses, by number, and whether a user keeps its row for all its sessions.
+    pub(crate) data: Vec<(u32, bool)>,
+    /// Of all sessions, one after the other, then what is done first and last.
     pub(crate) steps: Vec<StepPlan>,
     /// As recorded, or written by hand.
     pub(crate) sessions: Vec<SessionPlan>,
@@ -117,6 +137,9 @@ pub(crate) struct Plan {
     pub(crate) identities: Identities,
     /// Those that are switched on.
     pub(crate) vary: Vec<VaryPlan>,
+    pub(crate) data: Vec<DataPlan>,
+    /// By profile: those that share a data set have the same number.
+    pub(crate) groups: Arc<[u32]>,
     pub(crate) warnings: Vec<String>,
 }
 
@@ -127,9 +150,18 @@ impl Prepared {
     /// [`Error::Traffic`] when a file cannot be read or is not what it should be; [`Error::Config`] when the scenario asks
     /// for what is not there. Both say where.
     pub fn load(scenario: &Path) -> Result<Prepared, Error> {
-        let parsed = Scenario::load(scenario)?;
+        Prepared::load_with(scenario, &Overrides::default(), &Chosen::default())
+    }
+
+    /// The same with variables that are said elsewhere, and of what is chosen by tags.
+    ///
+    /// # Errors
+    /// As [`Prepared::load`], and where a variable or a tag is named that there is not.
+    pub fn load_with(scenario: &Path, overrides: &Overrides, chosen: &Chosen) -> Result<Prepared, Error> {
+        let mut parsed = Scenario::load_with(scenario, overrides)?;
+        parsed.choose(chosen)?;
         let folder = scenario.parent().unwrap_or(Path::new(""));
-        load::load(parsed, folder, scenario)
+        load::load(parsed, folder, scenario, !chosen.is_everything())
     }
 
     /// Compiles a scenario that was made rather than read. `folder`: what the files it names are relative to.
@@ -137,7 +169,7 @@ impl Prepared {
     /// # Errors
     /// As [`Prepared::load`].
     pub fn from_scenario(scenario: Scenario, folder: &Path) -> Result<Prepared, Error> {
-        load::load(scenario, folder, Path::new("scenario"))
+        load::load(scenario, folder, Path::new("scenario"), false)
     }
 
     /// The scenario.
@@ -155,13 +187,53 @@ impl Prepared {
         self.plan.profiles.iter().map(|profile| profile.sessions.len()).sum()
     }
 
+    /// What of the scenario means nothing to a run with these options, in sentences.
+    pub fn notes(&self, options: &crate::Options) -> Vec<String> {
+        crate::load::notes(&self.plan, options)
+    }
+
     /// What could not be done as written and is sent as recorded (at most a hundred sentences).
     pub fn warnings(&self) -> &[String] {
         &self.plan.warnings
     }
 }
 
+impl ProfilePlan {
+    /// Requests of a session on average: the session's own, and what a user does first and last.
+    pub(crate) fn mean_requests(&self) -> (f64, f64) {
+        let own = match self.picks.as_ref().and_then(|picks| picks.per_session) {
+            Some(picks) => f64::from(picks),
+            None => {
+                let steps: usize = self.sessions.iter().map(SessionPlan::len).sum();
+                steps as f64 / self.sessions.len().max(1) as f64
+            }
+        };
+        (own, (self.on_start.len() + self.on_stop.len()) as f64)
+    }
+
+    /// Requests of this session, a whole user's where there is one for each.
+    pub(crate) fn requests_of(&self, session: &SessionPlan) -> usize {
+        let own =
+            self.picks.as_ref().and_then(|picks| picks.per_session).map_or(session.len(), |n| n as usize);
+        own + self.on_start.len() + self.on_stop.len()
+    }
+
+    /// Whether a session of it goes on until somebody ends it.
+    pub(crate) fn is_endless(&self) -> bool {
+        self.picks.as_ref().is_some_and(|picks| picks.per_session.is_none())
+    }
+}
+
 impl Plan {
+    /// Whether users of the closed model are of one profile each, for as long as they are there.
+    pub(crate) fn binds_users(&self) -> bool {
+        self.profiles.iter().any(|profile| {
+            profile.users.is_some()
+                || profile.is_endless()
+                || profile.on_start.len() + profile.on_stop.len() > 0
+        })
+    }
+
     /// The number of the profile with that name.
     pub(crate) fn profile(&self, name: &str) -> Option<u32> {
         self.profiles.iter().position(|profile| profile.name == name).map(|at| at as u32)

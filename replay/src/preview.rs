@@ -3,10 +3,10 @@
 use std::collections::HashMap;
 
 use mynah_traffic::Nanos;
-use mynah_traffic::scenario::ThinkTime;
+use mynah_traffic::scenario::{ThinkTime, Wait};
 
 use crate::curve::Curve;
-use crate::engine::Part;
+use crate::engine::{Act, Part};
 use crate::load::{Kind, Load, requests_a_session};
 use crate::options::Options;
 use crate::prepared::{Plan, Walks};
@@ -89,7 +89,8 @@ pub fn preview(prepared: &Prepared, options: &Options, bars: usize) -> Result<Pr
 fn length(plan: &Plan, walks: &Walks, card: Card) -> u64 {
     let recorded = || Some(plan.profiles.get(card.profile as usize)?.sessions.as_slice());
     let sessions = walks.of(card.profile).or_else(recorded).unwrap_or(&[]);
-    sessions.get(card.session as usize).map_or(0, |session| session.len() as u64)
+    let own = plan.profiles.get(card.profile as usize).zip(sessions.get(card.session as usize));
+    own.map_or(0, |(profile, session)| profile.requests_of(session) as u64)
 }
 
 /// Sessions of a profile that are looked at for their length.
@@ -102,8 +103,13 @@ fn at_most(plan: &Plan, options: &Options, curve: &Curve) -> (Option<u64>, Optio
         let think_time: ThinkTime = options.think_time(profile.think_time, plan.scenario.load.think_time);
         let looked = profile.sessions.iter().take(LOOKED_AT);
         let lengths = looked.map(|session| {
-            let last = due::offsets(Part { number, profile, session, think_time }).last().copied();
-            Nanos(last.unwrap_or(0)).as_secs_f64()
+            let (wait, act) = (profile.wait, Act::Session);
+            let length = due::length(Part { number, profile, session, think_time, wait, act }).as_secs_f64();
+            match wait {
+                Wait::Recorded => length,
+                Wait::Between(span) => length + span.mean().as_secs_f64(),
+                Wait::Pacing(span) => length.max(span.as_secs_f64()),
+            }
         });
         let count = profile.sessions.len().min(LOOKED_AT);
         if count > 0 && profile.weight > 0.0 {

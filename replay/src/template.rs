@@ -72,6 +72,18 @@ pub(crate) enum NeedSource {
     Identity { column: Option<usize>, recorded: Option<usize> },
     /// A value made anew; `None` when it is switched off. `back`: the session has had it, and so many newer ones.
     Vary { number: Option<u32>, back: Option<u32> },
+    /// A column of the session's row in a data set; with `kept`, of the row that the user's first session had.
+    Data { set: u32, column: usize, kept: bool },
+    /// Several values with text around them.
+    Joined(Vec<NeedPart>),
+}
+
+/// A part of a [`NeedSource::Joined`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum NeedPart {
+    Text(String),
+    /// A value, and what is sent where there is none.
+    Value(NeedSource, Option<String>),
 }
 
 /// One value that a request wants.

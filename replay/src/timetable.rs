@@ -40,6 +40,8 @@ pub struct Arrival {
     pub card: Card,
     /// Whose identity it has (modulo the rows that there are).
     pub identity: u64,
+    /// How many came before it of those that share rows of data with it.
+    pub nth: u64,
 }
 
 /// A profile as the timetable sees it.
@@ -152,6 +154,29 @@ impl Iterator for Cards {
     }
 }
 
+/// Counts sessions, those of profiles in one group together.
+#[derive(Clone, Debug)]
+pub(crate) struct Ranks {
+    /// By profile: its group.
+    groups: Arc<[u32]>,
+    /// By group.
+    counts: Vec<u64>,
+}
+
+impl Ranks {
+    pub(crate) fn new(groups: Arc<[u32]>) -> Ranks {
+        Ranks { counts: vec![0; groups.len()], groups }
+    }
+
+    /// How many there were before this one.
+    pub(crate) fn next(&mut self, profile: u32) -> u64 {
+        let group = self.groups.get(profile as usize).map_or(0, |group| *group as usize);
+        let Some(count) = self.counts.get_mut(group) else { return 0 };
+        *count += 1;
+        *count - 1
+    }
+}
+
 /// How arrivals lie around the rate that is asked for.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Spread {
@@ -167,6 +192,7 @@ pub enum Spread {
 pub struct Timetable {
     source: Source,
     number: u64,
+    ranks: Ranks,
 }
 
 /// Arrivals along a curve.
@@ -211,12 +237,18 @@ impl Timetable {
     pub fn along(shares: &[Share], curve: Arc<Curve>, spread: Spread, seed: u64) -> Option<Timetable> {
         let cards = Cards::new(shares, seed)?;
         let source = Source::Along(Box::new(Along { cards, gaps: stream(seed, 2), spread, curve, at: 0.0 }));
-        Some(Timetable { source, number: 0 })
+        Some(Timetable { source, number: 0, ranks: Ranks::new(Arc::new([])) })
+    }
+
+    /// Sessions of profiles in one group share rows of data: by profile, its group.
+    #[must_use]
+    pub fn grouped(self, groups: Arc<[u32]>) -> Timetable {
+        Timetable { ranks: Ranks::new(groups), ..self }
     }
 
     /// These sessions, all at the start.
     pub fn at_once(cards: Vec<Card>) -> Timetable {
-        Timetable { source: Source::List(cards.into_iter()), number: 0 }
+        Timetable { source: Source::List(cards.into_iter()), number: 0, ranks: Ranks::new(Arc::new([])) }
     }
 
     /// What thread `k` of `n` plays.
@@ -238,7 +270,8 @@ impl Iterator for Timetable {
         };
         let number = self.number;
         self.number += 1;
-        Some(Arrival { number, at, card, identity: number })
+        let nth = self.ranks.next(card.profile);
+        Some(Arrival { number, at, card, identity: number, nth })
     }
 }
 

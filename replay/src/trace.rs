@@ -7,7 +7,7 @@ use std::time::Instant;
 use mynah_traffic::scenario::ThinkTime;
 use tokio::task::LocalSet;
 
-use crate::engine::{Context, Done, Outcome, Setup, Turn, User, perform};
+use crate::engine::{Act, Context, Done, Outcome, Setup, Turn, User, perform};
 use crate::options::Options;
 use crate::pace::Clock;
 use crate::prepared::{ProfilePlan, StepPlan, Walks};
@@ -43,6 +43,12 @@ pub struct TraceStep {
     pub url: String,
     /// The endpoint it is counted by.
     pub endpoint: String,
+    /// The name it is counted by in place of its path, where a person gave one.
+    pub name: Option<String>,
+    /// `on_start`, `on_stop`; `None` for a session's own steps.
+    pub phase: Option<&'static str>,
+    /// A person's checks, and whether each holds.
+    pub checked: Vec<(String, bool)>,
     /// Bytes sent, head included.
     pub sent_bytes: u64,
     /// Bytes received, head included.
@@ -87,6 +93,8 @@ pub fn trace(
     let one = vec![1.0; prepared.plan.profiles.len()];
     let walks = Walks::counts(&prepared.plan, options.behaviour, &one);
     let mut setup = Setup::new(&prepared.plan, options, &walks)?;
+    // Steps that would be drawn come one after the other, so that each is seen.
+    setup.once = true;
     if !matches!(options.think_time, Some(ThinkTime::Fixed(_))) {
         setup.think_times.fill(ThinkTime::Fixed(mynah_traffic::Nanos(0)));
     }
@@ -107,9 +115,13 @@ pub fn trace(
         summary.sessions += 1;
         let user = User::new(number as u64, number as u64);
         user.is(number as u32, part.session.person);
-        let steps = part.session.steps().filter_map(|step| profile.steps.get(step as usize));
-        for (number, step) in steps.enumerate() {
-            let think = part.think_time.apply(step.think);
+        user.ranks(0);
+        let parts = [part.beginning(), part, part.ending()];
+        let of = parts.iter().map(|part| part.session.len()).sum();
+        let steps = parts.iter().flat_map(|part| part.session.steps().map(|step| (part.act, step)));
+        let steps = steps.filter_map(|(phase, step)| Some((phase, profile.steps.get(step as usize)?)));
+        for (number, (phase, step)) in steps.enumerate() {
+            let think = part.think_time.draw(step.think, || 0.5);
             let done = local.block_on(&runtime, async {
                 if think.0 > 0 {
                     tokio::time::sleep(think.as_duration()).await;
@@ -120,7 +132,12 @@ pub fn trace(
                 }
             });
             let Some(done) = done else { continue };
-            let told = tell(&context, profile, (number + 1, part.session.len()), step, &done);
+            let mut told = tell(&context, profile, (number + 1, of), step, &done);
+            told.phase = match phase {
+                Act::Start => Some("on_start"),
+                Act::Session => None,
+                Act::Stop => Some("on_stop"),
+            };
             summary.steps += 1;
             summary.ok += usize::from(told.ok);
             out(told);
@@ -154,6 +171,9 @@ fn tell(
         method: endpoint.map(|endpoint| endpoint.method.clone()).unwrap_or_default(),
         url: format!("{origin}{path}"),
         endpoint: endpoint.map(ToString::to_string).unwrap_or_default(),
+        name: endpoint.filter(|_| step.site != step.endpoint).map(|endpoint| endpoint.template.to_string()),
+        phase: None,
+        checked: done.checked.clone(),
         sent_bytes: done.sample.bytes_out,
         received_bytes: done.sample.bytes_in,
         injected: needs

@@ -28,12 +28,18 @@ pub enum Segment {
 pub struct Template {
     segments: Vec<Segment>,
     operation: Option<(String, String)>,
+    label: Option<String>,
 }
 
 impl Template {
     /// From segments.
     pub fn new(segments: Vec<Segment>) -> Self {
-        Template { segments, operation: None }
+        Template { segments, operation: None, label: None }
+    }
+
+    /// A name that a person gave: no path fits it, what is counted by it says so itself.
+    pub fn named(name: &str) -> Self {
+        Template { segments: Vec::new(), operation: None, label: Some(name.to_owned()) }
     }
 
     /// The template that only this path fits. Braces in the path are taken as they are.
@@ -66,6 +72,9 @@ impl Template {
     /// assert!(!template.matches("/users/17"));
     /// ```
     pub fn matches(&self, path: &str) -> bool {
+        if self.label.is_some() {
+            return false;
+        }
         let mut rest = split(path).peekable();
         for segment in &self.segments {
             match segment {
@@ -133,12 +142,15 @@ impl FromStr for Template {
                 None => Segment::Literal(piece.to_owned()),
             });
         }
-        Ok(Template { segments, operation })
+        Ok(Template { segments, operation, label: None })
     }
 }
 
 impl fmt::Display for Template {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(label) = &self.label {
+            return f.write_str(label);
+        }
         for segment in &self.segments {
             match segment {
                 Segment::Literal(text) => write!(f, "/{text}")?,

@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 
 use mynah_message::Target;
 use mynah_traffic::scenario::{
-    Behaviour, Injection, Profile, Scenario, SessionScript, SessionsReader, Source, Step as Recorded,
-    ThinkTime,
+    Behaviour, ExtractList, Finder, Injection, Order, Profile, Scenario, SessionScript, SessionsReader,
+    Source, Step as Recorded, ThinkTime, Wait,
 };
 use mynah_traffic::threshold::Threshold;
 use mynah_traffic::{Correlation, Endpoint, Nanos, Scheme, Template};
@@ -81,6 +81,8 @@ pub(super) struct Step {
     pub(super) pause: Nanos,
     /// The recorded status.
     pub(super) want: Option<u16>,
+    /// What a hand-written step takes from its response.
+    pub(super) extract: ExtractList,
     pub(super) keeps: Vec<Keep>,
 }
 
@@ -159,6 +161,8 @@ fn origin(scenario: &Scenario) -> String {
 pub(super) struct Taken {
     pub(super) script: SessionScript,
     pub(super) endpoints: Vec<Endpoint>,
+    /// By step, of those written by hand.
+    extracts: Vec<ExtractList>,
     /// Written by hand: each value goes where it is written, by its name.
     inline: bool,
 }
@@ -235,7 +239,7 @@ pub(super) fn sessions(
         let mut script = reader.read(position)?;
         rest(&mut script);
         let endpoints = script.steps.iter().filter_map(|step| table.get(step.endpoint as usize).cloned());
-        sessions.push(Taken { endpoints: endpoints.collect(), script, inline: false });
+        sessions.push(Taken { endpoints: endpoints.collect(), script, extracts: Vec::new(), inline: false });
     }
     Ok(Chosen { sessions, of: positions.len(), pauses_s, requests })
 }
@@ -260,13 +264,19 @@ fn pauses(script: &SessionScript) -> Vec<Nanos> {
 }
 
 fn inline(profile: &Profile, scenario: &Scenario) -> Result<Taken, Error> {
-    let mut taken = Taken { script: SessionScript::default(), endpoints: Vec::new(), inline: true };
-    for (number, step) in profile.steps.iter().enumerate() {
+    let mut taken =
+        Taken { script: SessionScript::default(), endpoints: Vec::new(), extracts: Vec::new(), inline: true };
+    for (number, step) in profile.all_steps().enumerate() {
         let previous = number.checked_sub(1).map(|number| number as u32);
         let (_, host, method, target) = step.parts()?;
         let path = Target::parse(target).path;
         let fits = scenario.endpoints.iter().map(|entry| &entry.endpoint);
-        let endpoint = fits
+        let named = step.name.as_deref().map(|name| Endpoint {
+            method: method.to_owned(),
+            host: None,
+            template: Template::named(name),
+        });
+        let found = fits
             .filter(|endpoint| endpoint.matches(method, host.unwrap_or(""), path))
             .max_by_key(|endpoint| endpoint.template.literals())
             .cloned()
@@ -275,11 +285,13 @@ fn inline(profile: &Profile, scenario: &Scenario) -> Result<Taken, Error> {
                 host: None,
                 template: Template::literal(path),
             });
+        let endpoint = named.unwrap_or(found);
         let mut made = step.to_step(0, "localhost", previous)?;
         if host.is_none() {
             made.host = String::new();
         }
         taken.endpoints.push(endpoint);
+        taken.extracts.push(step.extract.clone());
         taken.script.steps.push(made);
     }
     Ok(taken)
@@ -321,6 +333,55 @@ impl<'s> Builder<'s> {
         if !varied.is_empty() {
             self.notes.insert(format!("sent as recorded, and not made anew: [vary] {}", varied.join(", ")));
         }
+        self.note_written(profile);
+    }
+
+    /// What a person wrote of a profile that scripts do not have.
+    fn note_written(&mut self, profile: &Profile) {
+        let name = &profile.name;
+        let mut note = |text: String| {
+            self.notes.insert(text);
+        };
+        let around = !profile.on_start.is_empty() || !profile.on_stop.is_empty();
+        if around && profile.sessions_from.is_some() {
+            note(format!("{name}: on_start and on_stop are not in it: its sessions are recorded ones"));
+        } else if around {
+            note(format!("{name}: on_start and on_stop are played in every session, not once for each user"));
+        }
+        if profile.order == Some(Order::Weighted) {
+            note(format!(
+                "{name}: its steps come one after the other, each once; they are not drawn by their weights"
+            ));
+        }
+        if let Some(wait) = profile.wait.filter(|wait| *wait != Wait::Recorded) {
+            note(format!("{name}: wait = \"{wait}\" is not in it; its users pause as their steps say"));
+        }
+        if let Some(users) = profile.users {
+            note(format!("{name}: users = {users} is not in it; it has its share by its weight"));
+        }
+        let checks: usize = profile.all_steps().map(|step| step.check.len()).sum();
+        if checks > 0 {
+            note(format!("{name}: {checks} checks are not in it; a response is right by its status"));
+        }
+        for step in profile.all_steps() {
+            let Ok(made) = step.to_step(0, "localhost", None) else { continue };
+            for injection in &made.injections {
+                if matches!(injection.source, Source::Joined { .. }) {
+                    note(format!(
+                        "{name}: '{}': several values in one are sent as they are written, {}",
+                        step.request, injection.at
+                    ));
+                } else if let Source::Data { set, column } = &injection.source {
+                    note(format!(
+                        "{name}: '{}': ${{data.{set}.{column}}} is sent as it is written",
+                        step.request
+                    ));
+                }
+            }
+        }
+        if !self.scenario.rewrite.is_empty() {
+            self.notes.insert("[rewrite] is not in it: requests go out as they are written".to_owned());
+        }
     }
 
     fn find_hosts(&mut self, profiles: &[(String, f64, Chosen)]) {
@@ -356,7 +417,8 @@ impl<'s> Builder<'s> {
                 self.notes.insert(format!("step {number} of a session is no request that could be sent"));
                 continue;
             };
-            let step = self.step(step, endpoint, request, pause);
+            let mut step = self.step(step, endpoint, request, pause);
+            step.extract = taken.extracts.get(number).cloned().unwrap_or_default();
             session.steps.push(step);
         }
         self.keeps(&mut session);
@@ -391,6 +453,7 @@ impl<'s> Builder<'s> {
             body: request.body,
             pause,
             want: step.expect.status,
+            extract: ExtractList::default(),
             keeps: Vec::new(),
         }
     }
@@ -424,6 +487,15 @@ impl<'s> Builder<'s> {
                         None => {
                             self.notes.insert(format!("nothing is taken from {}", site.at));
                         }
+                    }
+                }
+            }
+            for one in step.extract.0.iter().filter(|one| wanted.contains(&one.name)) {
+                let found = if let Finder::At(at) = &one.from { lookup(at) } else { None };
+                match found {
+                    Some((lookup, which)) => step.keeps.push(Keep { name: one.name.clone(), lookup, which }),
+                    None => {
+                        self.notes.insert(format!("nothing is taken from {}", one.from));
                     }
                 }
             }

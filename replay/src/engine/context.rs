@@ -33,7 +33,9 @@ pub(crate) struct Context {
     in_flight: Cell<u32>,
     /// Virtual users at work.
     active: Cell<u32>,
-    /// Told when one of the two becomes zero.
+    /// Those who have something to do at their end.
+    leaving: Cell<u32>,
+    /// Told when one of the three becomes zero.
     idle: Notify,
     /// Seconds since the Unix epoch at the start of the run: what cookies expire by.
     epoch: i64,
@@ -57,6 +59,7 @@ impl Context {
             gate: most.map(|most| Semaphore::new(most as usize)),
             in_flight: Cell::new(0),
             active: Cell::new(0),
+            leaving: Cell::new(0),
             idle: Notify::new(),
             epoch: now - (clock.now() / 1_000_000_000) as i64,
         })
@@ -103,9 +106,15 @@ impl Context {
         }
     }
 
-    /// Resolves when no request is under way.
+    /// Whoever holds this has something to do at its end, for which the thread waits.
+    pub(crate) fn owes(self: &Rc<Self>) -> Owes {
+        self.leaving.set(self.leaving.get() + 1);
+        Owes(self.clone())
+    }
+
+    /// Resolves when no request is under way and everybody has done what users do last.
     pub(crate) async fn all_answered(&self) {
-        while self.in_flight.get() > 0 {
+        while self.in_flight.get() > 0 || self.leaving.get() > 0 {
             self.idle.notified().await;
         }
     }
@@ -147,6 +156,18 @@ pub(crate) struct Admitted<'a> {
     /// When, where it had to wait.
     pub(crate) at: u64,
     _permit: Option<SemaphorePermit<'a>>,
+}
+
+/// See [`Context::owes`].
+pub(crate) struct Owes(Rc<Context>);
+
+impl Drop for Owes {
+    fn drop(&mut self) {
+        self.0.leaving.set(self.0.leaving.get().saturating_sub(1));
+        if self.0.leaving.get() == 0 {
+            self.0.idle.notify_one();
+        }
+    }
 }
 
 /// See [`Context::flight`].

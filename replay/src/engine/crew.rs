@@ -11,8 +11,8 @@ use std::rc::Rc;
 
 use tokio::sync::Notify;
 
-use super::Context;
-use crate::timetable::{Card, Cards};
+use super::{Context, Deal};
+use crate::timetable::Card;
 
 /// A request's place, as it is given to a step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,25 +47,31 @@ pub(crate) struct Crew {
     open: Cell<u64>,
     /// Told when there is none any more.
     caught_up: Notify,
-    /// Sessions to come, with their numbers.
-    cards: RefCell<Box<dyn Iterator<Item = (usize, Card)>>>,
+    /// Sessions to come: every one whose number is `next` now and more by `step` each time.
+    deal: RefCell<Deal>,
+    next: Cell<u64>,
+    step: u64,
 }
 
 impl Crew {
     /// `stripe`: every session whose number is `.0` modulo `.1` is this thread's.
-    pub(crate) fn new(cards: Cards, stripe: (usize, usize)) -> Rc<Crew> {
+    pub(crate) fn new(deal: Deal, stripe: (usize, usize)) -> Rc<Crew> {
         Rc::new(Crew {
             ready: RefCell::default(),
             due: RefCell::default(),
             open: Cell::default(),
             caught_up: Notify::new(),
-            cards: RefCell::new(Box::new(cards.enumerate().skip(stripe.0).step_by(stripe.1.max(1)))),
+            deal: RefCell::new(deal),
+            next: Cell::new(stripe.0 as u64),
+            step: stripe.1.max(1) as u64,
         })
     }
 
-    /// The next session and its number.
-    pub(crate) fn session(&self) -> Option<(u64, Card)> {
-        self.cards.borrow_mut().next().map(|(number, card)| (number as u64, card))
+    /// The next session: its number, what it is, and its rank.
+    pub(crate) fn session(&self) -> Option<(u64, Card, u64)> {
+        let number = self.next.get();
+        self.next.set(number + self.step);
+        self.deal.borrow_mut().next(0, number)
     }
 
     /// A request that is due now goes to the step that has waited longest. Whether there was one; if not, it waits.
@@ -102,7 +108,7 @@ impl Crew {
     }
 
     /// A request that was given has ended, or was not to be made any more.
-    fn ended(&self) {
+    pub(crate) fn ended(&self) {
         self.open.set(self.open.get().saturating_sub(1));
         if self.open.get() == 0 {
             self.caught_up.notify_one();
@@ -133,12 +139,14 @@ impl Pace<'_> {
         }
     }
 
-    /// Waits until a step may begin that has `think` to wait from `from` on. `None`: the user has left by then.
+    /// Waits until a step may begin that has `think` to wait from `from` on. `None`: the user has left by then, or there are no turns any
+    /// more. `light`: whose sleep the end of the run ends.
     pub(crate) async fn turn(
         &self,
         context: &Context,
         user: &super::User,
         (from, think): (u64, u64),
+        light: bool,
     ) -> Option<Turn> {
         match self {
             Pace::Own => {
@@ -146,12 +154,24 @@ impl Pace<'_> {
                 if user.leaves_before(intended) {
                     return None;
                 }
-                context.pacer.until(intended).await;
+                if light {
+                    tokio::select! {
+                        biased;
+                        () = context.halted() => {}
+                        () = context.pacer.until(intended) => {}
+                    }
+                } else {
+                    context.pacer.until(intended).await;
+                }
                 Some(Turn::at(intended))
             }
             Pace::Crew { crew, first } => match first.take() {
                 Some(turn) => Some(turn),
-                None => Some(crew.turn(from).await),
+                None => tokio::select! {
+                    biased;
+                    turn = crew.turn(from) => Some(turn),
+                    () = context.halted() => None,
+                },
             },
         }
     }
@@ -159,17 +179,20 @@ impl Pace<'_> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
     use crate::timetable::Share;
 
     fn crew() -> Rc<Crew> {
-        Crew::new(Cards::new(&[Share { weight: 1.0, sessions: 1 }], 1).unwrap(), (1, 3))
+        let shares = [Share { weight: 1.0, sessions: 1 }];
+        Crew::new(Deal::new(&shares, 1, Arc::new([0]), None, 1), (1, 3))
     }
 
     #[test]
     fn sessions_are_striped() {
         let crew = crew();
-        let numbers: Vec<u64> = (0..3).filter_map(|_| crew.session()).map(|(number, _)| number).collect();
+        let numbers: Vec<u64> = (0..3).filter_map(|_| crew.session()).map(|(number, ..)| number).collect();
         assert_eq!(numbers, [1, 4, 7]);
     }
 

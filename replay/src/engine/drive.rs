@@ -10,21 +10,20 @@ use mynah_traffic::Nanos;
 use tokio::task::{LocalSet, spawn_local};
 use tokio::time::timeout;
 
+use super::context::Owes;
 use super::crew::{Crew, Pace};
-use super::session::play;
-use super::{Context, Setup, User};
+use super::session::{KNOCK_AGAIN, Part, Played, play};
+use super::{Context, Deal, Setup, User};
 use crate::curve::Curve;
 use crate::pace::Clock;
 use crate::stats::{Conducted, Recorder, Report};
-use crate::timetable::{Arrival, Card, Cards, Timetable};
+use crate::timetable::{Arrival, Card, Timetable};
 use crate::{Error, Stop};
 
 /// After an interruption, requests under way get this long.
 const STOP_GRACE: Duration = Duration::from_secs(5);
 /// After the time is over, requests under way get this long: to cut them off would forget the slowest answers.
 const END_GRACE: Duration = Duration::from_secs(30);
-/// A user of the closed model whose session met nobody waits this long, rather than knock in a loop.
-const KNOCK_AGAIN: u64 = 100_000_000;
 
 /// What becomes of sessions that are under way when the last one has begun.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,12 +46,12 @@ pub(crate) enum Shape {
     /// Requests by the timetable, made by users as they are free.
     Paced {
         timetable: Box<Timetable>,
-        cards: Box<Cards>,
+        deal: Box<Deal>,
         max_users: u32,
         end: End,
     },
     Closed {
-        cards: Box<Cards>,
+        deal: Box<Deal>,
         curve: Arc<Curve>,
     },
 }
@@ -125,8 +124,8 @@ async fn run(context: Rc<Context>, job: Job) {
                     }
                     (Duration::ZERO, END_GRACE.min(context.setup.request_timeout))
                 }
-                End::Late => (END_GRACE + context.setup.longest_think().as_duration(), Duration::ZERO),
-                End::Never => (Duration::MAX, Duration::ZERO),
+                End::Late => (END_GRACE + context.setup.longest_think().as_duration(), goodbye(&context)),
+                End::Never => (Duration::MAX, goodbye(&context)),
             };
             tokio::select! {
                 () = context.halted() => {}
@@ -134,11 +133,11 @@ async fn run(context: Rc<Context>, job: Job) {
             }
             grace
         }
-        Shape::Paced { timetable, cards, max_users, end } => {
+        Shape::Paced { timetable, deal, max_users, end } => {
             let turn = context.setup.turn;
             let stripe = timetable.stripe(job.stripe.0, job.stripe.1);
             let stripe = stripe.filter(|arrival| turn.is_none_or(|turn| turn.has(arrival.at)));
-            let crew = Crew::new(*cards, job.stripe);
+            let crew = Crew::new(*deal, job.stripe);
             paced(&context, &crew, stripe, share(max_users, job.thread, job.threads)).await;
             match end {
                 End::At(moment) => tokio::select! {
@@ -155,9 +154,9 @@ async fn run(context: Rc<Context>, job: Job) {
             }
             END_GRACE.min(context.setup.request_timeout)
         }
-        Shape::Closed { cards, curve } => {
+        Shape::Closed { deal, curve } => {
             let duration = curve.duration();
-            closed(&context, *cards, &curve, job.stripe);
+            closed(&context, *deal, &curve, job.stripe);
             tokio::select! {
                 () = context.halted() => {}
                 () = context.pacer.until(duration.0) => {}
@@ -173,6 +172,11 @@ async fn run(context: Rc<Context>, job: Job) {
         // Interrupted while it drained.
         () = async { job.stop.wait().await; tokio::time::sleep(STOP_GRACE).await } => {}
     }
+}
+
+/// How long what users do last may take where their sessions had all the time that they get.
+fn goodbye(context: &Context) -> Duration {
+    if context.setup.says_goodbye { END_GRACE.min(context.setup.request_timeout) } else { Duration::ZERO }
 }
 
 /// Hands the counts over each second.
@@ -206,7 +210,14 @@ async fn open(context: &Rc<Context>, arrivals: impl Iterator<Item = Arrival>, ma
         spawn_local(async move {
             let _active = active;
             let user = User::new(arrival.identity, arrival.number);
-            session(&context, &user, arrival.card, arrival.at.0, &Pace::Own).await;
+            user.ranks(arrival.nth);
+            let Some(part) = context.setup.part(arrival.card.profile, arrival.card.session) else { return };
+            let _owes = (!part.profile.on_stop.is_empty()).then(|| context.owes());
+            let pace = &Pace::Own;
+            let began = session(&context, &user, (arrival.card, part), (arrival.at.0, pace), true).await;
+            if began.is_some() {
+                goodbye_of(&context, &user, part, pace).await;
+            }
         });
     }
 }
@@ -248,11 +259,20 @@ async fn crewman(context: Rc<Context>, crew: Rc<Crew>, from: u64) {
     let mut from = from;
     loop {
         let first = crew.turn(from).await;
-        let Some((number, card)) = crew.session() else { return };
-        user.identity = number;
-        user.renew(number);
+        let Some((number, card, nth)) = crew.session() else { return };
+        let Some(part) = context.setup.part(card.profile, card.session) else { return };
+        user.becomes(number, nth);
+        let _owes = (!part.profile.on_stop.is_empty()).then(|| context.owes());
         let pace = Pace::Crew { crew: &crew, first: Cell::new(Some(first)) };
-        session(&context, &user, card, first.intended, &pace).await;
+        let played = session(&context, &user, (card, part), (first.intended, &pace), true).await;
+        if played.is_none() {
+            // Its request is not made.
+            crew.ended();
+            return;
+        }
+        // What is over has no turns any more.
+        let last = if context.is_halted() { &Pace::Own } else { &pace };
+        goodbye_of(&context, &user, part, last).await;
         if context.is_halted() {
             return;
         }
@@ -261,33 +281,73 @@ async fn crewman(context: Rc<Context>, crew: Rc<Crew>, from: u64) {
 }
 
 /// Sets this thread's share of the users going.
-fn closed(context: &Rc<Context>, cards: Cards, curve: &Arc<Curve>, (first, step): (usize, usize)) {
-    let dealt = Rc::new(RefCell::new(Dealt { cards, known: Vec::new() }));
-    let users = curve.most_users();
-    for number in (first as u32..users).step_by(step.max(1)) {
-        spawn_local(user(context.clone(), dealt.clone(), number, curve.clone()));
+fn closed(context: &Rc<Context>, deal: Deal, curve: &Arc<Curve>, (first, step): (usize, usize)) {
+    let deal = Rc::new(RefCell::new(deal));
+    let numbers = (first as u32..curve.most_users()).step_by(step.max(1));
+    let left = Rc::new(Cell::new(numbers.len()));
+    for number in numbers {
+        let (context, deal, curve, left) = (context.clone(), deal.clone(), curve.clone(), left.clone());
+        spawn_local(async move {
+            if user(&context, &deal, number, &curve).await == Gone::WithoutRow {
+                left.set(left.get().saturating_sub(1));
+                // Nobody has anything left to do.
+                if left.get() == 0 {
+                    context.halt();
+                }
+            }
+        });
     }
 }
 
-/// A user of the closed model, there for as long as the curve says. Its n-th session is number `number + n × users` of the one
-/// sequence of cards, so that what is played does not depend on the threads.
-async fn user(context: Rc<Context>, dealt: Rc<RefCell<Dealt>>, number: u32, curve: Arc<Curve>) {
-    let users = curve.most_users() as usize;
+/// Why a user of the closed model has gone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Gone {
+    Over,
+    /// There is no row of data left for it.
+    WithoutRow,
+}
+
+/// A user of the closed model, there for as long as the curve says. What its n-th session is follows from its own number and n, so
+/// that what is played does not depend on the threads.
+async fn user(context: &Rc<Context>, deal: &RefCell<Deal>, number: u32, curve: &Curve) -> Gone {
     let mut user = User::new(u64::from(number), u64::from(number));
-    let mut card = number as usize;
+    let mut turn = 0;
     let mut after = 0.0;
     while let Some((on, off)) = curve.presence(number, after) {
         let (mut start, leaves) = (Nanos::from_secs_f64(on).0, off.map(|off| Nanos::from_secs_f64(off).0));
         user.stays(leaves);
         context.pacer.until(start).await;
         let active = context.enter();
+        let mut before: Option<Part<'_>> = None;
+        let mut owes: Option<Owes> = None;
+        let mut gone = Gone::Over;
         while !context.is_halted() && leaves.is_none_or(|leaves| start < leaves) && !user.left() {
-            let Some(next) = dealt.borrow_mut().card(card) else { return };
-            user.renew(card as u64);
-            card += users;
-            let answered = session(&context, &user, next, start, &Pace::Own).await;
-            start = context.clock.now();
-            if answered {
+            let Some((session_number, card, nth)) = deal.borrow_mut().next(number, turn) else {
+                return Gone::Over;
+            };
+            let Some(part) = context.setup.part(card.profile, card.session) else { return Gone::Over };
+            turn += 1;
+            user.renew(session_number, before.is_some() && !part.profile.on_start.is_empty());
+            user.ranks(nth);
+            if owes.is_none() && !part.profile.on_stop.is_empty() {
+                owes = Some(context.owes());
+            }
+            let first = before.is_none();
+            let Some(played) = session(context, &user, (card, part), (start, &Pace::Own), first).await else {
+                gone = if context.is_halted() { Gone::Over } else { Gone::WithoutRow };
+                break;
+            };
+            before = Some(part);
+            let now = context.clock.now();
+            let next = part.next(context, &user, (start, now), turn);
+            start = next;
+            if next > now && !context.is_halted() && !user.leaves_before(next) {
+                tokio::select! {
+                    () = context.halted() => {}
+                    () = context.pacer.until(next) => {}
+                }
+            }
+            if played.answered {
                 // Sessions without a pause in them must not keep the thread from everything else.
                 tokio::task::yield_now().await;
             } else if !user.left() {
@@ -295,24 +355,54 @@ async fn user(context: Rc<Context>, dealt: Rc<RefCell<Dealt>>, number: u32, curv
                 context.pacer.until(start).await;
             }
         }
-        let (Some(off), Some(leaves), false) = (off, leaves, context.is_halted()) else { return };
+        if let Some(part) = before {
+            if let Some(leaves) = leaves.filter(|_| owes.is_some() && gone == Gone::Over) {
+                tokio::select! {
+                    () = context.halted() => {}
+                    () = context.pacer.until(leaves) => {}
+                }
+            }
+            goodbye_of(context, &user, part, &Pace::Own).await;
+        }
+        drop(owes);
+        if gone == Gone::WithoutRow {
+            return gone;
+        }
+        let (Some(off), Some(leaves), false) = (off, leaves, context.is_halted()) else { return Gone::Over };
         context.pacer.until(leaves).await;
         drop(active);
         // Who comes back is somebody new.
         user = User::new(u64::from(number), u64::from(number));
         after = off;
     }
+    Gone::Over
 }
 
-/// Plays one session and counts it; whether any answer came.
-async fn session(context: &Context, user: &User, card: Card, start: u64, pace: &Pace<'_>) -> bool {
-    let Some(part) = context.setup.part(card.profile, card.session) else { return false };
+/// Plays one session and counts it, with what a user does first where it is its first. `None`: it was not begun, as the run is over or no
+/// row of data is left.
+async fn session(
+    context: &Context,
+    user: &User,
+    (card, part): (Card, Part<'_>),
+    (start, pace): (u64, &Pace<'_>),
+    first: bool,
+) -> Option<Played> {
     if context.is_halted() {
-        return false;
+        return None;
+    }
+    if !part.profile.data.is_empty()
+        && let Some(set) = user.lacks_row(&part.profile.data, &context.setup)
+    {
+        context.recorder.borrow_mut().lacks_row(set);
+        return None;
     }
     context.recorder.borrow_mut().session(card.profile).0 += 1;
     user.is(card.profile, part.session.person);
-    let played = play(context, user, part, pace, start).await;
+    let mut from = start;
+    if first && !part.profile.on_start.is_empty() {
+        from = play(context, user, part.beginning(), pace, start).await.end;
+    }
+    let played = play(context, user, part, pace, from).await;
     if user.shared_identity(&context.setup) {
         context.recorder.borrow_mut().counters().identities_reused += 1;
     }
@@ -320,26 +410,16 @@ async fn session(context: &Context, user: &User, card: Card, start: u64, pace: &
     if played.completed {
         context.recorder.borrow_mut().session(card.profile).1 += 1;
     }
-    played.answered
+    Some(played)
 }
 
-/// The sequence begins anew behind this many cards, so that a long run takes no more memory than 8 MiB a thread for it.
-const MOST_DEALT: usize = 1 << 20;
-
-/// The cards that were dealt so far: users ask for them by number.
-struct Dealt {
-    cards: Cards,
-    known: Vec<Card>,
-}
-
-impl Dealt {
-    fn card(&mut self, number: usize) -> Option<Card> {
-        let number = number % MOST_DEALT;
-        while self.known.len() <= number {
-            self.known.push(self.cards.next()?);
-        }
-        self.known.get(number).copied()
+/// What a user does last, whatever became of its session.
+async fn goodbye_of(context: &Context, user: &User, part: Part<'_>, pace: &Pace<'_>) {
+    if part.profile.on_stop.is_empty() {
+        return;
     }
+    user.stops();
+    play(context, user, part.ending(), pace, context.clock.now()).await;
 }
 
 /// CPU time of this thread, in nanoseconds.

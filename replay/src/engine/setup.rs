@@ -1,17 +1,17 @@
 //! Options and scenario brought together: where each recorded origin is sent, and whether it may be.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
 use http::header::{CONTENT_LENGTH, HeaderName, HeaderValue, TRANSFER_ENCODING};
-use mynah_traffic::scenario::{Behaviour, ThinkTime};
+use mynah_traffic::scenario::{Behaviour, PathRewrite, RowOrder, ThinkTime, Wait, chance};
 use mynah_traffic::{Nanos, Scheme};
 
-use super::session::Part;
+use super::session::{Act, Part};
 use crate::middleware::Hook;
 use crate::net::{Place, check_sources, client_config};
-use crate::options::{HostHeader, Options, Resolve, Turn};
+use crate::options::{HostHeader, LoadModel, Options, Resolve, Turn};
 use crate::prepared::{Origin, Plan, Walks};
 use crate::target::host_of;
 use crate::template::Bound;
@@ -30,6 +30,16 @@ pub(crate) struct Setup {
     pub(crate) hosts: Vec<String>,
     /// By profile.
     pub(crate) think_times: Vec<ThinkTime>,
+    /// By profile.
+    waits: Vec<Wait>,
+    /// By data set: the order of its rows, where they are shuffled.
+    pub(crate) orders: Vec<Vec<u32>>,
+    /// Recorded path → as it is sent, where paths are rewritten.
+    cookie_paths: HashMap<String, String>,
+    /// Each profile is played once: steps that would be drawn come one after the other.
+    pub(crate) once: bool,
+    /// Whether anybody does something at its end.
+    pub(crate) says_goodbye: bool,
     /// Sessions of profiles that play no recorded ones.
     walks: Walks,
     pub(crate) seed: u64,
@@ -70,7 +80,8 @@ impl Setup {
             let tls = tls.as_ref().filter(|_| target.scheme == Scheme::Https);
             // The certificate is that of whoever is asked for.
             let recorded = host_of(&origin.host);
-            let asks = options.host_header == HostHeader::Recorded && tls.is_some() && !recorded.is_empty();
+            let asks =
+                host_header(plan, options) == HostHeader::Recorded && tls.is_some() && !recorded.is_empty();
             let name = asks.then_some(recorded.as_str());
             // Connections do not depend on the path that a target is mounted at.
             let key = format!("{} {}", target.place(), name.unwrap_or(""));
@@ -85,8 +96,15 @@ impl Setup {
         let own = |profile: &crate::prepared::ProfilePlan| {
             options.think_time(profile.think_time, plan.scenario.load.think_time)
         };
+        let rewrites: Arc<[PathRewrite]> =
+            plan.scenario.rewrite.path.iter().chain(&options.path_rewrites).cloned().collect();
         Ok(Setup {
-            bound: bind(plan, &targets, options)?,
+            waits: plan.profiles.iter().map(|profile| wait(profile.wait, options.think_time)).collect(),
+            orders: plan.data.iter().zip(0..).map(|(set, at)| order(set, at, options.seed)).collect(),
+            cookie_paths: cookie_paths(plan, &rewrites),
+            once: options.load == LoadModel::Once,
+            says_goodbye: plan.profiles.iter().any(|profile| !profile.on_stop.is_empty()),
+            bound: bind(plan, &targets, &rewrites, options)?,
             hosts: plan.origins.iter().map(|origin| host_of(&origin.host)).collect(),
             plan: plan.clone(),
             places,
@@ -99,7 +117,7 @@ impl Setup {
             request_timeout: options.request_timeout,
             max_in_flight: options.max_in_flight,
             follow_redirects: options.follow_redirects,
-            host_header: options.host_header,
+            host_header: host_header(plan, options),
             body_checks: options.body_checks,
             middleware: options
                 .middleware
@@ -125,9 +143,14 @@ impl Setup {
     pub(crate) fn longest_think(&self) -> Nanos {
         let profiles = self.plan.profiles.iter().zip(&self.think_times);
         let longest = profiles.filter_map(|(profile, think_time)| {
-            profile.steps.iter().map(|step| think_time.apply(step.think)).max()
+            profile.steps.iter().map(|step| think_time.longest(step.think)).max()
         });
-        longest.max().unwrap_or_default()
+        let waits = self.waits.iter().map(|wait| match wait {
+            Wait::Recorded => Nanos(0),
+            Wait::Between(span) => span.most,
+            Wait::Pacing(span) => *span,
+        });
+        longest.chain(waits).max().unwrap_or_default()
     }
 
     /// The sessions that are played of a profile.
@@ -143,7 +166,17 @@ impl Setup {
             session: self.sessions(profile).get(session as usize)?,
             profile: self.plan.profiles.get(profile as usize)?,
             think_time: self.think_times.get(profile as usize).copied().unwrap_or_default(),
+            wait: self.waits.get(profile as usize).copied().unwrap_or_default(),
+            act: Act::Session,
         })
+    }
+
+    /// The path that cookies go by.
+    pub(crate) fn cookie_path<'s>(&'s self, recorded: &'s str) -> &'s str {
+        if self.cookie_paths.is_empty() {
+            return recorded;
+        }
+        self.cookie_paths.get(recorded).map_or(recorded, String::as_str)
     }
 
     /// `recorded`, `markov`, or both.
@@ -156,6 +189,54 @@ impl Setup {
             n => format!("markov in {n} of {} profiles", self.plan.profiles.len()),
         }
     }
+}
+
+/// A flag about pauses holds for waits, too; a pace is part of the load, and stays.
+fn wait(own: Wait, flag: Option<ThinkTime>) -> Wait {
+    match (own, flag) {
+        (Wait::Between(_), Some(ThinkTime::Fixed(span))) => {
+            Wait::Between(mynah_traffic::scenario::Span::fixed(span))
+        }
+        (Wait::Between(_), Some(ThinkTime::Between(span))) => Wait::Between(span),
+        (Wait::Between(own), Some(scaled @ ThinkTime::Scaled(_))) => {
+            Wait::Between(mynah_traffic::scenario::Span {
+                least: scaled.apply(own.least),
+                most: scaled.apply(own.most),
+            })
+        }
+        (own, _) => own,
+    }
+}
+
+/// The order of a set's rows; empty where it is the file's. Fisher–Yates.
+fn order(set: &crate::prepared::DataPlan, number: u64, seed: u64) -> Vec<u32> {
+    if set.pick != RowOrder::Shuffle {
+        return Vec::new();
+    }
+    let mut order: Vec<u32> = (0..set.rows.rows.len() as u32).collect();
+    for last in (1..order.len()).rev() {
+        let other = (chance(seed, [number, 0x6461_7461, last as u64]) * (last as f64 + 1.0)) as usize;
+        order.swap(last, other.min(last));
+    }
+    order
+}
+
+fn cookie_paths(plan: &Plan, rewrites: &[PathRewrite]) -> HashMap<String, String> {
+    let mut paths = HashMap::new();
+    if rewrites.is_empty() {
+        return paths;
+    }
+    for step in plan.profiles.iter().flat_map(|profile| &profile.steps) {
+        paths.entry(step.path.clone()).or_insert_with(|| {
+            let mut path = step.path.clone().into_bytes();
+            for rewrite in rewrites {
+                path = rewrite.apply(&path).into_owned();
+            }
+            let path = String::from_utf8_lossy(&path).into_owned();
+            path.split('?').next().unwrap_or_default().to_owned()
+        });
+    }
+    paths
 }
 
 fn target_of<'a>(origin: &Origin, options: &'a Options) -> Result<&'a Target, Error> {
@@ -184,9 +265,9 @@ fn check_map(plan: &Plan, options: &Options) -> Result<(), Error> {
 }
 
 fn allow(target: &Target, plan: &Plan, options: &Options) -> Result<(), Error> {
-    let Some(recorded) = &plan.scenario.recorded else { return Ok(()) };
+    let own = plan.scenario.recorded.iter().flat_map(|recorded| &recorded.hosts);
     let host = host_of(&target.host);
-    let known = recorded.hosts.iter().any(|recorded| host_of(recorded) == host);
+    let known = own.chain(&plan.scenario.hosts_of_used).any(|recorded| host_of(recorded) == host);
     if known && !target.is_loopback() && !options.allow_recorded_host {
         return Err(Error::Refused { host: target.host.clone() });
     }
@@ -206,9 +287,35 @@ fn probe(places: &mut [Place], resolve: Resolve) -> Result<(), Error> {
     })
 }
 
-fn bind(plan: &Plan, targets: &[&Target], options: &Options) -> Result<Vec<Bound>, Error> {
+/// What is sent in `Host`: what the flag says, else the scenario.
+fn host_header(plan: &Plan, options: &Options) -> HostHeader {
+    match (options.host_header, plan.scenario.rewrite.host.as_deref()) {
+        (Some(said), _) => said,
+        (None, Some("recorded")) => HostHeader::Recorded,
+        (None, _) => HostHeader::Target,
+    }
+}
+
+fn bind(
+    plan: &Plan,
+    targets: &[&Target],
+    rewrites: &Arc<[PathRewrite]>,
+    options: &Options,
+) -> Result<Vec<Bound>, Error> {
+    let rewrite = &plan.scenario.rewrite;
+    let mut fields = rewrite.fields()?;
+    let host_header = host_header(plan, options);
+    if let (None, Some(host)) = (
+        options.host_header,
+        rewrite.host.as_ref().filter(|host| !["target", "recorded"].contains(&host.as_str())),
+    ) {
+        fields.push(("Host".to_owned(), host.clone()));
+    }
+    fields.retain(|(name, _)| {
+        !options.set_headers.iter().any(|(said, _)| said.trim().eq_ignore_ascii_case(name))
+    });
     let mut set_headers = Vec::new();
-    for (name, value) in &options.set_headers {
+    for (name, value) in fields.iter().chain(&options.set_headers) {
         let wrong = |what: &str| {
             Error::Config(format!("--set-header {name}: the {what} holds a character that no header can"))
         };
@@ -239,7 +346,8 @@ fn bind(plan: &Plan, targets: &[&Target], options: &Options) -> Result<Vec<Bound
                 Error::Config(format!("target {target}: its host cannot be sent in a header"))
             })?;
             Ok(Bound {
-                host: (options.host_header == HostHeader::Target).then(|| authority.clone()),
+                host: (host_header == HostHeader::Target).then(|| authority.clone()),
+                rewrites: rewrites.clone(),
                 authority,
                 base_path: target.base_path.clone(),
                 origins: origins.clone(),

@@ -12,11 +12,11 @@ use super::crew::Turn;
 use super::line::Way;
 use super::look::{hold, keep};
 use super::redirect::{Hop, Trail};
-use super::user::{Found, User};
+use super::user::{Found as Value, User};
 use crate::cookies;
 use crate::middleware::{Hook, Through};
 use crate::net::{Answer, Ask, Exchanged, Failure, Keep, Kind, Place, Sending};
-use crate::prepared::StepPlan;
+use crate::prepared::{Asks, StepPlan};
 use crate::stats::{Mismatch, Sample};
 use crate::template::{Template, render};
 
@@ -48,6 +48,8 @@ pub(crate) struct Done {
     pub(crate) target: Option<String>,
     /// Correlations that got values from the answer.
     pub(crate) learnt: Vec<(u32, Vec<String>)>,
+    /// A person's checks, and whether each holds; where that is wanted.
+    pub(crate) checked: Vec<(String, bool)>,
 }
 
 /// Times of one request, as they become known.
@@ -76,7 +78,8 @@ pub(crate) async fn perform(
     (profile, step): (u32, &StepPlan),
     Turn { intended, free }: Turn,
 ) -> Option<Done> {
-    if context.is_halted() {
+    let over = || context.is_halted() && !user.is_stopping();
+    if over() {
         return None;
     }
     let mut times = Times { intended, free, begun: context.clock.now(), ready: 0 };
@@ -88,6 +91,7 @@ pub(crate) async fn perform(
         missing: Vec::new(),
         target: None,
         learnt: Vec::new(),
+        checked: Vec::new(),
     };
     match &step.template {
         Ok(template) => match fill_in(context, user, template, &mut done) {
@@ -116,7 +120,7 @@ pub(crate) async fn perform(
                     if admitted.is_none() {
                         admitted = Some(context.admitted().await);
                     }
-                    if context.is_halted() && flight.is_none() {
+                    if over() && flight.is_none() {
                         return None;
                     }
                     flight.get_or_insert_with(|| context.flight((step.endpoint, profile), intended));
@@ -153,15 +157,15 @@ pub(crate) async fn perform(
 fn fill_in(context: &Context, user: &User, template: &Template, done: &mut Done) -> Result<(), String> {
     for need in &template.needs {
         let value = match user.find(need, &context.setup) {
-            Found::Value(value) => Some(value),
-            Found::Missing | Found::Recorded if need.required => {
+            Value::Value(value) => Some(value),
+            Value::Missing | Value::Recorded if need.required => {
                 return Err(format!("no value for {}", need.name));
             }
-            Found::Missing => {
+            Value::Missing => {
                 done.missing.push(need.name.clone());
                 None
             }
-            Found::Recorded => None,
+            Value::Recorded => None,
         };
         done.values.push(value);
     }
@@ -193,11 +197,14 @@ fn fill(
         let target = bytes.get(rendered.target).unwrap_or(&[]);
         done.target = Some(String::from_utf8_lossy(target).into_owned());
     }
-    let extracts = setup.plan.extracts.get(step.endpoint as usize);
+    let extracts = setup.plan.extracts.get(step.site as usize);
+    let asks = step.asks.as_deref();
+    let whole = extracts.is_some_and(|extracts| extracts.body) || asks.is_some_and(|asks| asks.body);
     let ask = Ask {
         head_only: template.method == Method::HEAD,
-        keep_head: extracts.is_some_and(|extracts| !extracts.sites.is_empty()),
-        keep: if extracts.is_some_and(|extracts| extracts.body) { Keep::All } else { keep(context, step) },
+        keep_head: extracts.is_some_and(|extracts| !extracts.sites.is_empty())
+            || asks.is_some_and(|asks| asks.head),
+        keep: if whole { Keep::All } else { keep(context, step) },
     };
     Ok(Sending { bytes, rest: rendered.rest, ask, last: template.last })
 }
@@ -210,7 +217,7 @@ pub(super) fn cookie_place<'a>(context: &'a Context, step: &'a StepPlan) -> cook
     cookies::Place {
         recorded: setup.hosts.get(at).map_or("", String::as_str),
         target: target.map_or("", |target| target.host.as_str()),
-        path: &step.path,
+        path: setup.cookie_path(&step.path),
         secure: target.is_some_and(|target| https(target.scheme))
             || setup.plan.origins.get(at).is_some_and(|origin| https(origin.scheme)),
     }
@@ -392,30 +399,72 @@ fn answered(
         }
     }
     let held = hold(context, step, exchanged.kept, answer);
-    if let Some(extracts) = context.setup.plan.extracts.get(step.endpoint as usize)
-        && !extracts.sites.is_empty()
-    {
+    let extracts = context.setup.plan.extracts.get(step.site as usize);
+    let extracts = extracts.map_or(&[][..], |extracts| &extracts.sites);
+    let asks = step.asks.as_deref();
+    let mut found = Found::default();
+    if !extracts.is_empty() || asks.is_some_and(|asks| asks.head) {
         let message = Message {
             head: std::mem::take(&mut answer.head).into(),
             body: std::mem::take(&mut answer.body).into(),
             trailers: Bytes::new(),
         };
-        let view = View::open(&message, &Limits::default()).or_else(|_| View::open_head(&message));
-        if let Ok(view) = view {
-            for (correlation, at) in &extracts.sites {
-                let found = view.extract_all(at);
-                if !found.is_empty() {
-                    user.learn(*correlation, found.clone());
-                    done.learnt.push((*correlation, found));
+        let view = View::open(&message, &Limits::default()).or_else(|_| View::open_head(&message)).ok();
+        if let Some(view) = &view {
+            for (correlation, at) in extracts {
+                let values = view.extract_all(at);
+                if !values.is_empty() {
+                    user.learn(*correlation, values.clone());
+                    done.learnt.push((*correlation, values));
                 }
             }
         }
+        found = ask(context, user, asks, view.as_ref(), done);
+    } else if asks.is_some() {
+        found = ask(context, user, asks, None, done);
     }
-    let judged = judge(&step.expect, step.inline, status, &answer.content_type, held);
+    let said = asks.is_some_and(|asks| asks.of_status);
+    let mut judged = judge(&step.expect, step.inline && !said, status, &answer.content_type, held);
+    if !matches!(judged, Judged::Wrong(_))
+        && let Some(wrong) = found.wrong.or(found.missing)
+    {
+        judged = Judged::Wrong(wrong);
+    }
     if answer.body.capacity() > 0 {
         context.buffers.give_back(std::mem::take(&mut answer.body));
     }
     done.outcome = Outcome::Answered { status, judged };
+}
+
+/// What a person asked that is not so, and what should have been there to take.
+#[derive(Default)]
+struct Found {
+    wrong: Option<String>,
+    missing: Option<String>,
+}
+
+fn ask(
+    context: &Context,
+    user: &User,
+    asks: Option<&Asks>,
+    view: Option<&View<'_>>,
+    done: &mut Done,
+) -> Found {
+    let Some(asks) = asks else { return Found::default() };
+    let Done { checked, learnt, sample, .. } = done;
+    let tells = context.tells.get();
+    let wrong = asks.judge((sample.status, sample.service), view, |check, holds| {
+        if tells {
+            checked.push((check.to_string(), holds));
+        }
+    });
+    let missing = asks.take(view, |number, values| {
+        if tells {
+            learnt.push((number, values.clone()));
+        }
+        user.learn(number, values);
+    });
+    Found { wrong, missing }
 }
 
 impl Done {

@@ -9,11 +9,11 @@ use tokio::sync::Mutex;
 use crate::cookies::Jar;
 use crate::net::Connection;
 use mynah_traffic::Nanos;
-use mynah_traffic::scenario::Draw;
+use mynah_traffic::scenario::{Draw, RowOrder};
 
 use super::Setup;
 use super::line::Link;
-use crate::template::{Need, NeedSource};
+use crate::template::{Need, NeedPart, NeedSource};
 
 /// A place for one connection, used by one request at a time.
 #[derive(Default)]
@@ -46,6 +46,11 @@ pub(crate) struct User {
     /// When it leaves, if it does before the end, and whether a step was not played for that.
     leaves: Cell<Option<u64>>,
     left: Cell<bool>,
+    /// Rank of its session, and of its first one, among those that share rows of data.
+    nth: Cell<u64>,
+    first: Cell<Option<u64>>,
+    /// It does what users do last, also when the run is over.
+    stopping: Cell<bool>,
 }
 
 /// What came of looking for a value.
@@ -74,7 +79,40 @@ impl User {
             reuses: Cell::default(),
             leaves: Cell::default(),
             left: Cell::default(),
+            nth: Cell::default(),
+            first: Cell::default(),
+            stopping: Cell::default(),
         }
+    }
+
+    /// Number of its session in the run.
+    pub(crate) fn number(&self) -> u64 {
+        self.number
+    }
+
+    /// Its session has this rank among those that share rows of data with it.
+    pub(crate) fn ranks(&self, nth: u64) {
+        self.nth.set(nth);
+        if self.first.get().is_none() {
+            self.first.set(Some(nth));
+        }
+    }
+
+    /// From now on it does what users do last.
+    pub(crate) fn stops(&self) {
+        self.stopping.set(true);
+        self.leaves.set(None);
+    }
+
+    /// Whether it does what users do last.
+    pub(crate) fn is_stopping(&self) -> bool {
+        self.stopping.get()
+    }
+
+    /// Rank of the session whose row it has.
+    pub(crate) fn rank(&self, kept: bool) -> u64 {
+        let first = self.first.get().filter(|_| kept);
+        first.unwrap_or_else(|| self.nth.get())
     }
 
     /// Until this moment; to the end when there is none.
@@ -108,10 +146,22 @@ impl User {
         self.person.set(session.map(|session| (profile, session)));
     }
 
-    /// Begins another session: cookies and values are gone, connections stay.
-    pub(crate) fn renew(&mut self, number: u64) {
+    /// Is somebody else from now on, over the same connections: who plays the session with this number and rank.
+    pub(crate) fn becomes(&mut self, number: u64, nth: u64) {
+        self.identity = number;
+        self.stopping.set(false);
+        self.first.set(None);
+        self.renew(number, false);
+        self.ranks(nth);
+    }
+
+    /// Begins another session: cookies and values are gone, unless it keeps them; connections stay.
+    pub(crate) fn renew(&mut self, number: u64, keeps: bool) {
         self.number = number;
         self.made.get_mut().clear();
+        if keeps {
+            return;
+        }
         *self.jar.get_mut() = Jar::default();
         self.values.get_mut().clear();
     }
@@ -150,11 +200,34 @@ impl User {
 
     /// The value that a request needs.
     pub(crate) fn find(&self, need: &Need, setup: &Setup) -> Found {
-        let dress = |value: &str| match &need.around {
+        match &need.source {
+            NeedSource::Joined(parts) => self.join(parts, setup),
+            source => self.look_up(source, need.around.as_ref(), setup),
+        }
+    }
+
+    /// Several in one: it is there when each is.
+    fn join(&self, parts: &[NeedPart], setup: &Setup) -> Found {
+        let mut text = String::new();
+        for part in parts {
+            match part {
+                NeedPart::Text(own) => text.push_str(own),
+                NeedPart::Value(source, default) => match (self.look_up(source, None, setup), default) {
+                    (Found::Value(value), _) => text.push_str(&value),
+                    (_, Some(default)) => text.push_str(default),
+                    (none, None) => return none,
+                },
+            }
+        }
+        Found::Value(text)
+    }
+
+    fn look_up(&self, source: &NeedSource, around: Option<&(String, String)>, setup: &Setup) -> Found {
+        let dress = |value: &str| match around {
             Some((before, after)) => Found::Value(format!("{before}{value}{after}")),
             None => Found::Value(value.to_owned()),
         };
-        match need.source {
+        match *source {
             NeedSource::Correlation { number: None, .. } | NeedSource::Vary { number: None, .. } => {
                 Found::Recorded
             }
@@ -182,7 +255,30 @@ impl User {
                 self.reuses.set(true);
                 setup.plan.identities.value(self.identity, column).map_or(Found::Missing, dress)
             }
+            NeedSource::Data { set, column, kept } => self
+                .row(set, kept, setup)
+                .and_then(|row| row.get(column))
+                .map_or(Found::Missing, |v| dress(v)),
+            // One is not joined within another.
+            NeedSource::Joined(_) => Found::Missing,
         }
+    }
+
+    /// Its session's row of a data set.
+    fn row<'s>(&self, set: u32, kept: bool, setup: &'s Setup) -> Option<&'s [String]> {
+        let rows = &setup.plan.data.get(set as usize)?.rows.rows;
+        let at = (self.rank(kept) % rows.len().max(1) as u64) as usize;
+        let at = setup.orders.get(set as usize).and_then(|order| order.get(at)).map_or(at, |at| *at as usize);
+        rows.get(at).map(Vec::as_slice)
+    }
+
+    /// The data set of which there is no row left for its session.
+    pub(crate) fn lacks_row<'s>(&self, used: &[(u32, bool)], setup: &'s Setup) -> Option<&'s str> {
+        used.iter().find_map(|(set, kept)| {
+            let data = setup.plan.data.get(*set as usize)?;
+            let over = data.pick == RowOrder::Once && self.rank(*kept) >= data.rows.rows.len() as u64;
+            over.then_some(data.name.as_str())
+        })
     }
 
     /// A value made anew, or one that the session has had.

@@ -3,8 +3,8 @@
 use std::collections::HashMap;
 
 use mynah_message::{Head, Limits, Locator, Message, Target as RequestTarget, View};
-use mynah_traffic::scenario::{EndpointEntry, Injection, Scenario, Source};
-use mynah_traffic::{Endpoint, Nanos};
+use mynah_traffic::Endpoint;
+use mynah_traffic::scenario::{EndpointEntry, Injection, Scenario, Source, Span};
 
 use super::session::Handed;
 use super::{Item, MirrorOptions};
@@ -154,12 +154,14 @@ pub(super) fn step(item: &Item, setup: &Setup, injecting: &Injecting, handed: &[
         .and_then(|head| head.target().map(|target| RequestTarget::parse(target).path.to_owned()));
     StepPlan {
         endpoint: item.endpoint,
+        site: item.endpoint,
         origin: item.origin,
         connection: 0,
         waits_for: None,
-        think: Nanos(0),
+        think: Span::default(),
         template: compile(&request, &injections, &names, &mut |_| {}),
         expect: item.expect.clone(),
+        asks: None,
         shapes: 0,
         path: path.filter(|path| !path.is_empty()).unwrap_or_else(|| "/".to_owned()),
         inline: false,

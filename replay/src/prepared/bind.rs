@@ -36,7 +36,7 @@ impl Bindings {
                 let (column, _) = same.or_else(|| self.columns.iter().find(|(_, to)| goes_there(to)))?;
                 Source::Identity { column: column.clone() }
             }
-            source @ Source::Vary { .. } => source.clone(),
+            source @ (Source::Vary { .. } | Source::Data { .. } | Source::Joined { .. }) => source.clone(),
         };
         Some(Injection { source, ..injection.clone() })
     }

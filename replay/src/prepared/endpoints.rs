@@ -38,6 +38,11 @@ impl EndpointTable {
         number
     }
 
+    /// What a person calls so, whatever its path.
+    pub(crate) fn named(&mut self, method: &str, name: &str) -> u32 {
+        self.number(&Endpoint { method: method.to_owned(), host: None, template: Template::named(name) })
+    }
+
     /// The endpoint that a person calls so: as tables have it, or without its host where only one is called so.
     pub(crate) fn called(&self, name: &str) -> Option<u32> {
         let full = |endpoint: &Endpoint| {

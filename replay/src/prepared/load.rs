@@ -5,14 +5,16 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use mynah_message::{Head, Limits, Target, View};
-use mynah_traffic::scenario::{InlineStep, Profile, Scenario, SessionScript, SessionsReader, Source, Step};
+use mynah_traffic::scenario::{
+    InlineStep, Order, Profile, Scenario, SessionScript, SessionsReader, Source, Span, Step,
+};
 use mynah_traffic::{Correlation, Endpoint};
 
 use super::bind::Bindings;
 use super::vary::Varied;
 use super::{
-    EndpointTable, Extracts, Identities, Origin, Plan, Prepared, ProfilePlan, SessionPlan, ShapeTable,
-    StepPlan, VaryPlan, WARNINGS,
+    Asks, DataPlan, EndpointTable, Extracts, Identities, Origin, Picks, Plan, Prepared, ProfilePlan,
+    SessionPlan, ShapeTable, StepPlan, VaryPlan, WARNINGS, data,
 };
 use crate::Error;
 use crate::template::{Names, NeedSource, compile, reads_body};
@@ -21,7 +23,11 @@ struct Loader<'a> {
     place: &'a Path,
     endpoints: EndpointTable,
     origins: Vec<Origin>,
+    /// Names of the correlations that are switched on, then of what steps extract.
     correlations: Vec<String>,
+    data: Vec<DataPlan>,
+    /// Data sets whose row a user of the profile in hand keeps.
+    kept_sets: Vec<u32>,
     columns: Vec<String>,
     /// The identities' columns in the scenario, where there is no file.
     recorded_columns: Vec<String>,
@@ -32,17 +38,30 @@ struct Loader<'a> {
     warnings: Vec<String>,
     /// Sessions that the scenario says it was learnt from.
     recorded_sessions: Option<u64>,
+    /// Some of it was left out on purpose: correlations may have nowhere to go.
+    partly: bool,
 }
 
-pub(super) fn load(scenario: Scenario, folder: &Path, place: &Path) -> Result<Prepared, Error> {
+pub(super) fn load(scenario: Scenario, folder: &Path, place: &Path, partly: bool) -> Result<Prepared, Error> {
     let wrong = |message: String| Error::Config(format!("{}: {message}", place.display()));
     let identities = read_identities(&scenario, folder)?;
     let enabled: Vec<&Correlation> = scenario.correlations.iter().filter(|c| c.enabled).collect();
+    let mut values: Vec<String> = enabled.iter().map(|correlation| correlation.name.clone()).collect();
+    for one in scenario.profiles.iter().flat_map(Profile::all_steps).flat_map(|step| &step.extract.0) {
+        if !values.contains(&one.name) {
+            values.push(one.name.clone());
+        }
+    }
+    let sets = data::read(&scenario, folder)?;
+    let by_profile = data::by_profile(&scenario, &sets)?;
+    let groups = data::groups(&by_profile);
     let mut loader = Loader {
         place,
         endpoints: EndpointTable::of(&scenario),
         origins: Vec::new(),
-        correlations: enabled.iter().map(|correlation| correlation.name.clone()).collect(),
+        correlations: values,
+        data: sets,
+        kept_sets: Vec::new(),
         columns: identities.columns.clone(),
         recorded_columns: match &scenario.identities {
             Some(own) if own.file.is_none() => own.columns.iter().map(|column| column.name.clone()).collect(),
@@ -54,16 +73,30 @@ pub(super) fn load(scenario: Scenario, folder: &Path, place: &Path) -> Result<Pr
         shapes: ShapeTable::default(),
         warnings: Vec::new(),
         recorded_sessions: scenario.recorded.as_ref().map(|recorded| recorded.sessions),
+        partly,
     };
+    for (number, set) in loader.data.iter().enumerate() {
+        let used = by_profile.iter().flatten().any(|(known, _)| *known as usize == number);
+        if !used && !partly {
+            loader.warnings.push(format!("[data.{}]: no step sends anything of it", set.name));
+        }
+    }
     loader.vary = loader.varied.names().collect();
     let mut files: BTreeMap<PathBuf, SessionsReader> = BTreeMap::new();
     let mut profiles = Vec::new();
-    for profile in &scenario.profiles {
+    for (profile, own_data) in scenario.profiles.iter().zip(by_profile) {
+        loader.kept_sets = own_data.iter().filter(|(_, keeps)| *keeps).map(|(set, _)| *set).collect();
         let mut plan = ProfilePlan {
             name: profile.name.clone(),
             weight: profile.weight,
             behaviour: profile.behaviour,
             think_time: profile.think_time,
+            users: profile.users,
+            wait: profile.wait.unwrap_or_default(),
+            picks: None,
+            on_start: SessionPlan::default(),
+            on_stop: SessionPlan::default(),
+            data: own_data,
             steps: Vec::new(),
             sessions: Vec::new(),
             starts: Vec::new(),
@@ -89,13 +122,15 @@ pub(super) fn load(scenario: Scenario, folder: &Path, place: &Path) -> Result<Pr
                 loader.recorded(profile, reader, (&path, cluster), &mut plan)?;
             }
         }
+        plan.on_start = loader.chain(profile, &profile.on_start, &mut plan)?;
+        plan.on_stop = loader.chain(profile, &profile.on_stop, &mut plan)?;
         profiles.push(plan);
     }
     let extracts = loader.extracts(&enabled);
     let makers = scenario.vary.iter().filter(|vary| vary.enabled);
     let vary = makers.zip(loader.varied.most());
     let vary = vary.map(|(vary, &most)| VaryPlan { maker: vary.make.clone(), per_session: most }).collect();
-    let Loader { endpoints, origins, correlations, shapes, warnings, .. } = loader;
+    let Loader { endpoints, origins, correlations, shapes, warnings, data, .. } = loader;
     let plan = Plan {
         scenario,
         endpoints,
@@ -106,6 +141,8 @@ pub(super) fn load(scenario: Scenario, folder: &Path, place: &Path) -> Result<Pr
         shapes,
         identities,
         vary,
+        data,
+        groups,
         warnings,
     };
     Ok(Prepared { plan: Arc::new(plan) })
@@ -116,10 +153,12 @@ fn read_identities(scenario: &Scenario, folder: &Path) -> Result<Identities, Err
     let Some(file) = &identities.file else { return Ok(Identities::default()) };
     let mut wanted: Vec<&str> = identities.columns.iter().map(|column| column.name.as_str()).collect();
     let mut inline = Vec::new();
-    for step in scenario.profiles.iter().flat_map(|profile| &profile.steps) {
+    for step in scenario.profiles.iter().flat_map(Profile::all_steps) {
         for injection in step.to_step(0, "localhost", None)?.injections {
-            if let Source::Identity { column } = injection.source {
-                inline.push(column);
+            for source in injection.source.singles() {
+                if let Source::Identity { column } = source {
+                    inline.push(column.clone());
+                }
             }
         }
     }
@@ -155,30 +194,54 @@ impl Loader<'_> {
     }
 
     fn inline(&mut self, profile: &Profile, plan: &mut ProfilePlan) -> Result<(), Error> {
-        let mut seen = self.varied.fresh();
-        let mut order = Vec::with_capacity(profile.steps.len());
-        for (number, inline) in profile.steps.iter().enumerate() {
-            let previous = number.checked_sub(1).map(|number| number as u32);
-            let (mut step, named) = self.inline_step(inline, previous)?;
-            if !named {
-                step.host = String::new();
-            }
-            let again = self.varied.written(&step, &mut seen);
-            order.push((plan.steps.len() as u32, step.waits_for));
-            plan.steps.push(self.step(&profile.name, &step, &again, true));
+        let session = self.chain(profile, &profile.steps, plan)?;
+        plan.sessions.push(session);
+        if profile.order == Some(Order::Weighted) {
+            let weights = profile.steps.iter().map(|step| step.weight.unwrap_or(1.0));
+            plan.picks = Some(Picks::new(weights, profile.steps_per_session));
         }
-        plan.sessions.push(SessionPlan::of(&order));
         Ok(())
     }
 
-    fn inline_step(&mut self, inline: &InlineStep, previous: Option<u32>) -> Result<(Step, bool), Error> {
+    /// Written steps, one after the other.
+    fn chain(
+        &mut self,
+        profile: &Profile,
+        steps: &[InlineStep],
+        plan: &mut ProfilePlan,
+    ) -> Result<SessionPlan, Error> {
+        let mut order = Vec::with_capacity(steps.len());
+        for (number, inline) in steps.iter().enumerate() {
+            let previous = number.checked_sub(1).map(|number| number as u32);
+            let (step, site) = self.inline_step(inline, previous)?;
+            order.push((plan.steps.len() as u32, step.waits_for));
+            let mut made = self.step(&profile.name, &step, &[], true);
+            made.site = site;
+            made.think = inline.pause()?;
+            let number =
+                |name: &str| self.correlations.iter().position(|known| known == name).map(|at| at as u32);
+            made.asks = Asks::of(inline, number);
+            plan.steps.push(made);
+        }
+        Ok(SessionPlan::of(&order))
+    }
+
+    /// The step, counted by its name where it has one; and the endpoint that it goes to.
+    fn inline_step(&mut self, inline: &InlineStep, previous: Option<u32>) -> Result<(Step, u32), Error> {
         let (_, host, method, target) = inline.parts()?;
         let path = Target::parse(target).path;
         let mut step = inline.to_step(0, "localhost", previous)?;
         let operation = mynah_traffic::operation(&step.request);
         let operation = operation.as_ref().map(|(name, value)| (*name, value.as_str()));
-        step.endpoint = self.endpoints.number_of(method, host.unwrap_or(""), path, operation);
-        Ok((step, host.is_some()))
+        let site = self.endpoints.number_of(method, host.unwrap_or(""), path, operation);
+        step.endpoint = match &inline.name {
+            Some(name) => self.endpoints.named(method, name),
+            None => site,
+        };
+        if host.is_none() {
+            step.host = String::new();
+        }
+        Ok((step, site))
     }
 
     fn recorded(
@@ -233,6 +296,7 @@ impl Loader<'_> {
             let mut plan = self.step(&profile.name, &step, &again, false);
             // The reader has checked that every step's endpoint is in its table.
             plan.endpoint = numbers.get(step.endpoint as usize).copied().unwrap_or(0);
+            plan.site = plan.endpoint;
             plan.shapes = shapes.get(step.endpoint as usize).copied().unwrap_or(plan.shapes);
             order.push((profile.steps.len() as u32, step.waits_for));
             profile.steps.push(plan);
@@ -271,6 +335,9 @@ impl Loader<'_> {
             columns: &self.columns,
             recorded_columns: &self.recorded_columns,
             vary: &self.vary,
+            data: &self.data,
+            kept_sets: &self.kept_sets,
+            inline,
         };
         let mut template = compile(&step.request, &step.injections, &names, &mut |text| told.push(text));
         if let Ok(template) = &mut template {
@@ -298,12 +365,14 @@ impl Loader<'_> {
         }
         StepPlan {
             endpoint: step.endpoint,
+            site: step.endpoint,
             origin,
             connection: step.connection,
             waits_for: step.waits_for,
-            think: step.think,
+            think: Span::fixed(step.think),
             template,
             expect: step.expect.clone(),
+            asks: None,
             // Steps of session files get their own.
             shapes: self.shapes.unknown(step.endpoint),
             path: path.to_owned(),
@@ -322,7 +391,7 @@ impl Loader<'_> {
                 ));
             }
             for site in &correlation.to {
-                if self.endpoints.find(&site.endpoint.to_string()).is_none() {
+                if !self.partly && self.endpoints.find(&site.endpoint.to_string()).is_none() {
                     self.warn(format!(
                         "correlation '{}': no request goes to '{}', so nothing is sent there",
                         correlation.name, site.endpoint
@@ -336,6 +405,7 @@ impl Loader<'_> {
                         extract.sites.push((number as u32, site.at.clone()));
                         extract.body |= reads_body(&site.at);
                     }
+                    None if self.partly => {}
                     None => self.warn(format!(
                         "correlation '{}': no request goes to '{}', so it never gets a value from there",
                         correlation.name, site.endpoint

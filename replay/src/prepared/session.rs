@@ -40,6 +40,11 @@ impl SessionPlan {
         self.turns.len()
     }
 
+    /// Whether it has none.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.turns.is_empty()
+    }
+
     /// The number in its profile of a step.
     pub(crate) fn step(&self, turn: u32) -> Option<u32> {
         self.turns.get(turn as usize).map(|turn| turn.step)

@@ -78,21 +78,4 @@ impl Varied {
         }
         again
     }
-
-    /// The same of a hand-written step: a name stands for one value in all of the session.
-    pub(super) fn written(&self, step: &Step, seen: &mut Seen) -> Vec<(usize, u32)> {
-        let mut again = Vec::new();
-        for (number, injection) in step.injections.iter().enumerate() {
-            let Source::Vary { name } = &injection.source else { continue };
-            let at = self.all.iter().position(|(known, _)| known == name);
-            if let Some(seen) = at.and_then(|at| seen.get_mut(at)) {
-                if seen.is_empty() {
-                    seen.push(String::new());
-                } else {
-                    again.push((number, 0));
-                }
-            }
-        }
-        again
-    }
 }

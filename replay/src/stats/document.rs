@@ -288,6 +288,17 @@ fn verdict(totals: &Totals, facts: &Facts<'_>, thresholds: &[ThresholdResult]) -
             counters.too_large
         ));
     }
+    for (set, count) in &counters.without_row {
+        let rows =
+            facts.plan.data.iter().find(|data| data.name == *set).map_or(0, |data| data.rows.rows.len());
+        invalid.push(if facts.model == "closed" {
+            format!(
+                "{count} users ended before the run did: [data.{set}] has {rows} rows, and each is sent once"
+            )
+        } else {
+            format!("{count} sessions were not begun: [data.{set}] has {rows} rows, and each is sent once")
+        });
+    }
     if counters.identities_reused > 0 {
         invalid.push(format!(
             "{} sessions had an identity that an earlier one had ({} rows in the identities' file)",

@@ -12,7 +12,12 @@ pub(super) fn fidelity(totals: &Totals, facts: &Facts<'_>) -> Option<Fidelity> {
     let (recorded, sent) = (recorded(facts), sent(totals, facts));
     let mut far = compare(&recorded, &sent);
     // Pauses that were asked to be others are not compared.
-    if facts.setup.think_times.iter().any(|think| matches!(think, ThinkTime::Fixed(_))) {
+    if facts
+        .setup
+        .think_times
+        .iter()
+        .any(|think| matches!(think, ThinkTime::Fixed(_) | ThinkTime::Between(_)))
+    {
         far.think_times = None;
     }
     let (same, all) = totals.parity;
@@ -34,7 +39,7 @@ fn moves<'a>(profile: &'a ProfilePlan, session: &'a SessionPlan) -> impl Iterato
         let waits = !session.first().contains(&(number as u32));
         Some(Move {
             endpoint: plan.endpoint,
-            think_s: waits.then(|| plan.think.as_secs_f64() as f32),
+            think_s: waits.then(|| plan.think.mean().as_secs_f64() as f32),
             body_bytes: plan.body_bytes,
         })
     })

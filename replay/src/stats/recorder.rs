@@ -1,6 +1,6 @@
 //! One thread's counts, handed over when there are many and each second.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::mpsc::Sender;
 
 use crate::net::{Exhausted, Failure, Kind};
@@ -91,6 +91,8 @@ pub(crate) struct Counters {
     pub(crate) errors: [u64; Kind::ALL.len()],
     /// Sessions begun and completed, by profile.
     pub(crate) sessions: Vec<(u64, u64)>,
+    /// By name of the data set: sessions that were not begun, as no row was left for them.
+    pub(crate) without_row: BTreeMap<String, u64>,
 }
 
 impl Counters {
@@ -111,6 +113,9 @@ impl Counters {
         }
         if self.sessions.len() < other.sessions.len() {
             self.sessions.resize(other.sessions.len(), (0, 0));
+        }
+        for (set, more) in &other.without_row {
+            *self.without_row.entry(set.clone()).or_default() += more;
         }
         for (own, more) in self.sessions.iter_mut().zip(&other.sessions) {
             own.0 += more.0;
@@ -205,6 +210,17 @@ impl Recorder {
             sessions.resize(at + 1, (0, 0));
         }
         &mut sessions[at]
+    }
+
+    /// A session was not begun for want of a row.
+    pub(crate) fn lacks_row(&mut self, set: &str) {
+        let counts = &mut self.rest.counters.without_row;
+        match counts.get_mut(set) {
+            Some(count) => *count += 1,
+            None => {
+                counts.insert(set.to_owned(), 1);
+            }
+        }
     }
 
     pub(crate) fn played(&mut self, session: Conducted) {

@@ -6,9 +6,10 @@ use bytes::Bytes;
 use http::Method;
 use http::header::{self, HeaderName};
 use mynah_message::{Encoding, Head, Limits, Locator, Message, Part, Target, View};
-use mynah_traffic::scenario::{Injection, Source};
+use mynah_traffic::scenario::{Injection, Portion, Source};
 
-use super::{Field, Line, Need, NeedSource, Patched, Piece, Template, Text};
+use super::{Field, Line, Need, NeedPart, NeedSource, Patched, Piece, Template, Text};
+use crate::prepared::DataPlan;
 
 /// Resolves the names that injections use.
 #[derive(Clone, Copy, Debug, Default)]
@@ -21,11 +22,17 @@ pub(crate) struct Names<'a> {
     pub(crate) recorded_columns: &'a [String],
     /// Names of the values made anew that are switched on.
     pub(crate) vary: &'a [String],
+    pub(crate) data: &'a [DataPlan],
+    /// Data sets whose row a user keeps.
+    pub(crate) kept_sets: &'a [u32],
+    /// The step is written by hand: a value made anew has one name in all of the session.
+    pub(crate) inline: bool,
 }
 
 impl Names<'_> {
-    fn need(&self, injection: &Injection) -> Need {
-        let (source, name) = match &injection.source {
+    /// A source by number, and as people write it.
+    fn source(&self, source: &Source) -> (NeedSource, String) {
+        match source {
             Source::Correlation { name, index } => {
                 let number = self.correlations.iter().position(|known| known == name).map(|n| n as u32);
                 let shown =
@@ -39,9 +46,42 @@ impl Names<'_> {
             }
             Source::Vary { name } => {
                 let number = self.vary.iter().position(|known| known == name).map(|n| n as u32);
-                (NeedSource::Vary { number, back: None }, format!("${{vary.{name}}}"))
+                let back = self.inline.then_some(0);
+                (NeedSource::Vary { number, back }, format!("${{vary.{name}}}"))
             }
-        };
+            Source::Data { set, column } => {
+                let at = self.data.iter().position(|known| known.name == *set);
+                let found = at.and_then(|at| Some((at, self.data.get(at)?)));
+                let found = found.and_then(|(at, known)| {
+                    let column = known.rows.columns.iter().position(|known| known == column)?;
+                    let set = at as u32;
+                    Some(NeedSource::Data { set, column, kept: self.kept_sets.contains(&set) })
+                });
+                // Sets and columns were looked for when the scenario was read.
+                let source = found.unwrap_or(NeedSource::Correlation { number: None, index: 0 });
+                (source, format!("${{data.{set}.{column}}}"))
+            }
+            Source::Joined { portions } => {
+                let mut shown = String::new();
+                let part = |portion: &Portion| match portion {
+                    Portion::Text(text) => {
+                        shown.push_str(text);
+                        NeedPart::Text(text.clone())
+                    }
+                    Portion::Value { source, default } => {
+                        let (source, name) = self.source(source);
+                        shown.push_str(&name);
+                        NeedPart::Value(source, default.clone())
+                    }
+                };
+                let parts = portions.iter().map(part).collect();
+                (NeedSource::Joined(parts), shown)
+            }
+        }
+    }
+
+    fn need(&self, injection: &Injection) -> Need {
+        let (source, name) = self.source(&injection.source);
         let around = injection.format.as_ref().map(|format| match format.split_once("{}") {
             Some((before, after)) => (before.to_owned(), after.to_owned()),
             None => (format.clone(), String::new()),

@@ -6,6 +6,7 @@ use std::io::Write as _;
 use bytes::Bytes;
 use http::header::{self, HeaderName};
 use mynah_message::{Edit, Limits, View, patch};
+use mynah_traffic::scenario::PathRewrite;
 
 use super::compile::{Names, clean, compile};
 use super::{Field, Piece, Template, Text};
@@ -22,6 +23,8 @@ pub(crate) struct Bound {
     pub(crate) authority: String,
     /// Put before the path.
     pub(crate) base_path: String,
+    /// What becomes of the path and query before that.
+    pub(crate) rewrites: std::sync::Arc<[PathRewrite]>,
     /// Recorded origin (`https://shop.example`) → the target's origin and base path.
     pub(crate) origins: std::sync::Arc<[(String, String, String)]>,
     /// Sent in place of recorded ones: name, and the whole line.
@@ -126,7 +129,17 @@ fn write_target(template: &Template, values: &[Option<String>], bound: &Bound, o
     {
         out.extend_from_slice(bound.base_path.as_bytes());
     }
+    let own = out.len();
     template.target.write(values, out);
+    if !bound.rewrites.is_empty() {
+        let mut target = out.split_off(own);
+        for rewrite in bound.rewrites.iter() {
+            if let Cow::Owned(other) = rewrite.apply(&target) {
+                target = other;
+            }
+        }
+        out.extend_from_slice(&target);
+    }
     let bad = |byte: &u8| *byte <= b' ' || *byte == 0x7f;
     if out.iter().skip(from).any(bad) {
         for byte in out.split_off(from) {

@@ -12,6 +12,7 @@ fn bound() -> Bound {
         host: Some("target:81".to_owned()),
         authority: "target:81".to_owned(),
         base_path: String::new(),
+        rewrites: Arc::new([]),
         origins: Arc::new([(
             "https://shop.example".to_owned(),
             "http://target:81".to_owned(),

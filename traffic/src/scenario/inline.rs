@@ -15,19 +15,32 @@ use bytes::Bytes;
 use mynah_message::{Edit, Limits, Locator, Message, Part, View, patch};
 use serde::{Deserialize, Serialize};
 
-use super::script::{Expect, Injection, Source, Step};
+use super::check::Check;
+use super::extract::ExtractList;
+use super::pause::Span;
+use super::placeholder::{fill_bare, injection};
+use super::script::{Expect, Injection, Step};
+use crate::Error;
 use crate::exchange::Scheme;
-use crate::units::parse_duration;
-use crate::{Error, Nanos};
 
-/// One request of an inline profile. Text may hold `${name}` (a correlation's value, `${name[2]}` the third of several)
-/// and `${identity.column}` and `${vary.name}`. Where there is no value the step fails, unless one is given: `${identity.email:-a@b.example}`.
+/// One request of an inline profile. Text may hold `${name}` (a correlation's or an extracted value, `${name[2]}` the third of
+/// several), `${identity.column}`, `${vary.name}` and `${data.set.column}`. Where there is no value the step fails, unless one is
+/// given: `${identity.email:-a@b.example}`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct InlineStep {
     /// Method and path, or method and URL: `GET /items?page=2`, `POST https://api.example/login`.
     pub request: String,
-    /// Pause before it, after the end of the step before. None: at once.
+    /// What it is counted by, in place of its path.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// What it can be chosen by, with what its profile has.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tags: Vec<String>,
+    /// How often it is drawn in weighted order, relative to the other steps; 1 when left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub weight: Option<f64>,
+    /// Pause before it, after the end of the step before: `1.5s`, `1s..5s`. None: at once.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub think: Option<String>,
     /// Header fields, in order.
@@ -48,6 +61,12 @@ pub struct InlineStep {
     /// Media type that a right answer has.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expect_type: Option<String>,
+    /// What must hold of its answer.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub check: Vec<Check>,
+    /// What later steps send of its answer, as `${name}`.
+    #[serde(default, skip_serializing_if = "ExtractList::is_empty")]
+    pub extract: ExtractList,
 }
 
 fn wrong(text: &str, message: impl Into<String>) -> Error {
@@ -55,7 +74,7 @@ fn wrong(text: &str, message: impl Into<String>) -> Error {
 }
 
 /// A table's value as the text it is sent as.
-fn text_of(value: &toml::Value) -> Option<String> {
+pub(super) fn text_of(value: &toml::Value) -> Option<String> {
     match value {
         toml::Value::String(text) => Some(text.clone()),
         toml::Value::Integer(number) => Some(number.to_string()),
@@ -77,43 +96,15 @@ fn form_encode(text: &str, out: &mut String) {
     }
 }
 
-/// What stands between `${` and `}`: the name, and what is sent where it has no value.
-fn with_default(inner: &str) -> (&str, Option<&str>) {
-    match inner.split_once(":-") {
-        Some((name, default)) => (name, Some(default)),
-        None => (inner, None),
-    }
-}
-
-/// Puts the default, or a zero, where a `${…}` stands outside of quotes in JSON, so that it is JSON: the text, and each
-/// with its place.
-fn fill_bare(json: &str) -> (String, Vec<(usize, String)>) {
-    let (mut out, mut bare) = (String::with_capacity(json.len()), Vec::new());
-    let (mut quoted, mut escaped) = (false, false);
-    let mut rest = json;
-    while let Some(c) = rest.chars().next() {
-        if !quoted
-            && rest.starts_with("${")
-            && let Some(end) = rest.find('}')
-        {
-            bare.push((out.len(), rest[..=end].to_owned()));
-            out.push_str(with_default(&rest[2..end]).1.unwrap_or("0"));
-            rest = &rest[end + 1..];
-            continue;
-        }
-        match c {
-            _ if escaped => escaped = false,
-            '\\' if quoted => escaped = true,
-            '"' => quoted = !quoted,
-            _ => {}
-        }
-        out.push(c);
-        rest = &rest[c.len_utf8()..];
-    }
-    (out, bare)
-}
-
 impl InlineStep {
+    /// The pause before it.
+    ///
+    /// # Errors
+    /// When it is no duration and no range of them.
+    pub fn pause(&self) -> Result<Span, Error> {
+        self.think.as_deref().map_or(Ok(Span::default()), str::parse)
+    }
+
     /// Scheme, host (where the request names one), method and target.
     ///
     /// # Errors
@@ -157,9 +148,10 @@ impl InlineStep {
     pub fn to_step(&self, endpoint: u32, default_host: &str, previous: Option<u32>) -> Result<Step, Error> {
         let (scheme, host, method, target) = self.parts()?;
         let host = host.unwrap_or(default_host).to_owned();
-        let (json, bare) = self.json.as_deref().map(fill_bare).unzip();
+        let json = self.json.as_deref().map(|json| fill_bare(&self.request, json)).transpose()?;
+        let (json, bare) = json.unzip();
         let request = self.message(method, target, &host, json)?;
-        let think = self.think.as_deref().map_or(Ok(Nanos(0)), parse_duration)?;
+        let think = self.pause()?.mean();
         let (request, injections) = self.injections(&request, &bare.unwrap_or_default())?;
         if let Some(status) = self.expect.filter(|status| !(100..=599).contains(status)) {
             return Err(wrong(
@@ -258,7 +250,8 @@ impl InlineStep {
         view.leaves(&mut |leaf| {
             let in_json = matches!(leaf.locator, Locator::Json { .. });
             if let Some((_, text)) = bare.iter().find(|(at, _)| in_json && *at == leaf.span.start) {
-                found.push(self.injection(&leaf.locator, text).map(|(injection, _)| injection));
+                let made = injection(&self.request, &leaf.locator, text);
+                found.push(made.map(|(injection, _)| injection));
                 return;
             }
             let Some(text) = leaf.text().filter(|text| text.contains("${")) else { return };
@@ -272,50 +265,12 @@ impl InlineStep {
                 return;
             }
             covered.push((leaf.part, leaf.span.clone()));
-            found.push(self.injection(&leaf.locator, text).map(|(injection, default)| {
+            found.push(injection(&self.request, &leaf.locator, text).map(|(injection, default)| {
                 edits.extend(default.map(|default| leaf.edit(default.as_bytes())));
                 injection
             }));
         });
         let injections = found.into_iter().collect::<Result<_, _>>()?;
         Ok((patch(&view, edits).map_err(wrong)?, injections))
-    }
-
-    /// From a value that holds a `${…}`, and the whole value where a default stands in for it.
-    fn injection(&self, at: &Locator, text: &str) -> Result<(Injection, Option<String>), Error> {
-        let open = text.find("${").unwrap_or(0);
-        let close = text[open..]
-            .find('}')
-            .map(|end| open + end)
-            .ok_or_else(|| wrong(&self.request, format!("'{text}' has ${{ without }}")))?;
-        let (before, inner, after) = (&text[..open], &text[open + 2..close], &text[close + 1..]);
-        if after.contains("${") {
-            return Err(wrong(
-                &self.request,
-                format!("not supported yet: two ${{…}} in one value, '{text}'"),
-            ));
-        }
-        let (name, default) = with_default(inner);
-        let source = self.source(name)?;
-        let format = (!before.is_empty() || !after.is_empty()).then(|| format!("{before}{{}}{after}"));
-        let injection = Injection { at: at.clone(), source, format, required: default.is_none() };
-        Ok((injection, default.map(|default| format!("{before}{default}{after}"))))
-    }
-
-    /// What a placeholder's name means.
-    fn source(&self, name: &str) -> Result<Source, Error> {
-        if let Some(column) = name.strip_prefix("identity.") {
-            return Ok(Source::Identity { column: column.to_owned() });
-        }
-        if let Some(name) = name.strip_prefix("vary.") {
-            return Ok(Source::Vary { name: name.to_owned() });
-        }
-        let Some((name, index)) = name.strip_suffix(']').and_then(|inner| inner.split_once('[')) else {
-            return Ok(Source::Correlation { name: name.to_owned(), index: 0 });
-        };
-        let index = index.parse().map_err(|_| {
-            wrong(&self.request, format!("'${{{name}[{index}]}}': the index must be a number"))
-        })?;
-        Ok(Source::Correlation { name: name.to_owned(), index })
     }
 }

@@ -5,6 +5,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use super::pause::Span;
 use super::stage::{Arrivals, LoadShape, Stage};
 use crate::units::{format_duration, parse_duration, split_number};
 use crate::{Error, Nanos};
@@ -82,17 +83,38 @@ pub enum ThinkTime {
     Recorded,
     /// Each this long; `0` for none.
     Fixed(Nanos),
+    /// Each anything from the one to the other: `1s..5s`.
+    Between(Span),
     /// Each multiplied by this: `x0.5`.
     Scaled(f64),
 }
 
 impl ThinkTime {
-    /// The pause to make where this one was recorded.
+    /// The pause to make where this one was recorded; of those that are drawn the mean.
     pub fn apply(self, recorded: Nanos) -> Nanos {
         match self {
             ThinkTime::Recorded => recorded,
             ThinkTime::Fixed(span) => span,
+            ThinkTime::Between(span) => span.mean(),
             ThinkTime::Scaled(factor) => Nanos::from_secs_f64(recorded.as_secs_f64() * factor),
+        }
+    }
+
+    /// The pause to make where a step has this one; `chance`, from 0 to 1, is asked for where one is drawn.
+    pub fn draw(self, own: Span, chance: impl FnOnce() -> f64) -> Nanos {
+        match self {
+            ThinkTime::Between(span) => span.at(chance()),
+            ThinkTime::Fixed(span) => span,
+            _ if own.is_fixed() => self.apply(own.least),
+            _ => self.apply(own.at(chance())),
+        }
+    }
+
+    /// The longest that can come of a step's.
+    pub fn longest(self, own: Span) -> Nanos {
+        match self {
+            ThinkTime::Between(span) => span.most,
+            _ => self.apply(own.most),
         }
     }
 }
@@ -105,7 +127,7 @@ impl FromStr for ThinkTime {
             Error::syntax(
                 "think time",
                 text,
-                "expected 'recorded', '0', a duration such as '2s', or a factor such as 'x0.5'",
+                "expected 'recorded', '0', a duration such as '2s', a range such as '1s..5s', or a factor such as 'x0.5'",
             )
         };
         match text.trim() {
@@ -115,6 +137,7 @@ impl FromStr for ThinkTime {
                     Ok(factor) if factor >= 0.0 && factor.is_finite() => Ok(ThinkTime::Scaled(factor)),
                     _ => Err(wrong()),
                 },
+                None if other.contains("..") => other.parse().map(ThinkTime::Between).map_err(|_| wrong()),
                 None => parse_duration(other).map(ThinkTime::Fixed).map_err(|_| wrong()),
             },
         }
@@ -126,6 +149,7 @@ impl fmt::Display for ThinkTime {
         match self {
             ThinkTime::Recorded => f.write_str("recorded"),
             ThinkTime::Fixed(span) => f.write_str(&format_duration(*span)),
+            ThinkTime::Between(span) => span.fmt(f),
             ThinkTime::Scaled(factor) => write!(f, "x{factor}"),
         }
     }
@@ -205,7 +229,7 @@ pub struct Load {
     /// For how long sessions are begun: `5m`.
     #[serde(default, rename = "for", skip_serializing_if = "Option::is_none")]
     pub duration: Option<String>,
-    /// `recorded`, `0`, `2s`, `x0.5`.
+    /// `recorded`, `0`, `2s`, `1s..5s`, `x0.5`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub think_time: Option<ThinkTime>,
 }

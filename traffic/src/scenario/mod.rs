@@ -8,28 +8,48 @@
 //! Both forms become [`SessionScript`]s, which is all that replay knows. Endpoints and correlations are called by their
 //! text and name in the session file, so that a person may reorder, add and switch off without breaking the link.
 
+mod check;
+mod data;
+mod extract;
 mod fidelity;
 mod file;
+mod find;
 mod inline;
 mod load;
 mod named;
+mod pause;
+mod placeholder;
+mod rewrite;
 mod script;
 mod sessions;
 mod stage;
+mod tags;
 #[cfg(test)]
 mod tests;
+mod uses;
+mod variables;
 mod vary;
+mod verify;
 mod walk;
 mod write;
 
 use serde::{Deserialize, Serialize};
 
+pub use check::{Answered, Check};
+pub use data::{DataSet, RowOrder, Rows};
+pub use extract::{Extract, ExtractList};
 pub use fidelity::{Conduct, Distances, Move, compare};
+pub use find::{Css, Finder, Pattern};
 pub use inline::InlineStep;
 pub use load::{Behaviour, Load, Rate, ThinkTime};
-pub use script::{Expect, Injection, SessionScript, Source, Step};
+pub use pause::{Order, Span, Wait, chance};
+pub use rewrite::{PathRewrite, Rewrite};
+pub use script::{Expect, Injection, Portion, SessionScript, Source, Step};
 pub use sessions::{SessionEntry, SessionsReader, SessionsWriter, Tables};
 pub use stage::{Arrivals, Level, LoadShape, Stage, Unit};
+pub use tags::Chosen;
+pub use uses::Use;
+pub use variables::Overrides;
 pub use vary::{Draw, Maker, Vary};
 pub use walk::{Place, Turn, Walker};
 
@@ -39,13 +59,16 @@ use crate::{Correlation, Endpoint};
 pub const VERSION: u32 = 1;
 
 /// A whole scenario, as in its file.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Scenario {
     /// Version of the file's form; see [`VERSION`].
     pub version: u32,
     /// What it is called in reports.
     pub name: String,
+    /// Texts that stand elsewhere in it as `${var.NAME}`; they have been put in when it is read.
+    #[serde(default, skip_serializing_if = "toml::Table::is_empty")]
+    pub variables: toml::Table,
     /// How sessions are made of the recorded ones, unless a profile or a flag says otherwise.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub behaviour: Option<Behaviour>,
@@ -64,6 +87,18 @@ pub struct Scenario {
     /// Who the users are.
     #[serde(default, rename = "profile", skip_serializing_if = "Vec::is_empty")]
     pub profiles: Vec<Profile>,
+    /// Files whose profiles are played, too; they have been taken in, and this is empty, when it is read.
+    #[serde(default, rename = "use", skip_serializing_if = "Vec::is_empty")]
+    pub uses: Vec<Use>,
+    /// What becomes of every request on its way out.
+    #[serde(default, skip_serializing_if = "Rewrite::is_empty")]
+    pub rewrite: Rewrite,
+    /// Rows for hand-written users: `[data.NAME]` or `[[data]]`.
+    #[serde(default, deserialize_with = "named::list_or_table", skip_serializing_if = "Vec::is_empty")]
+    pub data: Vec<DataSet>,
+    /// Hosts of the recordings that used files were made from: not to be sent to, like those of `recorded`.
+    #[serde(skip)]
+    pub hosts_of_used: Vec<String>,
     /// Credentials for virtual users.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub identities: Option<Identities>,
@@ -113,13 +148,20 @@ pub struct Recorded {
 }
 
 /// One weighted kind of user.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Profile {
     /// What it is called in tables.
     pub name: String,
-    /// Its share of the sessions, relative to the other profiles' (percent when mynah wrote it).
+    /// Its share of the sessions, relative to the other profiles' (percent when mynah wrote it); 1 when left out.
+    #[serde(default = "one")]
     pub weight: f64,
+    /// So many users of the closed model are of this kind, whatever the weights; the others share the rest.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub users: Option<u32>,
+    /// What it can be chosen by.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tags: Vec<String>,
     /// Sessions recorded of this kind.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sessions: Option<u64>,
@@ -135,9 +177,38 @@ pub struct Profile {
     /// `FILE#CLUSTER`: its sessions stand in this file under that name. Relative to the scenario file.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sessions_from: Option<String>,
+    /// `FILE#PROFILE`: what it does stands in another scenario. It has been taken in, and this is `None`, when it is read.
+    #[serde(default, rename = "use", skip_serializing_if = "Option::is_none")]
+    pub uses: Option<String>,
+    /// In what order its written steps come; `sequence` when left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub order: Option<Order>,
+    /// Steps that a session of weighted order has; without it a user of the closed model goes on until the end of the run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub steps_per_session: Option<u32>,
+    /// What lies between a user's iterations: its sessions, or in weighted order its steps.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub wait: Option<Wait>,
+    /// What a user does first: once in the closed model, where it stays; in the open model each session is a new user's.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub on_start: Vec<InlineStep>,
     /// Its one session, written out.
     #[serde(default, rename = "step", skip_serializing_if = "Vec::is_empty")]
     pub steps: Vec<InlineStep>,
+    /// What a user does last, also when its session was cut off.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub on_stop: Vec<InlineStep>,
+}
+
+fn one() -> f64 {
+    1.0
+}
+
+impl Profile {
+    /// Everything that is written out of it: beginning, steps, end.
+    pub fn all_steps(&self) -> impl Iterator<Item = &InlineStep> {
+        self.on_start.iter().chain(&self.steps).chain(&self.on_stop)
+    }
 }
 
 /// How long users of a profile pause, in seconds.

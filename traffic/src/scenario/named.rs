@@ -6,7 +6,7 @@ use std::marker::PhantomData;
 use serde::de::{MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
-use super::{EndpointEntry, IdentityColumn, Vary};
+use super::{DataSet, EndpointEntry, IdentityColumn, RowOrder, Vary};
 use crate::{Correlation, Site};
 
 /// An item that can stand under its name.
@@ -104,5 +104,21 @@ impl Named for Vary {
     fn named(name: String, body: VaryBody) -> Result<Self, crate::Error> {
         let VaryBody { at, make, enabled, evidence } = body;
         Ok(Vary { name, at: at.unwrap_or_default(), make, enabled: enabled.unwrap_or(true), evidence })
+    }
+}
+
+/// A [`DataSet`] without its name.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct DataBody {
+    file: String,
+    pick: Option<RowOrder>,
+}
+
+impl Named for DataSet {
+    type Body = DataBody;
+
+    fn named(name: String, DataBody { file, pick }: DataBody) -> Result<Self, crate::Error> {
+        Ok(DataSet { name, file, pick: pick.unwrap_or_default() })
     }
 }

@@ -70,6 +70,44 @@ pub enum Source {
         /// Its name.
         name: String,
     },
+    /// A column of the session's row in a data set. Inline steps only.
+    Data {
+        /// Name of the set.
+        set: String,
+        /// Name of the column.
+        column: String,
+    },
+    /// Several values with text around them, in one. Inline steps only.
+    Joined {
+        /// One after the other.
+        portions: Vec<Portion>,
+    },
+}
+
+/// A part of a [`Source::Joined`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Portion {
+    /// This very text.
+    Text(String),
+    /// A value.
+    Value {
+        /// Where it comes from; nothing joined.
+        source: Source,
+        /// What is sent where there is none.
+        default: Option<String>,
+    },
+}
+
+impl Source {
+    /// Itself, or each source that is joined in it.
+    pub fn singles(&self) -> Vec<&Source> {
+        let Source::Joined { portions } = self else { return vec![self] };
+        let single = |portion| match portion {
+            &Portion::Value { ref source, .. } => Some(source),
+            Portion::Text(_) => None,
+        };
+        portions.iter().filter_map(single).collect()
+    }
 }
 
 /// What a right answer looks like: the recorded one, reduced to its shape.

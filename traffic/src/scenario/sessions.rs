@@ -103,7 +103,7 @@ impl From<&SessionScript> for SessionCode {
                         Source::Correlation { name, index } => (Some((name.clone(), *index)), None),
                         Source::Identity { column } => (None, Some(column.clone())),
                         // Not in recorded sessions: see there.
-                        Source::Vary { .. } => (None, None),
+                        Source::Vary { .. } | Source::Data { .. } | Source::Joined { .. } => (None, None),
                     };
                     InjectionCode {
                         at: injection.at.to_string(),

@@ -87,6 +87,10 @@ impl Scenario {
             "# A mynah scenario: who the users are, what they send, what must hold. Edit freely.\n",
         );
         let _ = writeln!(out, "version = {}\nname = {}", self.version, inline(&self.name)?);
+        if !self.variables.is_empty() {
+            out.push_str("\n# ${var.NAME} stands for these; --var NAME=VALUE replaces one.\n[variables]\n");
+            lines(&mut out, &self.variables)?;
+        }
         if let Some(behaviour) = self.behaviour {
             let what = match behaviour {
                 Behaviour::Recorded => {
@@ -102,7 +106,24 @@ impl Scenario {
             self.write_recorded(&mut out, recorded)?;
         }
         self.write_load(&mut out)?;
+        if !self.rewrite.is_empty() {
+            out.push_str("\n# What becomes of every request on its way out.\n[rewrite]\n");
+            lines(&mut out, &self.rewrite)?;
+        }
         self.write_profiles(&mut out)?;
+        for one in &self.uses {
+            out.push_str("\n[[use]]\n");
+            lines(&mut out, one)?;
+        }
+        for set in &self.data {
+            let _ = writeln!(
+                out,
+                "\n[data.{}]\nfile = {}\npick = {}",
+                key(&set.name),
+                inline(&set.file)?,
+                inline(&set.pick)?
+            );
+        }
         self.write_identities(&mut out)?;
         self.write_correlations(&mut out)?;
         self.write_vary(&mut out)?;
@@ -258,9 +279,31 @@ fn write_profile(out: &mut String, profile: &Profile) -> Result<(), Error> {
     if let Some(from) = &profile.sessions_from {
         let _ = writeln!(out, "sessions_from = {}", inline(from)?);
     }
-    for step in &profile.steps {
-        out.push_str("\n[[profile.step]]\n");
-        lines(out, step)?;
+    if let Some(from) = &profile.uses {
+        let _ = writeln!(out, "use = {}", inline(from)?);
+    }
+    if let Some(users) = profile.users {
+        let _ = writeln!(out, "users = {users}");
+    }
+    if !profile.tags.is_empty() {
+        let _ = writeln!(out, "tags = {}", inline(&profile.tags)?);
+    }
+    if let Some(order) = &profile.order {
+        let _ = writeln!(out, "order = {}", inline(order)?);
+    }
+    if let Some(steps) = profile.steps_per_session {
+        let _ = writeln!(out, "steps_per_session = {steps}");
+    }
+    if let Some(wait) = &profile.wait {
+        let _ = writeln!(out, "wait = {}", inline(wait)?);
+    }
+    for (name, steps) in
+        [("on_start", &profile.on_start), ("step", &profile.steps), ("on_stop", &profile.on_stop)]
+    {
+        for step in steps {
+            let _ = writeln!(out, "\n[[profile.{name}]]");
+            lines(out, step)?;
+        }
     }
     Ok(())
 }

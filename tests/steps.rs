@@ -1,0 +1,660 @@
+//! What a person writes by hand: names, tags, beginnings and ends, weights, waits, rows, variables, extraction, checks, other files, rewrites;
+//! each as it arrives at a server, and each mistake with its message.
+
+use std::collections::BTreeMap;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpListener;
+use std::sync::{Arc, Mutex};
+use std::time::Instant;
+
+use serde_json::Value;
+
+use crate::common::{Place, Run, run_json};
+
+/// A request as it came: when, first line, head, body.
+#[derive(Clone, Debug)]
+struct Request {
+    at: Instant,
+    target: String,
+    head: String,
+    body: String,
+}
+
+impl Request {
+    fn field(&self, name: &str) -> &str {
+        let mut fields = self.head.lines().filter_map(|line| line.split_once(':'));
+        fields.find(|(known, _)| known.eq_ignore_ascii_case(name)).map_or("", |(_, value)| value.trim())
+    }
+}
+
+/// A server that keeps what it is asked and answers by the path: a page, JSON, a redirect, an error.
+struct Site {
+    url: String,
+    kept: Arc<Mutex<Vec<Request>>>,
+}
+
+fn answer(request: &Request, number: usize) -> String {
+    let path = request.target.split(' ').nth(1).unwrap_or("").split('?').next().unwrap_or("");
+    let (status, kind, fields, body) = match path.rsplit('/').next().unwrap_or("") {
+        "login" => (
+            "200 OK",
+            "text/html",
+            format!("Set-Cookie: sid=s{number}\r\n"),
+            format!("<form><input name=csrf value='c{number}'></form>Thanks, order-{number} order-0"),
+        ),
+        "data" => (
+            "200 OK",
+            "application/json",
+            String::new(),
+            format!("{{\"token\":\"t{number}\",\"total\":3,\"items\":[{{\"id\":{number}}},{{\"id\":8}}]}}"),
+        ),
+        "made" => ("302 Found", "text/plain", format!("Location: /orders/{number}\r\n"), String::new()),
+        "gone" => ("404 Not Found", "text/plain", String::new(), "no".to_owned()),
+        _ => ("200 OK", "text/plain", String::new(), "ok".to_owned()),
+    };
+    format!(
+        "HTTP/1.1 {status}\r\nContent-Type: {kind}\r\n{fields}Content-Length: {}\r\n\r\n{body}",
+        body.len()
+    )
+}
+
+impl Site {
+    fn start() -> Site {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let kept = Arc::new(Mutex::new(Vec::new()));
+        let all = Arc::clone(&kept);
+        std::thread::spawn(move || {
+            for stream in listener.incoming().flatten() {
+                let all = Arc::clone(&all);
+                std::thread::spawn(move || {
+                    let mut writer = stream.try_clone().unwrap();
+                    let mut reader = BufReader::new(stream);
+                    loop {
+                        let mut head = String::new();
+                        while !head.ends_with("\r\n\r\n") {
+                            if reader.read_line(&mut head).unwrap_or(0) == 0 {
+                                return;
+                            }
+                        }
+                        let target =
+                            head.lines().next().unwrap_or_default().trim_end_matches(" HTTP/1.1").to_owned();
+                        let mut request = Request { at: Instant::now(), target, head, body: String::new() };
+                        let mut body = vec![0; request.field("content-length").parse().unwrap_or(0)];
+                        if reader.read_exact(&mut body).is_err() {
+                            return;
+                        }
+                        request.body = String::from_utf8(body).unwrap();
+                        let number = {
+                            let mut all = all.lock().unwrap();
+                            all.push(request.clone());
+                            all.len()
+                        };
+                        if writer.write_all(answer(&request, number).as_bytes()).is_err() {
+                            return;
+                        }
+                    }
+                });
+            }
+        });
+        Site { url, kept }
+    }
+
+    fn kept(&self) -> Vec<Request> {
+        self.kept.lock().unwrap().clone()
+    }
+
+    fn targets(&self) -> Vec<String> {
+        self.kept().into_iter().map(|request| request.target).collect()
+    }
+
+    fn counts(&self) -> BTreeMap<String, usize> {
+        self.targets().into_iter().fold(BTreeMap::new(), |mut counts, target| {
+            *counts.entry(target).or_default() += 1;
+            counts
+        })
+    }
+}
+
+const HEAD: &str = "version = 1\nname = \"hand\"\n";
+
+/// Writes a scenario and plays it with these flags; the run, and what came.
+fn play(place: &Place, text: &str, flags: &[&str]) -> (Run, Site) {
+    place.write("s.toml", format!("{HEAD}{text}"));
+    let site = Site::start();
+    let args = ["replay", "s.toml", "--target", &site.url];
+    let threads: &[&str] = if flags.contains(&"--threads") { &[] } else { &["--threads", "2"] };
+    let once = flags.contains(&"--trace");
+    let out: &[&str] = if once { &[] } else { &["-o", "run", "--force"] };
+    let run = place.mynah(&[&args[..], threads, flags, out].concat());
+    (run, site)
+}
+
+fn trace(place: &Place, text: &str, flags: &[&str]) -> (Run, Site) {
+    play(place, text, &[&["--once", "--trace"], flags].concat())
+}
+
+fn names(run: &Value) -> Vec<String> {
+    let name = |one: &Value| format!("{} {}", one["method"].as_str().unwrap(), one["name"].as_str().unwrap());
+    let mut names: Vec<String> = run["endpoints"].as_array().unwrap().iter().map(name).collect();
+    names.sort();
+    names
+}
+
+#[test]
+fn names_group_and_tags_choose() {
+    let place = Place::new();
+    let text = "[[profile]]\nname = \"a\"\ntags = [\"all\"]\n[[profile.step]]\nrequest = \"GET /item/1?x=1\"\nname = \"an item\"\n\
+        tags = [\"read\", \"smoke\"]\n[[profile.step]]\nrequest = \"GET /item/2\"\nname = \"an item\"\ntags = [\"read\"]\n\
+        [[profile.step]]\nrequest = \"POST /buy\"\ntags = [\"write\"]\n[[profile]]\nname = \"b\"\n[[profile.step]]\nrequest = \"GET /b\"\n\
+        [[threshold]]\nexpr = \"GET an item: failure_rate < 1%\"\n";
+    let rate = ["--rate", "20/s", "--for", "1s"];
+    play(&place, text, &rate).0.sent();
+    let run = run_json(&place.file("run"));
+    assert_eq!(names(&run), ["GET /b", "GET an item", "POST /buy"]);
+    assert_eq!(run["thresholds"][0]["ok"], true);
+    let (run, site) = trace(&place, text, &["--tag", "smoke"]);
+    assert!(run.ok().stdout().contains("name  an item"));
+    assert_eq!(site.targets(), ["GET /item/1?x=1"]);
+    let (_, site) = trace(&place, text, &["--tag", "all", "--skip-tag", "write"]);
+    assert_eq!(site.targets(), ["GET /item/1?x=1", "GET /item/2"]);
+    let (_, site) = trace(&place, text, &["--skip-tag", "all"]);
+    assert_eq!(site.targets(), ["GET /b"]);
+    let (run, _) = trace(&place, text, &["--tag", "smok"]);
+    run.exits(2).says("tag 'smok': no profile and no step has it (there are: all, read, smoke, write); did you mean 'smoke'?");
+    let (run, _) = trace(&place, text, &["--tag", "smoke", "--skip-tag", "read"]);
+    run.exits(2).says("nothing is left to play");
+}
+
+const LIFE: &str = "[[profile]]\nname = \"a\"\n[[profile.on_start]]\nrequest = \"GET /login\"\nextract = { csrf = \"input:csrf\" }\n\
+    [[profile.step]]\nrequest = \"GET /work?csrf=${csrf}\"\nthink = \"100ms\"\n[[profile.on_stop]]\nrequest = \"GET /bye?csrf=${csrf}\"\n";
+
+#[test]
+fn users_begin_and_end_once_and_keep_what_they_have() {
+    let place = Place::new();
+    let (run, site) = play(&place, LIFE, &["--users", "3", "--for", "2s"]);
+    run.sent();
+    let mut by_user: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    let kept = site.kept();
+    assert_eq!(kept.iter().filter(|one| one.target == "GET /login").count(), 3);
+    for one in kept.iter().filter(|one| one.target != "GET /login") {
+        by_user.entry(one.field("cookie").to_owned()).or_default().push(one.target.clone());
+    }
+    assert_eq!(by_user.len(), 3, "each user has its cookie for all its sessions: {by_user:?}");
+    for (cookie, targets) in &by_user {
+        let csrf = cookie.replace("sid=s", "c");
+        let (bye, work) = targets.split_last().unwrap();
+        assert_eq!(*bye, format!("GET /bye?csrf={csrf}"));
+        assert!(
+            work.len() > 3 && work.iter().all(|one| *one == format!("GET /work?csrf={csrf}")),
+            "{targets:?}"
+        );
+    }
+    let run = run_json(&place.file("run"));
+    assert_eq!((run["failures"].as_u64(), run["requests"].as_u64()), (Some(0), Some(kept.len() as u64)));
+    // Where sessions arrive each is a new user's.
+    let (run, site) = play(&place, LIFE, &["--rate", "10/s", "--for", "1s"]);
+    run.sent();
+    let counts = site.counts();
+    let count =
+        |what: &str| counts.iter().filter(|(target, _)| target.contains(what)).map(|(_, n)| n).sum::<usize>();
+    assert!(
+        count("login") > 0 && count("login") == count("work") && count("work") == count("bye"),
+        "{counts:?}"
+    );
+    assert!(counts.iter().all(|(target, n)| target == "GET /login" || *n == 1), "{counts:?}");
+}
+
+#[test]
+fn a_session_that_is_cut_off_still_ends() {
+    let place = Place::new();
+    let text = LIFE.replace("100ms", "1h");
+    let (run, site) = play(&place, &text, &["--users", "2", "--for", "1s"]);
+    run.sent();
+    let counts = site.counts();
+    assert_eq!((counts["GET /login"], counts.len()), (2, 3), "{counts:?}");
+    assert!(counts.keys().filter(|target| target.starts_with("GET /bye?csrf=c")).count() == 2, "{counts:?}");
+}
+
+#[test]
+fn the_trace_shows_beginning_and_end() {
+    let place = Place::new();
+    let (run, site) = trace(&place, LIFE, &[]);
+    let said = run.ok().stdout();
+    assert!(
+        said.contains("1/3  on_start  GET ")
+            && said.contains("3/3  on_stop  GET ")
+            && said.contains("keeps csrf = c1"),
+        "{said}"
+    );
+    assert_eq!(site.targets(), ["GET /login", "GET /work?csrf=c1", "GET /bye?csrf=c1"]);
+}
+
+const WEIGHTED: &str = "[[profile]]\nname = \"a\"\norder = \"weighted\"\nsteps_per_session = 10\n[[profile.step]]\nrequest = \"GET /a\"\nweight = 3\n\
+    [[profile.step]]\nrequest = \"GET /b\"\n[[profile.step]]\nrequest = \"GET /never\"\nweight = 0\n";
+
+#[test]
+fn steps_are_drawn_by_weight_and_the_same_by_the_same_seed() {
+    let place = Place::new();
+    let drawn = |flags: &[&str]| {
+        let (run, site) = play(&place, WEIGHTED, &[&["--rate", "40/s", "--for", "2s"], flags].concat());
+        run.sent();
+        site.counts()
+    };
+    let counts = drawn(&[]);
+    let (a, b) = (counts["GET /a"], counts["GET /b"]);
+    assert!((a + b) % 10 == 0 && a + b > 300 && counts.len() == 2, "{counts:?}");
+    assert!((a as f64 / (a + b) as f64 - 0.75).abs() < 0.06, "{counts:?}");
+    assert_eq!(drawn(&["--threads", "1"]), counts, "whatever the threads");
+    assert_ne!(drawn(&["--seed", "2"]), counts);
+    let mut shards: BTreeMap<String, usize> = BTreeMap::new();
+    for shard in ["1/2", "2/2"] {
+        for (target, count) in drawn(&["--shard", shard]) {
+            *shards.entry(target).or_default() += count;
+        }
+    }
+    assert_eq!(shards, counts, "whatever the shards");
+    // Without an end, users go on until the run ends; sessions that arrive cannot.
+    let endless = WEIGHTED.replace("steps_per_session = 10\n", "wait = \"constant 50ms\"\n");
+    let (run, site) = play(&place, &endless, &["--users", "2", "--for", "2s"]);
+    run.sent();
+    assert!(site.targets().len() > 20, "{:?}", site.counts());
+    assert_eq!(run_json(&place.file("run"))["profiles"][0]["sessions"], 2);
+    play(&place, &endless, &["--rate", "1/s", "--for", "1s"])
+        .0
+        .exits(2)
+        .says("give it steps_per_session = 10");
+}
+
+#[test]
+fn some_profiles_have_a_number_of_users() {
+    let place = Place::new();
+    let profile = |name: &str, rest: &str| {
+        format!(
+            "[[profile]]\nname = \"{name}\"\n{rest}wait = \"constant 100ms\"\n[[profile.step]]\nrequest = \"GET /{name}\"\nheaders = {{ U = \"${{vary.u}}\" }}\n[[profile.on_start]]\nrequest = \"GET /start-{name}\"\n"
+        )
+    };
+    let text = format!(
+        "{}{}{}[vary.u]\nmake = \"{{n}}\"\n",
+        profile("fixed", "users = 3\n"),
+        profile("x", "weight = 2\n"),
+        profile("y", "")
+    );
+    play(&place, &text, &["--users", "9", "--for", "1s"]).0.sent();
+    let (run, site) = play(&place, &text, &["--users", "9", "--for", "1s"]);
+    run.sent();
+    let counts = site.counts();
+    assert_eq!(
+        (counts["GET /start-fixed"], counts["GET /start-x"], counts["GET /start-y"]),
+        (3, 4, 2),
+        "{counts:?}"
+    );
+    play(&place, &text, &["--users", "2", "--for", "1s"]).0.exits(2).says("want 3 together, and there are 2");
+    let (run, _) = play(&place, &text, &["--rate", "5/s", "--for", "1s"]);
+    run.sent().says("profile 'fixed': 'users' is for users who come back");
+}
+
+#[test]
+fn users_keep_their_pace() {
+    let place = Place::new();
+    let times = |wait: &str, flags: &[&str]| {
+        let text = format!(
+            "[[profile]]\nname = \"a\"\nwait = \"{wait}\"\n[[profile.step]]\nrequest = \"GET /one\"\n[[profile.step]]\nrequest = \"GET /two\"\nthink = \"50ms..150ms\"\n"
+        );
+        let (run, site) = play(&place, &text, &[&["--users", "1", "--for", "4s"], flags].concat());
+        run.sent();
+        let kept = site.kept();
+        let of = |target: &str| {
+            let at: Vec<Instant> = kept.iter().filter(|one| one.target == target).map(|one| one.at).collect();
+            at.windows(2).map(|pair| (pair[1] - pair[0]).as_secs_f64()).collect::<Vec<f64>>()
+        };
+        of("GET /one")
+    };
+    // A busy machine may be late, even with the first: what lies between is a little shorter then, but not all of it.
+    for (wait, least) in [
+        ("pacing 500ms", 0.5),
+        ("throughput 2/s", 0.5),
+        ("constant 400ms", 0.45),
+        ("between 300ms 400ms", 0.35),
+    ] {
+        let gaps = times(wait, &[]);
+        let all: f64 = gaps.iter().sum();
+        assert!(gaps.len() >= 2 && all >= least * gaps.len() as f64 - 0.4, "{wait}: {gaps:?}");
+        assert!(gaps.len() <= (4.0 / least) as usize, "{wait}: {gaps:?}");
+    }
+    let gaps = times("between 1s 2s", &["--think-time", "0"]);
+    assert!(gaps.len() > 20, "a flag takes pauses away: {gaps:?}");
+}
+
+const PEOPLE: &str = "email,name\na@x.example,Ann\nb@x.example,Bob\nc@x.example,Cyd\n";
+
+#[test]
+fn each_session_has_its_row() {
+    let place = Place::new();
+    place.write("people.csv", PEOPLE);
+    let text = |pick: &str| {
+        format!(
+            "[[profile]]\nname = \"a\"\n[[profile.step]]\nrequest = \"GET /hi?who=${{data.people.name}}-${{data.people.email}}\"\n[[profile.step]]\nrequest = \"POST /hi\"\njson = '{{\"name\": \"${{data.people.name}}\"}}'\n[[profile]]\nname = \"other\"\n[[profile.step]]\nrequest = \"GET /other\"\n[data.people]\nfile = \"people.csv\"\npick = \"{pick}\"\n"
+        )
+    };
+    for pick in ["cycle", "shuffle"] {
+        let (run, site) = play(&place, &text(pick), &["--rate", "60/s", "--for", "2s"]);
+        run.sent();
+        let counts = site.counts();
+        let who: Vec<usize> = ["Ann-a%40x.example", "Bob-b%40x.example", "Cyd-c%40x.example"]
+            .iter()
+            .map(|who| {
+                let found = |target: &&String| target.replace("%40", "@").ends_with(&who.replace("%40", "@"));
+                counts.iter().filter(|(target, _)| found(target)).map(|(_, count)| *count).sum()
+            })
+            .collect();
+        let (most, least) = (who.iter().max().unwrap(), who.iter().min().unwrap());
+        assert!(
+            *least > 10 && most - least <= 1,
+            "rows go round among the sessions that have one: {counts:?}"
+        );
+        let kept = site.kept();
+        let names =
+            |name: &str| kept.iter().filter(|one| one.body == format!("{{\"name\": \"{name}\"}}")).count();
+        assert_eq!([names("Ann"), names("Bob"), names("Cyd")], [who[0], who[1], who[2]], "one row a session");
+    }
+    let (run, site) = play(&place, &text("once"), &["--rate", "30/s", "--for", "1s"]);
+    run.sent();
+    assert_eq!(
+        site.counts()
+            .iter()
+            .filter(|(target, _)| target.starts_with("GET /hi"))
+            .map(|(_, n)| n)
+            .sum::<usize>(),
+        3
+    );
+    let run = run_json(&place.file("run"));
+    let reasons = run["reasons"].to_string();
+    assert!(
+        reasons.contains("sessions were not begun: [data.people] has 3 rows, and each is sent once"),
+        "{reasons}"
+    );
+    assert_eq!(run["profiles"][0]["sessions"], 3);
+    // Users who have nothing left end the run.
+    let alone = text("once")
+        .replace("[[profile]]\nname = \"other\"\n[[profile.step]]\nrequest = \"GET /other\"\n", "");
+    let begun = Instant::now();
+    let (run, site) = play(&place, &alone, &["--users", "2", "--for", "10m"]);
+    run.sent();
+    assert_eq!(site.targets().len(), 6);
+    assert!(begun.elapsed().as_secs() < 300);
+}
+
+#[test]
+fn who_began_with_a_row_keeps_it() {
+    let place = Place::new();
+    place.write("people.csv", PEOPLE);
+    let text = "[[profile]]\nname = \"a\"\nwait = \"constant 100ms\"\n[[profile.on_start]]\nrequest = \"GET /login?as=${data.people.name}\"\n[[profile.step]]\nrequest = \"GET /me?as=${data.people.name}\"\n[data.people]\nfile = \"people.csv\"\n";
+    let (run, site) = play(&place, text, &["--users", "3", "--for", "1s"]);
+    run.sent();
+    let kept = site.kept();
+    let mut seen: BTreeMap<&str, &str> = BTreeMap::new();
+    for one in kept.iter().filter(|one| one.target.starts_with("GET /me")) {
+        let name = one.target.split_once("as=").unwrap().1;
+        assert_eq!(*seen.entry(one.field("cookie")).or_insert(name), name, "{kept:?}");
+    }
+    assert_eq!(seen.len(), 3);
+}
+
+#[test]
+fn variables_stand_anywhere_and_are_replaced() {
+    let place = Place::new();
+    let text = "[variables]\nbase = \"/v1\"\nhost = \"x.example\"\n[[profile]]\nname = \"a\"\n[[profile.step]]\nrequest = \"GET ${var.base}/a/${var.base}\"\nheaders = { X = \"${var.host}${var.none:-!}\" }\ncheck = [\"body contains '${var.word:-ok}'\"]\n";
+    let (run, site) = trace(&place, text, &[]);
+    run.ok();
+    assert_eq!((site.targets(), site.kept()[0].field("x")), (vec!["GET /v1/a//v1".to_owned()], "x.example!"));
+    let (_, site) = trace(&place, text, &["--var", "base=/v3"]);
+    assert_eq!(site.targets(), ["GET /v3/a//v3"]);
+    let site = Site::start();
+    let mut command = place.command(&["replay", "s.toml", "--target", &site.url, "--once", "--trace"]);
+    assert!(command.env("MYNAH_VAR_BASE", "/v4").output().unwrap().status.success());
+    assert_eq!(site.targets(), ["GET /v4/a//v4"]);
+    trace(&place, text, &["--var", "bse=/v3"])
+        .0
+        .exits(2)
+        .says("no variable 'bse' in [variables] (there are: base, host); did you mean 'base'?");
+}
+
+#[test]
+fn values_are_taken_from_answers_and_sent() {
+    let place = Place::new();
+    let text = "[[profile]]\nname = \"a\"\n[[profile.step]]\nrequest = \"GET /login\"\nextract = { csrf = \"css:input[name=csrf]@value\", id = 'regex:order-(\\d+)' }\n\
+        [[profile.step]]\nrequest = \"GET /data\"\nextract = { token = \"json:$.token\", items = \"json:$.items[*].id\", maybe = { from = \"json:$.none\", optional = true } }\n\
+        [[profile.step]]\nrequest = \"POST /made\"\nexpect = 302\nheaders = { Authorization = \"Bearer ${token}:${csrf}\" }\njson = '{\"id\": ${items[1]}, \"both\": \"${id}/${id[1]}\"}'\nextract = { place = \"header:Location\" }\n\
+        [[profile.step]]\nrequest = \"GET /see/${id}-${items}?at=${place}&m=${maybe:-none}\"\n";
+    let (run, site) = trace(&place, text, &[]);
+    let said = run.ok().stdout();
+    let kept = site.kept();
+    assert_eq!(kept[2].field("authorization"), "Bearer t2:c1");
+    assert_eq!(kept[2].body, "{\"id\": 8, \"both\": \"1/0\"}");
+    assert_eq!(kept[3].target.replace("%2F", "/"), "GET /see/1-2?at=/orders/3&m=none");
+    assert!(said.contains("keeps token = t2") && said.contains("keeps items = 2 (1 of 2)"), "{said}");
+    let (run, site) = trace(&place, &text.replace("json:$.token", "json:$.tokn"), &[]);
+    let said = run.exits(10).stdout();
+    assert!(said.contains("why   extract token: there is nothing at json:$.tokn"), "{said}");
+    assert!(said.contains("why   no value for Bearer ${token}:${csrf}"), "{said}");
+    assert_eq!(site.targets().len(), 2, "what has no value is not sent");
+}
+
+#[test]
+fn checks_judge_answers() {
+    let place = Place::new();
+    let step =
+        |request: &str, check: &str| format!("[[profile.step]]\nrequest = \"{request}\"\ncheck = {check}\n");
+    let text = format!(
+        "[[profile]]\nname = \"a\"\n{}{}{}{}",
+        step(
+            "GET /data",
+            "[\"status == 200\", \"json:$.items[0].id exists\", \"json:$.total > 0\", \"header:Content-Type contains json\", \"time < 60s\"]"
+        ),
+        step("GET /login", "[\"body contains 'Thanks'\", 'regex:order-\\d+', \"css:form > input exists\"]"),
+        step("GET /gone", "[\"status == 404\"]"),
+        step("GET /data?2", "[\"json:$.total > 0\", \"json:$.total == 4\", \"body lacks token\"]"),
+    );
+    let (run, _) = trace(&place, &text, &[]);
+    let said = run.exits(10).stdout();
+    assert!(
+        said.contains("3 of 4 steps right") && said.contains("why   check 'json:$.total == 4': got 3"),
+        "{said}"
+    );
+    assert!(
+        said.contains("holds css:form > input exists") && said.contains("fails body lacks token"),
+        "{said}"
+    );
+    let (run, _) = play(
+        &place,
+        &text,
+        &["--rate", "10/s", "--for", "1s", "--threshold", "GET /data: failure_rate < 60%"],
+    );
+    run.sent();
+    let run = run_json(&place.file("run"));
+    assert_eq!(run["failure_rows"][0]["error"], "check 'json:$.total == 4': got 3");
+    assert_eq!(run["failure_rows"].as_array().unwrap().len(), 1);
+}
+
+#[test]
+fn other_files_bring_their_profiles() {
+    let place = Place::new();
+    std::fs::create_dir(place.path().join("flows")).unwrap();
+    place.write("flows/people.csv", PEOPLE);
+    place.write("flows/other.toml", format!("{HEAD}[variables]\nbase = \"/o\"\n[load]\nthink_time = \"10ms\"\n[[profile]]\nname = \"buyer\"\nweight = 1\n[[profile.step]]\nrequest = \"GET ${{var.base}}/${{data.people.name}}\"\n[[profile]]\nname = \"looker\"\nweight = 3\n[[profile.step]]\nrequest = \"GET /look\"\n[data.people]\nfile = \"people.csv\"\n"));
+    let own = "[[profile]]\nname = \"own\"\nweight = 80\n[[profile.step]]\nrequest = \"GET /own\"\n";
+    let (run, site) = play(
+        &place,
+        &format!("{own}[[use]]\nfile = \"flows/other.toml\"\nweight = 20\n"),
+        &["--rate", "100/s", "--for", "2s", "--var", "base=/p"],
+    );
+    run.sent();
+    let run = run_json(&place.file("run"));
+    let share = |name: &str| {
+        let all = run["profiles"].as_array().unwrap();
+        let of = |one: &Value| one["sessions"].as_f64().unwrap();
+        of(all.iter().find(|one| one["name"] == name).unwrap()) / all.iter().map(of).sum::<f64>()
+    };
+    assert!(
+        (share("own") - 0.8).abs() < 0.04 && (share("looker") - 0.15).abs() < 0.04,
+        "{}",
+        run["profiles"]
+    );
+    assert!(site.counts().contains_key("GET /p/Ann"), "{:?}", site.counts());
+    let (_, site) = trace(
+        &place,
+        "[[profile]]\nname = \"mine\"\nuse = \"flows/other.toml#buyer\"\n[[profile.on_stop]]\nrequest = \"GET /bye\"\n",
+        &[],
+    );
+    assert_eq!(site.targets(), ["GET /o/Ann", "GET /bye"]);
+    for (text, wanted) in [
+        (
+            "[[profile]]\nname = \"looker\"\n[[profile.step]]\nrequest = \"GET /\"\n[[use]]\nfile = \"flows/other.toml\"\n",
+            "two profiles are called 'looker': one here, one in flows/other.toml",
+        ),
+        (
+            "[[profile]]\nname = \"a\"\nuse = \"flows/other.toml#byer\"\n",
+            "has no profile 'byer' (there are: buyer, looker); did you mean 'buyer'?",
+        ),
+        ("[[profile]]\nname = \"a\"\nuse = \"s.toml#a\"\n", "files use each other in a circle"),
+        ("[[use]]\nfile = \"none.toml\"\n", "uses none.toml: No such file"),
+        (
+            "[data.people]\nfile = \"x.csv\"\n[[use]]\nfile = \"flows/other.toml\"\n",
+            "[data] 'people' is here and in flows/other.toml, and they differ",
+        ),
+    ] {
+        trace(&place, text, &[]).0.exits(2).says(wanted);
+    }
+}
+
+#[test]
+fn requests_are_rewritten_on_their_way() {
+    let place = Place::new();
+    let text = "[rewrite]\nheaders = { X-Test = \"1\", X-Own = \"scenario\" }\nhost = \"inner.example\"\npath = [\"^/v1/=/v2/\"]\n[[profile]]\nname = \"a\"\n[[profile.step]]\nrequest = \"GET /v1/a?b=/v1/\"\n";
+    let (run, site) = trace(&place, text, &[]);
+    run.ok();
+    let kept = site.kept();
+    assert_eq!(
+        (kept[0].target.as_str(), kept[0].field("host"), kept[0].field("x-test")),
+        ("GET /v2/a?b=/v1/", "inner.example", "1")
+    );
+    let (_, site) = trace(
+        &place,
+        text,
+        &["--rewrite-path", "/v2/(.)=/w/$1", "--set-header", "X-Own: flag", "--host", "target"],
+    );
+    let kept = site.kept();
+    assert_eq!((kept[0].target.as_str(), kept[0].field("x-own")), ("GET /w/a?b=/v1/", "flag"));
+    assert!(site.url.ends_with(kept[0].field("host")), "{}", kept[0].head);
+    trace(&place, text, &["--rewrite-path", "("]).0.exits(2).says("PATTERN=REPLACEMENT");
+}
+
+#[test]
+fn init_writes_what_plays() {
+    let place = Place::new();
+    let site = Site::start();
+    place
+        .mynah(&["init", &format!("{}/login?x=1", site.url), "-o", "new.toml"])
+        .ok()
+        .says("wrote       new.toml");
+    assert!(site.targets().is_empty(), "nothing is fetched");
+    place.mynah(&["replay", "new.toml", "--target", &site.url, "--once", "--trace"]).ok();
+    place
+        .mynah(&[
+            "replay",
+            "new.toml",
+            "--target",
+            &site.url,
+            "--for",
+            "1s",
+            "--think-time",
+            "100ms",
+            "-o",
+            "run",
+        ])
+        .sent();
+    assert!(site.targets().len() > 2 && site.targets().iter().all(|target| target == "GET /login?x=1"));
+    place.mynah(&["init", &site.url, "-o", "new.toml"]).exits(2).says("is not written over");
+    place.mynah(&["init", &format!("{}/gone", site.url), "-o", "probed.toml", "--probe"]).ok();
+    assert!(std::fs::read_to_string(place.file("probed.toml")).unwrap().contains("\nexpect = 404"));
+    place.mynah(&["init", "ftp://x", "-o", "other.toml"]).exits(2);
+    assert!(!place.path().join("other.toml").exists());
+    // Every commented line is one that could stand there.
+    let text = std::fs::read_to_string(place.file("new.toml")).unwrap();
+    for key in [
+        "users", "tags", "order", "wait", "use", "name", "think", "headers", "check", "extract", "file",
+        "pick", "base", "make", "path",
+    ] {
+        let line = text
+            .lines()
+            .find_map(|line| line.strip_prefix("# ")?.starts_with(&format!("{key} = ")).then(|| &line[2..]));
+        let line = line.unwrap_or_else(|| panic!("{key} is not shown"));
+        let own = line.split("  ").next().unwrap();
+        assert!(own.parse::<toml::Table>().is_ok(), "{line}");
+    }
+}
+
+#[test]
+fn what_scripts_do_not_say_is_told() {
+    let place = Place::new();
+    place.write("people.csv", PEOPLE);
+    let text = format!(
+        "{HEAD}{LIFE}[[profile]]\nname = \"w\"\norder = \"weighted\"\nsteps_per_session = 3\nwait = \"pacing 1s\"\nusers = 2\n[[profile.step]]\nname = \"an item\"\nrequest = \"GET /x/${{data.people.name}}?q=${{data.people.name}}-${{data.people.email}}\"\ncheck = [\"status == 200\"]\n[data.people]\nfile = \"people.csv\"\n[rewrite]\npath = [\"a=b\"]\n"
+    );
+    place.write("s.toml", text);
+    for format in ["locust", "k6", "curl"] {
+        let run = place.mynah(&["export", "s.toml", "--format", format, "-o", "out", "--force"]);
+        let run = if run.stderr().contains("--force") {
+            place.mynah(&["export", "s.toml", "--format", format, "-o", &format!("out.{format}")])
+        } else {
+            run
+        };
+        let said = run.ok().stderr();
+        for wanted in [
+            "on_start and on_stop are played in every session",
+            "not drawn by their weights",
+            "wait = \"pacing 1s\" is not in it",
+            "users = 2 is not in it",
+            "1 checks are not in it",
+            "is sent as it is written",
+            "several values in one",
+            "[rewrite] is not in it",
+        ] {
+            assert!(said.contains(wanted), "{format}: '{wanted}' is not in\n{said}");
+        }
+        let script = std::fs::read_to_string(place.file(&format!("out.{format}"))).unwrap();
+        assert!(format == "curl" || script.contains("an item"), "{script}");
+        assert!(script.contains("login") && script.contains("bye") && script.contains("csrf"), "{script}");
+    }
+}
+
+#[test]
+fn mistakes_are_told_with_their_place() {
+    let place = Place::new();
+    place.write("people.csv", PEOPLE);
+    let step =
+        |rest: &str| format!("[[profile]]\nname = \"a\"\n[[profile.step]]\nrequest = \"GET /\"\n{rest}\n");
+    for (text, wanted) in [
+        (step("chek = []"), "s.toml:7:1: unknown key 'chek'; did you mean 'check'?".to_owned()),
+        (step("check = [\"status = 200\"]"), "s.toml:7:".to_owned()),
+        (step("check = [\"statsu == 200\"]"), "did you mean 'status'?".to_owned()),
+        (step("extract = { a = \"jsn:$.a\" }"), "did you mean 'json:'?".to_owned()),
+        (step("extract = { a = \"regex:(\" }"), "unclosed group".to_owned()),
+        (step("extract = { a = { form = \"json:$.a\" } }"), "did you mean 'from'?".to_owned()),
+        (step("think = \"5s..1s\""), "the first of a range is the smaller one".to_owned()),
+        (step("weight = 3"), "say order = \"weighted\"".to_owned()),
+        (step("headers = { X = \"${tokn}\" }\nextract = { token = \"body\" }"), "s.toml:6:11: profile 'a': '${tokn}' is no correlation, and no step of the profile extracts it; did you mean '${token}'?".to_owned()),
+        (step("headers = { X = \"${data.peple.name}\" }\n[data.people]\nfile = \"people.csv\""), "there is no [data.peple]; did you mean 'data.people'?".to_owned()),
+        (step("headers = { X = \"${data.people.nam}\" }\n[data.people]\nfile = \"people.csv\""), "people.csv: there is no column 'nam' (there are: email, name); did you mean 'name'?".to_owned()),
+        (step("headers = { X = \"${data.people.name}\" }\n[data.people]\nfile = \"none.csv\""), "none.csv: ".to_owned()),
+        (step("json = '{\"a\": 1${x:-2}}'"), "outside of quotes is a whole value".to_owned()),
+        (step("headers = { X = \"${var.x}\" }"), "there is no 'x' in [variables]".to_owned()),
+        ("[[profile]]\nname = \"a\"\nwait = \"pace 1s\"\n[[profile.step]]\nrequest = \"GET /\"\n".to_owned(), "s.toml:5:8: ".to_owned()),
+        ("[[profile]]\nname = \"a\"\norder = \"random\"\n[[profile.step]]\nrequest = \"GET /\"\n".to_owned(), "s.toml:5:".to_owned()),
+        ("[[profile]]\nname = \"a\"\nsteps_per_session = 3\n[[profile.step]]\nrequest = \"GET /\"\n".to_owned(), "steps_per_session goes with order".to_owned()),
+        (format!("{}[rewrite]\npath = [\"/v1\"]\n", step("")), "PATTERN=REPLACEMENT".to_owned()),
+    ] {
+        trace(&place, &text, &[]).0.exits(2).says(&wanted);
+    }
+}
