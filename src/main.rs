@@ -51,8 +51,8 @@ mod proxy;
 mod recorder;
 mod replay;
 mod report;
-#[cfg(feature = "live")]
 mod shaped;
+#[cfg(feature = "live")]
 mod sniff;
 mod spool;
 mod terminal;

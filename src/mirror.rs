@@ -373,7 +373,7 @@ impl Work {
             self.seen.dropped.sampled_out += 1;
             return Ok(());
         };
-        if let Some(masked) = self.shield.pass(exchange, &mut self.seen.dropped) {
+        if let Some(masked) = self.shield.pass(exchange, self.mirror.has_room(), &mut self.seen.dropped) {
             self.mirror.offer(session, masked);
         }
         Ok(())
@@ -393,6 +393,6 @@ fn line(begun: Instant, seen: &Seen, now: &MirrorProgress) -> String {
         now.lag_p99,
         now.waiting,
         now.too_late,
-        now.queue_full,
+        now.queue_full + seen.dropped.queue_full,
     )
 }

@@ -376,7 +376,7 @@ fn other_answers_than_productions_are_told_by_endpoint_and_fail_a_threshold() {
         let wrong = request.path().starts_with("/items/");
         (if wrong { "404 Not Found" } else { "201 Created" }, String::new(), "ok".to_owned())
     });
-    let threshold = ["--threshold", "failure_rate < 1%", "--read-only", "--for", "3s"];
+    let threshold = ["--threshold", "failure_rate < 1%", "--read-only", "--for", "5s"];
     let exclude = ["--exclude", "path contains health", "--endpoint", "GET /items/{name}"];
     let mirror =
         Mirror::proxy(&place, &production.url(), &target.url(), &[&threshold[..], &exclude].concat());

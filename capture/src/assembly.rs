@@ -2,8 +2,10 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
+use mynah_traffic::Exchange;
+#[cfg(feature = "live")]
+use mynah_traffic::Nanos;
 use mynah_traffic::recording::CaptureCounts;
-use mynah_traffic::{Exchange, Nanos};
 
 use crate::Options;
 use crate::container::Packet;

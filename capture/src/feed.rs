@@ -106,6 +106,7 @@ impl Queue {
     }
 
     /// Puts an exchange in, waiting for room.
+    #[cfg(any(feature = "live", test))]
     pub(crate) fn push(&self, exchange: Box<Exchange>) {
         let mut state = self.state();
         while state.is_full(self.limit) && !state.abandoned {

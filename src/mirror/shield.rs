@@ -44,10 +44,20 @@ impl Shield {
         matches!(self.masking, Now::Under { .. })
     }
 
-    /// What may be sent of an exchange; counted under its reason where nothing may.
-    pub(super) fn pass(&mut self, exchange: Exchange, dropped: &mut Dropped) -> Option<Masked<Exchange>> {
+    /// What may be sent of an exchange; counted under its reason where nothing may. `room`: whether it could be queued; to mask what
+    /// cannot would take CPU time from production for nothing.
+    pub(super) fn pass(
+        &mut self,
+        exchange: Exchange,
+        room: bool,
+        dropped: &mut Dropped,
+    ) -> Option<Masked<Exchange>> {
         if let Some(reason) = self.refuses(&exchange, dropped) {
             *reason += 1;
+            return None;
+        }
+        if !room {
+            dropped.queue_full += 1;
             return None;
         }
         let had_body = exchange.request.as_ref().is_some_and(|request| !request.body.is_empty());
@@ -140,7 +150,7 @@ mod tests {
             (request("HTTP/1.1 200 OK", ""), false),
             (upgraded, false),
         ] {
-            assert_eq!(shield.pass(exchange, &mut dropped).is_some(), passes);
+            assert_eq!(shield.pass(exchange, true, &mut dropped).is_some(), passes);
         }
         let wanted =
             Dropped { filtered: 1, not_whole: 1, no_request_head: 2, left_http: 1, ..Dropped::default() };
@@ -153,14 +163,16 @@ mod tests {
         let mut dropped = Dropped::default();
         let head = "POST /a HTTP/1.1\nHost: a\nCookie: sid=k3J9xQ2mLp0Zq81aWTb7";
         let json = format!("{head}\nContent-Type: application/json\nContent-Length: 28");
-        let passed = shield.pass(request(&json, "{\"password\":\"hunter2hunter\"}"), &mut dropped).unwrap();
+        let passed =
+            shield.pass(request(&json, "{\"password\":\"hunter2hunter\"}"), true, &mut dropped).unwrap();
         let message = passed.get().request.as_ref().unwrap();
         let text = [&message.head[..], &message.body[..]].concat();
         let text = String::from_utf8(text).unwrap();
         assert!(!text.contains("hunter2") && !text.contains("k3J9xQ"), "{text}");
         let broken = format!("{head}\nContent-Encoding: gzip\nContent-Length: 5");
-        assert!(shield.pass(request(&broken, "?????"), &mut dropped).is_none());
-        assert_eq!(dropped, Dropped { could_not_be_masked: 1, ..Dropped::default() });
+        assert!(shield.pass(request(&broken, "?????"), true, &mut dropped).is_none());
+        assert!(shield.pass(request("GET / HTTP/1.1", ""), false, &mut dropped).is_none());
+        assert_eq!(dropped, Dropped { could_not_be_masked: 1, queue_full: 1, ..Dropped::default() });
         assert_eq!(shield.reports().len(), 1);
     }
 }

@@ -367,6 +367,13 @@ impl Mirror {
         Some(())
     }
 
+    /// Whether one more exchange could wait.
+    pub fn has_room(&self) -> bool {
+        let waiting = &self.shared.waiting;
+        waiting.exchanges.load(Ordering::Relaxed) < self.options.max_exchanges
+            && waiting.bytes.load(Ordering::Relaxed) < self.options.max_bytes
+    }
+
     /// Whether a threshold has ended it.
     pub fn is_aborted(&self) -> bool {
         self.shared.aborted.load(Ordering::Relaxed)
