@@ -105,7 +105,7 @@ fn who_signed_it_is_trusted_and_it_must_be_for_whom_is_asked() {
         "{error}"
     );
     // The recorded host is who is asked for, wherever that is.
-    let recorded = Options { host_header: HostHeader::Recorded, ..elsewhere };
+    let recorded = Options { host_header: Some(HostHeader::Recorded), ..elsewhere };
     went_well(&play(&asking("https://localhost/"), &recorded));
     // Somebody else's authority is none; what to do is said.
     let other = Options { ca: vec![Authority::new().file("ca.pem")], ..trusting };
