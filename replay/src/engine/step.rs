@@ -90,7 +90,7 @@ pub(crate) async fn perform(
         Ok(template) => match fill_in(context, user, template, &mut done) {
             Ok(()) => {
                 let place_at = context.setup.place_of.get(step.origin as usize).copied()?;
-                let mut hop: Option<Hop> = None;
+                let mut hop: Option<Box<Hop>> = None;
                 let mut flight = None;
                 loop {
                     let place_at = hop.as_ref().map_or(place_at, |hop| hop.place_at);
@@ -220,9 +220,9 @@ async fn send(
     (place, place_at): (&Place, usize),
     way: &mut Way<'_>,
     times: &mut Times,
-    hop: Option<Hop>,
+    hop: Option<Box<Hop>>,
     done: &mut Done,
-) -> Option<Hop> {
+) -> Option<Box<Hop>> {
     let mut through = None;
     // Only what the first request waited for is the generator's; where it led is the target's.
     let mut led = *times;
@@ -254,7 +254,7 @@ async fn send(
                 }
             };
         }
-        let trail = Trail::of(context, &mut sending, hop.as_ref());
+        let trail = Trail::of(context, &mut sending, hop.as_deref());
         let sending = signed(context, sending);
         let reused = line.is_used();
         match line.exchange(sending, context.setup.request_timeout).await {
@@ -355,7 +355,7 @@ async fn send_through(
     Ok(back.sending())
 }
 
-fn fail(context: &Context, done: &mut Done, failure: Failure) -> Option<Hop> {
+fn fail(context: &Context, done: &mut Done, failure: Failure) -> Option<Box<Hop>> {
     done.ended = context.clock.now();
     done.outcome = Outcome::Failed(failure);
     None
