@@ -102,43 +102,42 @@ pub(crate) struct Where {
 
 /// What connections are made of.
 #[derive(Debug, clap::Args)]
-#[command(next_help_heading = "Connections")]
 struct Connections {
     /// The version of HTTP: auto is over TLS what the target prefers of 2 and 1.1, and 1.1 in the clear. 2 in the clear is
     /// spoken with prior knowledge.
-    #[arg(long, value_name = "auto|1.1|2", default_value = "auto")]
+    #[arg(long, value_name = "auto|1.1|2", default_value = "auto", help_heading = "Connections")]
     http: HttpVersion,
 
     /// Accept any certificate.
-    #[arg(long)]
+    #[arg(long, help_heading = "Connections")]
     insecure: bool,
 
     /// Trust the certificates in this file (PEM) besides the system's; repeatable.
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", help_heading = "Connections")]
     ca: Vec<PathBuf>,
 
     /// The certificate (PEM, with its chain) for servers that ask for one.
-    #[arg(long, value_name = "FILE", requires = "key")]
+    #[arg(long, value_name = "FILE", requires = "key", help_heading = "Connections")]
     cert: Option<PathBuf>,
 
     /// The key of --cert (PEM).
-    #[arg(long, value_name = "FILE", requires = "cert")]
+    #[arg(long, value_name = "FILE", requires = "cert", help_heading = "Connections")]
     key: Option<PathBuf>,
 
     /// The oldest version of TLS.
-    #[arg(long, value_name = "1.2|1.3")]
+    #[arg(long, value_name = "1.2|1.3", help_heading = "Connections")]
     tls_min: Option<TlsVersion>,
 
     /// The newest version of TLS.
-    #[arg(long, value_name = "1.2|1.3")]
+    #[arg(long, value_name = "1.2|1.3", help_heading = "Connections")]
     tls_max: Option<TlsVersion>,
 
     /// Connect from these addresses of this machine in turn: each has ports of its own.
-    #[arg(long, value_name = "ADDR,…", value_delimiter = ',')]
+    #[arg(long, value_name = "ADDR,…", value_delimiter = ',', help_heading = "Connections")]
     bind: Vec<IpAddr>,
 
     /// Look names up once, at the start, or before each connection. Connections go to the addresses in turn.
-    #[arg(long, value_name = "once|each-connection", default_value = "once")]
+    #[arg(long, value_name = "once|each-connection", default_value = "once", help_heading = "Connections")]
     resolve: Resolve,
 }
 

@@ -34,7 +34,7 @@
 //! | `begin` | several machines with one timetable, that begin together |
 //! | `due` | how many requests a timetable asks for |
 //! | `pace` | the clock, and waking at the right moment |
-//! | `net` | connections: TLS, HTTP/1, byte counts, the moment of the first byte |
+//! | `net` | connections: addresses, TLS, HTTP/1 and HTTP/2, byte counts, the moment of the first byte |
 //! | `middleware` | requests through a program of the user's before they are sent |
 //! | `sign` | requests signed anew, as what they are signed over has changed |
 //! | `engine` | threads, virtual users, sessions, steps, checks |
@@ -42,8 +42,8 @@
 //! | `mirror` | live traffic sent on while it happens, session by session |
 //! | `run`, `trace`, [`capacity()`], [`Mirror`] | the ways in |
 //!
-//! It stands on `mynah-traffic` and `mynah-message` and knows no other stage. HTTP/1 only; header lines are sent
-//! in their recorded order, with their names as they were written.
+//! It stands on `mynah-traffic` and `mynah-message` and knows no other stage. Over HTTP/1, header lines are sent
+//! in their recorded order, with their names as they were written; over HTTP/2, in lower case.
 
 #![forbid(unsafe_code)]
 

@@ -94,7 +94,7 @@ impl Trail {
         place_at: usize,
         exchanged: &mut Exchanged,
         answer: &mut Answer,
-    ) -> Result<Option<Hop>, Failure> {
+    ) -> Result<Option<Box<Hop>>, Failure> {
         if let Some((started, bytes_in, bytes_out)) = self.before {
             exchanged.started = started;
             exchanged.bytes_in += bytes_in;
@@ -143,7 +143,7 @@ impl Trail {
         } else {
             (self.body, self.ask)
         };
-        Ok(Some(Hop {
+        Ok(Some(Box::new(Hop {
             place_at: next_at,
             method,
             target,
@@ -154,7 +154,7 @@ impl Trail {
             started: exchanged.started,
             bytes_in: exchanged.bytes_in,
             bytes_out: exchanged.bytes_out,
-        }))
+        })))
     }
 }
 

@@ -97,7 +97,7 @@ pub(crate) async fn perform(
         Ok(template) => match fill_in(context, user, template, &mut done) {
             Ok(()) => {
                 let place_at = context.setup.place_of.get(step.origin as usize).copied()?;
-                let mut hop: Option<Hop> = None;
+                let mut hop: Option<Box<Hop>> = None;
                 let mut flight = None;
                 let mut admitted = None;
                 loop {
@@ -235,9 +235,9 @@ async fn send(
     (place, place_at): (&Place, usize),
     way: &mut Way<'_>,
     times: &mut Times,
-    hop: Option<Hop>,
+    hop: Option<Box<Hop>>,
     done: &mut Done,
-) -> Option<Hop> {
+) -> Option<Box<Hop>> {
     let mut through = None;
     // Only what the first request waited for is the generator's; where it led is the target's.
     let mut led = *times;
@@ -269,7 +269,7 @@ async fn send(
                 }
             };
         }
-        let trail = Trail::of(context, &mut sending, hop.as_ref());
+        let trail = Trail::of(context, &mut sending, hop.as_deref());
         let sending = signed(context, sending);
         let reused = line.is_used();
         match line.exchange(sending, context.setup.request_timeout).await {
@@ -370,7 +370,7 @@ async fn send_through(
     Ok(back.sending())
 }
 
-fn fail(context: &Context, done: &mut Done, failure: Failure) -> Option<Hop> {
+fn fail(context: &Context, done: &mut Done, failure: Failure) -> Option<Box<Hop>> {
     done.ended = context.clock.now();
     done.outcome = Outcome::Failed(failure);
     None

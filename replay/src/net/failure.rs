@@ -4,7 +4,7 @@ use std::io;
 use std::time::Duration;
 
 use mynah_traffic::units::format_duration;
-use tokio_rustls::rustls::Error as TlsError;
+use tokio_rustls::rustls::{AlertDescription, Error as TlsError};
 
 use super::reader::Fault;
 
@@ -117,6 +117,9 @@ impl Failure {
             _ => match tls_error(error) {
                 Some(tls @ (TlsError::InvalidMessage(_) | TlsError::DecryptError)) => {
                     format!("{tls} (does the target speak TLS there?)")
+                }
+                Some(tls @ TlsError::AlertReceived(AlertDescription::NoApplicationProtocol)) => {
+                    format!("{tls} (it speaks no version of HTTP that --http offers)")
                 }
                 Some(tls) => tls.to_string(),
                 None => io_text(error),

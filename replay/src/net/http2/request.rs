@@ -229,4 +229,25 @@ mod tests {
             assert!(said.contains(why), "{text}: {said}");
         }
     }
+
+    proptest::proptest! {
+        #[test]
+        fn any_bytes_are_a_request_or_told(
+            head in "(GET|POST|X) [ -~]{0,20} HTTP/1.1\r\n([A-Za-z-]{1,12}: ?[ -~]{0,12}\r\n|Host: h\r\n|Transfer-Encoding: chunked\r\n){0,5}",
+            body in proptest::collection::vec(proptest::prelude::any::<u8>(), 0..60),
+            at in 0usize..200,
+        ) {
+            let whole = [head.as_bytes(), b"\r\n", &body].concat();
+            let at = at.min(whole.len());
+            let (first, rest) = whole.split_at(at);
+            // However it is cut, what it is does not change, as long as its head is in one piece.
+            let in_one = outgoing(&whole, &Bytes::new(), Scheme::Http);
+            let _ = outgoing(first, &Bytes::copy_from_slice(rest), Scheme::Http);
+            let behind = outgoing(&[], &Bytes::copy_from_slice(&whole), Scheme::Http);
+            match (in_one, behind) {
+                (Ok(one), Ok(other)) => proptest::prop_assert_eq!(one.body, other.body),
+                (one, other) => proptest::prop_assert_eq!(one.is_ok(), other.is_ok()),
+            }
+        }
+    }
 }
