@@ -9,7 +9,7 @@ use mynah_message::{Limits, Message, View};
 use super::Context;
 use super::check::{Judged, judge, parity};
 use super::look::{hold, keep};
-use super::user::{Found as Value, Slot, User};
+use super::user::{Found, Slot, User};
 use crate::cookies;
 use crate::middleware::{Hook, Through};
 use crate::net::{Answer, Ask, Connection, Exchanged, Failure, Keep, Kind, Place, Sending};
@@ -126,15 +126,15 @@ pub(crate) async fn perform(
 fn fill_in(context: &Context, user: &User, template: &Template, done: &mut Done) -> Result<(), String> {
     for need in &template.needs {
         let value = match user.find(need, &context.setup) {
-            Value::Value(value) => Some(value),
-            Value::Missing | Value::Recorded if need.required => {
+            Found::Value(value) => Some(value),
+            Found::Missing | Found::Recorded if need.required => {
                 return Err(format!("no value for {}", need.name));
             }
-            Value::Missing => {
+            Found::Missing => {
                 done.missing.push(need.name.clone());
                 None
             }
-            Value::Recorded => None,
+            Found::Recorded => None,
         };
         done.values.push(value);
     }
@@ -365,7 +365,7 @@ fn answered(
     let extracts = context.setup.plan.extracts.get(step.site as usize);
     let extracts = extracts.map_or(&[][..], |extracts| &extracts.sites);
     let asks = step.asks.as_deref();
-    let mut found = Found::default();
+    let mut asked = Asked::default();
     if !extracts.is_empty() || asks.is_some_and(|asks| asks.head) {
         let message = Message {
             head: std::mem::take(&mut answer.head).into(),
@@ -382,14 +382,14 @@ fn answered(
                 }
             }
         }
-        found = ask(context, user, asks, view.as_ref(), done);
+        asked = ask(context, user, asks, view.as_ref(), done);
     } else if asks.is_some() {
-        found = ask(context, user, asks, None, done);
+        asked = ask(context, user, asks, None, done);
     }
     let said = asks.is_some_and(|asks| asks.of_status);
     let mut judged = judge(&step.expect, step.inline && !said, status, &answer.content_type, held);
     if !matches!(judged, Judged::Wrong(_))
-        && let Some(wrong) = found.wrong.or(found.missing)
+        && let Some(wrong) = asked.wrong.or(asked.missing)
     {
         judged = Judged::Wrong(wrong);
     }
@@ -401,7 +401,7 @@ fn answered(
 
 /// What a person asked that is not so, and what should have been there to take.
 #[derive(Default)]
-struct Found {
+struct Asked {
     wrong: Option<String>,
     missing: Option<String>,
 }
@@ -412,8 +412,8 @@ fn ask(
     asks: Option<&Asks>,
     view: Option<&View<'_>>,
     done: &mut Done,
-) -> Found {
-    let Some(asks) = asks else { return Found::default() };
+) -> Asked {
+    let Some(asks) = asks else { return Asked::default() };
     let Done { checked, learnt, sample, .. } = done;
     let tells = context.tells.get();
     let wrong = asks.judge((sample.status, sample.service), view, |check, holds| {
@@ -427,7 +427,7 @@ fn ask(
         }
         user.learn(number, values);
     });
-    Found { wrong, missing }
+    Asked { wrong, missing }
 }
 
 impl Done {
