@@ -26,9 +26,9 @@ use crate::{interrupt, profile, terminal};
 pub(crate) struct What {
     /// A scenario (.toml), or a recording, which is grouped first.
     #[arg(value_name = "SCENARIO|RECORDING")]
-    what: PathBuf,
+    path: PathBuf,
 
-    /// A variable of the scenario ([variables]), which it has as ${var.NAME}; repeatable. MYNAH_VAR_NAME says one, too.
+    /// A variable of the scenario, which it has as ${var.NAME}; repeatable. MYNAH_VAR_NAME says one, too.
     #[arg(long = "var", value_name = "NAME=VALUE", value_parser = parse_variable)]
     variables: Vec<(String, String)>,
 
@@ -241,18 +241,18 @@ pub(crate) fn failure(error: mynah_replay::Error) -> Failure {
 impl What {
     /// What files that the scenario names are relative to.
     pub(crate) fn folder(&self) -> &Path {
-        self.what.parent().unwrap_or(Path::new(""))
+        self.path.parent().unwrap_or(Path::new(""))
     }
 
     /// The scenario, compiled. A recording is grouped into one in `folder`, which must be there as long as that is played.
     pub(crate) fn prepare(&self, folder: &Path) -> Result<Prepared, Failure> {
-        let first = input::begins(&self.what)?;
+        let first = input::begins(&self.path)?;
         let (overrides, chosen) =
             (variables(&self.variables), Chosen { only: self.tags.clone(), without: self.skip_tags.clone() });
         let scenario = if Reader::recognises(&first) {
             self.group(folder)?
-        } else if let Some(kind) = mynah_capture::recognise(&first).filter(|_| !is_toml(&self.what)) {
-            let path = self.what.display();
+        } else if let Some(kind) = mynah_capture::recognise(&first).filter(|_| !is_toml(&self.path)) {
+            let path = self.path.display();
             return Err(fail(
                 Exit::Usage,
                 format!(
@@ -262,7 +262,7 @@ impl What {
                 ),
             ));
         } else {
-            self.what.clone()
+            self.path.clone()
         };
         let prepared = Prepared::load_with(&scenario, &overrides, &chosen).map_err(failure)?;
         for warning in prepared.warnings() {
@@ -273,10 +273,10 @@ impl What {
 
     fn group(&self, folder: &Path) -> Result<PathBuf, Failure> {
         let inputs = Inputs::recordings(
-            std::slice::from_ref(&self.what),
+            std::slice::from_ref(&self.path),
             &Reading { recover: self.recover, ..Reading::default() },
         )?;
-        let name = self.what.file_stem().map_or_else(|| "scenario".into(), std::ffi::OsStr::to_os_string);
+        let name = self.path.file_stem().map_or_else(|| "scenario".into(), std::ffi::OsStr::to_os_string);
         let scenario = folder.join(name).with_extension("toml");
         profile::make(&inputs, &Grouping::default(), &scenario)?;
         Ok(scenario)

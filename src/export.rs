@@ -53,7 +53,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "URL", value_parser = parse_target)]
     target: Option<String>,
 
-    /// A variable of the scenario ([variables]), put in as the script is written; repeatable. MYNAH_VAR_NAME says one, too.
+    /// A variable of the scenario, put in as the script is written; repeatable. MYNAH_VAR_NAME says one, too.
     #[arg(long = "var", value_name = "NAME=VALUE", value_parser = driving::parse_variable)]
     variables: Vec<(String, String)>,
 

@@ -55,8 +55,8 @@ pub(crate) fn run(args: &Args) -> Outcome {
         let status = probe(&text, &target, args.insecure)?;
         text = scenario(&name, &args.url, &path, Some(status));
     }
-    // What is written is read here first: it must play as it is.
-    Scenario::parse(&text, &args.output).exits(Exit::Internal)?;
+    // What is written is read here first: it must play as it is, and a URL with ${…} in it does not.
+    Scenario::parse(&text, &args.output).exits(Exit::Usage)?;
     write(&args.output, &text)?;
     terminal::say(format!("wrote       {}", args.output.display()));
     terminal::say(format!(
@@ -198,7 +198,7 @@ mod tests {
             ("http://h", "/"),
             ("http://h?x", "/?x"),
             ("h:80/a b?c=\"d\"&e='f'#g", "/a%20b?c=%22d%22&e='f'"),
-            ("http://h/${x}\\é", "/$%7Bx%7D%5C%C3%A9"),
+            ("http://h/{x}\\é", "/%7Bx%7D%5C%C3%A9"),
         ] {
             assert_eq!(parts(url).1, path);
             let text = scenario("a \"name\"", "http://h/", path, None);

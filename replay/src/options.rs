@@ -23,7 +23,8 @@ pub enum LoadModel {
         rate: Rate,
     },
     /// Closed model: so many users, each playing one session after another until the time is over. A user keeps its
-    /// identity and its connections; cookies and correlated values begin anew with each session.
+    /// identity and its connections; cookies and correlated values begin anew with each session, unless it began with an
+    /// `on_start` of its profile. Where any profile has one, an `on_stop` or a number of users, each user is of one profile.
     Closed {
         /// How many.
         users: u32,

@@ -18,7 +18,9 @@ use std::path::Path;
 use std::sync::Arc;
 
 use mynah_message::Locator;
-use mynah_traffic::scenario::{Behaviour, Chosen, Expect, Maker, Overrides, Scenario, Span, ThinkTime, Wait};
+use mynah_traffic::scenario::{
+    Behaviour, Chosen, Expect, Maker, Overrides, RowOrder, Scenario, Span, ThinkTime, Wait,
+};
 use mynah_traffic::{Endpoint, Scheme};
 
 use crate::Error;
@@ -201,13 +203,9 @@ impl Prepared {
 impl ProfilePlan {
     /// Requests of a session on average: the session's own, and what a user does first and last.
     pub(crate) fn mean_requests(&self) -> (f64, f64) {
-        let own = match self.picks.as_ref().and_then(|picks| picks.per_session) {
-            Some(picks) => f64::from(picks),
-            None => {
-                let steps: usize = self.sessions.iter().map(SessionPlan::len).sum();
-                steps as f64 / self.sessions.len().max(1) as f64
-            }
-        };
+        let steps: usize = self.sessions.iter().map(SessionPlan::len).sum();
+        let mean = steps as f64 / self.sessions.len().max(1) as f64;
+        let own = self.picks.as_ref().and_then(|picks| picks.per_session).map_or(mean, f64::from);
         (own, (self.on_start.len() + self.on_stop.len()) as f64)
     }
 
@@ -225,6 +223,15 @@ impl ProfilePlan {
 }
 
 impl Plan {
+    /// Whether every session needs a row of which there is only one each: when none is left nobody has anything to do.
+    pub(crate) fn lives_on_rows(&self) -> bool {
+        let once = |(set, _): &(u32, bool)| {
+            self.data.get(*set as usize).is_some_and(|data| data.pick == RowOrder::Once)
+        };
+        let can = |profile: &&ProfilePlan| profile.weight > 0.0 && !profile.sessions.is_empty();
+        self.profiles.iter().filter(can).all(|profile| profile.data.iter().any(once))
+    }
+
     /// Whether users of the closed model are of one profile each, for as long as they are there.
     pub(crate) fn binds_users(&self) -> bool {
         self.profiles.iter().any(|profile| {

@@ -98,7 +98,7 @@ const LOOKED_AT: usize = 1000;
 
 /// Sessions and requests of users whom every request is answered at once: their time, divided by what a session takes.
 fn at_most(plan: &Plan, options: &Options, curve: &Curve) -> (Option<u64>, Option<u64>) {
-    let (mut takes, mut weights) = (0.0, 0.0);
+    let (mut takes, mut requests, mut weights) = (0.0, 0.0, 0.0);
     for (number, profile) in (0..).zip(&plan.profiles) {
         let think_time: ThinkTime = options.think_time(profile.think_time, plan.scenario.load.think_time);
         let looked = profile.sessions.iter().take(LOOKED_AT);
@@ -114,6 +114,8 @@ fn at_most(plan: &Plan, options: &Options, curve: &Curve) -> (Option<u64>, Optio
         let count = profile.sessions.len().min(LOOKED_AT);
         if count > 0 && profile.weight > 0.0 {
             takes += profile.weight * lengths.sum::<f64>() / count as f64;
+            // What a user does first and last is done once, however many sessions it has.
+            requests += profile.weight * profile.mean_requests().0;
             weights += profile.weight;
         }
     }
@@ -122,5 +124,5 @@ fn at_most(plan: &Plan, options: &Options, curve: &Curve) -> (Option<u64>, Optio
         return (None, None);
     }
     let sessions = curve.total() / mean;
-    (Some(sessions.ceil() as u64), Some((sessions * requests_a_session(plan)).ceil() as u64))
+    (Some(sessions.ceil() as u64), Some((sessions * requests / weights).ceil() as u64))
 }

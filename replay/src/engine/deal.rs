@@ -164,6 +164,7 @@ fn dealt<'d>(
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;
+    use std::fmt::Write as _;
     use std::path::Path;
 
     use mynah_traffic::scenario::Scenario;
@@ -174,7 +175,8 @@ mod tests {
     fn plan(profiles: &[&str]) -> (Prepared, Vec<Share>) {
         let mut text = "version = 1\nname = \"x\"\n".to_owned();
         for (number, more) in profiles.iter().enumerate() {
-            text += &format!(
+            let _ = write!(
+                text,
                 "[[profile]]\nname = \"p{number}\"\n{more}\n[[profile.step]]\nrequest = \"GET /\"\n"
             );
         }

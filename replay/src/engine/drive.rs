@@ -334,7 +334,15 @@ async fn user(context: &Rc<Context>, deal: &RefCell<Deal>, number: u32, curve: &
             }
             let first = before.is_none();
             let Some(played) = session(context, &user, (card, part), (start, &Pace::Own), first).await else {
-                gone = if context.is_halted() { Gone::Over } else { Gone::WithoutRow };
+                if !context.is_halted() {
+                    let plan = &context.setup.plan;
+                    // Others may have something to do without a row.
+                    if !plan.binds_users() && !plan.lives_on_rows() {
+                        tokio::task::yield_now().await;
+                        continue;
+                    }
+                    gone = Gone::WithoutRow;
+                }
                 break;
             };
             before = Some(part);

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::header::{CONTENT_LENGTH, HeaderName, HeaderValue, TRANSFER_ENCODING};
-use mynah_traffic::scenario::{Behaviour, PathRewrite, RowOrder, ThinkTime, Wait, chance};
+use mynah_traffic::scenario::{Behaviour, PathRewrite, RowOrder, Span, ThinkTime, Wait, chance};
 use mynah_traffic::{Nanos, Scheme};
 
 use super::session::{Act, Part};
@@ -194,15 +194,10 @@ impl Setup {
 /// A flag about pauses holds for waits, too; a pace is part of the load, and stays.
 fn wait(own: Wait, flag: Option<ThinkTime>) -> Wait {
     match (own, flag) {
-        (Wait::Between(_), Some(ThinkTime::Fixed(span))) => {
-            Wait::Between(mynah_traffic::scenario::Span::fixed(span))
-        }
+        (Wait::Between(_), Some(ThinkTime::Fixed(span))) => Wait::Between(Span::fixed(span)),
         (Wait::Between(_), Some(ThinkTime::Between(span))) => Wait::Between(span),
         (Wait::Between(own), Some(scaled @ ThinkTime::Scaled(_))) => {
-            Wait::Between(mynah_traffic::scenario::Span {
-                least: scaled.apply(own.least),
-                most: scaled.apply(own.most),
-            })
+            Wait::Between(Span { least: scaled.apply(own.least), most: scaled.apply(own.most) })
         }
         (own, _) => own,
     }

@@ -12,7 +12,7 @@ use super::crew::Turn;
 use super::line::Way;
 use super::look::{hold, keep};
 use super::redirect::{Hop, Trail};
-use super::user::{Found as Value, User};
+use super::user::{Found, User};
 use crate::cookies;
 use crate::middleware::{Hook, Through};
 use crate::net::{Answer, Ask, Exchanged, Failure, Keep, Kind, Place, Sending};
@@ -157,15 +157,15 @@ pub(crate) async fn perform(
 fn fill_in(context: &Context, user: &User, template: &Template, done: &mut Done) -> Result<(), String> {
     for need in &template.needs {
         let value = match user.find(need, &context.setup) {
-            Value::Value(value) => Some(value),
-            Value::Missing | Value::Recorded if need.required => {
+            Found::Value(value) => Some(value),
+            Found::Missing | Found::Recorded if need.required => {
                 return Err(format!("no value for {}", need.name));
             }
-            Value::Missing => {
+            Found::Missing => {
                 done.missing.push(need.name.clone());
                 None
             }
-            Value::Recorded => None,
+            Found::Recorded => None,
         };
         done.values.push(value);
     }
@@ -402,7 +402,7 @@ fn answered(
     let extracts = context.setup.plan.extracts.get(step.site as usize);
     let extracts = extracts.map_or(&[][..], |extracts| &extracts.sites);
     let asks = step.asks.as_deref();
-    let mut found = Found::default();
+    let mut asked = Asked::default();
     if !extracts.is_empty() || asks.is_some_and(|asks| asks.head) {
         let message = Message {
             head: std::mem::take(&mut answer.head).into(),
@@ -419,14 +419,14 @@ fn answered(
                 }
             }
         }
-        found = ask(context, user, asks, view.as_ref(), done);
+        asked = ask(context, user, asks, view.as_ref(), done);
     } else if asks.is_some() {
-        found = ask(context, user, asks, None, done);
+        asked = ask(context, user, asks, None, done);
     }
     let said = asks.is_some_and(|asks| asks.of_status);
     let mut judged = judge(&step.expect, step.inline && !said, status, &answer.content_type, held);
     if !matches!(judged, Judged::Wrong(_))
-        && let Some(wrong) = found.wrong.or(found.missing)
+        && let Some(wrong) = asked.wrong.or(asked.missing)
     {
         judged = Judged::Wrong(wrong);
     }
@@ -438,7 +438,7 @@ fn answered(
 
 /// What a person asked that is not so, and what should have been there to take.
 #[derive(Default)]
-struct Found {
+struct Asked {
     wrong: Option<String>,
     missing: Option<String>,
 }
@@ -449,8 +449,8 @@ fn ask(
     asks: Option<&Asks>,
     view: Option<&View<'_>>,
     done: &mut Done,
-) -> Found {
-    let Some(asks) = asks else { return Found::default() };
+) -> Asked {
+    let Some(asks) = asks else { return Asked::default() };
     let Done { checked, learnt, sample, .. } = done;
     let tells = context.tells.get();
     let wrong = asks.judge((sample.status, sample.service), view, |check, holds| {
@@ -464,7 +464,7 @@ fn ask(
         }
         user.learn(number, values);
     });
-    Found { wrong, missing }
+    Asked { wrong, missing }
 }
 
 impl Done {

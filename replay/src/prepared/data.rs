@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 
-use mynah_traffic::scenario::{InlineStep, RowOrder, Rows, Scenario, Source};
+use mynah_traffic::scenario::{InlineStep, Profile, RowOrder, Rows, Scenario, Source};
 
 use crate::Error;
 
@@ -30,7 +30,7 @@ fn used(step: &InlineStep) -> Result<Vec<(String, String)>, Error> {
 /// Reads every set, with the columns that are sent of it.
 pub(super) fn read(scenario: &Scenario, folder: &Path) -> Result<Vec<DataPlan>, Error> {
     let mut wanted: BTreeSet<(String, String)> = BTreeSet::new();
-    for step in scenario.profiles.iter().flat_map(|profile| profile.all_steps()) {
+    for step in scenario.profiles.iter().flat_map(Profile::all_steps) {
         wanted.extend(used(step)?);
     }
     let read = |set: &mynah_traffic::scenario::DataSet| {

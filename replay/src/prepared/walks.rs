@@ -27,7 +27,9 @@ impl Walks {
             .iter()
             .zip(expected)
             .map(|(profile, expected)| {
-                (plan.behaviour(profile, behaviour) == Behaviour::Markov && !profile.sessions.is_empty())
+                // Steps that are drawn by a person's weights are drawn so.
+                let walks = profile.picks.is_none() && !profile.sessions.is_empty();
+                (plan.behaviour(profile, behaviour) == Behaviour::Markov && walks)
                     .then(|| ((expected * fits).ceil() as usize).clamp(1, MOST_WALKS))
             })
             .collect()

@@ -293,7 +293,8 @@ fn verdict(totals: &Totals, facts: &Facts<'_>, thresholds: &[ThresholdResult]) -
             facts.plan.data.iter().find(|data| data.name == *set).map_or(0, |data| data.rows.rows.len());
         invalid.push(if facts.model == "closed" {
             format!(
-                "{count} users ended before the run did: [data.{set}] has {rows} rows, and each is sent once"
+                "{count} sessions were not begun, and users who had nothing else to do ended: [data.{set}] has {rows} rows, and each \
+                 is sent once"
             )
         } else {
             format!("{count} sessions were not begun: [data.{set}] has {rows} rows, and each is sent once")

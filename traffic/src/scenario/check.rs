@@ -119,7 +119,14 @@ impl Check {
         let values = match &self.subject {
             Subject::Time => {
                 let ms = answer.took.0 as f64 / 1e6;
-                return if self.test.holds_number(ms) { Ok(()) } else { wrong("it took another time") };
+                if self.test.holds_number(ms) {
+                    return Ok(());
+                }
+                return wrong(match self.test {
+                    Test::Compare(Op::Less | Op::LessOrEqual, _) => "it took longer",
+                    Test::Compare(Op::More | Op::MoreOrEqual, _) => "it took less",
+                    _ => "it took another time",
+                });
             }
             Subject::Status => vec![answer.status.to_string()],
             _ => {
@@ -205,11 +212,7 @@ fn operator(text: &str) -> Option<(usize, &'static str)> {
     let bytes = text.as_bytes();
     for (at, &byte) in bytes.iter().enumerate() {
         match (quote, byte) {
-            (Some(open), _) => {
-                if byte == open {
-                    quote = None;
-                }
-            }
+            (Some(open), _) if byte == open => quote = None,
             (None, b'\'' | b'"') => quote = Some(byte),
             (None, b'[' | b'(') => depth += 1,
             (None, b']' | b')') => depth = depth.saturating_sub(1),
@@ -413,7 +416,7 @@ mod tests {
             ("json:$.gone exists", "check 'json:$.gone exists': there is none"),
             ("json:$.total missing", "check 'json:$.total missing': got 2"),
             ("body contains chair", "check 'body contains chair': it is not so"),
-            ("time < 1ms", "check 'time < 1ms': it took another time"),
+            ("time < 1ms", "check 'time < 1ms': it took longer"),
             ("regex:nothing here", "check 'regex:nothing here': there is none"),
         ] {
             assert_eq!(judge(check, "application/json", json), Err(got.to_owned()));

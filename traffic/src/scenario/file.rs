@@ -66,7 +66,7 @@ impl Scenario {
             let mut table: toml::Table = text.parse().map_err(of_toml)?;
             let variables = variables::of(&table, reading.overrides).map_err(|why| wrong(None, why))?;
             let put_in = variables::put_in_all(&mut table, &variables);
-            let put_in = put_in.map_err(|why| wrong(near(text, "${var."), why))?;
+            let put_in = put_in.map_err(|(why, at)| wrong(near(text, &at), why))?;
             reading.declared.extend(variables.into_keys());
             if put_in {
                 // What is wrong with the text itself has its place; what is wrong with what was put in has not.

@@ -174,7 +174,21 @@ impl FromStr for Finder {
         if let Some(css) = text.strip_prefix("css:") {
             return Ok(Finder::Css(css.parse()?));
         }
-        text.parse().map(Finder::At).map_err(|error: mynah_message::Error| {
+        let parsed: Result<Locator, _> = text.parse();
+        if let Ok(
+            Locator::Query { .. }
+            | Locator::PathSegment { .. }
+            | Locator::Form { .. }
+            | Locator::Multipart { .. },
+        ) = parsed
+        {
+            return Err(Error::syntax(
+                "place in a response",
+                text,
+                "this is a place in requests; an answer has none",
+            ));
+        }
+        parsed.map(Finder::At).map_err(|error: mynah_message::Error| {
             let kind = text.split(':').next().unwrap_or_default();
             let hint = crate::nearest(
                 kind,
@@ -255,6 +269,7 @@ pub(super) mod tests {
             ("css:li[", "CSS selector"),
             ("jsn:$.a", "did you mean 'json:'?"),
             ("token", "place in a response 'token'"),
+            ("query:page", "a place in requests"),
         ] {
             let said = text.parse::<Finder>().unwrap_err().to_string();
             assert!(said.contains(wanted), "{text}: {said}");

@@ -102,11 +102,13 @@ impl Source {
     /// Itself, or each source that is joined in it.
     pub fn singles(&self) -> Vec<&Source> {
         let Source::Joined { portions } = self else { return vec![self] };
-        let single = |portion| match portion {
-            &Portion::Value { ref source, .. } => Some(source),
-            Portion::Text(_) => None,
-        };
-        portions.iter().filter_map(single).collect()
+        let mut singles = Vec::with_capacity(portions.len());
+        for portion in portions {
+            if let Portion::Value { source, .. } = portion {
+                singles.push(source);
+            }
+        }
+        singles
     }
 }
 

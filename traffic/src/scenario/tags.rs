@@ -32,7 +32,7 @@ impl Chosen {
 impl Scenario {
     /// Every tag of its profiles and steps, in order.
     pub fn tags(&self) -> BTreeSet<&str> {
-        let steps = self.profiles.iter().flat_map(|profile| profile.all_steps()).flat_map(|step| &step.tags);
+        let steps = self.profiles.iter().flat_map(super::Profile::all_steps).flat_map(|step| &step.tags);
         self.profiles.iter().flat_map(|profile| &profile.tags).chain(steps).map(String::as_str).collect()
     }
 

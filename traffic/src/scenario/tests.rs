@@ -296,3 +296,135 @@ fn shapes_come_back() {
     std::fs::write(&path, wrong).unwrap();
     assert!(matches!(SessionsReader::open(&path), Err(Error::Damaged { .. })));
 }
+
+const BY_HAND: &str = r#"
+version = 1
+name = "hand"
+behaviour = "recorded"
+
+[variables]
+base = "/v2"
+n = 7
+
+[rewrite]
+headers = { X-Test = 1 }
+host = "recorded"
+path = ["^/v1/=/v2/"]
+
+[[profile]]
+name = "a"
+users = 3
+tags = ["all"]
+order = "weighted"
+steps_per_session = 10
+wait = "between 1s 5s"
+think_time = "1s..2s"
+
+[[profile.on_start]]
+request = "GET ${var.base}/login"
+extract = { csrf = "css:input[name=csrf]@value", id = { from = 'regex:order-(\d+)', optional = true } }
+
+[[profile.step]]
+name = "an item"
+tags = ["read"]
+weight = 2.5
+request = "GET ${var.base}/${csrf}-${data.people.name:-x}/?n=${var.n}"
+think = "1s..5s"
+check = ["status == 200", "body contains 'a \"b\"'"]
+
+[[profile.on_stop]]
+request = "GET /bye"
+
+[data.people]
+file = "people.csv"
+pick = "once"
+"#;
+
+#[test]
+fn what_is_written_by_hand_is_read_and_written() {
+    let scenario = Scenario::parse(BY_HAND, "s.toml").unwrap();
+    let text = scenario.to_toml().unwrap();
+    assert_eq!(Scenario::parse(&text, "s.toml").unwrap(), scenario, "{text}");
+    let profile = &scenario.profiles[0];
+    assert_eq!((profile.weight.to_string(), profile.all_steps().count()), ("1".to_owned(), 3));
+    let step = profile.steps[0].to_step(0, "h", None).unwrap();
+    assert!(step.request.head.starts_with(b"GET /v2/"), "{:?}", step.request.head);
+    assert_eq!(step.think, Nanos(3_000_000_000));
+    let data = Source::Data { set: "people".into(), column: "name".into() };
+    let joined = Source::Joined {
+        portions: vec![
+            Portion::Value { source: Source::Correlation { name: "csrf".into(), index: 0 }, default: None },
+            Portion::Text("-".into()),
+            Portion::Value { source: data, default: Some("x".into()) },
+        ],
+    };
+    assert_eq!(step.injections[0].source, joined);
+}
+
+#[test]
+fn what_cannot_be_meant_is_told() {
+    let with = |from: &str, to: &str| {
+        assert!(BY_HAND.contains(from), "{from}");
+        Scenario::parse(&BY_HAND.replace(from, to), "s.toml").unwrap_err().to_string()
+    };
+    for (from, to, wanted) in [
+        ("users = 3", "users = 0", "users = 0 is nobody"),
+        ("order = \"weighted\"", "order = \"sequence\"", "steps_per_session goes with"),
+        ("steps_per_session = 10", "steps_per_session = 0", "plays nothing"),
+        ("weight = 2.5", "weight = 0", "none can be drawn"),
+        ("weight = 2.5", "weight = -1", "must be zero or more"),
+        ("name = \"an item\"", "name = \" \"", "its name is empty"),
+        ("tags = [\"read\"]", "tags = [\"\"]", "has an empty tag"),
+        ("request = \"GET /bye\"", "request = \"GET /bye\"\nweight = 1", "is not drawn"),
+        ("csrf = \"css", "\"a b\" = \"css", "'a b' is no name for a value"),
+        ("data.people.name", "data.people", "expected ${data.SET.COLUMN}"),
+        ("X-Test = 1", "X-Test = []", "expected a text or a number"),
+        ("pick = \"once\"", "pick = \"twice\"", "unknown variant"),
+        ("n = 7", "m = 7", "there is no 'n' in [variables]"),
+    ] {
+        let message = with(from, to);
+        assert!(message.contains(wanted), "{to}: {message}");
+    }
+    let clash = BY_HAND.replace("[data.people]", "[correlation.csrf]\nfrom = []\nto = []\n[data.people]");
+    let message = Scenario::parse(&clash, "s.toml").unwrap_err().to_string();
+    assert!(message.contains("extracts 'csrf', and there is a correlation 'csrf'"), "{message}");
+}
+
+proptest::proptest! {
+    #[test]
+    fn no_step_panics(
+        path in "[ -~é]{0,30}",
+        header in "[ -~é]{0,30}",
+        json in "[ -~é]{0,30}",
+        think in "[0-9.smh ]{0,8}",
+    ) {
+        let step = InlineStep {
+            request: format!("GET /{path}"),
+            headers: toml::Table::from_iter([("X".to_owned(), header.into())]),
+            json: Some(json),
+            think: Some(think),
+            ..InlineStep::default()
+        };
+        let _ = step.to_step(0, "h", None);
+        let _ = (path.parse::<Wait>(), path.parse::<PathRewrite>(), path.parse::<Span>());
+    }
+
+    #[test]
+    fn placeholders_come_apart_as_they_were_put_together(
+        parts in proptest::collection::vec(("[a-z ]{1,5}", "[a-z]{1,6}"), 2..5),
+    ) {
+        let value = parts.iter().fold(String::new(), |all, (text, name)| format!("{all}{text}${{{name}}}"));
+        let step = InlineStep {
+            request: "GET /".into(),
+            headers: toml::Table::from_iter([("X".to_owned(), format!("({value})").into())]),
+            ..InlineStep::default()
+        };
+        let step = step.to_step(0, "h", None).unwrap();
+        let name = |source: &Source| match source {
+            Source::Correlation { name, .. } => name.clone(),
+            other => format!("{other:?}"),
+        };
+        let names: Vec<String> = step.injections[0].source.singles().into_iter().map(name).collect();
+        proptest::prop_assert_eq!(names, parts.into_iter().map(|(_, name)| name).collect::<Vec<_>>());
+    }
+}

@@ -41,7 +41,7 @@ pub(super) fn of(table: &Table, overrides: &Overrides) -> Result<Variables, Stri
         }
         let text = match (overrides.of(name), value) {
             (Some(said), _) => said.to_owned(),
-            (None, Value::String(text)) => put_in(text, &variables)?,
+            (None, Value::String(text)) => put_in(text, &variables).map_err(|(why, _)| why)?,
             (None, Value::Integer(number)) => number.to_string(),
             (None, Value::Float(number)) => number.to_string(),
             (None, Value::Boolean(truth)) => truth.to_string(),
@@ -55,27 +55,30 @@ pub(super) fn of(table: &Table, overrides: &Overrides) -> Result<Variables, Stri
     Ok(variables)
 }
 
+/// What is wrong, in words; and the text of the file that is.
+type Wrong = (String, String);
+
 /// The text with its variables put in.
-fn put_in(text: &str, variables: &Variables) -> Result<String, String> {
+fn put_in(text: &str, variables: &Variables) -> Result<String, Wrong> {
     let mut out = String::with_capacity(text.len());
     let mut rest = text;
     while let Some(at) = rest.find(OPEN) {
         out.push_str(&rest[..at]);
         let inner = &rest[at + OPEN.len()..];
-        let end = inner.find('}').ok_or_else(|| format!("'{text}' has ${{ without }}"))?;
+        let end =
+            inner.find('}').ok_or_else(|| (format!("'{text}' has ${{ without }}"), rest[at..].to_owned()))?;
         let (name, default) = match inner[..end].split_once(":-") {
             Some((name, default)) => (name, Some(default)),
             None => (&inner[..end], None),
         };
-        match variables.get(name).map(String::as_str).or(default) {
-            Some(value) => out.push_str(value),
-            None => {
-                let hint = nearest(name, variables.keys().map(String::as_str))
-                    .map(|meant| format!("; did you mean '${{var.{meant}}}'?"))
-                    .unwrap_or_default();
-                return Err(format!("'{text}': there is no '{name}' in [variables] (before it){hint}"));
-            }
-        }
+        let value = variables.get(name).map(String::as_str).or(default).ok_or_else(|| {
+            let hint = nearest(name, variables.keys().map(String::as_str))
+                .map(|meant| format!("; did you mean '${{var.{meant}}}'?"))
+                .unwrap_or_default();
+            let why = format!("'{text}': there is no '{name}' in [variables] (before it){hint}");
+            (why, format!("{OPEN}{name}}}"))
+        })?;
+        out.push_str(value);
         rest = &inner[end + 1..];
     }
     out.push_str(rest);
@@ -83,8 +86,8 @@ fn put_in(text: &str, variables: &Variables) -> Result<String, String> {
 }
 
 /// Puts variables in everywhere but in `[variables]`; whether there was any place for one.
-pub(super) fn put_in_all(table: &mut Table, variables: &Variables) -> Result<bool, String> {
-    fn walk(value: &mut Value, variables: &Variables) -> Result<bool, String> {
+pub(super) fn put_in_all(table: &mut Table, variables: &Variables) -> Result<bool, Wrong> {
+    fn walk(value: &mut Value, variables: &Variables) -> Result<bool, Wrong> {
         match value {
             Value::String(text) if text.contains(OPEN) => {
                 *text = put_in(text, variables)?;
@@ -97,9 +100,8 @@ pub(super) fn put_in_all(table: &mut Table, variables: &Variables) -> Result<boo
             _ => Ok(false),
         }
     }
-    table.iter_mut().filter(|(name, _)| *name != "variables").try_fold(false, |any, (name, value)| {
-        walk(value, variables).map(|found| found | any).map_err(|why| format!("{name}: {why}"))
-    })
+    let others = table.iter_mut().filter(|(name, _)| *name != "variables");
+    others.map(|(_, value)| walk(value, variables)).try_fold(false, |any, found| Ok(found? | any))
 }
 
 #[cfg(test)]
@@ -109,7 +111,7 @@ mod tests {
     fn put(text: &str, overrides: &Overrides) -> Result<String, String> {
         let mut table: Table = text.parse().unwrap();
         let variables = of(&table, overrides)?;
-        put_in_all(&mut table, &variables)?;
+        put_in_all(&mut table, &variables).map_err(|(why, _)| why)?;
         Ok(table["x"].to_string())
     }
 

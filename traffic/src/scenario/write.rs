@@ -87,10 +87,6 @@ impl Scenario {
             "# A mynah scenario: who the users are, what they send, what must hold. Edit freely.\n",
         );
         let _ = writeln!(out, "version = {}\nname = {}", self.version, inline(&self.name)?);
-        if !self.variables.is_empty() {
-            out.push_str("\n# ${var.NAME} stands for these; --var NAME=VALUE replaces one.\n[variables]\n");
-            lines(&mut out, &self.variables)?;
-        }
         if let Some(behaviour) = self.behaviour {
             let what = match behaviour {
                 Behaviour::Recorded => {
@@ -101,6 +97,10 @@ impl Scenario {
                 }
             };
             let _ = writeln!(out, "behaviour = \"{behaviour}\"  # {what}");
+        }
+        if !self.variables.is_empty() {
+            out.push_str("\n# ${var.NAME} stands for these; --var NAME=VALUE replaces one.\n[variables]\n");
+            lines(&mut out, &self.variables)?;
         }
         if let Some(recorded) = &self.recorded {
             self.write_recorded(&mut out, recorded)?;
