@@ -40,6 +40,8 @@ mod rude_servers;
 mod scenarios;
 mod secrets;
 #[cfg(unix)]
+mod self_check;
+#[cfg(unix)]
 mod shapes;
 mod shards;
 mod signing;
