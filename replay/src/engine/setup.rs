@@ -268,6 +268,12 @@ fn probe(places: &mut [Place]) -> Result<(), Error> {
     })
 }
 
+/// What is sent in `Host`: a flag over the scenario's word. A host that the scenario spells out is a header like others.
+fn host_header(plan: &Plan, options: &Options) -> HostHeader {
+    let recorded = plan.scenario.rewrite.host.as_deref() == Some("recorded");
+    options.host_header.unwrap_or(if recorded { HostHeader::Recorded } else { HostHeader::Target })
+}
+
 fn bind(
     plan: &Plan,
     targets: &[&Target],
@@ -276,15 +282,13 @@ fn bind(
 ) -> Result<Vec<Bound>, Error> {
     let rewrite = &plan.scenario.rewrite;
     let mut fields = rewrite.fields()?;
-    let host_header = match (options.host_header, rewrite.host.as_deref()) {
-        (Some(said), _) => said,
-        (None, None | Some("target")) => HostHeader::Target,
-        (None, Some("recorded")) => HostHeader::Recorded,
-        (None, Some(host)) => {
-            fields.push(("Host".to_owned(), host.to_owned()));
-            HostHeader::Target
-        }
-    };
+    let host_header = host_header(plan, options);
+    if let (None, Some(host)) = (options.host_header, rewrite.host.as_deref())
+        && host != "target"
+        && host != "recorded"
+    {
+        fields.push(("Host".to_owned(), host.to_owned()));
+    }
     fields.retain(|(name, _)| {
         !options.set_headers.iter().any(|(said, _)| said.trim().eq_ignore_ascii_case(name))
     });
