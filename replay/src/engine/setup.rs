@@ -282,13 +282,10 @@ fn probe(places: &mut [Place], resolve: Resolve) -> Result<(), Error> {
     })
 }
 
-/// What is sent in `Host`: what the flag says, else the scenario.
+/// What is sent in `Host`: a flag over the scenario's word. A host that the scenario spells out is a header like others.
 fn host_header(plan: &Plan, options: &Options) -> HostHeader {
-    match (options.host_header, plan.scenario.rewrite.host.as_deref()) {
-        (Some(said), _) => said,
-        (None, Some("recorded")) => HostHeader::Recorded,
-        (None, _) => HostHeader::Target,
-    }
+    let recorded = plan.scenario.rewrite.host.as_deref() == Some("recorded");
+    options.host_header.unwrap_or(if recorded { HostHeader::Recorded } else { HostHeader::Target })
 }
 
 fn bind(
@@ -300,11 +297,11 @@ fn bind(
     let rewrite = &plan.scenario.rewrite;
     let mut fields = rewrite.fields()?;
     let host_header = host_header(plan, options);
-    if let (None, Some(host)) = (
-        options.host_header,
-        rewrite.host.as_ref().filter(|host| !["target", "recorded"].contains(&host.as_str())),
-    ) {
-        fields.push(("Host".to_owned(), host.clone()));
+    if let (None, Some(host)) = (options.host_header, rewrite.host.as_deref())
+        && host != "target"
+        && host != "recorded"
+    {
+        fields.push(("Host".to_owned(), host.to_owned()));
     }
     fields.retain(|(name, _)| {
         !options.set_headers.iter().any(|(said, _)| said.trim().eq_ignore_ascii_case(name))
