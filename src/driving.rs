@@ -40,6 +40,11 @@ pub(crate) struct What {
     #[arg(long = "skip-tag", value_name = "TAG")]
     skip_tags: Vec<String>,
 
+    /// Send only requests that are to change nothing at the target: GET, HEAD, OPTIONS and TRACE. What came after others comes after
+    /// their pauses.
+    #[arg(long)]
+    read_only: bool,
+
     /// Take what is whole of a damaged or unsealed recording.
     #[arg(long, display_order = 100)]
     recover: bool,
@@ -247,8 +252,10 @@ impl What {
     /// The scenario, compiled. A recording is grouped into one in `folder`, which must be there as long as that is played.
     pub(crate) fn prepare(&self, folder: &Path) -> Result<Prepared, Failure> {
         let first = input::begins(&self.path)?;
-        let (overrides, chosen) =
-            (variables(&self.variables), Chosen { only: self.tags.clone(), without: self.skip_tags.clone() });
+        let (overrides, chosen) = (
+            variables(&self.variables),
+            Chosen { only: self.tags.clone(), without: self.skip_tags.clone(), read_only: self.read_only },
+        );
         let scenario = if Reader::recognises(&first) {
             self.group(folder)?
         } else if let Some(kind) = mynah_capture::recognise(&first).filter(|_| !is_toml(&self.path)) {

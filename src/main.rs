@@ -28,6 +28,7 @@ mod capture;
 mod compare;
 mod demo;
 mod demo_server;
+mod destination;
 mod driving;
 mod exit;
 mod export;

@@ -19,7 +19,7 @@ use crate::exit::{Exit, Exits, Failure, Outcome, fail};
 use crate::middleware::Requests;
 use crate::progress::Progress;
 use crate::shaped::Shaped;
-use crate::{compare, output, preview, report, terminal};
+use crate::{compare, destination, output, preview, report, terminal};
 
 /// Drive a scenario at a target: virtual users that behave as recorded, at any rate, with a verdict at the end.
 #[derive(Debug, clap::Args)]
@@ -73,6 +73,14 @@ pub(crate) struct Args {
     /// Draw the load over time and say how many sessions and requests it comes to; send nothing. Needs no target.
     #[arg(long, conflicts_with_all = ["once", "against", "baseline", "middleware", "start_at", "json"])]
     preview: bool,
+
+    /// Say what would be sent where, and send nothing.
+    #[arg(long, conflicts_with_all = ["once", "preview", "json", "start_at"])]
+    dry_run: bool,
+
+    /// Do not ask before sending to another machine. (Only a person at a terminal is asked.)
+    #[arg(long, short = 'y')]
+    yes: bool,
 
     /// Send each request, as it is about to go out, through this program, as GoReplay does: 'python3 rewrite.py'. What comes
     /// back is sent; what does not within --middleware-timeout is counted as failed (middleware).
@@ -172,6 +180,14 @@ pub(crate) fn run(args: &Args) -> Outcome {
     }
     if args.preview {
         return preview::print(&prepared, &options);
+    }
+    if args.dry_run {
+        destination::print(&prepared, &options, &args.against)?;
+        return preview::print(&prepared, &options);
+    }
+    if !args.yes && !destination::agreed(&prepared, &options, &args.against)? {
+        terminal::say("nothing was sent");
+        return Ok(Exit::Ok);
     }
     let middleware = args.middleware.as_deref().map(Requests::start).transpose()?;
     options.middleware_timeout = args.middleware_timeout;

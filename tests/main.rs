@@ -37,6 +37,7 @@ mod report_forms;
 mod report_pages;
 #[cfg(unix)]
 mod rude_servers;
+mod safety;
 mod scenarios;
 mod secrets;
 #[cfg(unix)]

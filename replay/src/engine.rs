@@ -19,5 +19,6 @@ pub(crate) use deal::{Deal, Seats};
 pub(crate) use drive::{End, Job, Shape, thread};
 pub(crate) use session::{Act, Part};
 pub(crate) use setup::Setup;
+pub use setup::{Destination, destinations};
 pub(crate) use step::{Done, Outcome, perform};
 pub(crate) use user::User;

@@ -74,6 +74,7 @@ mod trace;
 
 pub use capacity::{Seek, Told, capacity};
 pub use course::Course;
+pub use engine::{Destination, destinations};
 pub use error::Error;
 pub use middleware::Middleware;
 pub use mirror::{Fold, MARK, Mirror, MirrorOptions, MirrorProgress, Seen};

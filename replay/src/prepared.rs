@@ -9,6 +9,7 @@ mod endpoints;
 mod identities;
 mod load;
 mod picks;
+mod reading;
 mod session;
 mod shapes;
 mod vary;
@@ -163,7 +164,7 @@ impl Prepared {
         let mut parsed = Scenario::load_with(scenario, overrides)?;
         parsed.choose(chosen)?;
         let folder = scenario.parent().unwrap_or(Path::new(""));
-        load::load(parsed, folder, scenario, !chosen.is_everything())
+        load::load(parsed, folder, scenario, chosen)
     }
 
     /// Compiles a scenario that was made rather than read. `folder`: what the files it names are relative to.
@@ -171,7 +172,7 @@ impl Prepared {
     /// # Errors
     /// As [`Prepared::load`].
     pub fn from_scenario(scenario: Scenario, folder: &Path) -> Result<Prepared, Error> {
-        load::load(scenario, folder, Path::new("scenario"), false)
+        load::load(scenario, folder, Path::new("scenario"), &Chosen::default())
     }
 
     /// The scenario.

@@ -2,6 +2,7 @@
 
 use mynah_masking::{Key, Policy, Report, Stream};
 use mynah_traffic::run::Dropped;
+use mynah_traffic::scenario::is_safe;
 use mynah_traffic::{Exchange, Flag, Masked};
 
 use crate::input::FilterArgs;
@@ -112,11 +113,6 @@ impl Shield {
         }
         self.reports
     }
-}
-
-/// Whether a method only reads, [RFC 9110 §9.2.1](https://www.rfc-editor.org/rfc/rfc9110#section-9.2.1).
-fn is_safe(method: &str) -> bool {
-    matches!(method, "GET" | "HEAD" | "OPTIONS" | "TRACE")
 }
 
 #[cfg(test)]

@@ -234,6 +234,42 @@ fn cookie_paths(plan: &Plan, rewrites: &[PathRewrite]) -> HashMap<String, String
     paths
 }
 
+/// Where requests of a kind go, and which.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Destination {
+    /// The recorded host; empty in steps that name none.
+    pub recorded: String,
+    /// Where its requests go.
+    pub target: Target,
+    /// By method: requests of all sessions that there are to play.
+    pub methods: BTreeMap<String, u64>,
+}
+
+/// Where a run with these options would send, by recorded host.
+///
+/// # Errors
+/// [`Error::Config`] and [`Error::Refused`] as a run.
+pub fn destinations(prepared: &crate::Prepared, options: &Options) -> Result<Vec<Destination>, Error> {
+    let plan = &prepared.plan;
+    let mut all = Vec::with_capacity(plan.origins.len());
+    for origin in &plan.origins {
+        let target = target_of(origin, options)?;
+        allow(target, plan, options)?;
+        let (recorded, methods) = (origin.host.clone(), BTreeMap::new());
+        all.push(Destination { recorded, target: target.clone(), methods });
+    }
+    check_map(plan, options)?;
+    for step in plan.profiles.iter().filter(|profile| profile.weight > 0.0).flat_map(|profile| &profile.steps)
+    {
+        let destination = all.get_mut(step.origin as usize);
+        if let (Ok(template), Some(destination)) = (&step.template, destination) {
+            *destination.methods.entry(template.method.to_string()).or_default() += 1;
+        }
+    }
+    all.retain(|destination| !destination.methods.is_empty());
+    Ok(all)
+}
+
 fn target_of<'a>(origin: &Origin, options: &'a Options) -> Result<&'a Target, Error> {
     let mapped = options.map.iter().find(|(host, _)| host.eq_ignore_ascii_case(&origin.host));
     mapped.map(|(_, target)| target).or(options.target.as_ref()).ok_or_else(|| {

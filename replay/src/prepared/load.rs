@@ -6,11 +6,12 @@ use std::sync::Arc;
 
 use mynah_message::{Head, Limits, Target, View};
 use mynah_traffic::scenario::{
-    InlineStep, Order, Profile, Scenario, SessionScript, SessionsReader, Source, Span, Step,
+    Chosen, InlineStep, Order, Profile, Scenario, SessionScript, SessionsReader, Source, Span, Step,
 };
 use mynah_traffic::{Correlation, Endpoint};
 
 use super::bind::Bindings;
+use super::reading::only_reading;
 use super::vary::Varied;
 use super::{
     Asks, DataPlan, EndpointTable, Extracts, Identities, Origin, Picks, Plan, Prepared, ProfilePlan,
@@ -40,9 +41,18 @@ struct Loader<'a> {
     recorded_sessions: Option<u64>,
     /// Some of it was left out on purpose: correlations may have nowhere to go.
     partly: bool,
+    read_only: bool,
+    /// Recorded requests that are not sent, and of how many.
+    left_out: (usize, usize),
 }
 
-pub(super) fn load(scenario: Scenario, folder: &Path, place: &Path, partly: bool) -> Result<Prepared, Error> {
+pub(super) fn load(
+    scenario: Scenario,
+    folder: &Path,
+    place: &Path,
+    chosen: &Chosen,
+) -> Result<Prepared, Error> {
+    let partly = !chosen.is_everything();
     let wrong = |message: String| Error::Config(format!("{}: {message}", place.display()));
     let identities = read_identities(&scenario, folder)?;
     let enabled: Vec<&Correlation> = scenario.correlations.iter().filter(|c| c.enabled).collect();
@@ -74,6 +84,8 @@ pub(super) fn load(scenario: Scenario, folder: &Path, place: &Path, partly: bool
         warnings: Vec::new(),
         recorded_sessions: scenario.recorded.as_ref().map(|recorded| recorded.sessions),
         partly,
+        read_only: chosen.read_only,
+        left_out: (0, 0),
     };
     for (number, set) in loader.data.iter().enumerate() {
         let used = by_profile.iter().flatten().any(|(known, _)| *known as usize == number);
@@ -125,6 +137,13 @@ pub(super) fn load(scenario: Scenario, folder: &Path, place: &Path, partly: bool
         plan.on_start = loader.chain(profile, &profile.on_start, &mut plan)?;
         plan.on_stop = loader.chain(profile, &profile.on_stop, &mut plan)?;
         profiles.push(plan);
+    }
+    if let (out, all) = loader.left_out
+        && out > 0
+    {
+        loader
+            .warnings
+            .push(format!("{out} of {all} recorded requests may change something, and are left out"));
     }
     let extracts = loader.extracts(&enabled);
     let makers = scenario.vary.iter().filter(|vary| vary.enabled);
@@ -282,10 +301,17 @@ impl Loader<'_> {
         table: &[Endpoint],
         (numbers, shapes): (&[u32], &[u32]),
     ) {
+        let all = script.steps.len();
+        let steps = if self.read_only { only_reading(script.steps) } else { script.steps };
+        self.left_out.0 += all - steps.len();
+        self.left_out.1 += all;
+        if steps.is_empty() {
+            return;
+        }
         let mut seen = self.varied.fresh();
         let mut person: Box<[Option<String>]> = vec![None; self.recorded_columns.len()].into();
-        let mut order = Vec::with_capacity(script.steps.len());
-        for mut step in script.steps {
+        let mut order = Vec::with_capacity(steps.len());
+        for mut step in steps {
             let mut again = Vec::new();
             if let Some(endpoint) = table.get(step.endpoint as usize) {
                 let found = step.injections.iter().filter_map(|one| self.bindings.bind(one, endpoint));

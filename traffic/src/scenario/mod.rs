@@ -47,7 +47,7 @@ pub use rewrite::{PathRewrite, Rewrite};
 pub use script::{Expect, Injection, Portion, SessionScript, Source, Step};
 pub use sessions::{SessionEntry, SessionsReader, SessionsWriter, Tables};
 pub use stage::{Arrivals, Level, LoadShape, Stage, Unit};
-pub use tags::Chosen;
+pub use tags::{Chosen, is_safe};
 pub use uses::Use;
 pub use variables::Overrides;
 pub use vary::{Draw, Maker, Vary};

@@ -1,4 +1,4 @@
-//! Choosing steps and profiles by their tags.
+//! Choosing steps and profiles: by their tags, and by whether they change anything.
 
 use std::collections::BTreeSet;
 
@@ -12,16 +12,28 @@ pub struct Chosen {
     pub only: Vec<String>,
     /// Nothing that has one of these.
     pub without: Vec<String>,
+    /// Only requests that are to change nothing at the server; see [`is_safe`].
+    pub read_only: bool,
+}
+
+/// Whether a request with this method is to change nothing at the server
+/// ([RFC 9110](https://www.rfc-editor.org/rfc/rfc9110) §9.2.1).
+pub fn is_safe(method: &str) -> bool {
+    matches!(method, "GET" | "HEAD" | "OPTIONS" | "TRACE")
 }
 
 impl Chosen {
     /// Whether everything is played.
     pub fn is_everything(&self) -> bool {
-        self.only.is_empty() && self.without.is_empty()
+        self.only.is_empty() && self.without.is_empty() && !self.read_only
     }
 
     fn skips(&self, tags: &[String]) -> bool {
         tags.iter().any(|tag| self.without.contains(tag))
+    }
+
+    fn sends(&self, step: &InlineStep) -> bool {
+        !self.read_only || step.parts().is_ok_and(|(_, _, method, _)| is_safe(method))
     }
 
     fn takes(&self, tags: &[String]) -> bool {
@@ -69,13 +81,16 @@ impl Scenario {
                 return false;
             }
             let whole = chosen.takes(&profile.tags);
-            let own = |step: &InlineStep| !chosen.skips(&step.tags);
+            let own = |step: &InlineStep| !chosen.skips(&step.tags) && chosen.sends(step);
             profile.on_start.retain(own);
             profile.on_stop.retain(own);
             profile.steps.retain(|step| own(step) && (whole || chosen.takes(&step.tags)));
             if profile.sessions_from.is_some() { whole } else { !profile.steps.is_empty() }
         });
         if self.profiles.is_empty() {
+            if chosen.read_only {
+                return Err(Error::syntax("scenario", &self.name, "nothing is left to play that only reads"));
+            }
             return Err(Error::syntax(
                 "tag",
                 chosen.only.iter().chain(&chosen.without).cloned().collect::<Vec<_>>().join(", "),
