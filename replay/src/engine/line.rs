@@ -38,56 +38,21 @@ impl Way<'_> {
         place: &Place,
         ready: &mut u64,
     ) -> Result<Line, Failure> {
-        let link = match self {
-            Way::Link(link) => link,
-            Way::Slot(slot) => {
-                if let Some(mut connection) = slot.connection.take()
-                    && connection.ready().await
-                {
-                    return Ok(Line::Own(connection));
-                }
-                let before = context.clock.now();
-                let opened =
-                    Connection::open(place, context.clock, &context.deadlines, &context.buffers).await;
-                let (connection, dialled) = counted(context, before, ready, opened)?;
-                context.recorder.borrow_mut().dialled(dialled);
-                return Ok(Line::Own(connection));
-            }
+        let slot = match self {
+            // Users of HTTP/1 need not have room for it.
+            Way::Link(link) => return Box::pin(link.line(context, place, ready)).await,
+            Way::Slot(slot) => slot,
         };
-        let before = context.clock.now();
-        let mut waited = false;
-        let http2 = loop {
-            let mut current = if let Ok(current) = link.current.try_lock() {
-                current
-            } else {
-                waited = true;
-                link.current.lock().await
-            };
-            let open = current.as_ref().filter(|http2| http2.is_open()).cloned();
-            let http2 = if let Some(http2) = open {
-                http2
-            } else {
-                waited = true;
-                let begun = context.clock.now();
-                let opened = Http2::open(place, context.clock, &context.deadlines, &context.buffers);
-                let (http2, dialled) = counted(context, begun, &mut 0, Box::pin(opened).await)?;
-                context.recorder.borrow_mut().dialled(dialled);
-                current.insert(Rc::new(http2)).clone()
-            };
-            drop(current);
-            if http2.has_room() {
-                break http2;
-            }
-            if !waited {
-                context.recorder.borrow_mut().counters().held_back += 1;
-            }
-            waited = true;
-            http2.room().await;
-        };
-        if waited {
-            *ready += context.clock.now().saturating_sub(before);
+        if let Some(mut connection) = slot.connection.take()
+            && connection.ready().await
+        {
+            return Ok(Line::Own(connection));
         }
-        Ok(Line::Shared { http2, answer: Answer::default() })
+        let before = context.clock.now();
+        let opened = Connection::open(place, context.clock, &context.deadlines, &context.buffers).await;
+        let (connection, dialled) = counted(context, before, ready, opened)?;
+        context.recorder.borrow_mut().dialled(dialled);
+        Ok(Line::Own(connection))
     }
 
     /// When the last request on it ended; requests that share one do not wait for each other.
@@ -112,6 +77,45 @@ impl Way<'_> {
         {
             slot.connection = Some(connection);
         }
+    }
+}
+
+impl Link {
+    async fn line(&self, context: &Context, place: &Place, ready: &mut u64) -> Result<Line, Failure> {
+        let before = context.clock.now();
+        let mut waited = false;
+        let http2 = loop {
+            let mut current = if let Ok(current) = self.current.try_lock() {
+                current
+            } else {
+                waited = true;
+                self.current.lock().await
+            };
+            let open = current.as_ref().filter(|http2| http2.is_open()).cloned();
+            let http2 = if let Some(http2) = open {
+                http2
+            } else {
+                waited = true;
+                let begun = context.clock.now();
+                let opened = Http2::open(place, context.clock, &context.deadlines, &context.buffers).await;
+                let (http2, dialled) = counted(context, begun, &mut 0, opened)?;
+                context.recorder.borrow_mut().dialled(dialled);
+                current.insert(Rc::new(http2)).clone()
+            };
+            drop(current);
+            if http2.has_room() {
+                break http2;
+            }
+            if !waited {
+                context.recorder.borrow_mut().counters().held_back += 1;
+            }
+            waited = true;
+            http2.room().await;
+        };
+        if waited {
+            *ready += context.clock.now().saturating_sub(before);
+        }
+        Ok(Line::Shared { http2, answer: Answer::default() })
     }
 }
 
