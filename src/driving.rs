@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use mynah_grouping::Options as Grouping;
-use mynah_replay::{HostHeader, HttpVersion, Options, Prepared, Resolve, Signer, Stop, Target, TlsVersion};
+use mynah_replay::{HostHeader, HttpVersion, Options, Prepared, Resolve, Script, Signer, Stop, Target, TlsVersion};
 use mynah_report::compare::Comparison;
 use mynah_report::html::{self, Against};
 use mynah_report::timeline::Timeline;
@@ -157,6 +157,11 @@ pub(crate) struct How {
     /// What must hold, or the exit code is 10: 'p99 < 500ms', 'failure_rate < 1%', 'GET /items/{id}: p95 < 200ms'; repeatable.
     #[arg(long = "threshold", value_name = "EXPR")]
     thresholds: Vec<Threshold>,
+
+    /// Call the hooks of this file of JavaScript (setup, teardown, onSession, onRequest, onResponse, shape), in place of the
+    /// one that the scenario names; see docs/hooks.md.
+    #[arg(long, value_name = "FILE.js")]
+    script: Option<PathBuf>,
 
     /// Hold answers against the recorded ones by status and content type alone, not by the shape of their bodies.
     #[arg(long)]
@@ -337,6 +342,7 @@ pub(crate) fn options(place: &Where, how: &How, scenario: &Scenario) -> Result<O
         request_timeout: place.timeout,
         allow_recorded_host: place.allow_recorded_host,
         body_checks: !how.no_body_checks,
+        script: how.script.as_deref().map(Script::load).transpose().map_err(failure)?,
         signers: place.signers.iter().map(signer).collect::<Result<_, _>>()?,
         ..Options::default()
     })

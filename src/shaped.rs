@@ -43,7 +43,8 @@ pub(crate) struct Shaped {
 
     /// Load over time, by name: spike:BASE..PEAK@AT+LENGTH (spike:10/s..200/s@30s+10s), steps:FROM..TO/COUNT
     /// (steps:10/s..100/s/10), sine:MIN..MAX/PERIOD (sine:10/s..50/s/1m), recorded (the recording's own curve, --rate times),
-    /// or a .csv file with lines of a time and a level (30s,50/s), with straight lines between them.
+    /// a .csv file with lines of a time and a level (30s,50/s), with straight lines between them, or a .js file that exports
+    /// shape(t): seconds to sessions each second.
     #[arg(long, value_name = "SHAPE", conflicts_with_all = ["users", "once"])]
     shape: Option<LoadShape>,
 

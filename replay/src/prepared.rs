@@ -21,7 +21,7 @@ use mynah_message::Locator;
 use mynah_traffic::scenario::{Behaviour, Chosen, Expect, Maker, Overrides, Scenario, Span, ThinkTime, Wait};
 use mynah_traffic::{Endpoint, Scheme};
 
-use crate::Error;
+use crate::{Error, Script};
 use crate::template::Template;
 use crate::timetable::Share;
 
@@ -141,6 +141,8 @@ pub(crate) struct Plan {
     /// By profile: those that share a data set have the same number.
     pub(crate) groups: Arc<[u32]>,
     pub(crate) warnings: Vec<String>,
+    /// The script that the scenario names.
+    pub(crate) script: Option<Script>,
 }
 
 impl Prepared {

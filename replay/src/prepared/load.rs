@@ -16,7 +16,8 @@ use super::{
     Asks, DataPlan, EndpointTable, Extracts, Identities, Origin, Picks, Plan, Prepared, ProfilePlan,
     SessionPlan, ShapeTable, StepPlan, VaryPlan, WARNINGS, data,
 };
-use crate::Error;
+use crate::script::PREFIX;
+use crate::{Error, Script};
 use crate::template::{Names, NeedSource, compile, reads_body};
 
 struct Loader<'a> {
@@ -52,6 +53,12 @@ pub(super) fn load(scenario: Scenario, folder: &Path, place: &Path, partly: bool
             values.push(one.name.clone());
         }
     }
+    for name in scripted_names(&scenario)? {
+        if !values.contains(&name) {
+            values.push(name);
+        }
+    }
+    let script = scenario.script.as_ref().map(|file| Script::load(&folder.join(file))).transpose()?;
     let sets = data::read(&scenario, folder)?;
     let by_profile = data::by_profile(&scenario, &sets)?;
     let groups = data::groups(&by_profile);
@@ -144,8 +151,26 @@ pub(super) fn load(scenario: Scenario, folder: &Path, place: &Path, partly: bool
         data,
         groups,
         warnings,
+        script,
     };
     Ok(Prepared { plan: Arc::new(plan) })
+}
+
+/// Names of what steps want of a script, `${script.NAME}`.
+fn scripted_names(scenario: &Scenario) -> Result<Vec<String>, Error> {
+    let mut names = Vec::new();
+    for step in scenario.profiles.iter().flat_map(Profile::all_steps) {
+        for injection in step.to_step(0, "localhost", None)?.injections {
+            for source in injection.source.singles() {
+                if let Source::Correlation { name, .. } = source
+                    && name.starts_with(PREFIX)
+                {
+                    names.push(name.clone());
+                }
+            }
+        }
+    }
+    Ok(names)
 }
 
 fn read_identities(scenario: &Scenario, folder: &Path) -> Result<Identities, Error> {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use mynah_traffic::Endpoint;
 use mynah_traffic::run::{
-    Answers, Arrivals, EndpointFigures, FailureRow, GeneratorFigures, Interleaved, Latency, MismatchSample,
+    Answers, Arrivals, EndpointFigures, FailureRow, GeneratorFigures, Interleaved, Latency, MetricFigures, MismatchSample,
     ProfileFigures, RunDocument, SCHEMA, SendLag, Shard, TagName, Tally, ThresholdResult, TotalFigures,
     Verdict,
 };
@@ -124,6 +124,11 @@ pub(crate) fn document(totals: &Totals, facts: &Facts<'_>) -> RunDocument {
         },
         endpoints: figures,
         profiles: profiles(totals, facts),
+        metrics: totals
+            .metrics
+            .iter()
+            .map(|(name, one)| MetricFigures::of(name, one.count, one.sum, one.values.as_ref(), seconds))
+            .collect(),
         thresholds,
         fidelity: fidelity::fidelity(totals, facts),
         arrivals: arrivals(totals, facts),
@@ -306,6 +311,7 @@ fn verdict(totals: &Totals, facts: &Facts<'_>, thresholds: &[ThresholdResult]) -
             facts.plan.identities.len()
         ));
     }
+    invalid.extend(totals.notes.iter().cloned());
     (verdict, invalid)
 }
 

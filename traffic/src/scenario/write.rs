@@ -91,6 +91,9 @@ impl Scenario {
             out.push_str("\n# ${var.NAME} stands for these; --var NAME=VALUE replaces one.\n[variables]\n");
             lines(&mut out, &self.variables)?;
         }
+        if let Some(script) = &self.script {
+            let _ = writeln!(out, "script = {}", inline(script)?);
+        }
         if let Some(behaviour) = self.behaviour {
             let what = match behaviour {
                 Behaviour::Recorded => {
