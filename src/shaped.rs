@@ -89,6 +89,13 @@ impl Shaped {
         self.speed.unwrap_or(1.0)
     }
 
+    /// Whether neither flags nor the scenario's `[load]` say how much load there is.
+    pub(crate) fn is_open(&self, load: &Load) -> bool {
+        let flags = self.rate.is_none() && self.requests.is_none() && self.users.is_none();
+        let flags = flags && self.stages.is_empty() && self.shape.is_none();
+        flags && load.rate.is_none() && load.users.is_none() && load.stages.is_empty() && load.shape.is_none()
+    }
+
     /// Flags over the scenario's `[load]` over the recorded rate. `folder`: what the scenario's files are relative to.
     pub(crate) fn model(
         &self,

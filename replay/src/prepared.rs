@@ -21,9 +21,9 @@ use mynah_message::Locator;
 use mynah_traffic::scenario::{Behaviour, Chosen, Expect, Maker, Overrides, Scenario, Span, ThinkTime, Wait};
 use mynah_traffic::{Endpoint, Scheme};
 
-use crate::{Error, Script};
 use crate::template::Template;
 use crate::timetable::Share;
+use crate::{Error, Script};
 
 pub(crate) use asks::Asks;
 pub(crate) use data::DataPlan;

@@ -139,7 +139,8 @@ impl Scripted {
             return Ok(None);
         }
         let seed = self.seed ^ (thread as u64 + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-        let engine = Engine::new(&self.script.name, &self.script.source, seed, false).map_err(Error::Config)?;
+        let engine =
+            Engine::new(&self.script.name, &self.script.source, seed, false).map_err(Error::Config)?;
         Hooks::new(engine, self, correlations).map(Some).map_err(Error::Config)
     }
 
@@ -156,12 +157,16 @@ impl Scripted {
 fn read(path: &Path) -> Result<(String, String), Error> {
     let size = std::fs::metadata(path).map_err(|error| TrafficError::io(path, error))?.len();
     if size > MOST_BYTES {
-        return Err(Error::Config(format!("{}: {size} bytes are more than a script may have", path.display())));
+        return Err(Error::Config(format!(
+            "{}: {size} bytes are more than a script may have",
+            path.display()
+        )));
     }
     let bytes = std::fs::read(path).map_err(|error| TrafficError::io(path, error))?;
     let source = String::from_utf8(bytes)
         .map_err(|_| Error::Config(format!("{}: it is not text (UTF-8)", path.display())))?;
-    let name = path.file_name().map_or_else(|| "script".to_owned(), |name| name.to_string_lossy().into_owned());
+    let name =
+        path.file_name().map_or_else(|| "script".to_owned(), |name| name.to_string_lossy().into_owned());
     Ok((name, source))
 }
 

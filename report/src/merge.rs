@@ -22,8 +22,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, SystemTime};
 
 use mynah_traffic::run::{
-    Arrivals, EndpointFigures, FailureRow, Fidelity, GeneratorFigures, Latency, MetricFigures, ProfileFigures, RunDocument,
-    RunFolder, SCHEMA, SecondFigures, SendLag, TagName, Tally, TotalFigures, Verdict,
+    Arrivals, EndpointFigures, FailureRow, Fidelity, GeneratorFigures, Latency, MetricFigures,
+    ProfileFigures, RunDocument, RunFolder, SCHEMA, SecondFigures, SendLag, TagName, Tally, TotalFigures,
+    Verdict,
 };
 use mynah_traffic::units::parse_time;
 

@@ -45,7 +45,8 @@ pub(crate) fn begin(context: &Context, user: &User, part: Part<'_>) {
 fn identity<'p>(plan: &'p Plan, user: &User, part: Part<'p>) -> Vec<(&'p str, &'p str)> {
     let own = &plan.identities;
     if own.len() > 0 {
-        let value = |(column, name): (usize, &'p String)| Some((name.as_str(), own.value(user.identity, column)?));
+        let value =
+            |(column, name): (usize, &'p String)| Some((name.as_str(), own.value(user.identity, column)?));
         return own.columns.iter().enumerate().filter_map(value).collect();
     }
     let columns = plan.scenario.identities.iter().flat_map(|identities| &identities.columns);
@@ -106,7 +107,13 @@ pub(super) fn ask(
 }
 
 /// Shows an answer. What is wrong with it, where the script says so or fails.
-pub(super) fn hear(context: &Context, user: &User, answer: &Answer, counts: bool, done: &Done) -> Option<String> {
+pub(super) fn hear(
+    context: &Context,
+    user: &User,
+    answer: &Answer,
+    counts: bool,
+    done: &Done,
+) -> Option<String> {
     context.script.as_ref().filter(|hooks| hooks.sees_answers())?;
     let heard = {
         let visit = user.visit.borrow();

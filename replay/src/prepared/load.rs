@@ -17,8 +17,8 @@ use super::{
     SessionPlan, ShapeTable, StepPlan, VaryPlan, WARNINGS, data,
 };
 use crate::script::PREFIX;
-use crate::{Error, Script};
 use crate::template::{Names, NeedSource, compile, reads_body};
+use crate::{Error, Script};
 
 struct Loader<'a> {
     place: &'a Path,

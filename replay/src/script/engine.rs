@@ -6,7 +6,9 @@ use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use rquickjs::context::intrinsic;
-use rquickjs::{Context, Ctx, Error as JsError, Exception, Function, Module, Object, Persistent, Runtime, Value};
+use rquickjs::{
+    Context, Ctx, Error as JsError, Exception, Function, Module, Object, Persistent, Runtime, Value,
+};
 
 use super::globals::{self, Metrics};
 
@@ -149,8 +151,9 @@ impl Engine {
         call: impl for<'js> FnOnce(&Ctx<'js>) -> rquickjs::Result<R>,
     ) -> Result<R, String> {
         self.limit.set(span);
-        let result =
-            self.context.with(|ctx| call(&ctx).map_err(|error| describe(&ctx, &error, &self.name, &self.limit)));
+        let result = self
+            .context
+            .with(|ctx| call(&ctx).map_err(|error| describe(&ctx, &error, &self.name, &self.limit)));
         self.limit.until.set(None);
         result
     }

@@ -61,21 +61,30 @@ impl Metrics {
 
     fn add(&self, name: &str, kind: MetricKind, value: f64) -> Result<(), String> {
         if !value.is_finite() || (kind == MetricKind::Trend && value < 0.0) {
-            return Err(format!("metrics: '{name}': {value} cannot be counted; expected a finite number, of a trend not below zero"));
+            return Err(format!(
+                "metrics: '{name}': {value} cannot be counted; expected a finite number, of a trend not below zero"
+            ));
         }
         if name.is_empty() || name.len() > NAME || name.contains(char::is_control) {
-            return Err(format!("metrics: a name has 1 to {NAME} characters, none of them a control character"));
+            return Err(format!(
+                "metrics: a name has 1 to {NAME} characters, none of them a control character"
+            ));
         }
         let mut all = self.all.borrow_mut();
         if !all.contains_key(name) {
             if all.len() >= NAMES {
-                return Err(format!("metrics: '{name}' would be more than {NAMES} names; put what varies elsewhere"));
+                return Err(format!(
+                    "metrics: '{name}' would be more than {NAMES} names; put what varies elsewhere"
+                ));
             }
             all.insert(name.to_owned(), Metric::new(kind));
         }
         let Some(own) = all.get_mut(name) else { return Ok(()) };
         if own.kind != kind {
-            return Err(format!("metrics: '{name}' is a {} already; give one of them another name", own.kind.as_str()));
+            return Err(format!(
+                "metrics: '{name}' is a {} already; give one of them another name",
+                own.kind.as_str()
+            ));
         }
         own.count += 1;
         own.sum += value;
@@ -151,12 +160,8 @@ impl Lines {
             .iter()
             .map(|value| shown(value).ok().flatten().unwrap_or_else(|| "undefined".to_owned()))
             .collect();
-        let text: String = texts
-            .join(" ")
-            .chars()
-            .take(LINE)
-            .map(|c| if c.is_control() { ' ' } else { c })
-            .collect();
+        let text: String =
+            texts.join(" ").chars().take(LINE).map(|c| if c.is_control() { ' ' } else { c }).collect();
         if loud {
             tracing::warn!("console: {text}");
         } else {
@@ -194,6 +199,10 @@ mod tests {
     fn chance_is_the_seeds() {
         let (one, other) = (Cell::new(7), Cell::new(7));
         let numbers: Vec<f64> = (0..100).map(|_| random(&one)).collect();
-        assert!(numbers.iter().all(|number| (0.0..1.0).contains(number) && (random(&other) - number).abs() < 1e-12));
+        assert!(
+            numbers
+                .iter()
+                .all(|number| (0.0..1.0).contains(number) && (random(&other) - number).abs() < 1e-12)
+        );
     }
 }

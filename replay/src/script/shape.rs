@@ -83,7 +83,10 @@ pub(super) fn sampled(name: &str, source: &str) -> Result<Sampled, String> {
             }
             let level = value.as_number().filter(|level| (0.0..=MOST).contains(level)).ok_or_else(|| {
                 let got = super::engine::shown(&value).ok().flatten().unwrap_or_else(|| "nothing".to_owned());
-                type_error(ctx, &format!("shape({t}) returned {got}; expected a number that is not below zero"))
+                type_error(
+                    ctx,
+                    &format!("shape({t}) returned {got}; expected a number that is not below zero"),
+                )
             })?;
             put(&mut points, t, Level { value: level, unit });
         }

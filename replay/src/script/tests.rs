@@ -47,18 +47,26 @@ fn everything_of_a_request_can_be_changed() {
         sent("request.method = 'PUT'; request.path += '&c=2'").unwrap().unwrap(),
         POST.replace("POST /a?b=1", "PUT /a?b=1&c=2")
     );
-    let changed = sent("request.headers['x-one'] = 2; request.headers['X-New'] = 'n'; delete request.headers.host").unwrap();
+    let changed =
+        sent("request.headers['x-one'] = 2; request.headers['X-New'] = 'n'; delete request.headers.host")
+            .unwrap();
     assert_eq!(
         changed.unwrap(),
-        POST.replace("Host: h\r\n", "").replace("X-One: 1", "X-One: 2").replace("\r\n\r\n", "\r\nX-New: n\r\n\r\n")
+        POST.replace("Host: h\r\n", "")
+            .replace("X-One: 1", "X-One: 2")
+            .replace("\r\n\r\n", "\r\nX-New: n\r\n\r\n")
     );
     // In other letters it is the same header.
-    assert_eq!(sent("request.headers['X-ONE'] = 'z'").unwrap().unwrap(), POST.replace("X-One: 1", "X-One: z"));
+    assert_eq!(
+        sent("request.headers['X-ONE'] = 'z'").unwrap().unwrap(),
+        POST.replace("X-One: 1", "X-One: z")
+    );
     assert_eq!(
         sent("request.headers.accept = ['c']").unwrap().unwrap(),
         POST.replace("Accept: a\r\nAccept: b", "Accept: c")
     );
-    let changed = sent("request.body = JSON.stringify({ a: 'ü', of: session.number, who: session.identity.email })");
+    let changed =
+        sent("request.body = JSON.stringify({ a: 'ü', of: session.number, who: session.identity.email })");
     let body = r#"{"a":"ü","of":7,"who":"a@b"}"#;
     let changed = changed.unwrap().unwrap();
     assert!(changed.ends_with(&format!("\r\nContent-Length: {}\r\n\r\n{body}", body.len())), "{changed}");
@@ -106,7 +114,10 @@ fn errors_have_their_place() {
 
 #[test]
 fn a_loop_without_end_is_interrupted() {
-    let hooks = hooks("let n = 0;\nexport function onRequest() {\n  if (n++ == 0) for (;;) {}\n  return false\n}", &[]);
+    let hooks = hooks(
+        "let n = 0;\nexport function onRequest() {\n  if (n++ == 0) for (;;) {}\n  return false\n}",
+        &[],
+    );
     let (visit, _) = visit(&hooks);
     let why = visit.request(POST.as_bytes()).unwrap_err();
     assert!(why.contains("did not end within 1 s"), "{why}");
@@ -198,12 +209,17 @@ fn chance_follows_the_seed() {
 
 #[test]
 fn shapes_are_sampled() {
-    let curve = sampled("s.js", "export const duration = '2s';\nexport function shape(t) { return t < 1 ? 10 : 20 * t }").unwrap();
+    let curve = sampled(
+        "s.js",
+        "export const duration = '2s';\nexport function shape(t) { return t < 1 ? 10 : 20 * t }",
+    )
+    .unwrap();
     assert!(curve.ends && curve.points.last().unwrap().0 == 2.0, "{curve:?}");
     assert_eq!(curve.points.last().unwrap().1.value, 40.0);
     // The level stretch is two points, and each 100 ms of the rise one.
     assert_eq!(curve.points.len(), 2 + 11);
-    let ends = sampled("s.js", "export const unit = 'users';\nexport const shape = t => t > 3 ? null : 5").unwrap();
+    let ends =
+        sampled("s.js", "export const unit = 'users';\nexport const shape = t => t > 3 ? null : 5").unwrap();
     assert_eq!((ends.ends, ends.points.len(), ends.points[1].0), (true, 2, 3.0));
     let endless = sampled("s.js", "export const shape = t => 5").unwrap();
     assert_eq!((endless.ends, endless.points[1].0), (false, 86_400.0));

@@ -107,7 +107,9 @@ pub(super) fn changed(object: &Object<'_>, whole: &[u8]) -> rquickjs::Result<Opt
         return Err(wrong(&format!("request.method is '{method}', which cannot be sent")));
     }
     if !(path.starts_with('/') || path == "*") || path.bytes().any(|byte| byte <= b' ' || byte == 0x7f) {
-        return Err(wrong(&format!("request.path is '{path}'; expected a path that begins with / and has no space in it")));
+        return Err(wrong(&format!(
+            "request.path is '{path}'; expected a path that begins with / and has no space in it"
+        )));
     }
     let given: Value<'_> = object.get("body")?;
     let new_body = bytes(&given)?;
@@ -171,7 +173,8 @@ pub(super) fn changed(object: &Object<'_>, whole: &[u8]) -> rquickjs::Result<Opt
         }
     }
     for (name, values) in &new {
-        let framing = ["content-length", "transfer-encoding"].iter().any(|own| name.eq_ignore_ascii_case(own));
+        let framing =
+            ["content-length", "transfer-encoding"].iter().any(|own| name.eq_ignore_ascii_case(own));
         if !framing {
             values.iter().for_each(|value| put(name.as_bytes(), value.as_bytes()));
         }
@@ -188,7 +191,13 @@ pub(super) fn changed(object: &Object<'_>, whole: &[u8]) -> rquickjs::Result<Opt
 /// The lines that a header's value stands for; `None`: it is taken away.
 fn listed(ctx: &Ctx<'_>, name: &str, value: &Value<'_>) -> rquickjs::Result<Option<Vec<String>>> {
     let wrong = |what: &str| {
-        type_error(ctx, &format!("request.headers['{}']: the {what} holds a character that no header can", name.escape_debug()))
+        type_error(
+            ctx,
+            &format!(
+                "request.headers['{}']: the {what} holds a character that no header can",
+                name.escape_debug()
+            ),
+        )
     };
     if HeaderName::from_bytes(name.as_bytes()).is_err() {
         return Err(wrong("name"));
@@ -223,7 +232,10 @@ fn bytes(value: &Value<'_>) -> rquickjs::Result<Vec<u8>> {
         return text.to_string().map(String::into_bytes);
     }
     let object = value.as_object().filter(|object| object.is_typed_array::<u8>()).ok_or_else(|| {
-        type_error(value.ctx(), "request.body must be text or a Uint8Array; JSON.stringify makes text of an object")
+        type_error(
+            value.ctx(),
+            "request.body must be text or a Uint8Array; JSON.stringify makes text of an object",
+        )
     })?;
     (0..object.get::<_, u32>("length")?).map(|at| object.get::<_, u8>(at)).collect()
 }

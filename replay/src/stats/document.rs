@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use mynah_traffic::Endpoint;
 use mynah_traffic::run::{
-    Answers, Arrivals, EndpointFigures, FailureRow, GeneratorFigures, Interleaved, Latency, MetricFigures, MismatchSample,
-    ProfileFigures, RunDocument, SCHEMA, SendLag, Shard, TagName, Tally, ThresholdResult, TotalFigures,
-    Verdict,
+    Answers, Arrivals, EndpointFigures, FailureRow, GeneratorFigures, Interleaved, Latency, MetricFigures,
+    MismatchSample, ProfileFigures, RunDocument, SCHEMA, SendLag, Shard, TagName, Tally, ThresholdResult,
+    TotalFigures, Verdict,
 };
 use mynah_traffic::threshold::{Metric, Threshold};
 

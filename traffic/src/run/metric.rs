@@ -70,7 +70,13 @@ fn rounded(value: f64) -> f64 {
 
 impl MetricFigures {
     /// From what was counted, over `seconds`. `values`: of a trend, times [`METRIC_SCALE`].
-    pub fn of(name: &str, count: u64, sum: f64, values: Option<&Histogram<u64>>, seconds: f64) -> MetricFigures {
+    pub fn of(
+        name: &str,
+        count: u64,
+        sum: f64,
+        values: Option<&Histogram<u64>>,
+        seconds: f64,
+    ) -> MetricFigures {
         let blank = new_histogram();
         let all = values.unwrap_or(&blank);
         let of = |value: u64| if all.is_empty() { 0.0 } else { value as f64 / METRIC_SCALE };
@@ -100,7 +106,10 @@ impl MetricFigures {
         for one in all {
             let values = (one.kind == MetricKind::Trend)
                 .then(|| one.histogram.as_deref().and_then(read).unwrap_or_else(new_histogram));
-            match sums.iter_mut().find(|(name, _, _, own)| *name == one.name && own.is_some() == values.is_some()) {
+            match sums
+                .iter_mut()
+                .find(|(name, _, _, own)| *name == one.name && own.is_some() == values.is_some())
+            {
                 None => sums.push((one.name.clone(), one.count, one.sum, values)),
                 Some((_, count, sum, own)) => {
                     *count += one.count;
