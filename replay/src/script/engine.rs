@@ -201,16 +201,14 @@ fn describe(ctx: &Ctx<'_>, error: &JsError, name: &str, limit: &Limit) -> String
     let text = match error {
         JsError::Exception => {
             let thrown = ctx.catch();
-            let (mut message, stack) = match thrown.as_object().filter(|_| thrown.is_error()) {
-                Some(object) => {
-                    let text = |key: &str| object.get::<_, Option<String>>(key).ok().flatten();
-                    let kind = text("name").unwrap_or_else(|| "Error".to_owned());
-                    (format!("{kind}: {}", text("message").unwrap_or_default()), text("stack"))
-                }
-                None => {
-                    let text = shown(&thrown).ok().flatten().unwrap_or_else(|| "nothing".to_owned());
-                    (format!("{text} (thrown)"), None)
-                }
+            let (mut message, stack) = if let Some(object) = thrown.as_object().filter(|_| thrown.is_error())
+            {
+                let text = |key: &str| object.get::<_, Option<String>>(key).ok().flatten();
+                let kind = text("name").unwrap_or_else(|| "Error".to_owned());
+                (format!("{kind}: {}", text("message").unwrap_or_default()), text("stack"))
+            } else {
+                let text = shown(&thrown).ok().flatten().unwrap_or_else(|| "nothing".to_owned());
+                (format!("{text} (thrown)"), None)
             };
             if fired {
                 message = format!("it did not end within {} s, and was interrupted", span.as_secs());

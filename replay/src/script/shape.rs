@@ -5,6 +5,7 @@
 
 use std::path::Path;
 
+use mynah_traffic::Nanos;
 use mynah_traffic::scenario::{Level, Unit};
 use mynah_traffic::units::parse_duration;
 use rquickjs::Value;
@@ -59,7 +60,7 @@ pub(super) fn sampled(name: &str, source: &str) -> Result<Sampled, String> {
         Some(text) => Some(
             text.parse::<f64>()
                 .ok()
-                .or_else(|| parse_duration(&text).ok().map(|span| span.as_secs_f64()))
+                .or_else(|| parse_duration(&text).ok().map(Nanos::as_secs_f64))
                 .filter(|seconds| *seconds > 0.0 && *seconds <= f64::from(HOURS) * 3600.0)
                 .ok_or_else(|| {
                     format!("{name}: duration is '{text}'; expected seconds or a text such as '5m', {HOURS} hours at most")

@@ -167,7 +167,9 @@ pub(super) fn changed(object: &Object<'_>, whole: &[u8]) -> rquickjs::Result<Opt
         match &lines[at] {
             Lines::Same => put(field.name.as_bytes(), field.value),
             Lines::Other(values) if first => {
-                values.iter().for_each(|value| put(field.name.as_bytes(), value.as_bytes()));
+                for value in values {
+                    put(field.name.as_bytes(), value.as_bytes());
+                }
             }
             Lines::Other(_) | Lines::Gone => {}
         }
@@ -176,7 +178,9 @@ pub(super) fn changed(object: &Object<'_>, whole: &[u8]) -> rquickjs::Result<Opt
         let framing =
             ["content-length", "transfer-encoding"].iter().any(|own| name.eq_ignore_ascii_case(own));
         if !framing {
-            values.iter().for_each(|value| put(name.as_bytes(), value.as_bytes()));
+            for value in values {
+                put(name.as_bytes(), value.as_bytes());
+            }
         }
     }
     let has_body = ["POST", "PUT", "PATCH"].contains(&method.as_str());
