@@ -14,6 +14,8 @@ use super::globals::{self, Metrics};
 
 /// Bytes that scripts may hold on one thread.
 const MEMORY: usize = 64 << 20;
+/// Bytes of a sending thread's stack, of 2 MiB, that they may use.
+const STACK: usize = 512 << 10;
 /// How long one call of a hook may take.
 pub(super) const CALL: Duration = Duration::from_secs(1);
 /// How long loading, `setup` and `teardown` may take.
@@ -91,6 +93,7 @@ impl Engine {
         let wrong = |error: JsError| format!("{name}: the JavaScript engine cannot be set up: {error}");
         let runtime = Runtime::new().map_err(wrong)?;
         runtime.set_memory_limit(MEMORY);
+        runtime.set_max_stack_size(STACK);
         let limit = Rc::new(Limit::default());
         let watch = limit.clone();
         runtime.set_interrupt_handler(Some(Box::new(move || watch.is_over())));
