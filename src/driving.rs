@@ -6,7 +6,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use mynah_grouping::Options as Grouping;
-use mynah_replay::{HostHeader, HttpVersion, Options, Prepared, Resolve, Signer, Stop, Target, TlsVersion};
+use mynah_replay::{
+    HostHeader, HttpVersion, Options, Prepared, Resolve, Script, Signer, Stop, Target, TlsVersion,
+};
 use mynah_report::compare::Comparison;
 use mynah_report::html::{self, Against};
 use mynah_report::timeline::Timeline;
@@ -162,6 +164,11 @@ pub(crate) struct How {
     #[arg(long = "threshold", value_name = "EXPR")]
     thresholds: Vec<Threshold>,
 
+    /// Call the hooks of this file of JavaScript (setup, teardown, onSession, onRequest, onResponse, shape), in place of the
+    /// one that the scenario names; see docs/hooks.md.
+    #[arg(long, value_name = "FILE.js")]
+    script: Option<PathBuf>,
+
     /// Hold answers against the recorded ones by status and content type alone, not by the shape of their bodies.
     #[arg(long)]
     no_body_checks: bool,
@@ -173,6 +180,20 @@ pub(crate) struct How {
     /// Sending threads; one for each core when left out.
     #[arg(long, value_name = "N", default_value_t = 0, help_heading = "How requests are sent")]
     threads: usize,
+}
+
+impl How {
+    /// The script that says how much load there is, where one does; `folder`: what the scenario's files are relative to.
+    pub(crate) fn shaping_script(
+        &self,
+        scenario: &Scenario,
+        folder: &Path,
+    ) -> Result<Option<PathBuf>, Failure> {
+        let own = || scenario.script.as_ref().map(|file| folder.join(file));
+        let Some(path) = self.script.clone().or_else(own) else { return Ok(None) };
+        let shapes = Script::load(&path).map_err(failure)?.exports("shape");
+        Ok(shapes.then_some(path))
+    }
 }
 
 pub(crate) fn parse_variable(text: &str) -> Result<(String, String), String> {
@@ -343,6 +364,7 @@ pub(crate) fn options(place: &Where, how: &How, scenario: &Scenario) -> Result<O
         request_timeout: place.timeout,
         allow_recorded_host: place.allow_recorded_host,
         body_checks: !how.no_body_checks,
+        script: how.script.as_deref().map(Script::load).transpose().map_err(failure)?,
         signers: place.signers.iter().map(signer).collect::<Result<_, _>>()?,
         ..Options::default()
     })

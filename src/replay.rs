@@ -1,16 +1,18 @@
 //! `mynah replay`: a scenario → traffic → a run and a verdict.
 
 use std::fmt::Write as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use mynah_replay::{Middleware, Options, Prepared, Progress as Point, Shard, Target, TraceStep};
+use mynah_replay::{
+    Course, LoadModel, Middleware, Options, Prepared, Progress as Point, Shard, Target, TraceStep,
+};
 use mynah_report::compare::Sample;
 use mynah_report::table;
 use mynah_traffic::Nanos;
 use mynah_traffic::run::{DOCUMENT, HTML, RunFolder, Verdict};
-use mynah_traffic::scenario::Scenario;
+use mynah_traffic::scenario::{LoadShape, Scenario};
 use mynah_traffic::units::{format_duration, format_time, parse_duration, parse_time};
 
 use crate::compare::BoundArgs;
@@ -148,7 +150,19 @@ impl Args {
     /// Flags over the scenario's `[load]` over the defaults.
     fn options(&self, scenario: &Scenario) -> Result<Options, Failure> {
         let load = &scenario.load;
-        let model = self.shaped.model(self.once, load, self.what.folder(), scenario.recorded.is_some())?;
+        let folder = self.what.folder();
+        let script = if self.once || !self.shaped.is_open(load) {
+            None
+        } else {
+            self.how.shaping_script(scenario, folder)?
+        };
+        let model = match script {
+            Some(path) => {
+                let shape = LoadShape::File(path.to_string_lossy().into_owned());
+                LoadModel::Along(Course::shape(&shape, 1.0, Path::new("")).map_err(driving::failure)?)
+            }
+            None => self.shaped.model(self.once, load, folder, scenario.recorded.is_some())?,
+        };
         let duration = match (self.duration, &load.duration) {
             (Some(duration), _) => Some(duration),
             // Stages given as flags say how long they are, whatever the scenario's own load takes.

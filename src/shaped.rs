@@ -43,7 +43,8 @@ pub(crate) struct Shaped {
 
     /// Load over time, by name: spike:BASE..PEAK@AT+LENGTH (spike:10/s..200/s@30s+10s), steps:FROM..TO/COUNT
     /// (steps:10/s..100/s/10), sine:MIN..MAX/PERIOD (sine:10/s..50/s/1m), recorded (the recording's own curve, --rate times),
-    /// or a .csv file with lines of a time and a level (30s,50/s), with straight lines between them.
+    /// a .csv file with lines of a time and a level (30s,50/s), with straight lines between them, or a .js file that exports
+    /// shape(t): seconds to sessions each second.
     #[arg(long, value_name = "SHAPE", conflicts_with_all = ["users", "once"])]
     shape: Option<LoadShape>,
 
@@ -86,6 +87,13 @@ impl Shaped {
     /// Times as fast as recorded.
     pub(crate) fn speed(&self) -> f64 {
         self.speed.unwrap_or(1.0)
+    }
+
+    /// Whether neither flags nor the scenario's `[load]` say how much load there is.
+    pub(crate) fn is_open(&self, load: &Load) -> bool {
+        let flags = self.rate.is_none() && self.requests.is_none() && self.users.is_none();
+        let flags = flags && self.stages.is_empty() && self.shape.is_none();
+        flags && load.rate.is_none() && load.users.is_none() && load.stages.is_empty() && load.shape.is_none()
     }
 
     /// Flags over the scenario's `[load]` over the recorded rate. `folder`: what the scenario's files are relative to.

@@ -53,6 +53,7 @@ fn write_run(place: &Place, name: &str, ms: f64, number: u32, verdict: Verdict) 
         shard: None,
         merged_from: Vec::new(),
         mirror: None,
+        metrics: Vec::new(),
         measured: None,
         requests: all.requests,
         failures: 0,

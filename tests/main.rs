@@ -21,6 +21,7 @@ mod gates;
 mod gor;
 mod grouping;
 mod har;
+mod hooks;
 #[cfg(unix)]
 mod interrupt;
 #[cfg(unix)]

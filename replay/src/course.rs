@@ -1,6 +1,7 @@
 //! Load over time, as it is asked for: stages, named shapes, a recording's own, points of a file; made into a curve.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use mynah_traffic::scenario::{Level, LoadShape, Stage, Unit};
 use mynah_traffic::units::{format_duration, parse_duration};
@@ -8,6 +9,7 @@ use mynah_traffic::{Error as TrafficError, Nanos};
 
 use crate::Error;
 use crate::curve::{Curve, Piece};
+use crate::script::{Sampled, sample};
 
 /// Pieces that a period of a sine is made of: its area is off by less than one in ten thousand.
 const SINE_PIECES: u32 = 256;
@@ -31,6 +33,8 @@ enum Form {
     Recorded(f64),
     /// By seconds, ascending; two at the same one are a jump.
     Points(Vec<(f64, Level)>),
+    /// The same, of a function that says not when it is over.
+    Endless(Arc<[(f64, Level)]>),
 }
 
 impl Course {
@@ -58,6 +62,10 @@ impl Course {
                 (Form::Recorded(times), "the recorded shape".to_owned())
             }
             LoadShape::Recorded => (Form::Recorded(times), format!("{times}x the recorded shape")),
+            LoadShape::File(name) if !name.to_ascii_lowercase().ends_with(".csv") => {
+                let Sampled { points, ends } = sample(&folder.join(name))?;
+                (if ends { Form::Points(points) } else { Form::Endless(points.into()) }, name.clone())
+            }
             LoadShape::File(name) => {
                 let path = folder.join(name);
                 let text = read(&path)?;
@@ -96,6 +104,8 @@ impl Course {
             Form::Stages(stages) => {
                 same(&mut stages.iter().map(|stage| (format!("stage {stage}"), stage.to)))
             }
+            // A function's are all of the same.
+            Form::Endless(points) => Ok(points.first().map_or(Unit::Sessions, |(_, level)| level.unit)),
             Form::Points(points) => same(
                 &mut points.iter().map(|(at, level)| (format!("{}: the point at {at} s", self.text), *level)),
             ),
@@ -147,14 +157,19 @@ impl Course {
                 };
                 stages.iter().map(piece).collect()
             }
-            Form::Points(points) => {
-                let first = points.first().map(|&(at, level)| piece(at, level, level));
-                let rest = points.windows(2).filter_map(|pair| match pair {
-                    [(begin, from), (end, to)] => Some(piece(end - begin, *from, *to)),
-                    _ => None,
-                });
-                first.into_iter().chain(rest).collect()
+            Form::Endless(points) => {
+                let last = points.last().map_or(0.0, |(at, _)| *at);
+                if seconds > last {
+                    return wrong(format!(
+                        "the run takes {}, and shape(t) is asked about {} at most; let it say when it is over: export const duration",
+                        format_duration(duration),
+                        format_duration(Nanos::from_secs_f64(last))
+                    ));
+                }
+                let until = points.partition_point(|(at, _)| *at < seconds);
+                lines(points.get(..=until).unwrap_or(points), piece)
             }
+            Form::Points(points) => lines(points, piece),
             Form::Recorded(times) => {
                 let Some((starts, length)) = recorded else {
                     return wrong("the scenario does not say when its sessions began: it is not learnt from a recording".to_owned());
@@ -199,6 +214,16 @@ impl Course {
         };
         Ok(Curve::new(pieces, duration))
     }
+}
+
+/// Straight lines between points; before the first it is as at the first.
+fn lines(points: &[(f64, Level)], piece: impl Fn(f64, Level, Level) -> Piece) -> Vec<Piece> {
+    let first = points.first().map(|&(at, level)| piece(at, level, level));
+    let rest = points.windows(2).filter_map(|pair| match pair {
+        [(begin, from), (end, to)] => Some(piece(end - begin, *from, *to)),
+        _ => None,
+    });
+    first.into_iter().chain(rest).collect()
 }
 
 /// How many sessions began in each second.

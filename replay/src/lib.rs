@@ -36,6 +36,7 @@
 //! | `pace` | the clock, and waking at the right moment |
 //! | `net` | connections: addresses, TLS, HTTP/1 and HTTP/2, byte counts, the moment of the first byte |
 //! | `middleware` | requests through a program of the user's before they are sent |
+//! | `script` | JavaScript of the user's: hooks, and curves of load |
 //! | `sign` | requests signed anew, as what they are signed over has changed |
 //! | `engine` | threads, virtual users, sessions, steps, checks |
 //! | `stats` | samples → histograms → `run.json` |
@@ -64,6 +65,7 @@ mod pace;
 mod prepared;
 mod preview;
 mod run;
+mod script;
 mod sign;
 mod stats;
 mod stop;
@@ -82,6 +84,7 @@ pub use options::{HostHeader, HttpVersion, LoadModel, Options, Resolve, Shard, T
 pub use prepared::Prepared;
 pub use preview::{Preview, preview};
 pub use run::{Progress, run, run_in_turns};
+pub use script::Script;
 pub use sign::Signer;
 pub use stop::Stop;
 pub use target::Target;

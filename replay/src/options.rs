@@ -11,7 +11,7 @@ use mynah_traffic::Nanos;
 use mynah_traffic::scenario::{Arrivals, Behaviour, PathRewrite, Rate, ThinkTime};
 use mynah_traffic::threshold::Threshold;
 
-use crate::{Course, Middleware, Signer, Target};
+use crate::{Course, Middleware, Script, Signer, Target};
 
 /// How sessions begin.
 #[derive(Clone, Debug, PartialEq)]
@@ -191,6 +191,8 @@ pub struct Options {
     pub middleware: Option<Arc<dyn Middleware>>,
     /// How long a request may be there; one that has not come back by then has failed.
     pub middleware_timeout: Duration,
+    /// Whose hooks are called. `None`: those of the script that the scenario names, if it names one.
+    pub script: Option<Script>,
     /// Who signs requests anew, last of all.
     pub signers: Vec<Arc<Signer>>,
     /// Only sessions that begin in one's own turn (open model). `None`: all.
@@ -300,6 +302,7 @@ impl Default for Options {
             max_in_flight: None,
             body_checks: true,
             middleware: None,
+            script: None,
             middleware_timeout: Duration::from_secs(2),
             signers: Vec::new(),
             turn: None,

@@ -24,9 +24,9 @@ use mynah_traffic::scenario::{
 };
 use mynah_traffic::{Endpoint, Scheme};
 
-use crate::Error;
 use crate::template::Template;
 use crate::timetable::Share;
+use crate::{Error, Script};
 
 pub(crate) use asks::Asks;
 pub(crate) use data::DataPlan;
@@ -144,6 +144,8 @@ pub(crate) struct Plan {
     /// By profile: those that share a data set have the same number.
     pub(crate) groups: Arc<[u32]>,
     pub(crate) warnings: Vec<String>,
+    /// The script that the scenario names.
+    pub(crate) script: Option<Script>,
 }
 
 impl Prepared {

@@ -14,6 +14,7 @@ use crate::engine::{Job, Setup, thread};
 use crate::load::{Kind, Load};
 use crate::options::{Options, Turn};
 use crate::prepared::Plan;
+use crate::script::Scripted;
 use crate::stats::{Collector, Facts, Measuring, Report, answers, document};
 use crate::timetable::Arrival;
 use crate::{Error, Prepared, Stop, Target, begin, due};
@@ -186,6 +187,7 @@ impl<'r> Ready<'r> {
     ) -> Result<RunDocument, Error> {
         let Ready { plan, options, load, scheduled, setup, measuring } = self;
         raise_file_limit();
+        let master = setup.script.as_ref().map(Scripted::set_up).transpose()?.flatten();
         let threads = thread_count(options, load);
         let started = match options.start_at {
             Some(at) => begin::wait_for(at, start, stop)?,
@@ -249,7 +251,12 @@ impl<'r> Ready<'r> {
             result
         });
         result?;
-        let totals = collector.finish()?;
+        let mut totals = collector.finish()?;
+        if let (Some(script), Some(master)) = (&setup.script, &master) {
+            let (wrong, metrics) = script.tear_down(master);
+            totals.counted(metrics);
+            totals.wrong(wrong);
+        }
         let since = started.duration_since(UNIX_EPOCH).unwrap_or_default();
         let facts = Facts {
             setup,

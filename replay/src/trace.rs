@@ -7,10 +7,11 @@ use std::time::Instant;
 use mynah_traffic::scenario::ThinkTime;
 use tokio::task::LocalSet;
 
-use crate::engine::{Act, Context, Done, Outcome, Setup, Turn, User, perform};
+use crate::engine::{Act, Context, Done, Outcome, Setup, Turn, User, begin, perform};
 use crate::options::Options;
 use crate::pace::Clock;
 use crate::prepared::{ProfilePlan, StepPlan, Walks};
+use crate::script::Scripted;
 use crate::stats::Recorder;
 use crate::{Error, Prepared};
 
@@ -101,7 +102,10 @@ pub fn trace(
     // Counted like a run's, for nobody.
     let (reports, _inbox) = mpsc::channel();
     let clock = Clock::new(Instant::now());
-    let context = Context::new(Arc::new(setup), clock, Recorder::new(0, reports), None);
+    let setup = Arc::new(setup);
+    let master = setup.script.as_ref().map(Scripted::set_up).transpose()?.flatten();
+    let hooks = setup.hooks(0)?;
+    let context = Context::new(setup.clone(), clock, Recorder::new(0, reports), None, hooks);
     context.tells.set(true);
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -116,6 +120,7 @@ pub fn trace(
         let user = User::new(number as u64, number as u64);
         user.is(number as u32, part.session.person);
         user.ranks(0);
+        begin(&context, &user, part);
         let parts = [part.beginning(), part, part.ending()];
         let of = parts.iter().map(|part| part.session.len()).sum();
         let steps = parts.iter().flat_map(|part| part.session.steps().map(|step| (part.act, step)));
@@ -142,6 +147,11 @@ pub fn trace(
             summary.ok += usize::from(told.ok);
             out(told);
         }
+    }
+    if let (Some(script), Some(master)) = (&setup.script, &master)
+        && let (Some(why), _) = script.tear_down(master)
+    {
+        return Err(Error::Config(format!("{why} (in teardown)")));
     }
     Ok(summary)
 }

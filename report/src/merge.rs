@@ -22,8 +22,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, SystemTime};
 
 use mynah_traffic::run::{
-    Arrivals, EndpointFigures, FailureRow, Fidelity, GeneratorFigures, Latency, ProfileFigures, RunDocument,
-    RunFolder, SCHEMA, SecondFigures, SendLag, TagName, Tally, TotalFigures, Verdict,
+    Arrivals, EndpointFigures, FailureRow, Fidelity, GeneratorFigures, Latency, MetricFigures,
+    ProfileFigures, RunDocument, RunFolder, SCHEMA, SecondFigures, SendLag, TagName, Tally, TotalFigures,
+    Verdict,
 };
 use mynah_traffic::units::parse_time;
 
@@ -179,6 +180,7 @@ fn document(parts: &[Part], first: &Part, times: &Times, tags: &Tags) -> RunDocu
         },
         endpoints: figures,
         profiles,
+        metrics: MetricFigures::merge(documents().flat_map(|run| &run.metrics), duration_s),
         thresholds,
         fidelity: fidelity(parts),
         arrivals: arrivals(parts, first),

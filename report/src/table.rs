@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use mynah_traffic::run::{EndpointFigures, Latency, RunDocument, Verdict};
+use mynah_traffic::run::{EndpointFigures, Latency, MetricFigures, MetricKind, RunDocument, Verdict};
 
 use crate::fidelity;
 use crate::figures::{count, ms, percent, plural, rate, share, shown};
@@ -178,6 +178,24 @@ fn row(name: String, counts: (u64, u64, f64), response: &Latency, service: &Late
         .collect()
 }
 
+/// What a script has counted under one name.
+fn metric_line(metric: &MetricFigures) -> String {
+    let name = shown(&metric.name, 120);
+    match metric.kind {
+        MetricKind::Counter => format!("{name}: {} ({}/s)", metric.sum, metric.per_s),
+        MetricKind::Trend => format!(
+            "{name}: {} values, min {}, mean {}, p50 {}, p95 {}, p99 {}, max {}",
+            count(metric.count),
+            metric.min,
+            metric.mean,
+            metric.p50,
+            metric.p95,
+            metric.p99,
+            metric.max
+        ),
+    }
+}
+
 /// Profiles, failures, thresholds, the generator's own health.
 fn around(document: &RunDocument, style: Style) -> String {
     let mut out = String::new();
@@ -238,6 +256,9 @@ fn around(document: &RunDocument, style: Style) -> String {
         let (mark, colour) = if threshold.ok { ("ok  ", "32") } else { ("FAIL", "31") };
         let line = folded(&format!("threshold   {mark} "), &shown(&threshold.text, REASON), style.width);
         out.push_str(&line.replacen(mark, &style.paint(colour, mark), 1));
+    }
+    for metric in &document.metrics {
+        out.push_str(&folded("metric      ", &metric_line(metric), style.width));
     }
     const SHOWN: usize = 8;
     for failure in document.failure_rows.iter().take(SHOWN) {

@@ -11,6 +11,7 @@ use super::Setup;
 use super::look::Looked;
 use crate::net::{Buffers, Deadlines, Failure, Kind};
 use crate::pace::{Clock, Pacer};
+use crate::script::Hooks;
 use crate::stats::{Recorder, Sample};
 
 /// One thread's state.
@@ -24,6 +25,8 @@ pub(crate) struct Context {
     pub(crate) looked: RefCell<Looked>,
     /// Whether it is wanted what exactly was sent.
     pub(crate) tells: Cell<bool>,
+    /// Hooks of the user's.
+    pub(crate) script: Option<Rc<Hooks>>,
     /// No step begins any more.
     halted: Cell<bool>,
     halt: Notify,
@@ -43,7 +46,13 @@ pub(crate) struct Context {
 
 impl Context {
     /// `most`: requests under way at the same time on this thread.
-    pub(crate) fn new(setup: Arc<Setup>, clock: Clock, recorder: Recorder, most: Option<u32>) -> Rc<Context> {
+    pub(crate) fn new(
+        setup: Arc<Setup>,
+        clock: Clock,
+        recorder: Recorder,
+        most: Option<u32>,
+        script: Option<Rc<Hooks>>,
+    ) -> Rc<Context> {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |span| span.as_secs() as i64);
         Rc::new(Context {
             setup,
@@ -54,6 +63,7 @@ impl Context {
             tells: Cell::new(false),
             recorder: RefCell::new(recorder),
             looked: RefCell::default(),
+            script,
             halted: Cell::new(false),
             halt: Notify::new(),
             gate: most.map(|most| Semaphore::new(most as usize)),

@@ -76,14 +76,16 @@ pub(crate) struct Job {
 /// Runs a thread to its end.
 pub(crate) fn thread(job: Job) -> Result<(), Error> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let script = job.setup.hooks(job.thread);
     // Whatever happened, the others wait at the barrier.
     job.barrier.wait();
     let start = *job.start.get_or_init(Instant::now);
     let runtime = runtime.map_err(|error| Error::Engine(format!("no runtime: {error}")))?;
+    let script = script?;
     let clock = Clock::new(start);
     let recorder = Recorder::new(job.thread, job.reports.clone());
     let most = job.setup.max_in_flight.map(|most| share(most, job.thread, job.threads));
-    let context = Context::new(job.setup.clone(), clock, recorder, most);
+    let context = Context::new(job.setup.clone(), clock, recorder, most, script);
     let local = LocalSet::new();
     let cpu = cpu_time();
     runtime.block_on(local.run_until(run(context.clone(), job)));
@@ -95,6 +97,9 @@ pub(crate) fn thread(job: Job) -> Result<(), Error> {
     let block = (clock.now() / Nanos::PER_SECOND) as u32 / context.setup.block_s();
     let looks = context.looked.borrow_mut().take();
     context.recorder.borrow_mut().looked(block, looks);
+    if let Some(hooks) = &context.script {
+        context.recorder.borrow_mut().metrics(hooks.metrics());
+    }
     context.recorder.borrow_mut().done(used, spun, clock.now());
     Ok(())
 }
@@ -406,6 +411,7 @@ async fn session(
     }
     context.recorder.borrow_mut().session(card.profile).0 += 1;
     user.is(card.profile, part.session.person);
+    super::begin(context, user, part);
     let mut from = start;
     if first && !part.profile.on_start.is_empty() {
         from = play(context, user, part.beginning(), pace, start).await.end;

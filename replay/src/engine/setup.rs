@@ -1,6 +1,7 @@
 //! Options and scenario brought together: where each recorded origin is sent, and whether it may be.
 
 use std::collections::{BTreeMap, HashMap};
+use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,6 +14,7 @@ use crate::middleware::Hook;
 use crate::net::{Place, check_sources, client_config};
 use crate::options::{HostHeader, LoadModel, Options, Resolve, Turn};
 use crate::prepared::{Origin, Plan, Walks};
+use crate::script::{Hooks, PREFIX, Scripted};
 use crate::target::host_of;
 use crate::template::Bound;
 use crate::{Error, Signer, Target};
@@ -53,6 +55,7 @@ pub(crate) struct Setup {
     pub(crate) host_header: HostHeader,
     pub(crate) body_checks: bool,
     pub(crate) middleware: Option<Hook>,
+    pub(crate) script: Option<Scripted>,
     pub(crate) signers: Vec<Arc<Signer>>,
     pub(crate) turn: Option<Turn>,
     pub(crate) warm_up: Option<Nanos>,
@@ -123,10 +126,17 @@ impl Setup {
                 .middleware
                 .clone()
                 .map(|program| Hook::new(program, options.middleware_timeout)),
+            script: scripted(plan, options)?,
             signers: options.signers.clone(),
             turn: options.turn,
             warm_up: options.warm_up,
         })
+    }
+
+    /// A thread's hooks, if any is called while requests are sent.
+    pub(crate) fn hooks(&self, thread: usize) -> Result<Option<Rc<Hooks>>, Error> {
+        let Some(script) = &self.script else { return Ok(None) };
+        Ok(script.start(thread, &self.plan.correlations)?.map(Rc::new))
     }
 
     /// Whether a request that was to start then is counted.
@@ -214,6 +224,19 @@ fn order(set: &crate::prepared::DataPlan, number: u64, seed: u64) -> Vec<u32> {
         order.swap(last, other.min(last));
     }
     order
+}
+
+/// The script: the flag's, else the scenario's.
+fn scripted(plan: &Plan, options: &Options) -> Result<Option<Scripted>, Error> {
+    let script = options.script.clone().or_else(|| plan.script.clone());
+    if script.is_none()
+        && let Some(name) = plan.correlations.iter().find(|name| name.starts_with(PREFIX))
+    {
+        return Err(Error::Config(format!(
+            "'${{{name}}}' is sent, and there is no script to hand it out: script = \"hooks.js\" in the scenario, or --script hooks.js"
+        )));
+    }
+    Ok(script.map(|script| Scripted::new(script, options.seed)))
 }
 
 fn cookie_paths(plan: &Plan, rewrites: &[PathRewrite]) -> HashMap<String, String> {

@@ -12,11 +12,13 @@ use super::crew::Turn;
 use super::line::Way;
 use super::look::{hold, keep};
 use super::redirect::{Hop, Trail};
+use super::script;
 use super::user::{Found, User};
 use crate::cookies;
 use crate::middleware::{Hook, Through};
 use crate::net::{Answer, Ask, Exchanged, Failure, Keep, Kind, Place, Sending};
 use crate::prepared::{Asks, StepPlan};
+use crate::script::Asked;
 use crate::stats::{Mismatch, Sample};
 use crate::template::{Template, render};
 
@@ -31,6 +33,8 @@ pub(crate) enum Outcome {
     Failed(Failure),
     /// It was not sent, for this reason.
     Unsent(String),
+    /// A script did not want it sent: as if it were not there.
+    Skipped,
 }
 
 /// A request that ended.
@@ -50,6 +54,8 @@ pub(crate) struct Done {
     pub(crate) learnt: Vec<(u32, Vec<String>)>,
     /// A person's checks, and whether each holds; where that is wanted.
     pub(crate) checked: Vec<(String, bool)>,
+    /// What a script has said to it.
+    pub(crate) asked: Option<Asked>,
 }
 
 /// Times of one request, as they become known.
@@ -92,8 +98,11 @@ pub(crate) async fn perform(
         target: None,
         learnt: Vec::new(),
         checked: Vec::new(),
+        asked: None,
     };
+    let refused = user.refused.borrow().clone();
     match &step.template {
+        _ if refused.is_some() => done.outcome = refused.map_or(Outcome::Skipped, Outcome::Failed),
         Ok(template) => match fill_in(context, user, template, &mut done) {
             Ok(()) => {
                 let place_at = context.setup.place_of.get(step.origin as usize).copied()?;
@@ -260,6 +269,23 @@ async fn send(
                 }
             },
         };
+        if let (None, Some(hooks)) = (&hop, &context.script) {
+            let before = context.clock.now();
+            sending = match script::ask(context, hooks, user, sending, done) {
+                Ok(Some(sending)) => sending,
+                Ok(None) => {
+                    way.keep(line);
+                    done.ended = context.clock.now();
+                    done.outcome = Outcome::Skipped;
+                    return None;
+                }
+                Err(failure) => {
+                    way.keep(line);
+                    return fail(context, done, failure);
+                }
+            };
+            times.ready += context.clock.now().saturating_sub(before);
+        }
         if let Some(hook) = &context.setup.middleware {
             sending = match send_through(context, hook, sending, &mut through, times, done).await {
                 Ok(sending) => sending,
@@ -307,7 +333,12 @@ async fn send(
                 let idempotent = match (&through, &hop) {
                     (Some(through), _) => through.is_idempotent(),
                     (None, Some(hop)) => hop.method.is_idempotent(),
-                    (None, None) => template.method.is_idempotent(),
+                    (None, None) => done
+                        .asked
+                        .as_ref()
+                        .and_then(Asked::method)
+                        .unwrap_or_else(|| template.method.clone())
+                        .is_idempotent(),
                 };
                 let lost = reused && broken.unanswered && (broken.unsent || idempotent);
                 let again = (lost || broken.refused) && attempt == 0 && !context.is_halted();
@@ -399,10 +430,12 @@ fn answered(
         }
     }
     let held = hold(context, step, exchanged.kept, answer);
+    let counts = context.setup.counts(times.intended);
+    let told = script::hear(context, user, answer, counts, done);
     let extracts = context.setup.plan.extracts.get(step.site as usize);
     let extracts = extracts.map_or(&[][..], |extracts| &extracts.sites);
     let asks = step.asks.as_deref();
-    let mut asked = Asked::default();
+    let mut found = Findings::default();
     if !extracts.is_empty() || asks.is_some_and(|asks| asks.head) {
         let message = Message {
             head: std::mem::take(&mut answer.head).into(),
@@ -419,14 +452,14 @@ fn answered(
                 }
             }
         }
-        asked = ask(context, user, asks, view.as_ref(), done);
+        found = ask(context, user, asks, view.as_ref(), done);
     } else if asks.is_some() {
-        asked = ask(context, user, asks, None, done);
+        found = ask(context, user, asks, None, done);
     }
     let said = asks.is_some_and(|asks| asks.of_status);
     let mut judged = judge(&step.expect, step.inline && !said, status, &answer.content_type, held);
     if !matches!(judged, Judged::Wrong(_))
-        && let Some(wrong) = asked.wrong.or(asked.missing)
+        && let Some(wrong) = found.wrong.or(found.missing).or(told)
     {
         judged = Judged::Wrong(wrong);
     }
@@ -438,7 +471,7 @@ fn answered(
 
 /// What a person asked that is not so, and what should have been there to take.
 #[derive(Default)]
-struct Asked {
+struct Findings {
     wrong: Option<String>,
     missing: Option<String>,
 }
@@ -449,8 +482,8 @@ fn ask(
     asks: Option<&Asks>,
     view: Option<&View<'_>>,
     done: &mut Done,
-) -> Asked {
-    let Some(asks) = asks else { return Asked::default() };
+) -> Findings {
+    let Some(asks) = asks else { return Findings::default() };
     let Done { checked, learnt, sample, .. } = done;
     let tells = context.tells.get();
     let wrong = asks.judge((sample.status, sample.service), view, |check, holds| {
@@ -464,7 +497,7 @@ fn ask(
         }
         user.learn(number, values);
     });
-    Asked { wrong, missing }
+    Findings { wrong, missing }
 }
 
 impl Done {
@@ -472,7 +505,7 @@ impl Done {
     pub(crate) fn problem(&self) -> Option<String> {
         let mut text = match &self.outcome {
             Outcome::Answered { judged: Judged::Wrong(text), .. } | Outcome::Unsent(text) => text.clone(),
-            Outcome::Answered { .. } => return None,
+            Outcome::Answered { .. } | Outcome::Skipped => return None,
             Outcome::Failed(failure) => return Some(failure.text.clone()),
         };
         if !self.missing.is_empty() {
@@ -487,12 +520,16 @@ impl Done {
             Outcome::Answered { judged: Judged::Unlike { wanted, got }, .. } => {
                 Some(format!("{got}, recorded {wanted}"))
             }
+            Outcome::Skipped => Some("not sent: onRequest returned false".to_owned()),
             _ => None,
         }
     }
 
     /// Counts it.
     pub(crate) fn count(mut self, context: &Context, step: &StepPlan) {
+        if matches!(self.outcome, Outcome::Skipped) {
+            return;
+        }
         let counts = context.setup.counts(self.ended.saturating_sub(self.sample.response));
         let mut recorder = context.recorder.borrow_mut();
         let status = match &self.outcome {
@@ -515,7 +552,7 @@ impl Done {
                 }
                 None
             }
-            Outcome::Unsent(_) => None,
+            Outcome::Unsent(_) | Outcome::Skipped => None,
         };
         self.sample.parity = parity(&step.expect, status);
         if let Some(problem) = self.problem() {

@@ -7,7 +7,8 @@ use std::time::SystemTime;
 use tokio::sync::Mutex;
 
 use crate::cookies::Jar;
-use crate::net::Connection;
+use crate::net::{Connection, Failure};
+use crate::script::Visit;
 use mynah_traffic::Nanos;
 use mynah_traffic::scenario::{Draw, RowOrder};
 
@@ -51,6 +52,10 @@ pub(crate) struct User {
     first: Cell<Option<u64>>,
     /// It does what users do last, also when the run is over.
     stopping: Cell<bool>,
+    /// Its session, as a script knows it.
+    pub(super) visit: RefCell<Option<Visit>>,
+    /// Why a script did not let its session begin.
+    pub(super) refused: RefCell<Option<Failure>>,
 }
 
 /// What came of looking for a value.
@@ -82,6 +87,8 @@ impl User {
             nth: Cell::default(),
             first: Cell::default(),
             stopping: Cell::default(),
+            visit: RefCell::default(),
+            refused: RefCell::default(),
         }
     }
 
@@ -164,6 +171,7 @@ impl User {
         }
         *self.jar.get_mut() = Jar::default();
         self.values.get_mut().clear();
+        *self.visit.get_mut() = None;
     }
 
     pub(crate) fn slot(&self, connection: u32, place: usize) -> Rc<Mutex<Slot>> {

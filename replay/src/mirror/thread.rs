@@ -40,7 +40,7 @@ pub(super) fn run(
         .build()
         .map_err(|error| Error::Engine(format!("no runtime: {error}")))?;
     let recorder = Recorder::new(number, reports);
-    let context = Context::new(shared.setup.clone(), Clock::new(shared.begun), recorder, None);
+    let context = Context::new(shared.setup.clone(), Clock::new(shared.begun), recorder, None, None);
     let local = LocalSet::new();
     let lane = Lane {
         context: context.clone(),

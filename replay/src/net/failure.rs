@@ -30,11 +30,13 @@ pub(crate) enum Kind {
     Redirects,
     /// The request did not come back from the middleware.
     Middleware,
+    /// A script failed, or could not be asked.
+    Script,
     Other,
 }
 
 impl Kind {
-    pub(crate) const ALL: [Kind; 13] = [
+    pub(crate) const ALL: [Kind; 14] = [
         Kind::Connect,
         Kind::Timeout,
         Kind::Reset,
@@ -47,6 +49,7 @@ impl Kind {
         Kind::Goaway,
         Kind::Redirects,
         Kind::Middleware,
+        Kind::Script,
         Kind::Other,
     ];
 
@@ -64,6 +67,7 @@ impl Kind {
             Kind::Goaway => "goaway",
             Kind::Redirects => "redirects",
             Kind::Middleware => "middleware",
+            Kind::Script => "script",
             Kind::Other => "other",
         }
     }

@@ -17,8 +17,9 @@ use super::{
     Asks, DataPlan, EndpointTable, Extracts, Identities, Origin, Picks, Plan, Prepared, ProfilePlan,
     SessionPlan, ShapeTable, StepPlan, VaryPlan, WARNINGS, data,
 };
-use crate::Error;
+use crate::script::PREFIX;
 use crate::template::{Names, NeedSource, compile, reads_body};
+use crate::{Error, Script};
 
 struct Loader<'a> {
     place: &'a Path,
@@ -62,6 +63,12 @@ pub(super) fn load(
             values.push(one.name.clone());
         }
     }
+    for name in scripted_names(&scenario)? {
+        if !values.contains(&name) {
+            values.push(name);
+        }
+    }
+    let script = scenario.script.as_ref().map(|file| Script::load(&folder.join(file))).transpose()?;
     let sets = data::read(&scenario, folder)?;
     let by_profile = data::by_profile(&scenario, &sets)?;
     let groups = data::groups(&by_profile);
@@ -163,8 +170,26 @@ pub(super) fn load(
         data,
         groups,
         warnings,
+        script,
     };
     Ok(Prepared { plan: Arc::new(plan) })
+}
+
+/// Names of what steps want of a script, `${script.NAME}`.
+fn scripted_names(scenario: &Scenario) -> Result<Vec<String>, Error> {
+    let mut names = Vec::new();
+    for step in scenario.profiles.iter().flat_map(Profile::all_steps) {
+        for injection in step.to_step(0, "localhost", None)?.injections {
+            for source in injection.source.singles() {
+                if let Source::Correlation { name, .. } = source
+                    && name.starts_with(PREFIX)
+                {
+                    names.push(name.clone());
+                }
+            }
+        }
+    }
+    Ok(names)
 }
 
 fn read_identities(scenario: &Scenario, folder: &Path) -> Result<Identities, Error> {

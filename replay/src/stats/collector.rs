@@ -13,7 +13,9 @@ use super::measured::Measuring;
 use super::recorder::{Conducted, Counters, Dial, Mismatch, Report, Rest, Sample, Seen};
 use crate::Error;
 use crate::engine::Setup;
+use crate::net::Kind;
 use crate::prepared::SessionPlan;
+use crate::script::Metric;
 
 /// Mismatch samples that a run keeps.
 const MISMATCHES: usize = 50;
@@ -53,6 +55,10 @@ pub(crate) struct Totals {
     pub(crate) cpu: (u64, u64, u64),
     /// Thresholds that must hold in every stretch.
     pub(crate) watches: Vec<Watch>,
+    /// What a script has counted, by name.
+    pub(crate) metrics: BTreeMap<String, Metric>,
+    /// What is to be said of the run besides.
+    pub(crate) notes: Vec<String>,
     /// The one that ended the run, in words.
     pub(crate) aborted: Option<String>,
     /// Where only a part of the run is counted.
@@ -90,6 +96,30 @@ pub(crate) struct Collector {
     planned: Nanos,
 }
 
+impl Totals {
+    /// Takes in what a script has counted.
+    pub(crate) fn counted(&mut self, metrics: BTreeMap<String, Metric>) {
+        for (name, metric) in metrics {
+            match self.metrics.get_mut(&name) {
+                // One name is of one kind on all threads, or of the kind that it was first.
+                Some(own) => own.absorb(&metric),
+                None => {
+                    self.metrics.insert(name, metric);
+                }
+            }
+        }
+    }
+
+    /// A script has failed at the end of the run.
+    pub(crate) fn wrong(&mut self, why: Option<String>) {
+        let Some(why) = why else { return };
+        if let Some(at) = Kind::ALL.iter().position(|kind| *kind == Kind::Script) {
+            self.counters.errors[at] += 1;
+        }
+        self.notes.push(format!("teardown failed: {why}"));
+    }
+}
+
 impl Collector {
     /// `setup`: says how long each session is. `planned`: for how long sessions begin. `measuring`: what of it is counted.
     pub(crate) fn new(
@@ -120,6 +150,8 @@ impl Collector {
                 starts: Vec::new(),
                 cpu: (0, 0, 0),
                 watches,
+                metrics: BTreeMap::new(),
+                notes: Vec::new(),
                 aborted: None,
                 measuring,
             },
@@ -179,6 +211,7 @@ impl Collector {
         for (key, seen) in rest.failures {
             self.totals.failures.entry(key).and_modify(|known| known.merge(seen)).or_insert(seen);
         }
+        self.totals.counted(rest.metrics);
         if let Some((block, looks)) = rest.looks {
             self.totals.answered.looked(block, looks);
         }

@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use mynah_traffic::Endpoint;
 use mynah_traffic::run::{
-    Answers, Arrivals, EndpointFigures, FailureRow, GeneratorFigures, Interleaved, Latency, MismatchSample,
-    ProfileFigures, RunDocument, SCHEMA, SendLag, Shard, TagName, Tally, ThresholdResult, TotalFigures,
-    Verdict,
+    Answers, Arrivals, EndpointFigures, FailureRow, GeneratorFigures, Interleaved, Latency, MetricFigures,
+    MismatchSample, ProfileFigures, RunDocument, SCHEMA, SendLag, Shard, TagName, Tally, ThresholdResult,
+    TotalFigures, Verdict,
 };
 use mynah_traffic::threshold::{Metric, Threshold};
 
@@ -124,6 +124,11 @@ pub(crate) fn document(totals: &Totals, facts: &Facts<'_>) -> RunDocument {
         },
         endpoints: figures,
         profiles: profiles(totals, facts),
+        metrics: totals
+            .metrics
+            .iter()
+            .map(|(name, one)| MetricFigures::of(name, one.count, one.sum, one.values.as_ref(), seconds))
+            .collect(),
         thresholds,
         fidelity: fidelity::fidelity(totals, facts),
         arrivals: arrivals(totals, facts),
@@ -307,6 +312,7 @@ fn verdict(totals: &Totals, facts: &Facts<'_>, thresholds: &[ThresholdResult]) -
             facts.plan.identities.len()
         ));
     }
+    invalid.extend(totals.notes.iter().cloned());
     (verdict, invalid)
 }
 

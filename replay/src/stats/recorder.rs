@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::mpsc::Sender;
 
 use crate::net::{Exhausted, Failure, Kind};
+use crate::script::Metric;
 use crate::timetable::Card;
 use mynah_traffic::shape::Shape;
 
@@ -174,6 +175,8 @@ pub(crate) struct Rest {
     pub(crate) dials: Vec<Dial>,
     /// With the number of the block.
     pub(crate) looks: Option<(u32, Looks)>,
+    /// What a script has counted, by name; handed over at the end.
+    pub(crate) metrics: BTreeMap<String, Metric>,
 }
 
 /// One thread's counts.
@@ -230,6 +233,11 @@ impl Recorder {
     /// What was seen in a block that is over.
     pub(crate) fn looked(&mut self, block: u32, looks: Looks) {
         self.rest.looks = Some((block, looks));
+    }
+
+    /// What a script has counted.
+    pub(crate) fn metrics(&mut self, metrics: BTreeMap<String, Metric>) {
+        self.rest.metrics = metrics;
     }
 
     pub(crate) fn dialled(&mut self, dial: Dial) {

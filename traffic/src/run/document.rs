@@ -7,7 +7,7 @@ use schemars::JsonSchema;
 use schemars::generate::SchemaSettings;
 use serde::{Deserialize, Serialize};
 
-use super::{MirrorFigures, Tally};
+use super::{MetricFigures, MirrorFigures, Tally};
 use crate::scenario::Distances;
 
 /// The JSON Schema (2020-12) of `run.json` as this mynah writes it. Further fields may come without a new [`SCHEMA`]; none goes.
@@ -468,6 +468,9 @@ pub struct RunDocument {
     pub endpoints: Vec<EndpointFigures>,
     /// By profile.
     pub profiles: Vec<ProfileFigures>,
+    /// What the scenario's script has counted, by name; absent where there is none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub metrics: Vec<MetricFigures>,
     /// Every threshold.
     pub thresholds: Vec<ThresholdResult>,
     /// Sent against recorded; absent for a hand-written scenario.

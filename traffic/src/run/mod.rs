@@ -12,6 +12,7 @@ mod answers;
 mod document;
 mod folder;
 mod intervals;
+mod metric;
 mod mirror;
 mod tally;
 #[cfg(test)]
@@ -25,5 +26,6 @@ pub use document::{
 };
 pub use folder::{DOCUMENT, FAILURES, HTML, INTERVALS, RunFolder, SHAPES};
 pub use intervals::{IntervalReader, IntervalWriter, Intervals};
+pub use metric::{METRIC_SCALE, MetricFigures, MetricKind};
 pub use mirror::{CaptureFigures, Dropped, MirrorFigures, StatusDifference};
 pub use tally::{Tally, new_histogram, record};

@@ -72,6 +72,9 @@ pub struct Scenario {
     /// How sessions are made of the recorded ones, unless a profile or a flag says otherwise.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub behaviour: Option<Behaviour>,
+    /// A file of JavaScript whose functions are called as it is played, relative to the scenario.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub script: Option<String>,
     /// What it was made from. Absent in a hand-written one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub recorded: Option<Recorded>,

@@ -169,7 +169,7 @@ pub enum LoadShape {
     },
     /// `recorded`: sessions begin as often as they did in the recording, moment by moment.
     Recorded,
-    /// `curve.csv`: points in a file.
+    /// `curve.csv`: points in a file; `curve.js`: a function of time in one.
     File(String),
 }
 
@@ -239,9 +239,11 @@ impl FromStr for LoadShape {
             Some(("steps", rest)) => named(steps, rest),
             Some(("sine", rest)) => named(sine, rest),
             None if text == "recorded" => Ok(LoadShape::Recorded),
-            _ if text.to_ascii_lowercase().ends_with(".csv") => Ok(LoadShape::File(text.to_owned())),
+            _ if [".csv", ".js", ".mjs"].iter().any(|end| text.to_ascii_lowercase().ends_with(end)) => {
+                Ok(LoadShape::File(text.to_owned()))
+            }
             _ => Err(wrong(
-                "expected spike:BASE..PEAK@AT+LENGTH, steps:FROM..TO/COUNT, sine:MIN..MAX/PERIOD, recorded, or a .csv file",
+                "expected spike:BASE..PEAK@AT+LENGTH, steps:FROM..TO/COUNT, sine:MIN..MAX/PERIOD, recorded, or a .csv or .js file",
             )),
         }
     }

@@ -142,6 +142,8 @@ impl Scenario {
                         let hint = meant(set, sets(), |name| format!("data.{name}"));
                         return Err(wrong(format!("there is no [data.{set}]{hint}")));
                     }
+                    // Flags can name a script, too.
+                    Source::Correlation { name, .. } if name.starts_with("script.") => {}
                     Source::Correlation { name, .. }
                         if !extracted.contains(name.as_str())
                             && correlations().all(|known| known != name) =>

@@ -87,6 +87,9 @@ impl Scenario {
             "# A mynah scenario: who the users are, what they send, what must hold. Edit freely.\n",
         );
         let _ = writeln!(out, "version = {}\nname = {}", self.version, inline(&self.name)?);
+        if let Some(script) = &self.script {
+            let _ = writeln!(out, "script = {}", inline(script)?);
+        }
         if let Some(behaviour) = self.behaviour {
             let what = match behaviour {
                 Behaviour::Recorded => {
