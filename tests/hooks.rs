@@ -242,13 +242,28 @@ fn a_curve_is_a_function_of_time() {
         "up.js",
         "export const duration = '10s'\nexport function shape(t) { return t < 5 ? 2 : 2 + t }",
     );
-    let out = place.mynah(&["replay", "s.toml", "--shape", "up.js", "--preview"]).ok().stdout();
+    let out = place
+        .mynah(&["replay", "s.toml", "--shape", "up.js", "--arrivals", "uniform", "--preview"])
+        .ok()
+        .stdout();
     assert!(out.starts_with("up.js, for 10s") && out.contains("12 sessions/s at the peak"), "{out}");
     // 2/s for 5 s, then from 7/s to 12/s within 5 s.
     assert!(out.contains("57 sessions") || out.contains("58 sessions"), "{out}");
     place.write("flat.js", "export const shape = t => 4");
-    let out =
-        place.mynah(&["replay", "s.toml", "--shape", "flat.js", "--for", "3s", "--preview"]).ok().stdout();
+    let out = place
+        .mynah(&[
+            "replay",
+            "s.toml",
+            "--shape",
+            "flat.js",
+            "--for",
+            "3s",
+            "--arrivals",
+            "uniform",
+            "--preview",
+        ])
+        .ok()
+        .stdout();
     assert!(out.contains("4 sessions/s at the peak; 12 sessions"), "{out}");
     place.write("bad.js", "export function shape(t) {\n  return t > 1 ? undefined_name : 1\n}");
     place.mynah(&["replay", "s.toml", "--shape", "bad.js", "--preview"]).exits(2).says("bad.js:2");

@@ -55,6 +55,7 @@ pub(crate) fn document() -> RunDocument {
             completed: 59,
             ..ProfileFigures::default()
         }],
+        metrics: Vec::new(),
         thresholds: vec![ThresholdResult {
             expr: "p99 < 1us".into(),
             ok: false,

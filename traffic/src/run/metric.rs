@@ -79,9 +79,10 @@ impl MetricFigures {
     ) -> MetricFigures {
         let blank = new_histogram();
         let all = values.unwrap_or(&blank);
-        let of = |value: u64| if all.is_empty() { 0.0 } else { value as f64 / METRIC_SCALE };
-        // What is between two buckets' ends is no more than the largest.
-        let q = |quantile: f64| of(all.value_at_quantile(quantile).min(all.max()));
+        let of = |value: u64| {
+            if all.is_empty() { 0.0 } else { all.lowest_equivalent(value) as f64 / METRIC_SCALE }
+        };
+        let q = |quantile: f64| of(all.value_at_quantile(quantile));
         let by_second = if values.is_some() { count as f64 } else { sum };
         MetricFigures {
             name: name.to_owned(),
