@@ -71,7 +71,6 @@ fn write_run(place: &Place, name: &str, ms: f64, number: u32, verdict: Verdict) 
         },
         endpoints: vec![EndpointFigures::of("e0".into(), "GET", "/items/{id}", &all, f64::from(SECONDS))],
         profiles: Vec::new(),
-        metrics: Vec::new(),
         thresholds: Vec::new(),
         fidelity: None,
         arrivals: Arrivals::default(),
