@@ -354,7 +354,9 @@ impl Work {
                 stop.stop();
             } else if over && !std::mem::replace(&mut told, true) {
                 // Clients must not pay for it.
-                terminal::warn("nothing is mirrored any more, traffic is passed on until Ctrl-C");
+                terminal::warn(
+                    "nothing is mirrored any more; traffic is passed on until the end (--for, or Ctrl-C)",
+                );
             }
             progress.now_and_then(|| line(begun, &self.seen, &self.mirror.progress()));
         }

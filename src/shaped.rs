@@ -49,7 +49,8 @@ pub(crate) struct Shaped {
     shape: Option<LoadShape>,
 
     /// How arrivals lie around the rate: poisson (by chance, as users come), uniform (evenly), recorded (with the recording's
-    /// gaps, shortened or lengthened to the rate). poisson when nothing says otherwise.
+    /// gaps, shortened or lengthened to the rate). When nothing says otherwise, requests (--requests) come evenly and
+    /// sessions by chance.
     #[arg(long, value_name = "HOW", conflicts_with_all = ["users", "once"])]
     arrivals: Option<Arrivals>,
 
@@ -166,7 +167,13 @@ impl Shaped {
             LoadModel::Closed { .. } | LoadModel::Once => false,
         };
         let own = load.arrivals.filter(|_| arrive);
-        Ok(self.arrivals.or(own).unwrap_or_default())
+        // Requests with a place of their own are asked for evenly, as of wrk2; users come by chance.
+        let usual = match model {
+            LoadModel::Open { rate: Rate::Requests(_) } => Arrivals::Uniform,
+            LoadModel::Along(course) if course.is_of_requests() => Arrivals::Uniform,
+            _ => Arrivals::default(),
+        };
+        Ok(self.arrivals.or(own).unwrap_or(usual))
     }
 }
 

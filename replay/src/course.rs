@@ -81,6 +81,11 @@ impl Course {
         self.unit().is_ok_and(|unit| unit == Unit::Users)
     }
 
+    /// Whether it is of requests, each with its own place in the timetable.
+    pub fn is_of_requests(&self) -> bool {
+        self.unit().is_ok_and(|unit| unit == Unit::Requests)
+    }
+
     /// How it is said.
     pub(crate) fn text(&self) -> &str {
         &self.text

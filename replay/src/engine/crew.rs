@@ -165,14 +165,17 @@ impl Pace<'_> {
                 }
                 Some(Turn::at(intended))
             }
-            Pace::Crew { crew, first } => match first.take() {
-                Some(turn) => Some(turn),
-                None => tokio::select! {
+            Pace::Crew { crew, first } => {
+                let given = first.take();
+                if given.is_some() {
+                    return given;
+                }
+                tokio::select! {
                     biased;
                     turn = crew.turn(from) => Some(turn),
                     () = context.halted() => None,
-                },
-            },
+                }
+            }
         }
     }
 }

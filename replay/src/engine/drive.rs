@@ -275,9 +275,13 @@ async fn crewman(context: Rc<Context>, crew: Rc<Crew>, from: u64) {
             crew.ended();
             return;
         }
-        // What is over has no turns any more.
-        let last = if context.is_halted() { &Pace::Own } else { &pace };
-        goodbye_of(&context, &user, part, last).await;
+        if !context.is_halted() {
+            goodbye_of(&context, &user, part, &pace).await;
+        }
+        // What is over has no turns any more: what was not said yet is said all the same.
+        if context.is_halted() && !user.has_left_well() {
+            goodbye_of(&context, &user, part, &Pace::Own).await;
+        }
         if context.is_halted() {
             return;
         }
@@ -433,7 +437,8 @@ async fn goodbye_of(context: &Context, user: &User, part: Part<'_>, pace: &Pace<
         return;
     }
     user.stops();
-    play(context, user, part.ending(), pace, context.clock.now()).await;
+    let played = play(context, user, part.ending(), pace, context.clock.now()).await;
+    user.leaves_well(played.ended > 0);
 }
 
 /// CPU time of this thread, in nanoseconds.

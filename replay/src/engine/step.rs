@@ -103,7 +103,7 @@ pub(crate) async fn perform(
     let refused = user.refused.borrow().clone();
     match &step.template {
         _ if refused.is_some() => done.outcome = refused.map_or(Outcome::Skipped, Outcome::Failed),
-        Ok(template) => match fill_in(context, user, template, &mut done) {
+        Ok(template) => match fill_in(context, user, (template, step.inline), &mut done) {
             Ok(()) => {
                 let place_at = context.setup.place_of.get(step.origin as usize).copied()?;
                 let mut hop: Option<Box<Hop>> = None;
@@ -163,9 +163,14 @@ pub(crate) async fn perform(
 }
 
 /// Finds the values. Fails where a hand-written step has none to send.
-fn fill_in(context: &Context, user: &User, template: &Template, done: &mut Done) -> Result<(), String> {
+fn fill_in(
+    context: &Context,
+    user: &User,
+    (template, inline): (&Template, bool),
+    done: &mut Done,
+) -> Result<(), String> {
     for need in &template.needs {
-        let value = match user.find(need, &context.setup) {
+        let value = match user.find(need, inline, &context.setup) {
             Found::Value(value) => Some(value),
             Found::Missing | Found::Recorded if need.required => {
                 return Err(format!("no value for {}", need.name));

@@ -50,8 +50,9 @@ pub(crate) struct User {
     /// Rank of its session, and of its first one, among those that share rows of data.
     nth: Cell<u64>,
     first: Cell<Option<u64>>,
-    /// It does what users do last, also when the run is over.
+    /// It does what users do last, also when the run is over; and has begun to.
     stopping: Cell<bool>,
+    left_well: Cell<bool>,
     /// Its session, as a script knows it.
     pub(super) visit: RefCell<Option<Visit>>,
     /// Why a script did not let its session begin.
@@ -87,6 +88,7 @@ impl User {
             nth: Cell::default(),
             first: Cell::default(),
             stopping: Cell::default(),
+            left_well: Cell::default(),
             visit: RefCell::default(),
             refused: RefCell::default(),
         }
@@ -109,6 +111,16 @@ impl User {
     pub(crate) fn stops(&self) {
         self.stopping.set(true);
         self.leaves.set(None);
+    }
+
+    /// Whether any of what users do last was done.
+    pub(crate) fn leaves_well(&self, done: bool) {
+        self.left_well.set(done);
+    }
+
+    /// See [`User::leaves_well`].
+    pub(crate) fn has_left_well(&self) -> bool {
+        self.left_well.get()
     }
 
     /// Whether it does what users do last.
@@ -157,6 +169,7 @@ impl User {
     pub(crate) fn becomes(&mut self, number: u64, nth: u64) {
         self.identity = number;
         self.stopping.set(false);
+        self.left_well.set(false);
         self.first.set(None);
         self.renew(number, false);
         self.ranks(nth);
@@ -207,19 +220,25 @@ impl User {
     }
 
     /// The value that a request needs.
-    pub(crate) fn find(&self, need: &Need, setup: &Setup) -> Found {
+    /// `inline`: of a step written by hand, which means the value that it says and no other.
+    pub(crate) fn find(&self, need: &Need, inline: bool, setup: &Setup) -> Found {
         match &need.source {
-            NeedSource::Joined(parts) => self.join(parts, setup),
+            NeedSource::Joined(parts) => self.join(parts, inline, setup),
+            source if inline && self.lacks(source) => Found::Missing,
             source => self.look_up(source, need.around.as_ref(), setup),
         }
     }
 
     /// Several in one: it is there when each is.
-    fn join(&self, parts: &[NeedPart], setup: &Setup) -> Found {
+    fn join(&self, parts: &[NeedPart], inline: bool, setup: &Setup) -> Found {
         let mut text = String::new();
         for part in parts {
             match part {
                 NeedPart::Text(own) => text.push_str(own),
+                NeedPart::Value(source, Some(default)) if inline && self.lacks(source) => {
+                    text.push_str(default)
+                }
+                NeedPart::Value(source, None) if inline && self.lacks(source) => return Found::Missing,
                 NeedPart::Value(source, default) => match (self.look_up(source, None, setup), default) {
                     (Found::Value(value), _) => text.push_str(&value),
                     (_, Some(default)) => text.push_str(default),
@@ -228,6 +247,13 @@ impl User {
             }
         }
         Found::Value(text)
+    }
+
+    /// Whether fewer values were handed out than it takes for the one that is meant.
+    fn lacks(&self, source: &NeedSource) -> bool {
+        let NeedSource::Correlation { number: Some(number), index } = source else { return false };
+        let values = self.values.borrow();
+        values.get(*number as usize).is_some_and(|values| values.len() <= *index as usize)
     }
 
     fn look_up(&self, source: &NeedSource, around: Option<&(String, String)>, setup: &Setup) -> Found {

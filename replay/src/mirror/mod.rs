@@ -138,6 +138,15 @@ pub struct Mirror {
     handed_over: u64,
 }
 
+/// How what waits at the end is dealt with.
+#[derive(Clone, Copy, Debug, Default)]
+struct Drain {
+    /// For how long it is sent.
+    span: Duration,
+    /// Somebody waits for the end: what is under way gets no more time than that.
+    interrupted: bool,
+}
+
 /// What all threads of a mirror see.
 #[derive(Debug)]
 struct Shared {
@@ -154,7 +163,7 @@ struct Shared {
     /// A threshold has ended it.
     aborted: AtomicBool,
     /// For how long what waits is still sent, once no more comes.
-    drain: OnceLock<Duration>,
+    drain: OnceLock<Drain>,
 }
 
 /// Exchanges that wait, and their bytes.
@@ -404,7 +413,7 @@ impl Mirror {
     /// [`Error::Traffic`] when the run folder could not be written, [`Error::Engine`] when a thread died.
     pub fn finish(self, interrupted: bool, seen: &Seen) -> Result<RunDocument, Error> {
         let drain = if interrupted { STOP_DRAIN } else { self.options.delay + self.options.max_lag };
-        let _ = self.shared.drain.set(drain);
+        let _ = self.shared.drain.set(Drain { span: drain, interrupted });
         drop(self.lanes);
         let mut result = Ok(());
         for thread in self.threads {

@@ -91,7 +91,7 @@ impl Lane {
             }
         }
         let drain = self.shared.drain.get().copied().unwrap_or_default();
-        let _ = timeout(drain, async {
+        let _ = timeout(drain.span, async {
             tokio::select! {
                 () = context.all_done() => {}
                 () = async { loop { sweep.tick().await; self.late(); } } => {}
@@ -99,7 +99,8 @@ impl Lane {
         })
         .await;
         context.halt();
-        let _ = timeout(GRACE.min(context.setup.request_timeout), context.all_answered()).await;
+        let grace = if drain.interrupted { Duration::ZERO } else { GRACE.min(context.setup.request_timeout) };
+        let _ = timeout(grace, context.all_answered()).await;
         let sessions = self.sessions.values().filter(|session| session.idle(0).is_some()).count();
         context.recorder.borrow_mut().session(0).1 += sessions as u64;
     }

@@ -19,6 +19,8 @@ use crate::script::Metric;
 
 /// Mismatch samples that a run keeps.
 const MISMATCHES: usize = 50;
+/// Kinds of failures that are told apart: a text that holds what was got has as many as there are answers.
+const FAILURES: usize = 500;
 /// A request whose send lag is longer was late by the generator's own fault.
 pub(crate) const LATE_NS: u64 = 10_000_000;
 
@@ -208,7 +210,10 @@ impl Collector {
 
     fn rest(&mut self, rest: Rest) {
         self.totals.counters.add(&rest.counters);
-        for (key, seen) in rest.failures {
+        for (mut key, seen) in rest.failures {
+            if self.totals.failures.len() >= FAILURES && !self.totals.failures.contains_key(&key) {
+                "other failures".clone_into(&mut key.1);
+            }
             self.totals.failures.entry(key).and_modify(|known| known.merge(seen)).or_insert(seen);
         }
         self.totals.counted(rest.metrics);

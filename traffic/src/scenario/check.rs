@@ -133,6 +133,14 @@ impl Check {
                 let Some(view) = answer.view else { return wrong("the answer could not be read") };
                 match &self.subject {
                     Subject::Size => vec![view.body().len().to_string()],
+                    // An object or a list is there, too, though it has no value of its own.
+                    Subject::Place(place) if matches!(self.test, Test::Exists | Test::Missing) => {
+                        let mut values = place.find(view);
+                        if values.is_empty() && place.holds_more(view) {
+                            values.push("an object or a list".to_owned());
+                        }
+                        values
+                    }
                     Subject::Place(place) => place.find(view),
                     _ => vec![String::from_utf8_lossy(view.body()).into_owned()],
                 }
@@ -383,6 +391,11 @@ mod tests {
             "status < 400",
             "status != 404",
             "json:$.items[0].id exists",
+            "json:$.items exists",
+            "json:$.items[0] exists",
+            "json:$.items[*] exists",
+            "json:$ exists",
+            "json:$.items[0].none missing",
             "json:$.items[0].id",
             "json:$.items[9] missing",
             "json:$.total > 0",

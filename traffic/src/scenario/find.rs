@@ -3,9 +3,11 @@
 use std::fmt;
 use std::str::FromStr;
 
+use mynah_message::json::path::Step;
 use mynah_message::{Locator, View};
 use scraper::{Html, Selector};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde_json::Value;
 
 use crate::Error;
 
@@ -141,6 +143,26 @@ impl Finder {
             }
             Finder::Css(css) => css.find(&String::from_utf8_lossy(view.body())),
         }
+    }
+
+    /// Whether an object or a list stands there.
+    pub(super) fn holds_more(&self, view: &View<'_>) -> bool {
+        let Finder::At(Locator::Json { path }) = self else { return false };
+        let Ok(root) = serde_json::from_slice::<Value>(view.body()) else { return false };
+        let mut found = vec![&root];
+        for step in path.steps() {
+            found = found
+                .into_iter()
+                .flat_map(|value| -> Vec<&Value> {
+                    match &step {
+                        Step::Key(key) => value.get(key.as_ref()).into_iter().collect(),
+                        Step::Index(index) => value.get(index).into_iter().collect(),
+                        Step::AnyIndex => value.as_array().into_iter().flatten().take(MOST).collect(),
+                    }
+                })
+                .collect();
+        }
+        found.iter().any(|value| value.is_object() || value.is_array())
     }
 
     /// Whether it looks into the body.
