@@ -77,7 +77,7 @@ fn flood(stream: &mut TcpStream, fields: &str, again: &[u8]) -> Option<()> {
     let many = again.repeat((1 << 16) / again.len());
     let begun = Instant::now();
     // The client has given up long before.
-    while begun.elapsed() < Duration::from_secs(60) {
+    while begun.elapsed() < Duration::from_mins(1) {
         stream.write_all(&many).ok()?;
     }
     None

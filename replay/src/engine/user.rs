@@ -236,7 +236,7 @@ impl User {
             match part {
                 NeedPart::Text(own) => text.push_str(own),
                 NeedPart::Value(source, Some(default)) if inline && self.lacks(source) => {
-                    text.push_str(default)
+                    text.push_str(default);
                 }
                 NeedPart::Value(source, None) if inline && self.lacks(source) => return Found::Missing,
                 NeedPart::Value(source, default) => match (self.look_up(source, None, setup), default) {
