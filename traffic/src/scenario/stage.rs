@@ -358,7 +358,7 @@ mod tests {
             ("sine:50/s..10/s/1m", "the lower one comes first"),
             ("sine:10/s..50/s", "expected MIN..MAX/PERIOD"),
             ("sine:10/s..50x/9s", "not the same thing"),
-            ("curve.js", "a .csv file"),
+            ("curve.py", "a .csv or .js file"),
         ] {
             let error = text.parse::<LoadShape>().unwrap_err().to_string();
             assert!(error.contains(why) && error.contains(text), "{error}");
