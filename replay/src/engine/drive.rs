@@ -275,11 +275,9 @@ async fn crewman(context: Rc<Context>, crew: Rc<Crew>, from: u64) {
             crew.ended();
             return;
         }
-        if !context.is_halted() {
-            goodbye_of(&context, &user, part, &pace).await;
-        }
+        let said = !context.is_halted() && goodbye_of(&context, &user, part, &pace).await;
         // What is over has no turns any more: what was not said yet is said all the same.
-        if context.is_halted() && !user.has_left_well() {
+        if context.is_halted() && !said {
             goodbye_of(&context, &user, part, &Pace::Own).await;
         }
         if context.is_halted() {
@@ -431,14 +429,14 @@ async fn session(
     Some(played)
 }
 
-/// What a user does last, whatever became of its session.
-async fn goodbye_of(context: &Context, user: &User, part: Part<'_>, pace: &Pace<'_>) {
+/// What a user does last, whatever became of its session; whether any of it was done.
+async fn goodbye_of(context: &Context, user: &User, part: Part<'_>, pace: &Pace<'_>) -> bool {
     if part.profile.on_stop.is_empty() {
-        return;
+        return false;
     }
     user.stops();
     let played = play(context, user, part.ending(), pace, context.clock.now()).await;
-    user.leaves_well(played.ended > 0);
+    played.ended > 0
 }
 
 /// CPU time of this thread, in nanoseconds.

@@ -50,9 +50,8 @@ pub(crate) struct User {
     /// Rank of its session, and of its first one, among those that share rows of data.
     nth: Cell<u64>,
     first: Cell<Option<u64>>,
-    /// It does what users do last, also when the run is over; and has begun to.
+    /// It does what users do last, also when the run is over.
     stopping: Cell<bool>,
-    left_well: Cell<bool>,
     /// Its session, as a script knows it.
     pub(super) visit: RefCell<Option<Visit>>,
     /// Why a script did not let its session begin.
@@ -88,7 +87,6 @@ impl User {
             nth: Cell::default(),
             first: Cell::default(),
             stopping: Cell::default(),
-            left_well: Cell::default(),
             visit: RefCell::default(),
             refused: RefCell::default(),
         }
@@ -111,16 +109,6 @@ impl User {
     pub(crate) fn stops(&self) {
         self.stopping.set(true);
         self.leaves.set(None);
-    }
-
-    /// Whether any of what users do last was done.
-    pub(crate) fn leaves_well(&self, done: bool) {
-        self.left_well.set(done);
-    }
-
-    /// See [`User::leaves_well`].
-    pub(crate) fn has_left_well(&self) -> bool {
-        self.left_well.get()
     }
 
     /// Whether it does what users do last.
@@ -169,7 +157,6 @@ impl User {
     pub(crate) fn becomes(&mut self, number: u64, nth: u64) {
         self.identity = number;
         self.stopping.set(false);
-        self.left_well.set(false);
         self.first.set(None);
         self.renew(number, false);
         self.ranks(nth);
