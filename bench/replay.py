@@ -164,13 +164,16 @@ def profiled(folder):
         json.dump({"log": {"version": "1.2", "entries": entries}}, out)
     for command in (
         ["capture", file("bench.har"), "-o", file("bench.mynah"), "--unmasked"],
-        ["profile", file("bench.mynah"), "-o", file("recorded.toml")],
+        # The file says of nobody who it is, as if one person had done it all.
+        ["profile", file("bench.mynah"), "-o", file("recorded.toml"), "--session-key", "cookie:sid"],
     ):
         subprocess.run([binary(), *command], check=True, capture_output=True)
     with open(file("recorded.toml")) as made:
         text = made.read()
     if "[correlation." not in text and "[[correlation]]" not in text:
         sys.exit("bench: no correlation was found, so none would be measured")
+    if "\nsessions = 60\n" not in text:
+        sys.exit("bench: what was recorded of sixty people was not found to be that")
     return file("recorded.toml")
 
 
