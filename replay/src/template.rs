@@ -8,6 +8,8 @@ mod render;
 #[cfg(test)]
 mod tests;
 
+use std::ops::Range;
+
 use bytes::Bytes;
 use http::Method;
 use http::header::HeaderName;
@@ -41,8 +43,8 @@ enum Text {
 #[derive(Clone, Debug)]
 struct Line {
     name: HeaderName,
-    /// The name as it was written, with colon and space; of a [`Field::Fixed`] the whole line.
-    written: Bytes,
+    /// Where in [`Template::written`] its name stands as it was written, with colon and space; of a [`Field::Fixed`] the whole line.
+    written: Range<usize>,
     field: Field,
 }
 
@@ -109,6 +111,8 @@ pub(crate) struct Template {
     version: &'static [u8],
     /// Path and query.
     target: Text,
+    /// What the lines have in it, one behind the other: lines that stand next to each other are sent as one piece.
+    written: Bytes,
     lines: Vec<Line>,
     body: Text,
     chunked: bool,

@@ -45,7 +45,10 @@ pub(crate) fn judge(
     if let Some(Unlike { wanted, got }) = unlike {
         return Judged::Unlike { wanted, got };
     }
-    let Some(wanted) = &expect.content_type else { return Judged::Right };
+    let Some(wanted) = expect.content_type.as_deref().filter(|wanted| wanted.as_bytes() != content_type)
+    else {
+        return Judged::Right;
+    };
     // These have no body that could have a type.
     if matches!(status, 100..=199 | 204 | 304) {
         return Judged::Right;
@@ -57,7 +60,7 @@ pub(crate) fn judge(
         return Judged::Right;
     }
     let got = if got.is_empty() { "no content type" } else { got };
-    Judged::Unlike { wanted: wanted.clone(), got: got.to_ascii_lowercase() }
+    Judged::Unlike { wanted: wanted.to_owned(), got: got.to_ascii_lowercase() }
 }
 
 /// Whether a status was recorded and this one is of its class.

@@ -42,6 +42,8 @@ pub(crate) struct Context {
     idle: Notify,
     /// Seconds since the Unix epoch at the start of the run: what cookies expire by.
     epoch: i64,
+    /// What a request has read off the clock.
+    seen: Cell<u64>,
 }
 
 impl Context {
@@ -72,12 +74,25 @@ impl Context {
             leaving: Cell::new(0),
             idle: Notify::new(),
             epoch: now - (clock.now() / 1_000_000_000) as i64,
+            seen: Cell::new(0),
         })
     }
 
-    /// Seconds since the Unix epoch.
-    pub(crate) fn epoch_seconds(&self) -> i64 {
-        self.epoch + (self.clock.now() / 1_000_000_000) as i64
+    /// A moment of the run's clock in seconds since the Unix epoch.
+    pub(crate) fn epoch_seconds(&self, moment: u64) -> i64 {
+        self.epoch + (moment / 1_000_000_000) as i64
+    }
+
+    /// Resolves at this moment. One that a request has seen go by costs no look at the clock.
+    pub(crate) async fn until(&self, moment: u64) {
+        if self.seen.get() < moment {
+            self.pacer.until(moment).await;
+        }
+    }
+
+    /// The clock has shown this.
+    pub(crate) fn saw(&self, moment: u64) {
+        self.seen.set(moment);
     }
 
     pub(crate) fn halt(&self) {
@@ -142,10 +157,14 @@ impl Context {
     }
 
     /// Counts a request as under way, and as unanswered if this is dropped before it is told that all is well.
-    /// `intended`: when it was to start.
-    pub(crate) fn flight(&self, (endpoint, profile): (u32, u32), intended: u64) -> Flight<'_> {
+    /// `intended`: when it was to start; `begun`: since when nothing has been in its way.
+    pub(crate) fn flight(
+        &self,
+        (endpoint, profile): (u32, u32),
+        (intended, begun): (u64, u64),
+    ) -> Flight<'_> {
         self.in_flight.set(self.in_flight.get() + 1);
-        Flight { context: self, endpoint, profile, intended, begun: self.clock.now(), landed: false }
+        Flight { context: self, endpoint, profile, intended, begun, landed: false }
     }
 }
 

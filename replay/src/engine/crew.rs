@@ -158,10 +158,10 @@ impl Pace<'_> {
                     tokio::select! {
                         biased;
                         () = context.halted() => {}
-                        () = context.pacer.until(intended) => {}
+                        () = context.until(intended) => {}
                     }
                 } else {
-                    context.pacer.until(intended).await;
+                    context.until(intended).await;
                 }
                 Some(Turn::at(intended))
             }

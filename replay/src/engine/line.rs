@@ -25,8 +25,12 @@ pub(crate) enum Way<'a> {
 
 /// See the module's documentation.
 pub(crate) enum Line {
-    Own(Connection),
-    Shared { http2: Rc<Http2>, answer: Answer },
+    /// In a box, so that handing it over and back is a pointer's worth.
+    Own(Box<Connection>),
+    Shared {
+        http2: Rc<Http2>,
+        answer: Answer,
+    },
 }
 
 impl Way<'_> {
@@ -52,7 +56,7 @@ impl Way<'_> {
         let opened = Connection::open(place, context.clock, &context.deadlines, &context.buffers).await;
         let (connection, dialled) = counted(context, before, ready, opened)?;
         context.recorder.borrow_mut().dialled(dialled);
-        Ok(Line::Own(connection))
+        Ok(Line::Own(Box::new(connection)))
     }
 
     /// When the last request on it ended; requests that share one do not wait for each other.

@@ -121,7 +121,7 @@ impl Trail {
                 user.jar.borrow_mut().set(
                     text,
                     cookies::Place { path: here.path(), ..cookie_place(context, step) },
-                    context.epoch_seconds(),
+                    context.epoch_seconds(context.clock.now()),
                 );
             }
         }
@@ -241,7 +241,7 @@ fn cookies_for(
         secure: place.is_some_and(|target| target.scheme == Scheme::Https) || (same && own.secure),
     };
     let jar = user.jar.borrow();
-    let found = jar.matching(at, context.epoch_seconds());
+    let found = jar.matching(at, context.epoch_seconds(context.clock.now()));
     found.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
 }
 

@@ -132,11 +132,13 @@ pub(crate) async fn perform(
                     if over() && flight.is_none() {
                         return None;
                     }
-                    flight.get_or_insert_with(|| context.flight((step.endpoint, profile), intended));
                     if hop.is_none() {
                         let admitted = admitted.as_ref().map_or(0, |admitted| admitted.at);
                         times.ready = times.begun.max(way.free_at()).max(admitted);
                     }
+                    flight.get_or_insert_with(|| {
+                        context.flight((step.endpoint, profile), (intended, times.ready))
+                    });
                     let part = (step, template);
                     hop = send(context, user, part, (place, place_at), &mut way, &mut times, hop, &mut done)
                         .await;
@@ -157,6 +159,7 @@ pub(crate) async fn perform(
         },
         Err(reason) => done.outcome = Outcome::Unsent(format!("cannot be sent: {reason}")),
     }
+    context.saw(done.ended);
     done.sample.end = done.ended;
     done.sample.response = done.ended.saturating_sub(intended);
     Some(done)
@@ -189,12 +192,12 @@ fn fill_in(
     Ok(())
 }
 
-/// Writes the request out.
+/// Writes the request out. `now`: by which cookies have expired or not.
 fn fill(
     context: &Context,
     user: &User,
-    step: &StepPlan,
-    template: &Template,
+    (step, template): (&StepPlan, &Template),
+    now: u64,
     done: &mut Done,
 ) -> Result<Sending, String> {
     let setup = &context.setup;
@@ -203,7 +206,7 @@ fn fill(
     let cookies = if jar.is_empty() {
         Vec::new()
     } else {
-        jar.matching(cookie_place(context, step), context.epoch_seconds())
+        jar.matching(cookie_place(context, step), context.epoch_seconds(now))
     };
     let mut bytes = context.buffers.take();
     let rendered = render(template, &done.values, bound, &cookies, &mut bytes)?;
@@ -264,7 +267,7 @@ async fn send(
         };
         let mut sending = match &hop {
             Some(hop) => hop.sending(context),
-            None => match fill(context, user, step, template, done) {
+            None => match fill(context, user, (step, template), times.begun, done) {
                 Ok(sending) => sending,
                 Err(reason) => {
                     way.keep(line);
@@ -368,7 +371,7 @@ fn signed(context: &Context, mut sending: Sending) -> Sending {
     let mut whole = [&sending.bytes[..], &sending.rest[..]].concat();
     let mut changed = false;
     for signer in &context.setup.signers {
-        if let Some(other) = signer.sign(&whole, context.epoch_seconds().unsigned_abs()) {
+        if let Some(other) = signer.sign(&whole, context.epoch_seconds(context.clock.now()).unsigned_abs()) {
             whole = other;
             changed = true;
         }
@@ -431,7 +434,7 @@ fn answered(
     done.sample.status = status;
     for field in answer.set_cookies.drain(..) {
         if let Ok(text) = std::str::from_utf8(&field) {
-            user.jar.borrow_mut().set(text, cookie_place(context, step), context.epoch_seconds());
+            user.jar.borrow_mut().set(text, cookie_place(context, step), context.epoch_seconds(done.ended));
         }
     }
     let held = hold(context, step, exchanged.kept, answer);

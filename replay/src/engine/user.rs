@@ -19,7 +19,7 @@ use crate::template::{Need, NeedPart, NeedSource};
 /// A place for one connection, used by one request at a time.
 #[derive(Default)]
 pub(crate) struct Slot {
-    pub(crate) connection: Option<Connection>,
+    pub(crate) connection: Option<Box<Connection>>,
     /// When the last request on it ended.
     pub(crate) free_at: u64,
 }

@@ -11,8 +11,9 @@ use mynah_traffic::shape::Shape;
 /// What was seen of answers, by number of their shape.
 pub(crate) type Looks = Vec<(usize, Box<Shape>)>;
 
-/// Samples that are handed over at a time.
-const BATCH: usize = 4096;
+/// Samples that are handed over at a time: few enough that taking them in does not keep the core from sending for long, where it is the
+/// same one.
+const BATCH: usize = 512;
 /// Mismatch samples that a thread hands over in a second.
 const MISMATCHES: usize = 50;
 /// Kinds of failure that a thread tells apart in a second; texts can hold what a server says.
@@ -203,6 +204,8 @@ impl Recorder {
         self.samples.push(sample);
         if self.samples.len() >= BATCH {
             self.flush();
+            // There are more to come.
+            self.samples.reserve(BATCH);
         }
     }
 

@@ -184,12 +184,14 @@ pub(crate) fn compile(
     };
     let chunked = head.is_chunked();
     let http10 = head.version() == mynah_message::Version::Http10;
+    let (lines, written) = lines_of(message, head, &in_head, warn);
     Ok(Template {
         begin: format!("{method} ").into(),
         method,
         version: if http10 { b" HTTP/1.0\r\n" } else { b" HTTP/1.1\r\n" },
         target: target_of(message, head, &in_head)?,
-        lines: lines_of(message, head, &in_head, warn),
+        lines,
+        written: written.into(),
         body,
         chunked: chunked && !http10,
         trailers: if chunked { trailers_of(&message.trailers) } else { Vec::new() },
@@ -235,8 +237,15 @@ fn target_of(message: &Message, head: &Head<'_>, places: &[Place]) -> Result<Tex
     }))
 }
 
-fn lines_of(message: &Message, head: &Head<'_>, places: &[Place], warn: &mut dyn FnMut(String)) -> Vec<Line> {
+/// The lines, and what is written of them.
+fn lines_of(
+    message: &Message,
+    head: &Head<'_>,
+    places: &[Place],
+    warn: &mut dyn FnMut(String),
+) -> (Vec<Line>, Vec<u8>) {
     let mut lines: Vec<Line> = Vec::new();
+    let mut all = Vec::new();
     for field in head.fields() {
         let Ok(name) = HeaderName::from_bytes(field.name.as_bytes()) else {
             warn(format!("a header line cannot be sent and is left out: name '{}'", field.name));
@@ -282,9 +291,11 @@ fn lines_of(message: &Message, head: &Head<'_>, places: &[Place], warn: &mut dyn
                 parts @ Text::Parts(_) => Field::Text(parts),
             },
         };
-        lines.push(Line { name, written: written.into(), field: slot });
+        let from = all.len();
+        all.extend_from_slice(&written);
+        lines.push(Line { name, written: from..all.len(), field: slot });
     }
-    lines
+    (lines, all)
 }
 
 /// A header's value; bytes that no header can hold become spaces.
@@ -296,13 +307,13 @@ fn value(bytes: &[u8]) -> Vec<u8> {
 
 /// Makes what follows `from` a header's value: bytes that none can hold become spaces.
 pub(super) fn clean(out: &mut Vec<u8>, from: usize) {
-    let mut dirty = false;
-    for byte in out.iter_mut().skip(from).filter(|byte| (**byte < 0x20 && **byte != b'\t') || **byte == 0x7f)
-    {
-        *byte = b' ';
-        dirty = true;
-    }
-    if dirty {
+    let bad = |byte: u8| (byte < 0x20 && byte != b'\t') || byte == 0x7f;
+    let text = out.get_mut(from..).unwrap_or(&mut []);
+    // Without an early end, so that it is done many bytes at a time.
+    if text.iter().fold(false, |dirty, &byte| dirty | bad(byte)) {
+        for byte in text.iter_mut().filter(|byte| bad(**byte)) {
+            *byte = b' ';
+        }
         let text = out.get(from..).unwrap_or(&[]);
         let (end, start) = (text.trim_ascii_end().len(), text.len() - text.trim_ascii_start().len());
         out.truncate(from + end);

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::io::Write as _;
+use std::ops::Range;
 
 use bytes::Bytes;
 use http::header::{self, HeaderName};
@@ -140,10 +141,10 @@ fn write_target(template: &Template, values: &[Option<String>], bound: &Bound, o
         }
         out.extend_from_slice(&target);
     }
-    let bad = |byte: &u8| *byte <= b' ' || *byte == 0x7f;
-    if out.iter().skip(from).any(bad) {
+    let bad = |byte: u8| byte <= b' ' || byte == 0x7f;
+    if out.get(from..).unwrap_or(&[]).iter().fold(false, |any, &byte| any | bad(byte)) {
         for byte in out.split_off(from) {
-            if bad(&byte) {
+            if bad(byte) {
                 let _ = write!(out, "%{byte:02X}");
             } else {
                 out.push(byte);
@@ -161,17 +162,28 @@ fn write_lines(
     out: &mut Vec<u8>,
 ) {
     let (mut host, mut cookie, mut framed) = (false, false, template.chunked || body_bytes == 0);
+    let written = |run: Range<usize>| template.written.get(run).unwrap_or(&[]);
+    // What is to be written as it stands and was not yet.
+    let mut run = 0..0;
     for line in &template.lines {
-        if bound.set_headers.iter().any(|(name, _)| *name == line.name) {
+        let replaced = bound.set_headers.iter().any(|(name, _)| *name == line.name);
+        if replaced || (matches!(line.field, Field::Coding) && !template.chunked) {
             continue;
         }
-        let begin = out.len();
-        if !matches!(line.field, Field::Coding) || template.chunked {
-            out.extend_from_slice(&line.written);
+        if run.end != line.written.start {
+            out.extend_from_slice(written(run));
+            run = line.written.start..line.written.start;
         }
+        if matches!(line.field, Field::Fixed | Field::Coding) {
+            run.end = line.written.end;
+            continue;
+        }
+        let begin = out.len() + line.written.start - run.start;
+        out.extend_from_slice(written(run.start..line.written.end));
+        run = line.written.end..line.written.end;
         let from = out.len();
         match &line.field {
-            Field::Fixed | Field::Coding => continue,
+            Field::Fixed | Field::Coding => {}
             Field::Host(recorded) => {
                 host = true;
                 out.extend_from_slice(bound.host.as_ref().map_or(recorded, |host| host.as_bytes()));
@@ -206,6 +218,7 @@ fn write_lines(
         }
         out.extend_from_slice(b"\r\n");
     }
+    out.extend_from_slice(written(run));
     for (name, line) in bound.set_headers.iter() {
         host |= *name == header::HOST;
         cookie |= *name == header::COOKIE;

@@ -105,16 +105,17 @@ impl Claims {
             };
             return unlike(list(types), got);
         }
+        if looked == Looked::Json {
+            return fault.map(|fault| self.told(fault, tree));
+        }
         let is_json = self.json.iter().any(|known| known.eq_ignore_ascii_case(media_type));
-        match (looked, fault) {
-            (Looked::Other(at), _) if is_json => {
+        match looked {
+            Looked::Other(at) if is_json => {
                 unlike("JSON".to_owned(), format!("something else from byte {at} on"))
             }
-            (Looked::Damaged, _) if is_json => {
+            Looked::Damaged if is_json => {
                 unlike("JSON".to_owned(), "a body whose content coding cannot be undone".to_owned())
             }
-            (Looked::Json, Some(fault)) => Some(self.told(fault, tree)),
-            (Looked::Json, None) => None,
             _ => {
                 let (least, most) = self.sizes[usize::from(answer.is_coded())]?;
                 if (least..=most).contains(&answer.length) || is_json {

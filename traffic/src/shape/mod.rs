@@ -92,8 +92,8 @@ impl Answer<'_> {
 
     /// The media type as it was written, without parameters; empty where there is none.
     pub fn media_type(&self) -> &str {
-        let text = std::str::from_utf8(self.content_type).unwrap_or("");
-        text.split(';').next().unwrap_or("").trim()
+        let name = self.content_type.split(|byte| *byte == b';').next().unwrap_or(&[]);
+        std::str::from_utf8(name).unwrap_or("").trim()
     }
 
     /// Whether it has a content coding.
