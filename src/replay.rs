@@ -61,6 +61,11 @@ pub(crate) struct Args {
     #[arg(long = "for", short = 't', value_name = "TIME", value_parser = parse_duration)]
     duration: Option<Nanos>,
 
+    /// End the run so long after its begin, whatever it is at, and call it failed: a run must not hold up a pipeline for ever. What is
+    /// under way then gets five seconds.
+    #[arg(long, value_name = "TIME", value_parser = parse_duration)]
+    max_time: Option<Nanos>,
+
     #[command(flatten)]
     how: How,
 
@@ -176,6 +181,7 @@ impl Args {
             max_in_flight: self.shaped.max_in_flight(),
             load: model,
             duration,
+            max_time: self.max_time.map(Nanos::as_duration),
             shard: self.shard,
             start_at: self.start_at,
             ..driving::options(&self.place, &self.how, scenario)?

@@ -239,6 +239,38 @@ fn a_threshold_with_a_window_ends_the_run() {
 }
 
 #[test]
+fn a_run_is_ended_when_it_takes_too_long() {
+    let place = Place::new();
+    let scenario = place.write("two.toml", SCENARIO);
+    // What comes back comes after the run's end.
+    let server = Anything::after(Duration::from_mins(2));
+    let target = server.url();
+    let line = ["replay", &scenario, "--target", &target, "--max-time", "1s", "-o", "run", "--force"];
+    for load in [&["--rate", "20/s", "--for", "60s"][..], &["--once"]] {
+        let run = place.mynah(&[&line[..], load].concat()).exits(10);
+        assert!(run.stdout().contains("the run was ended after 1s, as --max-time says"), "{}", run.stdout());
+        let json = run_json(&place.file("run"));
+        assert!(json["duration_s"].as_f64().unwrap() < 30.0 && json["interrupted"] == false, "{json}");
+    }
+    // One that is over by then is left alone.
+    let quick = Anything::start();
+    place
+        .mynah(&[
+            "replay",
+            &scenario,
+            "--target",
+            &quick.url(),
+            "--rate",
+            "20/s",
+            "--for",
+            "1s",
+            "--max-time",
+            "1m",
+        ])
+        .exits(0);
+}
+
+#[test]
 fn the_slower_of_two_targets_is_found() {
     let place = Place::new();
     let scenario = place.write("two.toml", SCENARIO);

@@ -141,6 +141,8 @@ pub struct Options {
     pub behaviour: Option<Behaviour>,
     /// For how long sessions are begun. `None`: as long as the recording, at least 10 s.
     pub duration: Option<Nanos>,
+    /// By when the run is ended whatever it is at, counted from its begin: a run that was ended so has failed. `None`: never.
+    pub max_time: Option<Duration>,
     /// The same seed gives the same timetable.
     pub seed: u64,
     /// Sending threads; 0: one for each core.
@@ -280,6 +282,7 @@ impl Default for Options {
             think_time: None,
             behaviour: None,
             duration: None,
+            max_time: None,
             seed: 0,
             threads: 0,
             thresholds: Vec::new(),

@@ -237,7 +237,8 @@ impl<'r> Ready<'r> {
             let mut report = |collector: &Collector| {
                 progress(&progress_of(collector, begun.elapsed(), load.duration));
             };
-            let collected = collect(&inbox, &mut collector, stop, &mut report);
+            let by = options.max_time.map(|most| (begun + most, most));
+            let collected = collect(&inbox, &mut collector, (stop, by), &mut report);
             if collected.is_err() {
                 // Nobody listens any more: no reason to go on sending.
                 stop.trigger();
@@ -265,7 +266,7 @@ impl<'r> Ready<'r> {
             seed: options.seed,
             target: targets(setup),
             // Ended by a threshold is ended as was asked for.
-            interrupted: stop.is_asked_for() && totals.aborted.is_none(),
+            interrupted: stop.is_asked_for() && totals.aborted.is_none() && totals.overran.is_none(),
             threads: threads as u32,
             max_vus: options.max_vus,
             thresholds: &options.thresholds,
@@ -288,12 +289,21 @@ impl<'r> Ready<'r> {
 fn collect(
     inbox: &Receiver<Report>,
     collector: &mut Collector,
-    stop: &Stop,
+    (stop, by): (&Stop, Option<(Instant, Duration)>),
     report: &mut dyn FnMut(&Collector),
 ) -> Result<(), Error> {
     let mut told = Instant::now();
     loop {
-        match inbox.recv_timeout(Duration::from_secs(1)) {
+        let left = by.map(|(end, _)| end.saturating_duration_since(Instant::now()));
+        if let (Some(Duration::ZERO), Some((_, most))) = (left, by)
+            && !stop.is_triggered()
+        {
+            collector.overran(most);
+            stop.trigger();
+        }
+        let second = Duration::from_secs(1);
+        let patience = left.filter(|left| !left.is_zero()).map_or(second, |left| left.min(second));
+        match inbox.recv_timeout(patience) {
             Ok(message) => {
                 if collector.take(message)? {
                     told = Instant::now();

@@ -229,10 +229,13 @@ fn around(document: &RunDocument, style: Style) -> String {
     if total.connections > 0 {
         let of = |times: &Latency| format!("p50 {} ms, p99 {} ms", ms(times.p50), ms(times.p99));
         let tls = if total.tls_ms.max > 0.0 { format!("; TLS {}", of(&total.tls_ms)) } else { String::new() };
+        let first = match total.first_byte_ms.max {
+            most if most > 0.0 => of(&total.first_byte_ms),
+            _ => "never came".to_owned(),
+        };
         let _ = writeln!(
             out,
-            "on the wire first byte {}; {} in {}{tls}",
-            of(&total.first_byte_ms),
+            "on the wire first byte {first}; {} in {}{tls}",
             plural(total.connections, "connection"),
             of(&total.connect_ms),
         );

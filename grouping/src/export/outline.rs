@@ -382,6 +382,9 @@ impl<'s> Builder<'s> {
         if !self.scenario.rewrite.is_empty() {
             self.notes.insert("[rewrite] is not in it: requests go out as they are written".to_owned());
         }
+        if let Some(script) = &self.scenario.script {
+            self.notes.insert(format!("the script {script} is not in it: its hooks are not called"));
+        }
     }
 
     fn find_hosts(&mut self, profiles: &[(String, f64, Chosen)]) {

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
+use std::time::Duration;
 
 use hdrhistogram::Histogram;
 use mynah_traffic::Nanos;
@@ -63,6 +64,8 @@ pub(crate) struct Totals {
     pub(crate) notes: Vec<String>,
     /// The one that ended the run, in words.
     pub(crate) aborted: Option<String>,
+    /// The run took longer than it may, and was ended.
+    pub(crate) overran: Option<Duration>,
     /// Where only a part of the run is counted.
     pub(crate) measuring: Option<Measuring>,
 }
@@ -155,6 +158,7 @@ impl Collector {
                 metrics: BTreeMap::new(),
                 notes: Vec::new(),
                 aborted: None,
+                overran: None,
                 measuring,
             },
             setup,
@@ -327,6 +331,11 @@ impl Collector {
         }
         record(open.profiles.entry(sample.profile).or_insert_with(&mut fresh), response);
         record(open.response.get_or_insert_with(&mut fresh), response);
+    }
+
+    /// The run has taken as long as it may, and is ended.
+    pub(crate) fn overran(&mut self, most: Duration) {
+        self.totals.overran = Some(most);
     }
 
     /// Whether a threshold has ended the run.

@@ -9,6 +9,7 @@ use mynah_traffic::run::{
     TotalFigures, Verdict,
 };
 use mynah_traffic::threshold::{Metric, Threshold};
+use mynah_traffic::units::format_duration;
 
 use super::{Measuring, Totals, fidelity};
 use crate::engine::Setup;
@@ -250,6 +251,9 @@ fn verdict(totals: &Totals, facts: &Facts<'_>, thresholds: &[ThresholdResult]) -
     }
     if totals.aborted.is_some() {
         failed.push("the run was ended by it before its time".to_owned());
+    }
+    if let Some(most) = totals.overran {
+        failed.push(format!("the run was ended after {}, as --max-time says", format_duration(most.into())));
     }
     let verdict = match (invalid.is_empty(), failed.is_empty()) {
         (false, _) => Verdict::Invalid,
