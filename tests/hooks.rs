@@ -1,78 +1,15 @@
 //! `script = "hooks.js"`, `--script` and `--shape FILE.js`: each hook as a server and a report see it, and each mistake with its place.
 
-use std::collections::BTreeMap;
-use std::io::{BufRead, BufReader, Read, Write};
-use std::net::TcpListener;
-use std::sync::{Arc, Mutex};
-
 use serde_json::Value;
 
+use crate::common::site::{Site, reply};
 use crate::common::{Place, Run, run_json};
 
-/// A server that keeps what it is asked, and answers with a number of its own.
-struct Site {
-    url: String,
-    kept: Arc<Mutex<Vec<(String, String)>>>,
-}
-
-impl Site {
-    fn start() -> Site {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let url = format!("http://{}", listener.local_addr().unwrap());
-        let kept = Arc::new(Mutex::new(Vec::new()));
-        let all = Arc::clone(&kept);
-        std::thread::spawn(move || {
-            for stream in listener.incoming().flatten() {
-                let all = Arc::clone(&all);
-                std::thread::spawn(move || {
-                    let mut writer = stream.try_clone().unwrap();
-                    let mut reader = BufReader::new(stream);
-                    loop {
-                        let (mut head, mut length) = (String::new(), 0);
-                        while !head.ends_with("\r\n\r\n") {
-                            let mut line = String::new();
-                            if reader.read_line(&mut line).unwrap_or(0) == 0 {
-                                return;
-                            }
-                            if let Some(value) = line.to_ascii_lowercase().strip_prefix("content-length:") {
-                                length = value.trim().parse().unwrap();
-                            }
-                            head.push_str(&line);
-                        }
-                        let mut body = vec![0; length];
-                        reader.read_exact(&mut body).unwrap();
-                        let number = {
-                            let mut all = all.lock().unwrap();
-                            all.push((head, String::from_utf8(body).unwrap()));
-                            all.len()
-                        };
-                        let body = format!("{{\"token\":\"t{number}\"}}");
-                        let length = body.len();
-                        let answer = format!(
-                            "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {length}\r\n\r\n{body}"
-                        );
-                        if writer.write_all(answer.as_bytes()).is_err() {
-                            return;
-                        }
-                    }
-                });
-            }
-        });
-        Site { url, kept }
-    }
-
-    fn kept(&self) -> Vec<(String, String)> {
-        self.kept.lock().unwrap().clone()
-    }
-
-    /// Requests by first line.
-    fn counts(&self) -> BTreeMap<String, usize> {
-        self.kept().into_iter().fold(BTreeMap::new(), |mut counts, (head, _)| {
-            let line = head.lines().next().unwrap_or_default().trim_end_matches(" HTTP/1.1").to_owned();
-            *counts.entry(line).or_default() += 1;
-            counts
-        })
-    }
+/// Answers with a number of its own.
+fn start() -> Site {
+    Site::start(|_, number| {
+        reply("200 OK", "Content-Type: application/json\r\n", &format!("{{\"token\":\"t{number}\"}}"))
+    })
 }
 
 const SCENARIO: &str = "version = 1
@@ -93,13 +30,13 @@ json = '{\"a\": 1}'
 fn play(place: &Place, script: &str, flags: &[&str]) -> (Run, Site) {
     place.write("s.toml", SCENARIO);
     place.write("hooks.js", script);
-    let site = Site::start();
+    let site = start();
     let load: &[&str] = if flags.iter().any(|flag| flag.starts_with("--")) {
         &[]
     } else {
         &["--rate", "10/s", "--for", "1s"]
     };
-    let args = ["replay", "s.toml", "--target", &site.url, "--threads", "2", "-o", "run", "--force"];
+    let args = ["replay", "s.toml", "--target", &site.url(), "--threads", "2", "-o", "run", "--force"];
     let run = place.mynah(&[&args[..], load, flags].concat());
     (run, site)
 }
@@ -135,15 +72,11 @@ export function onResponse(response, request, session) {
     let sessions = counts["GET /token"];
     assert!(sessions > 0 && counts["POST /use?signed=1"] == sessions, "{counts:?}");
     let mut mine = Vec::new();
-    for (head, body) in site.kept() {
-        let field = |name: &str| {
-            let mut lines = head.lines().filter_map(|line| line.split_once(": "));
-            lines.find(|(known, _)| known.eq_ignore_ascii_case(name)).map(|(_, value)| value.to_owned())
-        };
-        mine.push(field("x-mine").unwrap());
-        if head.starts_with("POST") {
-            assert_eq!(body, r#"{"a":1,"b":"k9"}"#);
-            assert!(field("x-token").unwrap().starts_with('t'), "{head}");
+    for request in site.kept() {
+        mine.push(request.field("x-mine").to_owned());
+        if request.line.starts_with("POST") {
+            assert_eq!(request.body, r#"{"a":1,"b":"k9"}"#);
+            assert!(request.field("x-token").starts_with('t'), "{}", request.head);
         }
     }
     mine.sort();
@@ -227,8 +160,8 @@ fn what_is_wrong_before_the_run_ends_it_with_its_place() {
         assert!(site.kept().is_empty());
     }
     place.write("s.toml", SCENARIO.replace("script = \"hooks.js\"\n", ""));
-    let site = Site::start();
-    let args = ["replay", "s.toml", "--target", &site.url, "--rate", "5/s", "--for", "1s"];
+    let site = start();
+    let args = ["replay", "s.toml", "--target", &site.url(), "--rate", "5/s", "--for", "1s"];
     place.mynah(&args).exits(2).says("there is no script to hand it out");
     place.mynah(&[&args[..], &["--script", "none.js"]].concat()).exits(3);
 }

@@ -3,12 +3,12 @@
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::process::{Command, Stdio};
-use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use mynah_traffic::Nanos;
 use mynah_traffic::gor::{Kind, Record};
 
+use crate::common::site::Site;
 use crate::common::{Place, fixture, run_json};
 
 /// How a script of ours is started; `None`, and said, where there is no Python.
@@ -220,60 +220,21 @@ fn the_protocol_is_goreplays() {
     assert!(child.wait().unwrap().success());
 }
 
-/// A server that answers 200 and keeps the heads it was sent.
-struct Heads {
-    address: std::net::SocketAddr,
-    heads: Arc<Mutex<Vec<String>>>,
-}
-
-impl Heads {
-    fn start() -> Heads {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let (address, heads) = (listener.local_addr().unwrap(), Arc::default());
-        let kept = Arc::clone(&heads);
-        std::thread::spawn(move || {
-            for stream in listener.incoming().flatten() {
-                let kept = Arc::clone(&kept);
-                std::thread::spawn(move || serve(stream, &kept));
-            }
-        });
-        Heads { address, heads }
-    }
-
-    fn take(&self) -> Vec<String> {
-        std::mem::take(&mut self.heads.lock().unwrap())
-    }
-}
-
-fn serve(mut stream: TcpStream, heads: &Mutex<Vec<String>>) -> Option<()> {
-    let mut reader = BufReader::new(stream.try_clone().ok()?);
-    loop {
-        let (mut head, mut length) = (String::new(), 0);
-        while !head.ends_with("\r\n\r\n") {
-            let from = head.len();
-            if reader.read_line(&mut head).ok()? == 0 {
-                return None;
-            }
-            if let Some(value) = head[from..].to_ascii_lowercase().strip_prefix("content-length:") {
-                length = value.trim().parse().ok()?;
-            }
+/// Answers 200, in chunks.
+fn start() -> Site {
+    Site::start(|request, _| {
+        if request.head.starts_with("HEAD ") {
+            return "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n".to_owned();
         }
-        std::io::copy(&mut (&mut reader).take(length), &mut std::io::sink()).ok()?;
-        let answer: &[u8] = if head.starts_with("HEAD ") {
-            b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n"
-        } else {
-            b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n"
-        };
-        heads.lock().unwrap().push(head);
-        stream.write_all(answer).ok()?;
-    }
+        "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n".to_owned()
+    })
 }
 
-fn replay(place: &Place, heads: &Heads, middleware: Option<&str>) -> crate::common::Run {
+fn replay(place: &Place, site: &Site, middleware: Option<&str>) -> crate::common::Run {
     if !place.path().join("shop.mynah").exists() {
         capture(place, "shop.mynah", &[]).ok();
     }
-    let target = format!("http://{}", heads.address);
+    let target = site.url();
     let mut args =
         vec!["replay", "shop.mynah", "--target", &target, "--once", "--think-time", "0", "-o", "run"];
     // A busy machine takes its time to start the program.
@@ -287,17 +248,17 @@ fn replay(place: &Place, heads: &Heads, middleware: Option<&str>) -> crate::comm
 fn a_replay_sends_what_comes_back() {
     let place = Place::new();
     let Some(add) = script("echo.py", "header X-Through yes") else { return };
-    let heads = Heads::start();
-    replay(&place, &heads, None).ok();
-    let without = heads.take();
-    assert!(!without.is_empty() && !without.iter().any(|head| head.contains("X-Through")));
+    let site = start();
+    replay(&place, &site, None).ok();
+    let without = site.take();
+    assert!(!without.is_empty() && !without.iter().any(|one| one.head.contains("X-Through")));
     let failures_without = run_json(&place.file("run"))["failures"].clone();
     std::fs::remove_dir_all(place.path().join("run")).unwrap();
 
-    let run = replay(&place, &heads, Some(&add)).ok();
-    let with = heads.take();
+    let run = replay(&place, &site, Some(&add)).ok();
+    let with = site.take();
     assert_eq!(with.len(), without.len());
-    assert!(with.iter().all(|head| head.contains("\r\nX-Through: yes\r\n")), "{with:?}");
+    assert!(with.iter().all(|one| one.field("x-through") == "yes"), "{with:?}");
     let run = run.says(&format!("middleware: 0 of {} requests did not come back", with.len()));
     let told = run.stderr().lines().filter(|line| *line == "replayed: 200").count();
     assert_eq!(told, with.len(), "each response was told of");
@@ -309,14 +270,14 @@ fn a_replay_sends_what_comes_back() {
 fn a_request_that_does_not_come_back_has_failed() {
     let place = Place::new();
     let Some(drop) = script("echo.py", "drop 10") else { return };
-    let heads = Heads::start();
-    let run = replay(&place, &heads, Some(&drop)).ok();
+    let site = start();
+    let run = replay(&place, &site, Some(&drop)).ok();
     let document = run_json(&place.file("run"));
     let requests = document["requests"].as_u64().unwrap();
     let dropped = requests / 10;
     assert_eq!(document["generator"]["errors"]["middleware"], dropped, "{document:#}");
     assert!(document["failures"].as_u64().unwrap() >= dropped);
-    assert_eq!(heads.take().len() as u64, requests - dropped);
+    assert_eq!(site.take().len() as u64, requests - dropped);
     run.says(&format!("middleware: {dropped} of {requests} requests did not come back"));
 }
 
@@ -324,17 +285,17 @@ fn a_request_that_does_not_come_back_has_failed() {
 fn a_replay_ends_with_its_middleware() {
     let place = Place::new();
     let Some(exits) = written(&place, "import sys\nsys.exit(7)\n") else { return };
-    let heads = Heads::start();
-    replay(&place, &heads, Some(&exits)).exits(3).says("ended early (exit status: 7)");
-    assert_eq!(heads.take().len(), 0);
+    let site = start();
+    replay(&place, &site, Some(&exits)).exits(3).says("ended early (exit status: 7)");
+    assert_eq!(site.take().len(), 0);
     std::fs::remove_dir_all(place.path().join("run")).unwrap();
-    replay(&place, &heads, Some("/no/such/thing")).exits(2).says("cannot start the middleware");
+    replay(&place, &site, Some("/no/such/thing")).exits(2).says("cannot start the middleware");
 }
 
 /// A proxy that records, before this server, and three requests through it; what it said, and its exit code.
-fn record(place: &Place, heads: &Heads, command: &str) -> (Option<i32>, String) {
+fn record(place: &Place, site: &Site, command: &str) -> (Option<i32>, String) {
     let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    let (listen, upstream) = (free.to_string(), format!("http://{}", heads.address));
+    let (listen, upstream) = (free.to_string(), site.url());
     let args = ["capture", "--listen", &listen, "--upstream", &upstream, "-o", "live.mynah", "--for", "60s"];
     let mut child =
         place.command(&args).args(["--middleware", command]).stderr(Stdio::piped()).spawn().unwrap();
@@ -376,20 +337,23 @@ fn record(place: &Place, heads: &Heads, command: &str) -> (Option<i32>, String) 
 #[test]
 fn live_traffic_goes_through_it() {
     let Some(add) = script("echo.py", "header X-Through yes") else { return };
-    let (place, heads) = (Place::new(), Heads::start());
-    let (code, said) = record(&place, &heads, &add);
+    let (place, site) = (Place::new(), start());
+    let (code, said) = record(&place, &site, &add);
     assert_eq!(code, Some(0), "{said}");
     assert!(said.contains("middleware: 0 of 3 exchanges dropped, 3 changed"), "{said}");
     let exchanges = whole(&place, "live.mynah");
     assert_eq!(exchanges.len(), 3);
     assert!(exchanges.iter().all(|one| one.request_head().unwrap().get("X-Through") == Some("yes")));
-    assert!(heads.take().iter().all(|head| !head.contains("X-Through")), "the server sees what clients sent");
+    assert!(
+        site.take().iter().all(|one| !one.head.contains("X-Through")),
+        "the server sees what clients sent"
+    );
 }
 
 #[cfg(unix)]
 #[test]
 fn what_came_before_it_failed_is_sealed() {
-    let (place, heads) = (Place::new(), Heads::start());
+    let (place, site) = (Place::new(), start());
     let text = "\
 import sys
 for number, line in enumerate(sys.stdin):
@@ -397,7 +361,7 @@ for number, line in enumerate(sys.stdin):
     print(line, end='', flush=True)
 ";
     let Some(command) = written(&place, text) else { return };
-    let (code, said) = record(&place, &heads, &command);
+    let (code, said) = record(&place, &site, &command);
     assert_eq!(code, Some(3), "{said}");
     assert!(said.contains("(exit status: 9)"), "{said}");
     assert_eq!(whole(&place, "live.mynah").len(), 2);

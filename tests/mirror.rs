@@ -5,114 +5,12 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::process::{Child, ChildStderr, Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use serde_json::Value;
 
+use crate::common::site::{Request, Site, ok, read, reply};
 use crate::common::{Anything, Place, run_json};
-
-/// A request as a server saw it.
-#[derive(Clone, Debug, Default)]
-struct Request {
-    line: String,
-    fields: BTreeMap<String, String>,
-    body: String,
-}
-
-impl Request {
-    fn path(&self) -> &str {
-        self.line.split(' ').nth(1).unwrap_or("")
-    }
-
-    fn field(&self, name: &str) -> &str {
-        self.fields.get(name).map_or("", String::as_str)
-    }
-
-    fn text(&self) -> String {
-        format!("{}\n{:?}\n{}", self.line, self.fields, self.body)
-    }
-}
-
-/// Status line, further header lines, and body.
-type Reply = (&'static str, String, String);
-
-fn ok() -> Reply {
-    ("200 OK", String::new(), "ok".to_owned())
-}
-
-/// A server that keeps what it was asked.
-struct Server {
-    address: SocketAddr,
-    asked: Arc<Mutex<Vec<Request>>>,
-}
-
-impl Server {
-    fn start(answer: impl Fn(&Request) -> Reply + Send + Sync + 'static) -> Server {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let address = listener.local_addr().unwrap();
-        let asked = Arc::new(Mutex::new(Vec::new()));
-        let (log, answer) = (asked.clone(), Arc::new(answer));
-        std::thread::spawn(move || {
-            for stream in listener.incoming().flatten() {
-                let (log, answer) = (log.clone(), answer.clone());
-                std::thread::spawn(move || serve(stream, &log, answer.as_ref()));
-            }
-        });
-        Server { address, asked }
-    }
-
-    fn url(&self) -> String {
-        format!("http://{}", self.address)
-    }
-
-    fn asked(&self) -> Vec<Request> {
-        self.asked.lock().unwrap().clone()
-    }
-
-    /// Waits until it was asked so often, for a minute at most.
-    #[track_caller]
-    fn wait_for(&self, count: usize) {
-        for _ in 0..1200 {
-            if self.asked.lock().unwrap().len() >= count {
-                return;
-            }
-            std::thread::sleep(Duration::from_millis(50));
-        }
-        panic!("{} requests of {count} came", self.asked().len());
-    }
-}
-
-/// Reads one message; `None` when the other side is gone.
-fn read(reader: &mut impl BufRead) -> Option<Request> {
-    let mut request = Request::default();
-    if reader.read_line(&mut request.line).ok()? == 0 {
-        return None;
-    }
-    loop {
-        let mut line = String::new();
-        reader.read_line(&mut line).ok()?;
-        let Some((name, value)) = line.trim_end().split_once(':') else { break };
-        request.fields.insert(name.to_ascii_lowercase(), value.trim().to_owned());
-    }
-    let mut body = vec![0; request.field("content-length").parse().unwrap_or(0)];
-    reader.read_exact(&mut body).ok()?;
-    request.body = String::from_utf8_lossy(&body).into_owned();
-    Some(request)
-}
-
-fn serve(stream: TcpStream, log: &Mutex<Vec<Request>>, answer: &dyn Fn(&Request) -> Reply) -> Option<()> {
-    let mut writer = stream.try_clone().ok()?;
-    let mut reader = BufReader::new(stream);
-    loop {
-        let request = read(&mut reader)?;
-        log.lock().unwrap().push(request.clone());
-        let (status, fields, body) = answer(&request);
-        let length = body.len();
-        let text = format!("HTTP/1.1 {status}\r\n{fields}Content-Length: {length}\r\n\r\n{body}");
-        writer.write_all(text.as_bytes()).ok()?;
-    }
-}
 
 /// One connection of a client.
 struct Client {
@@ -222,17 +120,17 @@ fn sessions_arrive_whole_in_order_masked_and_with_the_targets_own_cookies() {
     for how in ["proxy", "sniff"] {
         let place = Place::new();
         let login = |name: &'static str| {
-            move |request: &Request| {
-                let user = request.path().rsplit('/').next().unwrap_or("");
-                let set = if request.path().starts_with("/login") {
+            move |request: &Request, _| {
+                let user = request.target().rsplit('/').next().unwrap_or("");
+                let set = if request.target().starts_with("/login") {
                     format!("Set-Cookie: sid={name}{user}x8Kq2mLp0Zq81aWTb7; Path=/; HttpOnly\r\n")
                 } else {
                     String::new()
                 };
-                ("200 OK", set, "ok".to_owned())
+                reply("200 OK", &set, "ok")
             }
         };
-        let (production, target) = (Server::start(login("prod")), Server::start(login("target")));
+        let (production, target) = (Site::start(login("prod")), Site::start(login("target")));
         let mirror = match how {
             "proxy" => Mirror::proxy(&place, &production.url(), &target.url(), &[]),
             _ => match Mirror::sniff(&place, production.address, &target.url(), &[]) {
@@ -259,7 +157,7 @@ fn sessions_arrive_whole_in_order_masked_and_with_the_targets_own_cookies() {
         target.wait_for(8 * 21);
         let (code, said) = mirror.interrupt();
         assert_eq!(code, Some(130), "{said}");
-        let asked = target.asked();
+        let asked = target.kept();
         assert_eq!(asked.len(), 8 * 21);
         assert!(asked.iter().all(|request| request.field("x-mynah-mirror") == "1"));
         for request in &asked {
@@ -270,7 +168,7 @@ fn sessions_arrive_whole_in_order_masked_and_with_the_targets_own_cookies() {
         for user in 0..8 {
             let own = format!("sid=target{user}x8Kq2mLp0Zq81aWTb7");
             let mine: Vec<&str> =
-                asked.iter().filter(|r| r.field("cookie") == own).map(Request::path).collect();
+                asked.iter().filter(|r| r.field("cookie") == own).map(Request::target).collect();
             let wanted: Vec<String> = (0..20).map(|n| format!("/items/{n}?user={user}")).collect();
             assert_eq!(mine, wanted);
         }
@@ -297,7 +195,7 @@ fn sessions_arrive_whole_in_order_masked_and_with_the_targets_own_cookies() {
 #[test]
 fn a_share_of_the_sessions_is_mirrored_and_each_of_them_whole() {
     let place = Place::new();
-    let (production, target) = (Anything::start(), Server::start(|_| ok()));
+    let (production, target) = (Anything::start(), Site::start(|_, _| ok()));
     let more = ["--rate", "40%", "--session-key", "header:X-Session", "--unmasked"];
     let args = [
         "mirror",
@@ -325,8 +223,8 @@ fn a_share_of_the_sessions_is_mirrored_and_each_of_them_whole() {
     let (code, said) = mirror.interrupt();
     assert_eq!(code, Some(130), "{said}");
     let mut seen: BTreeMap<String, Vec<String>> = BTreeMap::new();
-    for request in target.asked() {
-        let (session, round) = request.path()[1..].split_once('/').unwrap();
+    for request in target.kept() {
+        let (session, round) = request.target()[1..].split_once('/').unwrap();
         seen.entry(session.to_owned()).or_default().push(round.to_owned());
     }
     assert!((8..45).contains(&seen.len()), "{} of 60", seen.len());
@@ -341,7 +239,7 @@ fn a_share_of_the_sessions_is_mirrored_and_each_of_them_whole() {
 fn a_target_that_stalls_costs_neither_memory_nor_production_anything() {
     let place = Place::new();
     let production = Anything::start();
-    let target = Server::start(|_| {
+    let target = Site::start(|_, _| {
         std::thread::sleep(Duration::from_mins(2));
         ok()
     });
@@ -371,10 +269,10 @@ fn a_target_that_stalls_costs_neither_memory_nor_production_anything() {
 #[test]
 fn other_answers_than_productions_are_told_by_endpoint_and_fail_a_threshold() {
     let place = Place::new();
-    let production = Server::start(|_| ok());
-    let target = Server::start(|request| {
-        let wrong = request.path().starts_with("/items/");
-        (if wrong { "404 Not Found" } else { "201 Created" }, String::new(), "ok".to_owned())
+    let production = Site::start(|_, _| ok());
+    let target = Site::start(|request, _| {
+        let wrong = request.target().starts_with("/items/");
+        reply(if wrong { "404 Not Found" } else { "201 Created" }, "", "ok")
     });
     let threshold = ["--threshold", "failure_rate < 1%", "--read-only", "--for", "5s"];
     let exclude = ["--exclude", "path contains health", "--endpoint", "GET /items/{name}"];
@@ -406,7 +304,7 @@ fn other_answers_than_productions_are_told_by_endpoint_and_fail_a_threshold() {
 fn when_a_threshold_ends_the_mirroring_clients_are_still_served() {
     let place = Place::new();
     let production = Anything::start();
-    let target = Server::start(|_| ("500 Internal Server Error", String::new(), String::new()));
+    let target = Site::start(|_, _| reply("500 Internal Server Error", "", ""));
     let threshold = ["--threshold", "failure_rate < 50% abort after 1s"];
     let mut mirror = Mirror::proxy(&place, &production.url(), &target.url(), &threshold);
     let (address, over) = (mirror.address, AtomicBool::new(false));
@@ -436,7 +334,7 @@ fn when_a_threshold_ends_the_mirroring_clients_are_still_served() {
     adds_up(&run);
     assert!(dropped(&run, "at_end") >= 10 && run["verdict"] == "fail", "{}", run["mirror"]);
     assert_eq!(run["mirror"]["exchanges"].as_u64(), Some(production.requests()));
-    assert!(!target.asked().iter().any(|request| request.path() == "/items/2"));
+    assert!(!target.kept().iter().any(|request| request.target() == "/items/2"));
 }
 
 const SCENARIO: &str = r#"
@@ -464,16 +362,16 @@ match = "GET /me"
 fn values_that_the_target_hands_out_take_the_place_of_productions() {
     let place = Place::new();
     let handing = |name: &'static str| {
-        move |request: &Request| {
+        move |request: &Request, _| {
             let user = request.field("x-user");
             let body = match request.line.split(' ').next() {
                 Some("POST") => format!("{{\"token\":\"{name}-token-{user}-q81aWTb7x8Kq2mLp\"}}"),
                 _ => format!("{{\"csrf\":\"{name}-csrf-{user}-x8Kq2mLp0Zq81aWTb7\"}}"),
             };
-            ("200 OK", "Content-Type: application/json\r\n".to_owned(), body)
+            reply("200 OK", "Content-Type: application/json\r\n", &body)
         }
     };
-    let (production, target) = (Server::start(handing("prod")), Server::start(handing("target")));
+    let (production, target) = (Site::start(handing("prod")), Site::start(handing("target")));
     let scenario = place.write("shop.toml", SCENARIO);
     let mirror = Mirror::proxy(&place, &production.url(), &target.url(), &["--scenario", &scenario]);
     for user in 0..3 {
@@ -492,12 +390,12 @@ fn values_that_the_target_hands_out_take_the_place_of_productions() {
     target.wait_for(9);
     let (code, said) = mirror.interrupt();
     assert_eq!(code, Some(130), "{said}");
-    for request in target.asked() {
+    for request in target.kept() {
         let user = request.field("x-user");
         if request.line.starts_with("POST") {
             let wanted = format!("{{\"csrf\":\"target-csrf-{user}-x8Kq2mLp0Zq81aWTb7\",\"n\":1}}");
             assert_eq!(request.body, wanted);
-        } else if request.path() == "/me" {
+        } else if request.target() == "/me" {
             let wanted = format!("Bearer target-token-{user}-q81aWTb7x8Kq2mLp");
             assert_eq!(request.field("authorization"), wanted);
         }
@@ -530,7 +428,7 @@ fn nothing_is_mirrored_back_at_where_it_comes_from() {
 #[test]
 fn a_mirror_passes_over_what_a_mirror_sent() {
     let place = Place::new();
-    let (production, target) = (Anything::start(), Server::start(|_| ok()));
+    let (production, target) = (Anything::start(), Site::start(|_, _| ok()));
     let mirror = Mirror::proxy(&place, &production.url(), &target.url(), &[]);
     let mut client = Client::to(mirror.address);
     client.get("/one", "x-mynah-mirror: 1\r\n");
@@ -538,7 +436,7 @@ fn a_mirror_passes_over_what_a_mirror_sent() {
     target.wait_for(1);
     drop(client);
     let (_, said) = mirror.interrupt();
-    let paths: Vec<String> = target.asked().iter().map(|request| request.path().to_owned()).collect();
+    let paths: Vec<String> = target.kept().iter().map(|request| request.target().to_owned()).collect();
     assert_eq!(paths, ["/two"], "{said}");
     let run = run_json(&place.file("run"));
     adds_up(&run);

@@ -3,61 +3,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
-use std::io::{BufRead, BufReader, Read, Write};
-use std::net::TcpListener;
-use std::sync::{Arc, Mutex};
 
+use crate::common::site::{Site, ok};
 use crate::common::{Anything, Place, bench, fixture, run_json, shop_for};
-
-/// A server that keeps every request's head and body.
-struct Keeper {
-    url: String,
-    kept: Arc<Mutex<Vec<(String, String)>>>,
-}
-
-impl Keeper {
-    fn start() -> Keeper {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let url = format!("http://{}", listener.local_addr().unwrap());
-        let kept = Arc::new(Mutex::new(Vec::new()));
-        let all = Arc::clone(&kept);
-        std::thread::spawn(move || {
-            for stream in listener.incoming().flatten() {
-                let all = Arc::clone(&all);
-                std::thread::spawn(move || {
-                    let mut writer = stream.try_clone().unwrap();
-                    let mut reader = BufReader::new(stream);
-                    loop {
-                        let mut head = String::new();
-                        while !head.ends_with("\r\n\r\n") {
-                            if reader.read_line(&mut head).unwrap_or(0) == 0 {
-                                return;
-                            }
-                        }
-                        let length =
-                            field(&head, "content-length").map_or(0, |length| length.parse().unwrap());
-                        let mut body = vec![0; length];
-                        reader.read_exact(&mut body).unwrap();
-                        all.lock().unwrap().push((head, String::from_utf8(body).unwrap()));
-                        let answer =
-                            "HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: 2\r\n\r\nok";
-                        if writer.write_all(answer.as_bytes()).is_err() {
-                            return;
-                        }
-                    }
-                });
-            }
-        });
-        Keeper { url, kept }
-    }
-}
-
-fn field(head: &str, name: &str) -> Option<String> {
-    head.lines()
-        .filter_map(|line| line.split_once(':'))
-        .find(|(known, _)| known.eq_ignore_ascii_case(name))
-        .map(|(_, value)| value.trim().to_owned())
-}
 
 const WORDS: [&str; 6] = ["lamp", "chair", "rope", "kettle", "table", "drum"];
 
@@ -124,13 +72,13 @@ fn what_must_be_unique_is_made_anew() {
     let vary = &scenario[scenario.find("[vary.").unwrap()..scenario.find("[endpoints]").unwrap()];
     assert!(!vary.contains("query:q") && !vary.contains("wish"), "what people type is theirs\n{vary}");
     for behaviour in ["recorded", "markov"] {
-        let server = Keeper::start();
+        let server = Site::start(|_, _| ok());
         place
             .mynah(&[
                 "replay",
                 "t.toml",
                 "--target",
-                &server.url,
+                &server.url(),
                 "--rate",
                 "100/s",
                 "--for",
@@ -146,11 +94,12 @@ fn what_must_be_unique_is_made_anew() {
                 "--force",
             ])
             .sent();
-        let kept = server.kept.lock().unwrap();
+        let kept = server.kept();
         let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs();
         let mut mails: BTreeMap<String, u32> = BTreeMap::new();
         let (mut keys, mut orders, mut registered, mut ordered) = (BTreeSet::new(), BTreeSet::new(), 0, 0);
-        for (head, body) in kept.iter() {
+        for request in &kept {
+            let (head, body) = (&request.head, &request.body);
             if head.starts_with("POST /register") {
                 registered += 1;
                 let mail = body
@@ -163,14 +112,14 @@ fn what_must_be_unique_is_made_anew() {
                 assert!(mail.starts_with("user+"), "{body}");
                 assert_eq!(mails.insert(mail, 1), None, "two registered as one");
                 assert!(body.ends_with("&wish=none"), "{body}");
-                keys.insert(field(head, "idempotency-key").unwrap());
+                keys.insert(request.field("idempotency-key").to_owned());
             } else if head.starts_with("POST /orders") {
                 ordered += 1;
                 let order: serde_json::Value = serde_json::from_str(body).unwrap();
                 *mails.get_mut(order["email"].as_str().unwrap()).expect("registered before it ordered") += 1;
                 assert!(orders.insert(order["order_ref"].as_str().unwrap().to_owned()), "{body}");
                 assert!((order["sent_at"].as_u64().unwrap() / 1000).abs_diff(now) < 120, "{body}");
-                assert!(keys.contains(&field(head, "idempotency-key").unwrap()), "the session's own");
+                assert!(keys.contains(request.field("idempotency-key")), "the session's own");
             } else if let Some((_, time)) = head.lines().next().unwrap().split_once("ts=") {
                 let time: u64 = time.split(' ').next().unwrap().parse().unwrap();
                 assert!(time + 60 > now, "{head}");
@@ -184,11 +133,11 @@ fn what_must_be_unique_is_made_anew() {
     // Switched off, recorded values are sent.
     let off = scenario.replacen("make = \"user+{n}@", "enabled = false\nmake = \"user+{n}@", 1);
     place.write("off.toml", off);
-    let server = Keeper::start();
+    let server = Site::start(|_, _| ok());
     let rest = ["--users", "1", "--for", "1s", "--think-time", "0", "-o", "run2"];
-    place.mynah(&[&["replay", "off.toml", "--target", &server.url][..], &rest].concat()).sent();
-    let kept = server.kept.lock().unwrap();
-    assert!(kept.iter().all(|(_, body)| !body.contains("user%2B") && !body.contains("user+")));
+    place.mynah(&[&["replay", "off.toml", "--target", &server.url()][..], &rest].concat()).sent();
+    let kept = server.kept();
+    assert!(kept.iter().all(|one| !one.body.contains("user%2B") && !one.body.contains("user+")));
 }
 
 #[test]

@@ -2,43 +2,19 @@
 //! server.
 
 use std::collections::BTreeMap;
-use std::io::{BufRead, BufReader, Read, Write};
-use std::net::TcpListener;
-use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
 mod files;
 
 use serde_json::Value;
 
+use crate::common::site::{Request, Site, reply};
 use crate::common::{Place, Run, run_json};
 
-/// A request as it came: when, first line, head, body.
-#[derive(Clone, Debug)]
-struct Request {
-    at: Instant,
-    target: String,
-    head: String,
-    body: String,
-}
-
-impl Request {
-    fn field(&self, name: &str) -> &str {
-        let mut fields = self.head.lines().filter_map(|line| line.split_once(':'));
-        fields.find(|(known, _)| known.eq_ignore_ascii_case(name)).map_or("", |(_, value)| value.trim())
-    }
-}
-
-/// A server that keeps what it is asked and answers by the path: a page, JSON, a redirect, an error.
-struct Site {
-    url: String,
-    kept: Arc<Mutex<Vec<Request>>>,
-}
-
+/// Answers by the path: a page, JSON, a redirect, an error.
 fn answer(request: &Request, number: usize) -> String {
-    let path = request.target.split(' ').nth(1).unwrap_or("").split('?').next().unwrap_or("");
-    let (status, kind, fields, body) = match path.rsplit('/').next().unwrap_or("") {
-        "login" if request.target.starts_with("POST") => {
+    let (status, kind, fields, body) = match request.path().rsplit('/').next().unwrap_or("") {
+        "login" if request.line.starts_with("POST") => {
             ("303 See Other", "text/plain", String::new(), String::new())
         }
         "login" => (
@@ -57,68 +33,7 @@ fn answer(request: &Request, number: usize) -> String {
         "gone" => ("404 Not Found", "text/plain", String::new(), "no".to_owned()),
         _ => ("200 OK", "text/plain", String::new(), "ok".to_owned()),
     };
-    format!(
-        "HTTP/1.1 {status}\r\nContent-Type: {kind}\r\n{fields}Content-Length: {}\r\n\r\n{body}",
-        body.len()
-    )
-}
-
-impl Site {
-    fn start() -> Site {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let url = format!("http://{}", listener.local_addr().unwrap());
-        let kept = Arc::new(Mutex::new(Vec::new()));
-        let all = Arc::clone(&kept);
-        std::thread::spawn(move || {
-            for stream in listener.incoming().flatten() {
-                let all = Arc::clone(&all);
-                std::thread::spawn(move || {
-                    let mut writer = stream.try_clone().unwrap();
-                    let mut reader = BufReader::new(stream);
-                    loop {
-                        let mut head = String::new();
-                        while !head.ends_with("\r\n\r\n") {
-                            if reader.read_line(&mut head).unwrap_or(0) == 0 {
-                                return;
-                            }
-                        }
-                        let target =
-                            head.lines().next().unwrap_or_default().trim_end_matches(" HTTP/1.1").to_owned();
-                        let mut request = Request { at: Instant::now(), target, head, body: String::new() };
-                        let mut body = vec![0; request.field("content-length").parse().unwrap_or(0)];
-                        if reader.read_exact(&mut body).is_err() {
-                            return;
-                        }
-                        request.body = String::from_utf8(body).unwrap();
-                        let number = {
-                            let mut all = all.lock().unwrap();
-                            all.push(request.clone());
-                            all.len()
-                        };
-                        if writer.write_all(answer(&request, number).as_bytes()).is_err() {
-                            return;
-                        }
-                    }
-                });
-            }
-        });
-        Site { url, kept }
-    }
-
-    fn kept(&self) -> Vec<Request> {
-        self.kept.lock().unwrap().clone()
-    }
-
-    fn targets(&self) -> Vec<String> {
-        self.kept().into_iter().map(|request| request.target).collect()
-    }
-
-    fn counts(&self) -> BTreeMap<String, usize> {
-        self.targets().into_iter().fold(BTreeMap::new(), |mut counts, target| {
-            *counts.entry(target).or_default() += 1;
-            counts
-        })
-    }
+    reply(status, &format!("Content-Type: {kind}\r\n{fields}"), &body)
 }
 
 const HEAD: &str = "version = 1\nname = \"hand\"\n";
@@ -126,8 +41,8 @@ const HEAD: &str = "version = 1\nname = \"hand\"\n";
 /// Writes a scenario and plays it with these flags; the run, and what came.
 fn play(place: &Place, text: &str, flags: &[&str]) -> (Run, Site) {
     place.write("s.toml", format!("{HEAD}{text}"));
-    let site = Site::start();
-    let args = ["replay", "s.toml", "--target", &site.url];
+    let site = Site::start(answer);
+    let args = ["replay", "s.toml", "--target", &site.url()];
     let threads: &[&str] = if flags.contains(&"--threads") { &[] } else { &["--threads", "2"] };
     let once = flags.contains(&"--trace");
     let out: &[&str] = if once { &[] } else { &["-o", "run", "--force"] };
@@ -160,11 +75,11 @@ fn names_group_and_tags_choose() {
     assert_eq!(run["thresholds"][0]["ok"], true);
     let (run, site) = trace(&place, text, &["--tag", "smoke"]);
     assert!(run.ok().stdout().contains("name  an item"));
-    assert_eq!(site.targets(), ["GET /item/1?x=1"]);
+    assert_eq!(site.lines(), ["GET /item/1?x=1"]);
     let (_, site) = trace(&place, text, &["--tag", "all", "--skip-tag", "write"]);
-    assert_eq!(site.targets(), ["GET /item/1?x=1", "GET /item/2"]);
+    assert_eq!(site.lines(), ["GET /item/1?x=1", "GET /item/2"]);
     let (_, site) = trace(&place, text, &["--skip-tag", "all"]);
-    assert_eq!(site.targets(), ["GET /b"]);
+    assert_eq!(site.lines(), ["GET /b"]);
     let (run, _) = trace(&place, text, &["--tag", "smok"]);
     run.exits(2).says("tag 'smok': no profile and no step has it (there are: all, read, smoke, write); did you mean 'smoke'?");
     let (run, _) = trace(&place, text, &["--tag", "smoke", "--skip-tag", "read"]);
@@ -181,9 +96,9 @@ fn users_begin_and_end_once_and_keep_what_they_have() {
     run.sent();
     let mut by_user: BTreeMap<String, Vec<String>> = BTreeMap::new();
     let kept = site.kept();
-    assert_eq!(kept.iter().filter(|one| one.target == "GET /login").count(), 3);
-    for one in kept.iter().filter(|one| one.target != "GET /login") {
-        by_user.entry(one.field("cookie").to_owned()).or_default().push(one.target.clone());
+    assert_eq!(kept.iter().filter(|one| one.line == "GET /login").count(), 3);
+    for one in kept.iter().filter(|one| one.line != "GET /login") {
+        by_user.entry(one.field("cookie").to_owned()).or_default().push(one.line.clone());
     }
     assert_eq!(by_user.len(), 3, "each user has its cookie for all its sessions: {by_user:?}");
     for (cookie, targets) in &by_user {
@@ -232,7 +147,7 @@ fn the_trace_shows_beginning_and_end() {
             && said.contains("keeps csrf = c1"),
         "{said}"
     );
-    assert_eq!(site.targets(), ["GET /login", "GET /work?csrf=c1", "GET /bye?csrf=c1"]);
+    assert_eq!(site.lines(), ["GET /login", "GET /work?csrf=c1", "GET /bye?csrf=c1"]);
 }
 
 const WEIGHTED: &str = "[[profile]]\nname = \"a\"\norder = \"weighted\"\nsteps_per_session = 10\n[[profile.step]]\nrequest = \"GET /a\"\nweight = 3\n\
@@ -263,7 +178,7 @@ fn steps_are_drawn_by_weight_and_the_same_by_the_same_seed() {
     let endless = WEIGHTED.replace("steps_per_session = 10\n", "wait = \"constant 50ms\"\n");
     let (run, site) = play(&place, &endless, &["--users", "2", "--for", "2s"]);
     run.sent();
-    assert!(site.targets().len() > 20, "{:?}", site.counts());
+    assert!(site.lines().len() > 20, "{:?}", site.counts());
     assert_eq!(run_json(&place.file("run"))["profiles"][0]["sessions"], 2);
     play(&place, &endless, &["--rate", "1/s", "--for", "1s"])
         .0
@@ -310,7 +225,7 @@ fn users_keep_their_pace() {
         run.sent();
         let kept = site.kept();
         let of = |target: &str| {
-            let at: Vec<Instant> = kept.iter().filter(|one| one.target == target).map(|one| one.at).collect();
+            let at: Vec<Instant> = kept.iter().filter(|one| one.line == target).map(|one| one.at).collect();
             at.windows(2).map(|pair| (pair[1] - pair[0]).as_secs_f64()).collect::<Vec<f64>>()
         };
         of("GET /one")
@@ -386,7 +301,7 @@ fn each_session_has_its_row() {
     let begun = Instant::now();
     let (run, site) = play(&place, &alone, &["--users", "2", "--for", "10m"]);
     run.sent();
-    assert_eq!(site.targets().len(), 6);
+    assert_eq!(site.lines().len(), 6);
     assert!(begun.elapsed().as_secs() < 300);
 }
 
@@ -399,8 +314,8 @@ fn who_began_with_a_row_keeps_it() {
     run.sent();
     let kept = site.kept();
     let mut seen: BTreeMap<&str, &str> = BTreeMap::new();
-    for one in kept.iter().filter(|one| one.target.starts_with("GET /me")) {
-        let name = one.target.split_once("as=").unwrap().1;
+    for one in kept.iter().filter(|one| one.line.starts_with("GET /me")) {
+        let name = one.line.split_once("as=").unwrap().1;
         assert_eq!(*seen.entry(one.field("cookie")).or_insert(name), name, "{kept:?}");
     }
     assert_eq!(seen.len(), 3);
@@ -418,13 +333,13 @@ fn values_are_taken_from_answers_and_sent() {
     let kept = site.kept();
     assert_eq!(kept[2].field("authorization"), "Bearer t2:c1");
     assert_eq!(kept[2].body, "{\"id\": 8, \"both\": \"1/0\"}");
-    assert_eq!(kept[3].target.replace("%2F", "/"), "GET /see/1-2?at=/orders/3&m=none");
+    assert_eq!(kept[3].line.replace("%2F", "/"), "GET /see/1-2?at=/orders/3&m=none");
     assert!(said.contains("keeps token = t2") && said.contains("keeps items = 2 (1 of 2)"), "{said}");
     let (run, site) = trace(&place, &text.replace("json:$.token", "json:$.tokn"), &[]);
     let said = run.exits(10).stdout();
     assert!(said.contains("why   extract token: there is nothing at json:$.tokn"), "{said}");
     assert!(said.contains("why   no value for Bearer ${token}:${csrf}"), "{said}");
-    assert_eq!(site.targets().len(), 2, "what has no value is not sent");
+    assert_eq!(site.lines().len(), 2, "what has no value is not sent");
 }
 
 #[test]

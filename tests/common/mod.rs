@@ -1,6 +1,7 @@
 //! What the end-to-end tests share: the binary, the fixtures, a shop, and a server that answers anything.
 
 pub mod chromium;
+pub mod site;
 
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Read, Write};

@@ -3,7 +3,8 @@
 
 use serde_json::Value;
 
-use super::{HEAD, LIFE, PEOPLE, Site, play, trace};
+use super::{HEAD, LIFE, PEOPLE, answer, play, trace};
+use crate::common::site::Site;
 use crate::common::{Place, fixture, run_json};
 
 #[test]
@@ -12,13 +13,13 @@ fn variables_stand_anywhere_and_are_replaced() {
     let text = "[variables]\nbase = \"/v1\"\nhost = \"x.example\"\n[[profile]]\nname = \"a\"\n[[profile.step]]\nrequest = \"GET ${var.base}/a/${var.base}\"\nheaders = { X = \"${var.host}${var.none:-!}\" }\ncheck = [\"body contains '${var.word:-ok}'\"]\n";
     let (run, site) = trace(&place, text, &[]);
     run.ok();
-    assert_eq!((site.targets(), site.kept()[0].field("x")), (vec!["GET /v1/a//v1".to_owned()], "x.example!"));
+    assert_eq!((site.lines(), site.kept()[0].field("x")), (vec!["GET /v1/a//v1".to_owned()], "x.example!"));
     let (_, site) = trace(&place, text, &["--var", "base=/v3"]);
-    assert_eq!(site.targets(), ["GET /v3/a//v3"]);
-    let site = Site::start();
-    let mut command = place.command(&["replay", "s.toml", "--target", &site.url, "--once", "--trace"]);
+    assert_eq!(site.lines(), ["GET /v3/a//v3"]);
+    let site = Site::start(answer);
+    let mut command = place.command(&["replay", "s.toml", "--target", &site.url(), "--once", "--trace"]);
     assert!(command.env("MYNAH_VAR_BASE", "/v4").output().unwrap().status.success());
-    assert_eq!(site.targets(), ["GET /v4/a//v4"]);
+    assert_eq!(site.lines(), ["GET /v4/a//v4"]);
     trace(&place, text, &["--var", "bse=/v3"])
         .0
         .exits(2)
@@ -55,7 +56,7 @@ fn other_files_bring_their_profiles() {
         "[[profile]]\nname = \"mine\"\nuse = \"flows/other.toml#buyer\"\n[[profile.on_stop]]\nrequest = \"GET /bye\"\n",
         &[],
     );
-    assert_eq!(site.targets(), ["GET /o/Ann", "GET /bye"]);
+    assert_eq!(site.lines(), ["GET /o/Ann", "GET /bye"]);
     for (text, wanted) in [
         (
             "[[profile]]\nname = \"looker\"\n[[profile.step]]\nrequest = \"GET /\"\n[[use]]\nfile = \"flows/other.toml\"\n",
@@ -84,7 +85,7 @@ fn requests_are_rewritten_on_their_way() {
     run.ok();
     let kept = site.kept();
     assert_eq!(
-        (kept[0].target.as_str(), kept[0].field("host"), kept[0].field("x-test")),
+        (kept[0].line.as_str(), kept[0].field("host"), kept[0].field("x-test")),
         ("GET /v2/a?b=/v1/", "inner.example", "1")
     );
     let (_, site) = trace(
@@ -93,27 +94,27 @@ fn requests_are_rewritten_on_their_way() {
         &["--rewrite-path", "/v2/(.)=/w/$1", "--set-header", "X-Own: flag", "--host", "target"],
     );
     let kept = site.kept();
-    assert_eq!((kept[0].target.as_str(), kept[0].field("x-own")), ("GET /w/a?b=/v1/", "flag"));
-    assert!(site.url.ends_with(kept[0].field("host")), "{}", kept[0].head);
+    assert_eq!((kept[0].line.as_str(), kept[0].field("x-own")), ("GET /w/a?b=/v1/", "flag"));
+    assert!(site.url().ends_with(kept[0].field("host")), "{}", kept[0].head);
     trace(&place, text, &["--rewrite-path", "("]).0.exits(2).says("PATTERN=REPLACEMENT");
 }
 
 #[test]
 fn init_writes_what_plays() {
     let place = Place::new();
-    let site = Site::start();
+    let site = Site::start(answer);
     place
-        .mynah(&["init", &format!("{}/login?x=1", site.url), "-o", "new.toml"])
+        .mynah(&["init", &format!("{}/login?x=1", site.url()), "-o", "new.toml"])
         .ok()
         .says("wrote       new.toml");
-    assert!(site.targets().is_empty(), "nothing is fetched");
-    place.mynah(&["replay", "new.toml", "--target", &site.url, "--once", "--trace"]).ok();
+    assert!(site.lines().is_empty(), "nothing is fetched");
+    place.mynah(&["replay", "new.toml", "--target", &site.url(), "--once", "--trace"]).ok();
     place
         .mynah(&[
             "replay",
             "new.toml",
             "--target",
-            &site.url,
+            &site.url(),
             "--for",
             "1s",
             "--think-time",
@@ -122,9 +123,9 @@ fn init_writes_what_plays() {
             "run",
         ])
         .sent();
-    assert!(site.targets().len() > 2 && site.targets().iter().all(|target| target == "GET /login?x=1"));
-    place.mynah(&["init", &site.url, "-o", "new.toml"]).exits(2).says("is not written over");
-    place.mynah(&["init", &format!("{}/gone", site.url), "-o", "probed.toml", "--probe"]).ok();
+    assert!(site.lines().len() > 2 && site.lines().iter().all(|target| target == "GET /login?x=1"));
+    place.mynah(&["init", &site.url(), "-o", "new.toml"]).exits(2).says("is not written over");
+    place.mynah(&["init", &format!("{}/gone", site.url()), "-o", "probed.toml", "--probe"]).ok();
     assert!(std::fs::read_to_string(place.file("probed.toml")).unwrap().contains("\nexpect = 404"));
     place.mynah(&["init", "ftp://x", "-o", "other.toml"]).exits(2);
     assert!(!place.path().join("other.toml").exists());
@@ -214,10 +215,10 @@ fn the_page_shows_what_plays() {
     let page = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/scenarios.md")).unwrap();
     let example = page.split("```toml\n").nth(1).unwrap().split("```").next().unwrap();
     place.write("page.toml", example);
-    let site = Site::start();
-    place.mynah(&["replay", "page.toml", "--target", &site.url, "--once", "--trace"]).ok();
+    let site = Site::start(answer);
+    place.mynah(&["replay", "page.toml", "--target", &site.url(), "--once", "--trace"]).ok();
     assert_eq!(
-        site.targets(),
+        site.lines(),
         ["GET /login", "POST /login", "GET /v2/items", "GET /v2/items/3-8", "POST /logout"]
     );
     assert_eq!(site.kept()[1].body, "csrf=c1&email=a%40x.example&password=secret");
@@ -233,8 +234,8 @@ fn recorded_users_have_tags_beginnings_and_ends_too() {
     let more = "tags = [\"smoke\"]\nusers = 2\nwait = \"pacing 500ms\"\n[[profile.on_start]]\nrequest = \"GET /hello\"\n\
         [[profile.on_stop]]\nrequest = \"GET /bye\"\nname = \"goodbye\"\n";
     place.write("shop.toml", scenario.replacen(from, &format!("{from}\n{more}"), 1));
-    let site = Site::start();
-    let target = &site.url;
+    let site = Site::start(answer);
+    let target = &site.url();
     let args = ["replay", "shop.toml", "--target", target, "--tag", "smoke", "--users", "2", "--for", "2s"];
     place.mynah(&[&args[..], &["--think-time", "0", "-o", "run"]].concat()).sent();
     let counts = site.counts();
