@@ -10,7 +10,7 @@ use mynah_traffic::run::{RunDocument, RunFolder};
 use mynah_traffic::units::{format_duration, format_time};
 use mynah_traffic::watch::{Scope, Watch};
 
-use crate::engine::{Job, Setup, thread};
+use crate::engine::{Job, Peer, Setup, thread};
 use crate::load::{Kind, Load};
 use crate::options::{Options, Turn};
 use crate::prepared::Plan;
@@ -342,7 +342,9 @@ fn thread_count(options: &Options, load: &Load) -> usize {
 }
 
 pub(crate) fn targets(setup: &Setup) -> String {
-    let all: BTreeSet<String> = setup.places.iter().map(|place| place.target.to_string()).collect();
+    let peers = setup.peers.iter().map(Peer::shown);
+    let all: BTreeSet<String> =
+        setup.places.iter().map(|place| place.target.to_string()).chain(peers).collect();
     all.into_iter().collect::<Vec<_>>().join(", ")
 }
 
