@@ -80,7 +80,8 @@ pub type LocalBoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + 'a>>;
 /// # Errors
 /// What the system says, or that the URL has no host.
 pub async fn dial(to: &Url, default_port: u16) -> io::Result<TcpStream> {
-    let host = to.host_str().ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "the URL has no host"))?;
+    let host =
+        to.host_str().ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "the URL has no host"))?;
     // In a URL an IPv6 address stands in brackets.
     let host = host.trim_start_matches('[').trim_end_matches(']');
     let stream = TcpStream::connect((host, to.port().unwrap_or(default_port))).await?;

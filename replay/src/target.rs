@@ -49,7 +49,8 @@ impl Target {
         if self.unix.is_some() {
             return true;
         }
-        is_local(&self.host) || self.host.parse::<IpAddr>().is_ok_and(|address| address.to_canonical().is_loopback())
+        is_local(&self.host)
+            || self.host.parse::<IpAddr>().is_ok_and(|address| address.to_canonical().is_loopback())
     }
 }
 

@@ -201,7 +201,11 @@ fn tell(
         got,
         ok: problem.is_none(),
         why: problem.or_else(|| done.unlike()),
-        ms: if matches!(done.outcome, Outcome::Answered { .. }) { done.sample.service as f64 / 1e6 } else { 0.0 },
+        ms: if matches!(done.outcome, Outcome::Answered { .. }) {
+            done.sample.service as f64 / 1e6
+        } else {
+            0.0
+        },
         extracted: done
             .learnt
             .iter()

@@ -119,7 +119,9 @@ impl Client {
     async fn ask(&mut self, words: &[&str]) -> Result<(), Failure> {
         self.send(words).await?;
         match resp::parse(&self.inbox).map_err(Failure::Malformed)? {
-            Some((Value::Error(text), _)) => Err(Failure::Refused(String::from_utf8_lossy(text).into_owned())),
+            Some((Value::Error(text), _)) => {
+                Err(Failure::Refused(String::from_utf8_lossy(text).into_owned()))
+            }
             _ => Ok(()),
         }
     }

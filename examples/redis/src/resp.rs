@@ -46,7 +46,7 @@ impl Value<'_> {
 
 /// Writes a command as a list of texts.
 pub fn command(words: &[&str], out: &mut Vec<u8>) {
-    let mut length = |mark: u8, length: usize, out: &mut Vec<u8>| {
+    let length = |mark: u8, length: usize, out: &mut Vec<u8>| {
         out.push(mark);
         out.extend_from_slice(length.to_string().as_bytes());
         out.extend_from_slice(b"\r\n");

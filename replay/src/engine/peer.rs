@@ -29,7 +29,9 @@ impl Peer {
     pub(super) fn all(plan: &Plan, options: &Options) -> Result<Vec<Peer>, Error> {
         let known = |name: &str| plan.peers.iter().any(|peer| name_of(plan, peer.protocol) == name);
         if let Some((name, _)) = options.protocol_targets.iter().find(|(name, _)| !known(name)) {
-            return Err(Error::Config(format!("a target for protocol '{name}': no step of the scenario speaks it")));
+            return Err(Error::Config(format!(
+                "a target for protocol '{name}': no step of the scenario speaks it"
+            )));
         }
         let mut peers = Vec::with_capacity(plan.peers.len());
         for peer in &plan.peers {

@@ -112,7 +112,11 @@ async fn exchange(
             let end = context.clock.now();
             times.ready += end.saturating_sub(before);
             let connection = dialled.map_err(Outcome::Failed)?;
-            context.recorder.borrow_mut().dialled(Dial { end, connect: end.saturating_sub(before), tls: None });
+            context.recorder.borrow_mut().dialled(Dial {
+                end,
+                connect: end.saturating_sub(before),
+                tls: None,
+            });
             connection
         }
     };
@@ -169,7 +173,8 @@ fn answered(
         (Some(error), _) => Judged::Wrong(error),
         (None, None) => Judged::Right,
         (None, Some(asks)) => {
-            let message = Message { head: Bytes::from_static(HEAD), body: body.into(), trailers: Bytes::new() };
+            let message =
+                Message { head: Bytes::from_static(HEAD), body: body.into(), trailers: Bytes::new() };
             let view = if asks.head { View::open(&message, &Limits::default()).ok() } else { None };
             let found = ask(context, user, Some(asks), view.as_ref(), done);
             found.wrong.or(found.missing).map_or(Judged::Right, Judged::Wrong)

@@ -324,7 +324,8 @@ impl Loader<'_> {
         let at = self.peers.iter().position(known).unwrap_or(self.peers.len()) as u32;
         let names = self.names(true);
         let speaker = self.protocols.get(number).map(AsRef::as_ref);
-        let compiled = speaker.ok_or_else(String::new).and_then(|speaker| Spoken::compile(inline, at, speaker, &names));
+        let compiled =
+            speaker.ok_or_else(String::new).and_then(|speaker| Spoken::compile(inline, at, speaker, &names));
         let compiled = compiled.map_err(wrong)?;
         if at as usize == self.peers.len() {
             self.peers.push(PeerPlan { protocol: number, to });

@@ -46,16 +46,20 @@ impl InlineStep {
         let Some(protocol) = &self.protocol else {
             return match (&self.send, &self.to, self.request.is_empty()) {
                 (Some(_), ..) => Err("has 'send', which goes with protocol = \"NAME\"".to_owned()),
-                (None, Some(_), _) => Err("has 'to', which goes with protocol = \"NAME\"; a request names its \
+                (None, Some(_), _) => {
+                    Err("has 'to', which goes with protocol = \"NAME\"; a request names its \
                                            host: \"GET http://HOST/PATH\""
-                    .to_owned()),
+                        .to_owned())
+                }
                 (None, None, true) => Err("has no request, such as \"GET /items\"".to_owned()),
                 (None, None, false) => Ok(()),
             };
         };
         let fine = |c: char| c.is_ascii_alphanumeric() || "-_.+".contains(c);
         if protocol.is_empty() || !protocol.chars().all(fine) {
-            return Err(format!("protocol = '{protocol}': letters, digits, '-', '_', '.' and '+' make a name"));
+            return Err(format!(
+                "protocol = '{protocol}': letters, digits, '-', '_', '.' and '+' make a name"
+            ));
         }
         if protocol.eq_ignore_ascii_case("http") || protocol.eq_ignore_ascii_case("https") {
             return Err(format!("protocol = '{protocol}': over HTTP a step has a request: \"GET /items\""));
@@ -82,7 +86,9 @@ impl InlineStep {
             ("expect_type", self.expect_type.is_some()),
         ];
         if let Some((key, _)) = of_http.iter().find(|(_, said)| *said) {
-            return Err(format!("has '{key}', which is HTTP's; over '{protocol}' there is send, check and extract"));
+            return Err(format!(
+                "has '{key}', which is HTTP's; over '{protocol}' there is send, check and extract"
+            ));
         }
         if let Some(check) = self.check.iter().find(|check| check.is_of_status()) {
             return Err(format!(
@@ -91,7 +97,9 @@ impl InlineStep {
         }
         let of_head = |check: &&Check| check.needs_view() && !check.reads_body();
         if let Some(check) = self.check.iter().find(of_head) {
-            return Err(format!("check '{check}': an answer over '{protocol}' has no headers, it is all body"));
+            return Err(format!(
+                "check '{check}': an answer over '{protocol}' has no headers, it is all body"
+            ));
         }
         if let Some(one) = self.extract.0.iter().find(|one| !one.from.reads_body()) {
             return Err(format!(
