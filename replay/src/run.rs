@@ -76,7 +76,8 @@ pub fn run(
 /// sends on its own threads, and is a run of its own; `progress` tells of both.
 ///
 /// # Errors
-/// As [`run()`]; [`Error::Config`] for anything but the open model, and for less than three turns a side.
+/// As [`run()`]; [`Error::Config`] for anything but the open model, for less than three turns a side, and where steps speak another
+/// protocol.
 pub fn run_in_turns(
     prepared: &Prepared,
     options: &Options,
@@ -91,6 +92,12 @@ pub fn run_in_turns(
             "{}: a target that sees nothing in the other's turn has no rate; compare failure rates and times",
             idle.expr
         )));
+    }
+    if !prepared.plan.peers.is_empty() {
+        return Err(Error::Config(
+            "two targets in turn are compared over HTTP: steps of other protocols would go to one place in both turns"
+                .to_owned(),
+        ));
     }
     let side = |second: bool| {
         let target = Some(targets[usize::from(second)].clone());

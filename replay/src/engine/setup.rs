@@ -273,7 +273,7 @@ pub struct Destination {
     pub methods: BTreeMap<String, u64>,
 }
 
-/// Where a run with these options would send, by recorded host.
+/// Where a run with these options would send HTTP requests, by recorded host.
 ///
 /// # Errors
 /// [`Error::Config`] and [`Error::Refused`] as a run.
