@@ -269,7 +269,7 @@ fn values_checks_and_extraction() {
     assert_eq!(told[2].url, format!("{to} echo 17-b Ada|Love lace → 17-b|Ada|Love lace"));
     assert_eq!((told[2].method.as_str(), told[2].got, told[2].wanted), ("lines", None, None));
     assert!(told[2].ms > 0.0 && told[2].checked.iter().all(|(_, holds)| *holds));
-    assert_eq!(told[2].injected[0].from, "${id}-${tag}");
+    assert_eq!(told[2].injected[0].from, "${id}-${tag[1]}");
     assert_eq!(told[0].extracted, [("who".to_owned(), "Ada|Love lace".to_owned())]);
 }
 
@@ -415,7 +415,7 @@ fn mistakes_are_named_with_their_place() {
         ("protocol = 'lines'\nsend = 'x'\nextract = { a = 'cookie:sid' }", "has no headers"),
         ("protocol = 'lines'\nsend = '${nme}'", "'${nme}' is no correlation"),
         ("protocol = 'lines'\nsend = '${a b'", "has ${ without }"),
-        ("protocol = 'lines'\nsend = 'x ${b:-two words}'", "has ${ without }"),
+        ("protocol = 'lines'\nsend = 'x ${script.b:-two words}'", "has ${ without }"),
         ("request = 'GET /'\nto = 'lines://a'", "has 'to', which goes with protocol"),
         ("send = 'x'", "has 'send', which goes with protocol"),
         ("name = 'x'", "has no request"),
