@@ -124,7 +124,11 @@ fn rude_servers() {
         ("CLOSE \"\"", "closed", "connection closed before an answer came"),
         ("CLOSE \"$5\\r\\nhel\"", "truncated", "connection closed in the middle of an answer"),
         ("NEVER", "timeout", "timeout after 300ms"),
-        ("SAY \"HTTP/1.1 400 Bad Request\\r\\n\"", "protocol", "not redis: byte 0 is H, expected one of + - : $ *"),
+        (
+            "SAY \"HTTP/1.1 400 Bad Request\\r\\n\"",
+            "protocol",
+            "not redis: byte 0 is H, expected one of + - : $ *",
+        ),
         ("SAY \"+OK\\r\\n+more\\r\\n\"", "protocol", "not redis: more came than the answer"),
         ("SAY \"-WRONGTYPE not a list\\r\\n\"", "error_reply", "WRONGTYPE not a list"),
     ] {
@@ -175,7 +179,16 @@ impl Real {
             let folder = tempfile::tempdir().unwrap();
             let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
             let child = Command::new("redis-server")
-                .args(["--port", &port.to_string(), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"])
+                .args([
+                    "--port",
+                    &port.to_string(),
+                    "--bind",
+                    "127.0.0.1",
+                    "--save",
+                    "",
+                    "--appendonly",
+                    "no",
+                ])
                 .arg("--dir")
                 .arg(folder.path())
                 .stdout(Stdio::null())

@@ -103,22 +103,12 @@ async fn exchange(
     times: &mut Times,
     done: &mut Done,
 ) -> Result<Reply, Outcome> {
-    let mut connection = match line.connection.take_if(|connection| connection.is_open()) {
+    if line.connection.as_mut().is_some_and(|connection| !connection.is_open()) {
+        line.connection = None;
+    }
+    let mut connection = match line.connection.take() {
         Some(connection) => connection,
-        None => {
-            line.connection = None;
-            let before = context.clock.now();
-            let dialled = peer.dial().await;
-            let end = context.clock.now();
-            times.ready += end.saturating_sub(before);
-            let connection = dialled.map_err(Outcome::Failed)?;
-            context.recorder.borrow_mut().dialled(Dial {
-                end,
-                connect: end.saturating_sub(before),
-                tls: None,
-            });
-            connection
-        }
+        None => dial(context, peer, times).await.map_err(Outcome::Failed)?,
     };
     let keep_body = context.tells.get() || step.asks.as_deref().is_some_and(|asks| asks.body);
     let limit = context.setup.request_timeout;
@@ -142,6 +132,18 @@ async fn exchange(
         Ok(Err(failure)) => Err(Outcome::Failed(failure.counted(peer.protocol.name(), false))),
         Err(_) => Err(Outcome::Failed(NetFailure::timeout(limit))),
     }
+}
+
+/// A new connection. Making it is not the generator's fault: what it takes is added to the moment from which the lag counts.
+async fn dial(context: &Context, peer: &Peer, times: &mut Times) -> Result<Box<dyn Connection>, NetFailure> {
+    let before = context.clock.now();
+    let dialled = peer.dial().await;
+    let end = context.clock.now();
+    let connect = end.saturating_sub(before);
+    times.ready += connect;
+    let connection = dialled?;
+    context.recorder.borrow_mut().dialled(Dial { end, connect, tls: None });
+    Ok(connection)
 }
 
 fn answered(
