@@ -35,9 +35,18 @@ fn stages_stand_on_traffic_and_message_only() {
 
 #[test]
 fn every_crate_takes_the_workspace_lints() {
-    for folder in
-        [".", "message", "traffic", "capture", "masking", "grouping", "replay", "report", "fixtures/shop"]
-    {
+    for folder in [
+        ".",
+        "message",
+        "traffic",
+        "capture",
+        "masking",
+        "grouping",
+        "replay",
+        "report",
+        "fixtures/shop",
+        "examples/redis",
+    ] {
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(folder).join("Cargo.toml");
         let manifest: toml::Table = std::fs::read_to_string(path).unwrap().parse().unwrap();
         assert_eq!(manifest["lints"]["workspace"].as_bool(), Some(true), "{folder}");

@@ -35,6 +35,7 @@
 //! | `due` | how many requests a timetable asks for |
 //! | `pace` | the clock, and waking at the right moment |
 //! | `net` | connections: addresses, TLS, HTTP/1 and HTTP/2, byte counts, the moment of the first byte |
+//! | [`protocol`] | what crates implement that speak something else than HTTP |
 //! | `middleware` | requests through a program of the user's before they are sent |
 //! | `script` | JavaScript of the user's: hooks, and curves of load |
 //! | `sign` | requests signed anew, as what they are signed over has changed |
@@ -64,6 +65,7 @@ mod options;
 mod pace;
 mod prepared;
 mod preview;
+pub mod protocol;
 mod run;
 mod script;
 mod sign;

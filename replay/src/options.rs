@@ -10,6 +10,7 @@ use std::time::{Duration, SystemTime};
 use mynah_traffic::Nanos;
 use mynah_traffic::scenario::{Arrivals, Behaviour, PathRewrite, Rate, ThinkTime};
 use mynah_traffic::threshold::Threshold;
+use url::Url;
 
 use crate::{Course, Middleware, Script, Signer, Target};
 
@@ -128,6 +129,8 @@ pub struct Options {
     pub target: Option<Target>,
     /// Recorded host (with its port where that is not the default) → where its requests go.
     pub map: Vec<(String, Target)>,
+    /// Where steps of other protocols go, by the protocol's name, in place of what the scenario says.
+    pub protocol_targets: Vec<(String, Url)>,
     /// How sessions begin.
     pub load: LoadModel,
     /// How arrivals lie around their rate (open model).
@@ -276,6 +279,7 @@ impl Default for Options {
         Options {
             target: None,
             map: Vec::new(),
+            protocol_targets: Vec::new(),
             load: LoadModel::Open { rate: Rate::Times(1.0) },
             arrivals: Arrivals::default(),
             speed: 1.0,

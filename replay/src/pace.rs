@@ -30,6 +30,11 @@ impl Clock {
     pub(crate) fn now(self) -> u64 {
         u64::try_from(self.start.elapsed().as_nanos()).unwrap_or(u64::MAX)
     }
+
+    /// When this was.
+    pub(crate) fn at(self, moment: Instant) -> u64 {
+        u64::try_from(moment.saturating_duration_since(self.start).as_nanos()).unwrap_or(u64::MAX)
+    }
 }
 
 /// A turn of the loop shorter than this had nothing to do but wait.

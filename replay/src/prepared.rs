@@ -12,6 +12,7 @@ mod picks;
 mod reading;
 mod session;
 mod shapes;
+mod spoken;
 mod vary;
 mod walks;
 
@@ -24,7 +25,8 @@ use mynah_traffic::scenario::{
 };
 use mynah_traffic::{Endpoint, Scheme};
 
-use crate::template::Template;
+use crate::protocol::Protocol;
+use crate::template::{Need, Template};
 use crate::timetable::Share;
 use crate::{Error, Script};
 
@@ -35,6 +37,7 @@ pub(crate) use identities::Identities;
 pub(crate) use picks::Picks;
 pub(crate) use session::SessionPlan;
 pub(crate) use shapes::ShapeTable;
+pub(crate) use spoken::{PeerPlan, Spoken};
 pub(crate) use walks::Walks;
 
 /// Warnings that are kept; a scenario edited wrongly has one for every session.
@@ -48,6 +51,15 @@ pub(crate) struct Origin {
     pub(crate) host: String,
 }
 
+/// Why a step is no HTTP request.
+#[derive(Debug)]
+pub(crate) enum NotHttp {
+    /// It speaks another protocol.
+    Spoken(Box<Spoken>),
+    /// It cannot be sent, for this reason.
+    Unsendable(String),
+}
+
 /// One request of a session, compiled.
 #[derive(Debug)]
 pub(crate) struct StepPlan {
@@ -55,13 +67,13 @@ pub(crate) struct StepPlan {
     pub(crate) endpoint: u32,
     /// Index into [`Plan::extracts`]: the endpoint whose answers it gets, whatever it is counted by.
     pub(crate) site: u32,
-    /// Index into [`Prepared::origins`].
+    /// Index into [`Plan::origins`]; [`NO_ORIGIN`] over another protocol.
     pub(crate) origin: u32,
     pub(crate) connection: u32,
     pub(crate) waits_for: Option<u32>,
     pub(crate) think: Span,
-    /// Or why it cannot be sent.
-    pub(crate) template: Result<Template, String>,
+    /// Or why it is no HTTP request.
+    pub(crate) template: Result<Template, NotHttp>,
     pub(crate) expect: Expect,
     /// What a person asks of its answers, and takes from them.
     pub(crate) asks: Option<Box<Asks>>,
@@ -74,6 +86,9 @@ pub(crate) struct StepPlan {
     /// Bytes of the recorded request's body.
     pub(crate) body_bytes: u32,
 }
+
+/// Of steps that go to a peer.
+pub(crate) const NO_ORIGIN: u32 = u32::MAX;
 
 /// One profile with its sessions.
 #[derive(Debug)]
@@ -131,6 +146,10 @@ pub(crate) struct Plan {
     pub(crate) scenario: Scenario,
     pub(crate) endpoints: EndpointTable,
     pub(crate) origins: Vec<Origin>,
+    /// What the program speaks besides HTTP.
+    pub(crate) protocols: Vec<Arc<dyn Protocol>>,
+    /// Places that steps of these go to.
+    pub(crate) peers: Vec<PeerPlan>,
     pub(crate) profiles: Vec<ProfilePlan>,
     /// Names of the correlations that are switched on.
     pub(crate) correlations: Vec<String>,
@@ -163,10 +182,23 @@ impl Prepared {
     /// # Errors
     /// As [`Prepared::load`], and where a variable or a tag is named that there is not.
     pub fn load_with(scenario: &Path, overrides: &Overrides, chosen: &Chosen) -> Result<Prepared, Error> {
+        Prepared::load_speaking(scenario, overrides, chosen, &[])
+    }
+
+    /// The same in a program that speaks these protocols besides HTTP.
+    ///
+    /// # Errors
+    /// As [`Prepared::load_with`], and where a step is of another protocol, or this one cannot read it; with its place.
+    pub fn load_speaking(
+        scenario: &Path,
+        overrides: &Overrides,
+        chosen: &Chosen,
+        protocols: &[Arc<dyn Protocol>],
+    ) -> Result<Prepared, Error> {
         let mut parsed = Scenario::load_with(scenario, overrides)?;
         parsed.choose(chosen)?;
         let folder = scenario.parent().unwrap_or(Path::new(""));
-        load::load(parsed, folder, scenario, chosen)
+        load::load(parsed, folder, scenario, chosen, protocols)
     }
 
     /// Compiles a scenario that was made rather than read. `folder`: what the files it names are relative to.
@@ -174,7 +206,7 @@ impl Prepared {
     /// # Errors
     /// As [`Prepared::load`].
     pub fn from_scenario(scenario: Scenario, folder: &Path) -> Result<Prepared, Error> {
-        load::load(scenario, folder, Path::new("scenario"), &Chosen::default())
+        load::load(scenario, folder, Path::new("scenario"), &Chosen::default(), &[])
     }
 
     /// The scenario.
@@ -200,6 +232,25 @@ impl Prepared {
     /// What could not be done as written and is sent as recorded (at most a hundred sentences).
     pub fn warnings(&self) -> &[String] {
         &self.plan.warnings
+    }
+}
+
+impl StepPlan {
+    /// Where it goes over another protocol than HTTP: index into [`Plan::peers`].
+    pub(crate) fn peer(&self) -> Option<u32> {
+        match &self.template {
+            Err(NotHttp::Spoken(spoken)) => Some(spoken.peer),
+            _ => None,
+        }
+    }
+
+    /// The values that it wants, in order.
+    pub(crate) fn needs(&self) -> Vec<&Need> {
+        match &self.template {
+            Ok(template) => template.needs.iter().collect(),
+            Err(NotHttp::Spoken(spoken)) => spoken.needs().collect(),
+            Err(NotHttp::Unsendable(_)) => Vec::new(),
+        }
     }
 }
 

@@ -10,7 +10,7 @@ use mynah_traffic::run::{RunDocument, RunFolder};
 use mynah_traffic::units::{format_duration, format_time};
 use mynah_traffic::watch::{Scope, Watch};
 
-use crate::engine::{Job, Setup, thread};
+use crate::engine::{Job, Peer, Setup, thread};
 use crate::load::{Kind, Load};
 use crate::options::{Options, Turn};
 use crate::prepared::Plan;
@@ -76,7 +76,8 @@ pub fn run(
 /// sends on its own threads, and is a run of its own; `progress` tells of both.
 ///
 /// # Errors
-/// As [`run()`]; [`Error::Config`] for anything but the open model, and for less than three turns a side.
+/// As [`run()`]; [`Error::Config`] for anything but the open model, for less than three turns a side, and where steps speak another
+/// protocol.
 pub fn run_in_turns(
     prepared: &Prepared,
     options: &Options,
@@ -91,6 +92,12 @@ pub fn run_in_turns(
             "{}: a target that sees nothing in the other's turn has no rate; compare failure rates and times",
             idle.expr
         )));
+    }
+    if !prepared.plan.peers.is_empty() {
+        return Err(Error::Config(
+            "two targets in turn are compared over HTTP: steps of other protocols would go to one place in both turns"
+                .to_owned(),
+        ));
     }
     let side = |second: bool| {
         let target = Some(targets[usize::from(second)].clone());
@@ -352,7 +359,9 @@ fn thread_count(options: &Options, load: &Load) -> usize {
 }
 
 pub(crate) fn targets(setup: &Setup) -> String {
-    let all: BTreeSet<String> = setup.places.iter().map(|place| place.target.to_string()).collect();
+    let peers = setup.peers.iter().map(Peer::shown);
+    let all: BTreeSet<String> =
+        setup.places.iter().map(|place| place.target.to_string()).chain(peers).collect();
     all.into_iter().collect::<Vec<_>>().join(", ")
 }
 

@@ -10,4 +10,4 @@ mod recorder;
 pub(crate) use collector::{Collector, Totals};
 pub(crate) use document::{Facts, answers, document};
 pub(crate) use measured::Measuring;
-pub(crate) use recorder::{Conducted, Dial, Looks, Mismatch, Recorder, Report, Sample};
+pub(crate) use recorder::{Conducted, Dial, Looks, Mismatch, NO_STATUS, Recorder, Report, Sample};

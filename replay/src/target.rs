@@ -49,10 +49,8 @@ impl Target {
         if self.unix.is_some() {
             return true;
         }
-        let name = self.host.trim_end_matches('.');
-        let local =
-            name.eq_ignore_ascii_case("localhost") || name.to_ascii_lowercase().ends_with(".localhost");
-        local || self.host.parse::<IpAddr>().is_ok_and(|address| address.to_canonical().is_loopback())
+        is_local(&self.host)
+            || self.host.parse::<IpAddr>().is_ok_and(|address| address.to_canonical().is_loopback())
     }
 }
 
@@ -112,6 +110,13 @@ impl FromStr for Target {
             unix: None,
         })
     }
+}
+
+/// Whether it is a name of this machine
+/// ([RFC 6761 §6.3](https://www.rfc-editor.org/rfc/rfc6761#section-6.3)).
+pub(crate) fn is_local(name: &str) -> bool {
+    let name = name.trim_end_matches('.').to_ascii_lowercase();
+    name == "localhost" || name.ends_with(".localhost")
 }
 
 /// What `sun_path` holds on Linux, its closing zero aside; elsewhere it is less, and the system says so.

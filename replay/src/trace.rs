@@ -12,7 +12,7 @@ use crate::options::Options;
 use crate::pace::Clock;
 use crate::prepared::{ProfilePlan, StepPlan, Walks};
 use crate::script::Scripted;
-use crate::stats::Recorder;
+use crate::stats::{NO_STATUS, Recorder};
 use crate::{Error, Prepared};
 
 /// Values are shown up to this many characters.
@@ -166,12 +166,14 @@ fn tell(
     let setup = &context.setup;
     let endpoint = setup.plan.endpoints.all().get(step.endpoint as usize);
     let place = setup.place_of.get(step.origin as usize).and_then(|at| setup.places.get(*at));
-    let origin = place.map(|place| place.target.origin()).unwrap_or_default();
+    let peer = step.peer().and_then(|peer| setup.peers.get(peer as usize));
+    let origin = place.map(|place| place.target.origin());
+    let origin = origin.or_else(|| Some(format!("{} ", peer?.shown()))).unwrap_or_default();
     let path = done.target.clone().unwrap_or_else(|| step.path.clone());
-    let needs = step.template.as_ref().map(|template| template.needs.as_slice()).unwrap_or_default();
+    let needs = step.needs();
     let problem = done.problem();
     let got = match done.outcome {
-        Outcome::Answered { status, .. } => Some(status),
+        Outcome::Answered { status, .. } if status != NO_STATUS => Some(status),
         _ => None,
     };
     TraceStep {
@@ -187,7 +189,7 @@ fn tell(
         sent_bytes: done.sample.bytes_out,
         received_bytes: done.sample.bytes_in,
         injected: needs
-            .iter()
+            .into_iter()
             .zip(done.values.iter().map(Option::as_deref).chain(std::iter::repeat(None)))
             .map(|(need, value)| Injected {
                 at: need.at.to_string(),
@@ -199,7 +201,11 @@ fn tell(
         got,
         ok: problem.is_none(),
         why: problem.or_else(|| done.unlike()),
-        ms: if got.is_some() { done.sample.service as f64 / 1e6 } else { 0.0 },
+        ms: if matches!(done.outcome, Outcome::Answered { .. }) {
+            done.sample.service as f64 / 1e6
+        } else {
+            0.0
+        },
         extracted: done
             .learnt
             .iter()

@@ -266,7 +266,8 @@ fn pauses(script: &SessionScript) -> Vec<Nanos> {
 fn inline(profile: &Profile, scenario: &Scenario) -> Result<Taken, Error> {
     let mut taken =
         Taken { script: SessionScript::default(), endpoints: Vec::new(), extracts: Vec::new(), inline: true };
-    for (number, step) in profile.all_steps().enumerate() {
+    // What speaks another protocol has no place in a script of HTTP requests; that is noted.
+    for (number, step) in profile.all_steps().filter(|step| step.protocol.is_none()).enumerate() {
         let previous = number.checked_sub(1).map(|number| number as u32);
         let (_, host, method, target) = step.parts()?;
         let path = Target::parse(target).path;
@@ -293,6 +294,12 @@ fn inline(profile: &Profile, scenario: &Scenario) -> Result<Taken, Error> {
         taken.endpoints.push(endpoint);
         taken.extracts.push(step.extract.clone());
         taken.script.steps.push(made);
+    }
+    if taken.script.steps.is_empty() {
+        return Err(Error::Option(format!(
+            "profile '{}': none of its steps is an HTTP request, and nothing else can be exported",
+            profile.name
+        )));
     }
     Ok(taken)
 }
@@ -364,6 +371,10 @@ impl<'s> Builder<'s> {
             note(format!("{name}: {checks} checks are not in it; a response is right by its status"));
         }
         for step in profile.all_steps() {
+            if let Some(protocol) = &step.protocol {
+                note(format!("{name}: '{}' is not in it: it speaks {protocol}, not HTTP", step.text()));
+                continue;
+            }
             let Ok(made) = step.to_step(0, "localhost", None) else { continue };
             for injection in &made.injections {
                 if matches!(injection.source, Source::Joined { .. }) {

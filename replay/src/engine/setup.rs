@@ -9,6 +9,7 @@ use http::header::{CONTENT_LENGTH, HeaderName, HeaderValue, TRANSFER_ENCODING};
 use mynah_traffic::scenario::{Behaviour, PathRewrite, RowOrder, Span, ThinkTime, Wait, chance};
 use mynah_traffic::{Nanos, Scheme};
 
+use super::peer::Peer;
 use super::session::{Act, Part};
 use crate::middleware::Hook;
 use crate::net::{Place, check_sources, client_config};
@@ -26,6 +27,8 @@ pub(crate) struct Setup {
     pub(crate) places: Vec<Place>,
     /// By recorded origin: index into `places`.
     pub(crate) place_of: Vec<usize>,
+    /// Where steps of other protocols go.
+    pub(crate) peers: Vec<Peer>,
     /// By recorded origin.
     pub(crate) bound: Vec<Bound>,
     /// By recorded origin: the recorded host without its port.
@@ -67,7 +70,7 @@ impl Setup {
         let targets: Vec<&Target> =
             plan.origins.iter().map(|origin| target_of(origin, options)).collect::<Result<_, _>>()?;
         for target in &targets {
-            allow(target, plan, options)?;
+            allow(&target.host, target.is_loopback(), plan, options)?;
         }
         check_map(plan, options)?;
         check_sources(&options.bind)?;
@@ -95,6 +98,7 @@ impl Setup {
             place_of.extend(known.get(&key));
         }
         probe(&mut places, options.resolve)?;
+        let peers = Peer::all(plan, options)?;
         let walks = Walks::make(plan, walks, options.seed);
         let own = |profile: &crate::prepared::ProfilePlan| {
             options.think_time(profile.think_time, plan.scenario.load.think_time)
@@ -112,6 +116,7 @@ impl Setup {
             plan: plan.clone(),
             places,
             place_of,
+            peers,
             think_times: plan.profiles.iter().map(own).collect(),
             // A walk may go past more places that want a new value than any one session had.
             vary_room: if walks.any() { 8 } else { 1 },
@@ -268,7 +273,7 @@ pub struct Destination {
     pub methods: BTreeMap<String, u64>,
 }
 
-/// Where a run with these options would send, by recorded host.
+/// Where a run with these options would send HTTP requests, by recorded host.
 ///
 /// # Errors
 /// [`Error::Config`] and [`Error::Refused`] as a run.
@@ -277,7 +282,7 @@ pub fn destinations(prepared: &crate::Prepared, options: &Options) -> Result<Vec
     let mut all = Vec::with_capacity(plan.origins.len());
     for origin in &plan.origins {
         let target = target_of(origin, options)?;
-        allow(target, plan, options)?;
+        allow(&target.host, target.is_loopback(), plan, options)?;
         let (recorded, methods) = (origin.host.clone(), BTreeMap::new());
         all.push(Destination { recorded, target: target.clone(), methods });
     }
@@ -318,12 +323,13 @@ fn check_map(plan: &Plan, options: &Options) -> Result<(), Error> {
     Ok(())
 }
 
-fn allow(target: &Target, plan: &Plan, options: &Options) -> Result<(), Error> {
+/// Whether it may be sent to a host; `local`: it is this machine.
+pub(super) fn allow(host: &str, local: bool, plan: &Plan, options: &Options) -> Result<(), Error> {
     let own = plan.scenario.recorded.iter().flat_map(|recorded| &recorded.hosts);
-    let host = host_of(&target.host);
-    let known = own.chain(&plan.scenario.hosts_of_used).any(|recorded| host_of(recorded) == host);
-    if known && !target.is_loopback() && !options.allow_recorded_host {
-        return Err(Error::Refused { host: target.host.clone() });
+    let name = host_of(host);
+    let known = own.chain(&plan.scenario.hosts_of_used).any(|recorded| host_of(recorded) == name);
+    if known && !local && !options.allow_recorded_host {
+        return Err(Error::Refused { host: host.to_owned() });
     }
     Ok(())
 }

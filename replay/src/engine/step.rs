@@ -11,13 +11,14 @@ use super::check::{Judged, judge, parity};
 use super::crew::Turn;
 use super::line::Way;
 use super::look::{hold, keep};
+use super::protocol;
 use super::redirect::{Hop, Trail};
 use super::script;
 use super::user::{Found, User};
 use crate::cookies;
 use crate::middleware::{Hook, Through};
 use crate::net::{Answer, Ask, Exchanged, Failure, Keep, Kind, Place, Sending};
-use crate::prepared::{Asks, StepPlan};
+use crate::prepared::{Asks, NotHttp, StepPlan};
 use crate::script::Asked;
 use crate::stats::{Mismatch, Sample};
 use crate::template::{Template, render};
@@ -60,19 +61,19 @@ pub(crate) struct Done {
 
 /// Times of one request, as they become known.
 #[derive(Clone, Copy, Debug)]
-struct Times {
-    intended: u64,
+pub(super) struct Times {
+    pub(super) intended: u64,
     /// From when on it is the generator's fault that it was not looked at.
     free: u64,
     /// When it was looked at.
-    begun: u64,
+    pub(super) begun: u64,
     /// When it had a connection.
-    ready: u64,
+    pub(super) ready: u64,
 }
 
 impl Times {
     /// What the generator lost: before it looked at the request, and between having a connection and the first byte.
-    fn lag(&self, started: u64) -> u64 {
+    pub(super) fn lag(&self, started: u64) -> u64 {
         self.begun.saturating_sub(self.free) + started.saturating_sub(self.ready)
     }
 }
@@ -157,7 +158,13 @@ pub(crate) async fn perform(
             }
             Err(reason) => done.outcome = Outcome::Unsent(reason),
         },
-        Err(reason) => done.outcome = Outcome::Unsent(format!("cannot be sent: {reason}")),
+        Err(NotHttp::Spoken(spoken)) => {
+            let step = (profile, step, spoken.as_ref());
+            Box::pin(protocol::perform(context, user, step, &mut times, &mut done)).await?;
+        }
+        Err(NotHttp::Unsendable(reason)) => {
+            done.outcome = Outcome::Unsent(format!("cannot be sent: {reason}"));
+        }
     }
     context.saw(done.ended);
     done.sample.end = done.ended;
@@ -479,12 +486,12 @@ fn answered(
 
 /// What a person asked that is not so, and what should have been there to take.
 #[derive(Default)]
-struct Findings {
-    wrong: Option<String>,
-    missing: Option<String>,
+pub(super) struct Findings {
+    pub(super) wrong: Option<String>,
+    pub(super) missing: Option<String>,
 }
 
-fn ask(
+pub(super) fn ask(
     context: &Context,
     user: &User,
     asks: Option<&Asks>,

@@ -14,6 +14,7 @@ use mynah_traffic::scenario::{Draw, RowOrder};
 
 use super::Setup;
 use super::line::Link;
+use super::protocol::Line;
 use crate::template::{Need, NeedPart, NeedSource};
 
 /// A place for one connection, used by one request at a time.
@@ -42,6 +43,8 @@ pub(crate) struct User {
     slots: RefCell<Vec<(SlotKey, Rc<Mutex<Slot>>)>>,
     /// By target, where requests share a connection.
     links: RefCell<Vec<(usize, Rc<Link>)>>,
+    /// By peer, where other protocols are spoken.
+    lines: RefCell<Vec<(u32, Line)>>,
     /// Whether it logged in as a row of the identities' file that another user has had.
     reuses: Cell<bool>,
     /// When it leaves, if it does before the end, and whether a step was not played for that.
@@ -81,6 +84,7 @@ impl User {
             values: RefCell::default(),
             slots: RefCell::default(),
             links: RefCell::default(),
+            lines: RefCell::default(),
             reuses: Cell::default(),
             leaves: Cell::default(),
             left: Cell::default(),
@@ -194,6 +198,17 @@ impl User {
         let link = Rc::new(Link::default());
         links.push((place, link.clone()));
         link
+    }
+
+    /// The connection to a peer, which is given back with [`User::keep_line`].
+    pub(super) fn take_line(&self, peer: u32) -> Line {
+        let mut lines = self.lines.borrow_mut();
+        let known = lines.iter().position(|(known, _)| *known == peer);
+        known.map(|at| lines.swap_remove(at).1).unwrap_or_default()
+    }
+
+    pub(super) fn keep_line(&self, peer: u32, line: Line) {
+        self.lines.borrow_mut().push((peer, line));
     }
 
     /// Keeps what a response handed out.

@@ -9,7 +9,7 @@ use mynah_traffic::scenario::{EndpointEntry, Injection, Scenario, Source, Span};
 use super::session::Handed;
 use super::{Item, MirrorOptions};
 use crate::engine::Setup;
-use crate::prepared::{Plan, StepPlan};
+use crate::prepared::{NotHttp, Plan, StepPlan};
 use crate::template::{Names, compile};
 use crate::{Error, Options, Target};
 
@@ -159,7 +159,7 @@ pub(super) fn step(item: &Item, setup: &Setup, injecting: &Injecting, handed: &[
         connection: 0,
         waits_for: None,
         think: Span::default(),
-        template: compile(&request, &injections, &names, &mut |_| {}),
+        template: compile(&request, &injections, &names, &mut |_| {}).map_err(NotHttp::Unsendable),
         expect: item.expect.clone(),
         asks: None,
         shapes: 0,

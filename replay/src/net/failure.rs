@@ -32,11 +32,13 @@ pub(crate) enum Kind {
     Middleware,
     /// A script failed, or could not be asked.
     Script,
+    /// A server of another protocol answered that it did not do what it was asked.
+    ErrorReply,
     Other,
 }
 
 impl Kind {
-    pub(crate) const ALL: [Kind; 14] = [
+    pub(crate) const ALL: [Kind; 15] = [
         Kind::Connect,
         Kind::Timeout,
         Kind::Reset,
@@ -50,6 +52,7 @@ impl Kind {
         Kind::Redirects,
         Kind::Middleware,
         Kind::Script,
+        Kind::ErrorReply,
         Kind::Other,
     ];
 
@@ -68,6 +71,7 @@ impl Kind {
             Kind::Redirects => "redirects",
             Kind::Middleware => "middleware",
             Kind::Script => "script",
+            Kind::ErrorReply => "error_reply",
             Kind::Other => "other",
         }
     }

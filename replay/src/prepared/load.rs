@@ -6,17 +6,21 @@ use std::sync::Arc;
 
 use mynah_message::{Head, Limits, Target, View};
 use mynah_traffic::scenario::{
-    Chosen, InlineStep, Order, Profile, Scenario, SessionScript, SessionsReader, Source, Span, Step,
+    Chosen, Expect, InlineStep, Order, Profile, Scenario, SessionScript, SessionsReader, Source, Span, Step,
+    place_in,
 };
 use mynah_traffic::{Correlation, Endpoint};
+
+use url::Url;
 
 use super::bind::Bindings;
 use super::reading::only_reading;
 use super::vary::Varied;
 use super::{
-    Asks, DataPlan, EndpointTable, Extracts, Identities, Origin, Picks, Plan, Prepared, ProfilePlan,
-    SessionPlan, ShapeTable, StepPlan, VaryPlan, WARNINGS, data,
+    Asks, DataPlan, EndpointTable, Extracts, Identities, NO_ORIGIN, NotHttp, Origin, PeerPlan, Picks, Plan,
+    Prepared, ProfilePlan, SessionPlan, ShapeTable, Spoken, StepPlan, VaryPlan, WARNINGS, data, spoken,
 };
+use crate::protocol::Protocol;
 use crate::script::PREFIX;
 use crate::template::{Names, NeedSource, compile, reads_body};
 use crate::{Error, Script};
@@ -25,6 +29,8 @@ struct Loader<'a> {
     place: &'a Path,
     endpoints: EndpointTable,
     origins: Vec<Origin>,
+    protocols: &'a [Arc<dyn Protocol>],
+    peers: Vec<PeerPlan>,
     /// Names of the correlations that are switched on, then of what steps extract.
     correlations: Vec<String>,
     data: Vec<DataPlan>,
@@ -52,6 +58,7 @@ pub(super) fn load(
     folder: &Path,
     place: &Path,
     chosen: &Chosen,
+    protocols: &[Arc<dyn Protocol>],
 ) -> Result<Prepared, Error> {
     let partly = !chosen.is_everything();
     let wrong = |message: String| Error::Config(format!("{}: {message}", place.display()));
@@ -76,6 +83,8 @@ pub(super) fn load(
         place,
         endpoints: EndpointTable::of(&scenario),
         origins: Vec::new(),
+        protocols,
+        peers: Vec::new(),
         correlations: values,
         data: sets,
         kept_sets: Vec::new(),
@@ -156,11 +165,13 @@ pub(super) fn load(
     let makers = scenario.vary.iter().filter(|vary| vary.enabled);
     let vary = makers.zip(loader.varied.most());
     let vary = vary.map(|(vary, &most)| VaryPlan { maker: vary.make.clone(), per_session: most }).collect();
-    let Loader { endpoints, origins, correlations, shapes, warnings, data, .. } = loader;
+    let Loader { endpoints, origins, peers, correlations, shapes, warnings, data, .. } = loader;
     let plan = Plan {
         scenario,
         endpoints,
         origins,
+        protocols: protocols.to_vec(),
+        peers,
         profiles,
         correlations,
         extracts,
@@ -257,10 +268,14 @@ impl Loader<'_> {
         let mut order = Vec::with_capacity(steps.len());
         for (number, inline) in steps.iter().enumerate() {
             let previous = number.checked_sub(1).map(|number| number as u32);
-            let (step, site) = self.inline_step(inline, previous)?;
-            order.push((plan.steps.len() as u32, step.waits_for));
-            let mut made = self.step(&profile.name, &step, &[], true);
-            made.site = site;
+            order.push((plan.steps.len() as u32, previous));
+            let mut made = if let Some(protocol) = &inline.protocol {
+                self.spoken(&profile.name, inline, protocol)?
+            } else {
+                let (step, site) = self.inline_step(inline, previous)?;
+                StepPlan { site, ..self.step(&profile.name, &step, &[], true) }
+            };
+            made.waits_for = previous;
             made.think = inline.pause()?;
             let number =
                 |name: &str| self.correlations.iter().position(|known| known == name).map(|at| at as u32);
@@ -286,6 +301,63 @@ impl Loader<'_> {
             step.host = String::new();
         }
         Ok((step, site))
+    }
+
+    /// A step of another protocol than HTTP.
+    fn spoken(&mut self, profile: &str, inline: &InlineStep, protocol: &str) -> Result<StepPlan, Error> {
+        let text = inline.text();
+        let wrong = |why: String| {
+            Error::Traffic(mynah_traffic::Error::Config {
+                path: self.place.to_path_buf(),
+                place: place_in(self.place, text),
+                message: format!("profile '{profile}': step '{text}': {why}"),
+            })
+        };
+        let number = spoken::find(self.protocols, protocol).map_err(wrong)?;
+        let to = inline.to.as_deref().map(|to| {
+            Url::parse(to).map_err(|error| {
+                wrong(format!("to = '{to}': {error}; expected a URL such as {protocol}://127.0.0.1:1234"))
+            })
+        });
+        let to = to.transpose()?;
+        let known = |peer: &PeerPlan| peer.protocol == number && peer.to == to;
+        let at = self.peers.iter().position(known).unwrap_or(self.peers.len()) as u32;
+        let names = self.names(true);
+        let speaker = self.protocols.get(number).map(AsRef::as_ref);
+        let compiled =
+            speaker.ok_or_else(String::new).and_then(|speaker| Spoken::compile(inline, at, speaker, &names));
+        let compiled = compiled.map_err(wrong)?;
+        if at as usize == self.peers.len() {
+            self.peers.push(PeerPlan { protocol: number, to });
+        }
+        let endpoint = self.endpoints.named(protocol, &spoken::name_of(inline));
+        Ok(StepPlan {
+            endpoint,
+            site: endpoint,
+            origin: NO_ORIGIN,
+            connection: 0,
+            waits_for: None,
+            think: Span::default(),
+            template: Err(NotHttp::Spoken(Box::new(compiled))),
+            expect: Expect::default(),
+            asks: None,
+            shapes: self.shapes.unknown(endpoint),
+            path: String::new(),
+            inline: true,
+            body_bytes: u32::try_from(text.len()).unwrap_or(u32::MAX),
+        })
+    }
+
+    fn names(&self, inline: bool) -> Names<'_> {
+        Names {
+            correlations: &self.correlations,
+            columns: &self.columns,
+            recorded_columns: &self.recorded_columns,
+            vary: &self.vary,
+            data: &self.data,
+            kept_sets: &self.kept_sets,
+            inline,
+        }
     }
 
     fn recorded(
@@ -381,15 +453,7 @@ impl Loader<'_> {
     fn step(&mut self, profile: &str, step: &Step, again: &[(usize, u32)], inline: bool) -> StepPlan {
         let origin = self.origin(step);
         let mut told = Vec::new();
-        let names = Names {
-            correlations: &self.correlations,
-            columns: &self.columns,
-            recorded_columns: &self.recorded_columns,
-            vary: &self.vary,
-            data: &self.data,
-            kept_sets: &self.kept_sets,
-            inline,
-        };
+        let names = self.names(inline);
         let mut template = compile(&step.request, &step.injections, &names, &mut |text| told.push(text));
         if let Ok(template) = &mut template {
             for (number, newer) in again {
@@ -421,7 +485,7 @@ impl Loader<'_> {
             connection: step.connection,
             waits_for: step.waits_for,
             think: Span::fixed(step.think),
-            template,
+            template: template.map_err(NotHttp::Unsendable),
             expect: step.expect.clone(),
             asks: None,
             // Steps of session files get their own.

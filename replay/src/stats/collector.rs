@@ -11,7 +11,7 @@ use mynah_traffic::watch::Watch;
 
 use super::answers::Seen as Answered;
 use super::measured::Measuring;
-use super::recorder::{Conducted, Counters, Dial, Mismatch, Report, Rest, Sample, Seen};
+use super::recorder::{Conducted, Counters, Dial, Mismatch, NO_STATUS, Report, Rest, Sample, Seen};
 use crate::Error;
 use crate::engine::Setup;
 use crate::net::Kind;
@@ -315,8 +315,10 @@ impl Collector {
         record(&mut all.response, response);
         record(&mut all.service, service);
         if answered {
-            *own.status.entry(sample.status).or_default() += 1;
-            *all.status.entry(sample.status).or_default() += 1;
+            if sample.status != NO_STATUS {
+                *own.status.entry(sample.status).or_default() += 1;
+                *all.status.entry(sample.status).or_default() += 1;
+            }
             record(&mut all.first_byte, first);
             record(&mut totals.lag, Nanos(sample.lag));
             totals.late += u64::from(sample.lag > LATE_NS);

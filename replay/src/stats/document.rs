@@ -82,6 +82,7 @@ pub(crate) fn document(totals: &Totals, facts: &Facts<'_>) -> RunDocument {
     let thresholds = evaluate(totals, facts, &names, seconds);
     let (verdict, reasons) = verdict(totals, facts, &thresholds);
     let all = &totals.all;
+    let spoken = facts.plan.protocols.iter().map(|protocol| protocol.name());
     RunDocument {
         schema: SCHEMA,
         verdict,
@@ -117,6 +118,7 @@ pub(crate) fn document(totals: &Totals, facts: &Facts<'_>) -> RunDocument {
             protocols: ["HTTP/1.1", "h2"]
                 .into_iter()
                 .zip(totals.counters.protocols)
+                .chain(spoken.zip(totals.counters.spoken.iter().copied()))
                 .filter(|(_, count)| *count > 0)
                 .map(|(name, count)| (name.to_owned(), count))
                 .collect(),
@@ -239,7 +241,7 @@ fn verdict(totals: &Totals, facts: &Facts<'_>, thresholds: &[ThresholdResult]) -
         thresholds.iter().filter(|result| !result.ok).map(|result| result.text.clone()).collect();
     if totals.all.requests == 0 {
         failed.push("no request was made".to_owned());
-    } else if totals.all.requests > 0 && totals.all.status.is_empty() {
+    } else if totals.all.requests > 0 && totals.all.first_byte.is_empty() {
         failed.push(format!("none of {} requests was answered", totals.all.requests));
     }
     if counters.unsent > 0 {

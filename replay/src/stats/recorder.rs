@@ -19,6 +19,9 @@ const MISMATCHES: usize = 50;
 /// Kinds of failure that a thread tells apart in a second; texts can hold what a server says.
 const FAILURES: usize = 500;
 
+/// Of an answer that has no status, being another protocol's than HTTP.
+pub(crate) const NO_STATUS: u16 = u16::MAX;
+
 /// One request that ended. Times in nanoseconds.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Sample {
@@ -35,7 +38,7 @@ pub(crate) struct Sample {
     pub(crate) bytes_out: u64,
     pub(crate) endpoint: u32,
     pub(crate) profile: u32,
-    /// 0: no answer came; the times mean nothing, unless it `waited`.
+    /// 0: no answer came; the times mean nothing, unless it `waited`. [`NO_STATUS`]: one came.
     pub(crate) status: u16,
     /// No answer came, and what was waited for it is the least that it would have taken: to leave these out would forget
     /// just the slowest.
@@ -89,6 +92,8 @@ pub(crate) struct Counters {
     pub(crate) too_large: u64,
     /// Answers that came over HTTP/1 and over HTTP/2.
     pub(crate) protocols: [u64; 2],
+    /// Answers over other protocols, by their number.
+    pub(crate) spoken: Vec<u64>,
     /// By [`Kind::ALL`].
     pub(crate) errors: [u64; Kind::ALL.len()],
     /// Sessions begun and completed, by profile.
@@ -111,6 +116,12 @@ impl Counters {
             *own += more;
         }
         for (own, more) in self.errors.iter_mut().zip(other.errors) {
+            *own += more;
+        }
+        if self.spoken.len() < other.spoken.len() {
+            self.spoken.resize(other.spoken.len(), 0);
+        }
+        for (own, more) in self.spoken.iter_mut().zip(&other.spoken) {
             *own += more;
         }
         if self.sessions.len() < other.sessions.len() {
@@ -216,6 +227,15 @@ impl Recorder {
             sessions.resize(at + 1, (0, 0));
         }
         &mut sessions[at]
+    }
+
+    /// An answer came over another protocol than HTTP.
+    pub(crate) fn spoken(&mut self, protocol: usize) {
+        let spoken = &mut self.rest.counters.spoken;
+        if spoken.len() <= protocol {
+            spoken.resize(protocol + 1, 0);
+        }
+        spoken[protocol] += 1;
     }
 
     /// A session was not begun for want of a row.

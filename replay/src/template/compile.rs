@@ -80,7 +80,7 @@ impl Names<'_> {
         }
     }
 
-    fn need(&self, injection: &Injection) -> Need {
+    pub(crate) fn need(&self, injection: &Injection) -> Need {
         let (source, name) = self.source(&injection.source);
         let around = injection.format.as_ref().map(|format| match format.split_once("{}") {
             Some((before, after)) => (before.to_owned(), after.to_owned()),

@@ -74,7 +74,7 @@ pub(super) fn evaluate(
     }
     if all.requests == 0 {
         failed.push("no request was made".to_owned());
-    } else if all.status.is_empty() {
+    } else if all.status.is_empty() && all.first_byte.is_empty() {
         failed.push(format!("none of {} requests was answered", all.requests));
     }
     (results, failed)

@@ -179,7 +179,7 @@ pub struct TotalFigures {
     /// How long TLS handshakes took; all zero without TLS.
     #[serde(default)]
     pub tls_ms: Latency,
-    /// Answers by the version of HTTP that they came over: `HTTP/1.1`, `h2`. Redirects that were followed are among them.
+    /// Answers by what they came over: `HTTP/1.1`, `h2`, or another protocol by its name. Redirects that were followed are among them.
     #[serde(default)]
     pub protocols: BTreeMap<String, u64>,
     /// Answers by status code.

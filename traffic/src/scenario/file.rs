@@ -41,6 +41,16 @@ fn near(text: &str, what: &str) -> Option<(usize, usize)> {
     text.find(what).map(|at| place(text, at))
 }
 
+/// Where this stands for the first time as a whole text.
+fn quoted(text: &str, what: &str) -> Option<(usize, usize)> {
+    near(text, &format!("\"{what}\"")).or_else(|| near(text, &format!("'{what}'")))
+}
+
+/// Line and column, from 1, of the first text of a scenario file that is this one: for errors that are found when it is compiled.
+pub fn place_in(file: &Path, what: &str) -> Option<(usize, usize)> {
+    quoted(&std::fs::read_to_string(file).ok()?, what)
+}
+
 impl Scenario {
     /// Reads a scenario from text; `path` is for messages, and what the files that it uses are relative to.
     ///
@@ -82,7 +92,7 @@ impl Scenario {
         };
         scenario.take_in(path, reading)?;
         scenario.check().map_err(|Wrong { message, at }| {
-            let place = at.and_then(|at| near(text, &format!("\"{at}\"")));
+            let place = at.and_then(|at| quoted(text, &at));
             wrong(place, message)
         })?;
         Ok(scenario)

@@ -29,8 +29,18 @@ use crate::exchange::Scheme;
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct InlineStep {
-    /// Method and path, or method and URL: `GET /items?page=2`, `POST https://api.example/login`.
+    /// Method and path, or method and URL: `GET /items?page=2`, `POST https://api.example/login`. Empty over another protocol.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
     pub request: String,
+    /// Another protocol than HTTP, by the name that it has in the program that plays it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub protocol: Option<String>,
+    /// What is sent over it, as it writes such things: `GET user:${user}`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub send: Option<String>,
+    /// The URL of where that goes: `redis://127.0.0.1:6379`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub to: Option<String>,
     /// What it is counted by, in place of its path.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
@@ -108,7 +118,7 @@ impl InlineStep {
     /// Scheme, host (where the request names one), method and target.
     ///
     /// # Errors
-    /// When `request` is not a method and a path or URL.
+    /// When `request` is not a method and a path or URL, as it is of no step of another protocol.
     pub fn parts(&self) -> Result<(Scheme, Option<&str>, &str, &str), Error> {
         let request = self.request.trim();
         let (method, target) = request
@@ -146,6 +156,9 @@ impl InlineStep {
     /// # Errors
     /// [`Error::Syntax`] when a part of it cannot be understood.
     pub fn to_step(&self, endpoint: u32, default_host: &str, previous: Option<u32>) -> Result<Step, Error> {
+        if let (Some(_), Some(text)) = (&self.protocol, &self.send) {
+            return self.spoken(endpoint, text, previous);
+        }
         let (scheme, host, method, target) = self.parts()?;
         let host = host.unwrap_or(default_host).to_owned();
         let json = self.json.as_deref().map(|json| fill_bare(&self.request, json)).transpose()?;

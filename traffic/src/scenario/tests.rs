@@ -428,3 +428,29 @@ proptest::proptest! {
         proptest::prop_assert_eq!(names, parts.into_iter().map(|(_, name)| name).collect::<Vec<_>>());
     }
 }
+
+const SPOKEN: &str = "version = 1\nname = \"x\"\n[[profile]]\nname = \"a\"\n[[profile.step]]\nprotocol = \"redis\"\n\
+                      send = 'SET user:${id:-7} \"${data.people.name}\"'\nto = \"redis://127.0.0.1\"\n[data.people]\nfile = \"p.csv\"\n[vary.id]\nmake = \"{n}\"\n";
+
+#[test]
+fn a_step_of_another_protocol_is_read_and_written_as_it_was() {
+    let text = SPOKEN.replace("${id:-7}", "${vary.id:-7}");
+    let scenario = Scenario::parse(&text, "x.toml").unwrap();
+    let step = &scenario.profiles[0].steps[0];
+    assert_eq!((step.request.as_str(), step.text()), ("", "SET user:${vary.id:-7} \"${data.people.name}\""));
+    let again = Scenario::parse(&scenario.to_toml().unwrap(), "x.toml").unwrap();
+    assert_eq!(again.profiles, scenario.profiles);
+    let made = step.to_step(0, "h", None).unwrap();
+    let sources: Vec<&Source> = made.injections.iter().flat_map(|one| one.source.singles()).collect();
+    assert_eq!(sources.len(), 2, "{sources:?}");
+    assert!(step.parts().is_err());
+    // One value with a text for where there is none; several; none.
+    let (filled, injection) = fill_places("s", "user:${vary.id:-7}!").unwrap();
+    assert_eq!((filled.as_str(), injection.map(|one| one.required)), ("user:7!", Some(false)));
+    let (filled, injection) = fill_places("s", "${a}${b}").unwrap();
+    assert_eq!((filled.as_str(), injection.map(|one| one.required)), ("${a}${b}", Some(true)));
+    assert_eq!(fill_places("s", "$a {b}").unwrap(), ("$a {b}".to_owned(), None));
+    // What is not there is told where it stands, in either kind of quotes.
+    let error = Scenario::parse(&text.replace("vary.id:", "vary.di:"), "x.toml").unwrap_err().to_string();
+    assert!(error.starts_with("x.toml:7:8: ") && error.contains("did you mean '${vary.id}'?"), "{error}");
+}

@@ -46,9 +46,12 @@ impl Scenario {
             }
             check_profile(profile).map_err(|why| at(name, format!("profile '{name}'{why}")))?;
             for step in profile.all_steps() {
-                let wrong = |why: String| at(&step.request, format!("profile '{name}': {why}"));
+                let text = step.text();
+                let beside = if text.is_empty() { name } else { text };
+                let wrong = |why: String| at(beside, format!("profile '{name}': {why}"));
+                step.check_protocol().map_err(|why| wrong(format!("step '{text}': {why}")))?;
                 step.to_step(0, "localhost", None).map_err(|error| wrong(error.to_string()))?;
-                check_step(profile, step).map_err(|why| wrong(format!("step '{}': {why}", step.request)))?;
+                check_step(profile, step).map_err(|why| wrong(format!("step '{text}': {why}")))?;
             }
         }
         if self.profiles.iter().map(|profile| profile.weight).sum::<f64>() <= 0.0
@@ -124,11 +127,12 @@ impl Scenario {
         let extracted: BTreeSet<&str> =
             profile.all_steps().flat_map(|step| &step.extract.0).map(|one| one.name.as_str()).collect();
         for step in profile.all_steps() {
-            let wrong = |why: String| at(&step.request, format!("profile '{}': {why}", profile.name));
+            let wrong = |why: String| at(step.text(), format!("profile '{}': {why}", profile.name));
             if let Some(one) = step.extract.0.iter().find(|one| correlations().any(|name| name == one.name)) {
                 return Err(wrong(format!(
                     "step '{}' extracts '{1}', and there is a correlation '{1}'; give one of them another name",
-                    step.request, one.name
+                    step.text(),
+                    one.name
                 )));
             }
             let made = step.to_step(0, "localhost", None).map_err(|error| wrong(error.to_string()))?;
