@@ -47,10 +47,10 @@ pub(super) async fn perform(
     if context.is_halted() && !user.is_stopping() {
         return None;
     }
-    let flight = context.flight((step.endpoint, profile), times.intended);
     // A user's written steps come one after the other: nobody else wants it meanwhile.
     let mut line = user.take_line(spoken.peer);
     times.ready = times.begun.max(line.free_at).max(admitted.at);
+    let flight = context.flight((step.endpoint, profile), (times.intended, times.ready));
     let parts: Vec<&str> = parts.iter().map(String::as_str).collect();
     match exchange(context, (step, peer, &mut line), &parts, times, done).await {
         Ok(reply) => answered(context, user, (step, peer), times, reply, done),
