@@ -160,44 +160,74 @@ pub fn scan<'a>(
 /// Like [`scan`], for those who need no paths: tells of keys and nesting instead, and allocates nothing for each value.
 pub fn walk<'a>(body: &'a [u8], depth: usize, events: &mut impl Events<'a>) -> End {
     let mut at = skip_prefix(body);
-    let mut stack: Vec<bool> = Vec::new();
     let mut marks = Marks::new(body);
     loop {
         at = skip_space(body, at);
         if at >= body.len() {
             return End::Whole;
         }
-        stack.clear();
         events.document();
-        match walk_document(body, at, depth, &mut stack, &mut marks, events) {
+        match walk_document(body, at, depth, &mut marks, events) {
             Ok(next) => at = next,
             Err(end) => return end,
         }
     }
 }
 
-/// `stack` says of each container in hand whether it is an array.
+/// Of each container in hand, whether it is an array. The first sixty-four take no memory of their own: nearly all documents are
+/// short, and are walked without any.
+#[derive(Default)]
+struct Stack {
+    len: usize,
+    /// The innermost is the lowest bit.
+    bits: u64,
+    /// Full words of those further out.
+    outer: Vec<u64>,
+}
+
+impl Stack {
+    fn push(&mut self, array: bool) {
+        if self.len > 0 && self.len.is_multiple_of(64) {
+            self.outer.push(self.bits);
+        }
+        self.bits = self.bits << 1 | u64::from(array);
+        self.len += 1;
+    }
+
+    fn pop(&mut self) {
+        self.len = self.len.saturating_sub(1);
+        self.bits >>= 1;
+        if self.len > 0 && self.len.is_multiple_of(64) {
+            self.bits = self.outer.pop().unwrap_or(0);
+        }
+    }
+
+    fn last(&self) -> Option<bool> {
+        (self.len > 0).then_some(self.bits & 1 == 1)
+    }
+}
+
 fn walk_document<'a>(
     body: &'a [u8],
     mut at: usize,
     depth: usize,
-    stack: &mut Vec<bool>,
     marks: &mut Marks<'a>,
     events: &mut impl Events<'a>,
 ) -> Result<usize, End> {
+    let mut stack = Stack::default();
     loop {
         // Here a value, or the end of the container in hand, is expected.
         at = skip_space(body, at);
-        if let Some(&array) = stack.last() {
+        if let Some(array) = stack.last() {
             let close = if array { b']' } else { b'}' };
             match body.get(at) {
                 Some(&b) if b == close => {
                     stack.pop();
                     events.close();
-                    if stack.is_empty() {
+                    if stack.len == 0 {
                         return Ok(at + 1);
                     }
-                    at = after_value(body, at + 1, stack)?;
+                    at = after_value(body, at + 1, &stack)?;
                     continue;
                 }
                 None => return Err(End::Garbage(at)),
@@ -221,7 +251,7 @@ fn walk_document<'a>(
         };
         match body.get(at) {
             Some(b'{' | b'[') => {
-                if stack.len() >= depth {
+                if stack.len >= depth {
                     return Err(End::Garbage(at));
                 }
                 let array = body[at] == b'[';
@@ -255,17 +285,17 @@ fn walk_document<'a>(
             }
             _ => return Err(End::Garbage(at)),
         }
-        if stack.is_empty() {
+        if stack.len == 0 {
             return Ok(at);
         }
-        at = after_value(body, at, stack)?;
+        at = after_value(body, at, &stack)?;
     }
 }
 
 /// Past the comma after a value; or at the bracket that closes the container.
-fn after_value(body: &[u8], at: usize, stack: &[bool]) -> Result<usize, End> {
+fn after_value(body: &[u8], at: usize, stack: &Stack) -> Result<usize, End> {
     let at = skip_space(body, at);
-    let array = stack.last().copied().unwrap_or(false);
+    let array = stack.last().unwrap_or(false);
     match body.get(at) {
         Some(b',') => Ok(at + 1),
         Some(b']') if array => Ok(at),

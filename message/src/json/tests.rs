@@ -112,3 +112,21 @@ fn a_walk_tells_of_keys_and_nesting() {
     );
     assert_eq!(walked(r#"{"a":1,"stop":2}"#), ("|{a=stop".to_owned(), End::Garbage(7)));
 }
+
+#[test]
+fn what_was_opened_is_closed_however_deep() {
+    // Without a period that a word has.
+    let array = |n: usize| n.is_multiple_of(3) || n % 7 == 2;
+    for depth in [1, 63, 64, 65, 128, 129, 200] {
+        let open: String = (0..depth).map(|n| if array(n) { "[" } else { "{\"k\":" }).collect();
+        let ends: Vec<u8> = (0..depth).rev().map(|n| if array(n) { b']' } else { b'}' }).collect();
+        let whole = [open.as_bytes(), b"1", &ends].concat();
+        assert_eq!(all(&whole).1, End::Whole, "{depth}");
+        for (at, end) in ends.iter().enumerate() {
+            let mut wrong = whole.clone();
+            let at = open.len() + 1 + at;
+            wrong[at] = if *end == b']' { b'}' } else { b']' };
+            assert_eq!(all(&wrong).1, End::Garbage(at), "{depth}");
+        }
+    }
+}

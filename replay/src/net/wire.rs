@@ -4,7 +4,8 @@ use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use rustix::net::{RecvFlags, SendFlags};
+use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
 use tokio_rustls::client::TlsStream;
 
@@ -26,6 +27,9 @@ impl Stream {
 
     /// Reads some bytes; 0: the server has closed it.
     pub(super) fn poll_read(&mut self, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
+        if let Stream::Plain(stream) = self {
+            return receive(stream, cx, buffer);
+        }
         let mut buffer = ReadBuf::new(buffer);
         ready!(AsyncRead::poll_read(Pin::new(self), cx, &mut buffer))?;
         Poll::Ready(Ok(buffer.filled().len()))
@@ -33,7 +37,10 @@ impl Stream {
 
     /// Writes some bytes; never 0 of them.
     pub(super) fn poll_write(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        let written = ready!(AsyncWrite::poll_write(Pin::new(self), cx, bytes))?;
+        let written = match self {
+            Stream::Plain(stream) => ready!(send(stream, cx, bytes))?,
+            other => ready!(AsyncWrite::poll_write(Pin::new(other), cx, bytes))?,
+        };
         Poll::Ready(if written == 0 { Err(io::ErrorKind::WriteZero.into()) } else { Ok(written) })
     }
 
@@ -43,6 +50,55 @@ impl Stream {
             Stream::Plain(_) | Stream::Unix(_) => Poll::Ready(Ok(())),
             Stream::Tls(stream) => Pin::new(stream.as_mut()).poll_flush(cx),
         }
+    }
+}
+
+// What nearly all requests go through. The C library's `recv` and `send` are points at which a thread may be cancelled, and pay for it
+// with each call; these are not.
+
+fn receive(stream: &TcpStream, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
+    loop {
+        ready!(stream.poll_read_ready(cx))?;
+        let room = buffer.len();
+        let call = || Ok(rustix::net::recv(stream, &mut *buffer, RecvFlags::empty())?.1);
+        if let Some(done) = attempt(stream, Interest::READABLE, room, call) {
+            return Poll::Ready(done);
+        }
+    }
+}
+
+fn send(stream: &TcpStream, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+    loop {
+        ready!(stream.poll_write_ready(cx))?;
+        let call = || Ok(rustix::net::send(stream, bytes, SendFlags::NOSIGNAL)?);
+        if let Some(done) = attempt(stream, Interest::WRITABLE, bytes.len(), call) {
+            return Poll::Ready(done);
+        }
+    }
+}
+
+/// A call that moves up to `room` bytes; `None`: the socket was not ready for it after all. One that moved fewer has used up what there
+/// was, and need not be tried again before the socket is ready anew: so says tokio of its own calls, too (epoll and kqueue tell of each
+/// change).
+fn attempt(
+    stream: &TcpStream,
+    interest: Interest,
+    room: usize,
+    call: impl FnOnce() -> io::Result<usize>,
+) -> Option<io::Result<usize>> {
+    let mut part = None;
+    let done = stream.try_io(interest, || {
+        let count = call()?;
+        if (1..room).contains(&count) {
+            part = Some(count);
+            return Err(io::ErrorKind::WouldBlock.into());
+        }
+        Ok(count)
+    });
+    match (part, done) {
+        (Some(count), _) => Some(Ok(count)),
+        (None, Err(error)) if error.kind() == io::ErrorKind::WouldBlock => None,
+        (None, done) => Some(done),
     }
 }
 

@@ -311,15 +311,11 @@ impl Collector {
         let (response, service, first) =
             (Nanos(sample.response), Nanos(sample.service), Nanos(sample.first_byte));
         let answered = sample.status != 0;
-        let all = &mut totals.all;
-        record(&mut all.response, response);
-        record(&mut all.service, service);
         if answered {
             if sample.status != NO_STATUS {
                 *own.status.entry(sample.status).or_default() += 1;
-                *all.status.entry(sample.status).or_default() += 1;
+                *totals.all.status.entry(sample.status).or_default() += 1;
             }
-            record(&mut all.first_byte, first);
             record(&mut totals.lag, Nanos(sample.lag));
             totals.late += u64::from(sample.lag > LATE_NS);
         }
@@ -361,8 +357,8 @@ impl Collector {
             p99: quantile(0.99),
         });
         let mut intervals = Intervals::new();
-        // An endpoint's and a profile's own histograms are added to here and not at each request: there are many of them, and each
-        // is more than fits a cache. They grow as they must: adding cannot fail.
+        // An endpoint's and a profile's own histograms are added to here and not at each request, and those of all at the end: there
+        // are many of them, and each is more than fits a cache. They grow as they must: adding cannot fail.
         for (endpoint, [response, service, first]) in second.endpoints {
             if let Some(own) = self.totals.endpoints.get_mut(endpoint as usize) {
                 let _ = own.response.add(&response);
@@ -413,7 +409,13 @@ impl Collector {
         while self.open.keys().next_back().is_some_and(|last| *last >= self.next) {
             self.complete()?;
         }
-        self.totals.answered.statuses(self.next / self.setup.block_s(), &self.totals.endpoints);
+        let totals = &mut self.totals;
+        totals.answered.statuses(self.next / self.setup.block_s(), &totals.endpoints);
+        for own in &totals.endpoints {
+            let _ = totals.all.response.add(&own.response);
+            let _ = totals.all.service.add(&own.service);
+            let _ = totals.all.first_byte.add(&own.first_byte);
+        }
         self.writer.finish()?;
         Ok(self.totals)
     }

@@ -81,3 +81,18 @@ fn what_is_no_json_is_told() {
     assert_eq!(tree.lay(b"  ", PATHS, &[]).0, Err(0));
     assert_eq!(tree.lay(b"{\"a\":1}", PATHS, &[]).0, Ok(()));
 }
+
+#[test]
+fn keys_are_compared_whole() {
+    let long: Vec<u8> = (b'a'..=b'z').collect();
+    for len in 0..long.len() {
+        let key = &long[..len];
+        assert!(same(key, &key.to_vec()));
+        assert!(!same(key, &long[..=len]));
+        for at in 0..len {
+            let mut other = key.to_vec();
+            other[at] = b'_';
+            assert!(!same(key, &other), "{len} {at}");
+        }
+    }
+}
