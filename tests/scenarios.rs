@@ -405,3 +405,29 @@ fn there_and_back_again() {
         }
     }
 }
+
+/// Another protocol is what programs of one's own speak; the command says so before it sends anything, and exports the rest.
+#[test]
+fn steps_of_another_protocol_are_told_and_left_out_of_exports() {
+    let place = Place::new();
+    let target = Anything::start();
+    let step =
+        "[[profile.step]]\nprotocol = \"redis\"\nto = \"redis://127.0.0.1:6379\"\nsend = \"GET user:1\"\n";
+    let head = "version = 1\nname = \"x\"\n[[profile]]\nname = \"a\"\n";
+    place.write("both.toml", format!("{head}{step}[[profile.step]]\nrequest = \"GET /x\"\n"));
+    place.write("redis.toml", format!("{head}{step}"));
+    place
+        .mynah(&["replay", "both.toml", "--target", &target.url(), "--once"])
+        .exits(2)
+        .says("both.toml:8:8: profile 'a': step 'GET user:1': protocol 'redis' is not one that this program speaks")
+        .says("docs/protocols.md");
+    assert_eq!(target.requests(), 0);
+    let run = place.mynah(&["export", "both.toml", "--format", "curl", "-o", "both.sh"]).ok();
+    let run = run.says("'GET user:1' is not in it: it speaks redis, not HTTP");
+    assert!(!run.stdout().contains("6379"));
+    assert!(std::fs::read_to_string(place.file("both.sh")).unwrap().contains("/x"));
+    place
+        .mynah(&["export", "redis.toml", "--format", "curl", "-o", "redis.sh"])
+        .exits(2)
+        .says("none of its steps is an HTTP request");
+}

@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 use mynah_message::{Limits, Message, View};
+use tokio::task::coop::consume_budget;
 use tokio::time::timeout;
 
 use super::Context;
@@ -112,6 +113,8 @@ async fn exchange(
     };
     let keep_body = context.tells.get() || step.asks.as_deref().is_some_and(|asks| asks.body);
     let limit = context.setup.request_timeout;
+    // What never waits for anything must not keep the thread from everything else.
+    consume_budget().await;
     let started = context.clock.now();
     let answered = timeout(limit, connection.exchange(Request { keep_body, ..Request::new(parts) })).await;
     let ended = context.clock.now();

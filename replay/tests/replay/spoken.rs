@@ -438,6 +438,50 @@ fn mistakes_are_named_with_their_place() {
     ), "{error}");
 }
 
+/// Answers without a wait, out of nothing.
+struct Instantly;
+
+impl Protocol for Instantly {
+    fn name(&self) -> &'static str {
+        "instantly"
+    }
+
+    fn parse(&self, send: &str) -> Result<Vec<String>, String> {
+        Ok(vec![send.to_owned()])
+    }
+
+    fn connect<'a>(&'a self, _: &'a Url) -> LocalBoxFuture<'a, Result<Box<dyn Connection>, Failure>> {
+        Box::pin(std::future::ready(Ok(Box::new(Instantly) as Box<dyn Connection>)))
+    }
+}
+
+impl Connection for Instantly {
+    fn exchange<'a>(&'a mut self, _: Request<'a>) -> LocalBoxFuture<'a, Result<Reply, Failure>> {
+        Box::pin(std::future::ready(Ok(Reply::default())))
+    }
+}
+
+#[test]
+fn what_never_waits_does_not_keep_a_run_from_its_end() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("scenario.toml");
+    let steps = "[[profile.step]]\nprotocol = 'instantly'\nto = 'instantly:x'\nsend = 'x'\n".repeat(3);
+    std::fs::write(&path, format!("version = 1\nname = 't'\n[[profile]]\nname = 'a'\n{steps}")).unwrap();
+    let speaks: [Arc<dyn Protocol>; 1] = [Arc::new(Instantly)];
+    let prepared =
+        Prepared::load_speaking(&path, &Overrides::default(), &Chosen::default(), &speaks).unwrap();
+    let closed = Options {
+        load: LoadModel::Closed { users: 2, spawn_rate: 0.0 },
+        duration: Some(Nanos(200_000_000)),
+        threads: 1,
+        ..options()
+    };
+    let (out, ended) = std::sync::mpsc::channel();
+    std::thread::spawn(move || out.send(play(&prepared, &closed)));
+    let document = ended.recv_timeout(Duration::from_secs(30)).expect("the run does not end");
+    assert!(document.requests > 3 && document.failures == 0, "{:?}", document.failure_rows);
+}
+
 #[test]
 fn only_what_reads_leaves_other_protocols_out() {
     let peer = Peer::start();
