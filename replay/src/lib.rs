@@ -81,7 +81,7 @@ pub use error::Error;
 pub use middleware::Middleware;
 pub use mirror::{Fold, MARK, Mirror, MirrorOptions, MirrorProgress, Seen};
 pub use options::{HostHeader, HttpVersion, LoadModel, Options, Resolve, Shard, TlsVersion, Turn};
-pub use prepared::Prepared;
+pub use prepared::{MEMORY, Prepared};
 pub use preview::{Preview, preview};
 pub use run::{Progress, run, run_in_turns};
 pub use script::Script;

@@ -11,6 +11,7 @@ mod recorded;
 mod rude;
 mod server;
 mod shards;
+mod streamed;
 mod ways;
 
 use std::path::Path;
