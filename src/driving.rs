@@ -297,8 +297,7 @@ impl What {
         } else {
             self.path.clone()
         };
-        let prepared =
-            Prepared::load_within(&scenario, &overrides, &chosen, self.memory).map_err(failure)?;
+        let prepared = Prepared::load_within(&scenario, &overrides, &chosen, self.memory).map_err(failure)?;
         for warning in prepared.warnings() {
             terminal::warn(warning);
         }

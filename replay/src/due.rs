@@ -10,6 +10,9 @@ use crate::engine::{Act, Part, Setup};
 use crate::prepared::StepPlan;
 use crate::timetable::{Arrival, Card};
 
+/// Steps whose times are remembered, so that a session that comes again need not be looked at again.
+const MOST_HELD: usize = 4 << 20;
+
 /// Calls `each` with the moment of every request, in nanoseconds from the start, in no order.
 pub(crate) fn requests(setup: &Setup, arrivals: impl Iterator<Item = Arrival>, mut each: impl FnMut(u64)) {
     let mut known: HashMap<Card, Vec<u64>> = HashMap::new();
@@ -34,9 +37,6 @@ pub(crate) fn requests(setup: &Setup, arrivals: impl Iterator<Item = Arrival>, m
         }
     }
 }
-
-/// Steps whose times are remembered, so that a session that comes again need not be looked at again.
-const MOST_HELD: usize = 4 << 20;
 
 /// When the steps of a session start, nanoseconds from its beginning, in order: what it waits for, and its own pause; of what is drawn the
 /// mean. With what its user does first and last, as where sessions arrive.

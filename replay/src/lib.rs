@@ -3,7 +3,8 @@
 //! [`Prepared::load`] reads a scenario and compiles its sessions: each recorded request is cut into what stays and what is put
 //! in when it is sent. [`run()`] plays them at a target, by a timetable that is a pure function of the seed (open model) or
 //! with a number of users (closed model), and measures service time and response time of every request: what it had to
-//! wait counts, whoever made it wait. [`trace()`] plays one session a profile and tells of each step.
+//! wait counts, whoever made it wait. Sessions that are larger than the memory they may take ([`Prepared::load_within`]) are read
+//! again when they are due, ahead of their time, and send the same. [`trace()`] plays one session a profile and tells of each step.
 //!
 //! ```no_run
 //! use mynah_replay::{LoadModel, Options, Prepared, Stop, run};

@@ -248,7 +248,8 @@ impl StepPlan {
 
     /// Adds what it is told by.
     fn mark(&self, hash: &mut Sha256) {
-        let waits = (self.endpoint, self.origin, self.connection, self.waits_for, self.think, self.body_bytes);
+        let waits =
+            (self.endpoint, self.origin, self.connection, self.waits_for, self.think, self.body_bytes);
         hash.update(format!("{waits:?} {}", self.path));
     }
 }

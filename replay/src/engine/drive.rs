@@ -49,12 +49,7 @@ pub(crate) enum Shape {
         end: End,
     },
     /// Requests by the timetable, made by users as they are free.
-    Paced {
-        timetable: Box<Timetable>,
-        hand: Box<Hand>,
-        max_users: u32,
-        end: End,
-    },
+    Paced { timetable: Box<Timetable>, hand: Box<Hand>, max_users: u32, end: End },
     Closed {
         deal: Box<Deal>,
         curve: Arc<Curve>,

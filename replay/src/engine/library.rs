@@ -23,6 +23,8 @@ const LEAST: u64 = 4 << 20;
 const MOST: u64 = 64 << 20;
 /// Sessions that are looked ahead to at most, also where they take next to nothing.
 const LOOKED_AHEAD: usize = 4096;
+/// Sessions that are asked for at once, when there is room again: that takes the sending thread's time.
+const AT_ONCE: usize = 16;
 
 /// A session, or why it cannot be had.
 type Answer = Result<Arc<Recorded>, String>;
@@ -226,7 +228,12 @@ impl<T> Default for Ahead<T> {
 impl<T> Ahead<T> {
     /// Asks for what is to come, as far as there is room.
     pub(crate) fn fill(&mut self, library: &Library, more: &mut impl FnMut() -> Option<(T, Card)>) {
-        while self.0.len() < LOOKED_AHEAD && (self.0.is_empty() || library.has_room()) {
+        self.ask(library, more, LOOKED_AHEAD);
+    }
+
+    /// The same, until there are so many.
+    fn ask(&mut self, library: &Library, more: &mut impl FnMut() -> Option<(T, Card)>, most: usize) {
+        while self.0.len() < most.min(LOOKED_AHEAD) && (self.0.is_empty() || library.has_room()) {
             let Some((what, card)) = more() else { return };
             self.0.push_back((what, card, library.ask(card)));
         }
@@ -240,7 +247,7 @@ impl<T> Ahead<T> {
     ) -> Option<(T, Card, Option<Ticket>)> {
         let Some(library) = library else { return more().map(|(what, card)| (what, card, None)) };
         if self.0.is_empty() || library.is_low() {
-            self.fill(library, more);
+            self.ask(library, more, self.0.len() + AT_ONCE);
         }
         self.0.pop_front()
     }
@@ -269,7 +276,10 @@ mod tests {
         drop(played);
         assert!(shelf.get(card(1)).is_none());
         drop(shelf.put(card(4), recorded(1000)));
-        assert!((1..5).all(|session| shelf.get(card(session)).is_none()), "one that is too large stays alone");
+        assert!(
+            (1..5).all(|session| shelf.get(card(session)).is_none()),
+            "one that is too large stays alone"
+        );
         for session in 0..3 * LOOKED_AHEAD as u32 {
             drop(shelf.put(card(session), recorded(50)));
         }

@@ -99,9 +99,8 @@ impl Setup {
         }
         probe(&mut places, options.resolve)?;
         let walks = Walks::make(plan, walks, options.seed);
-        let own = |profile: &ProfilePlan| {
-            options.think_time(profile.think_time, plan.scenario.load.think_time)
-        };
+        let own =
+            |profile: &ProfilePlan| options.think_time(profile.think_time, plan.scenario.load.think_time);
         let rewrites: Arc<[PathRewrite]> =
             plan.scenario.rewrite.path.iter().chain(&options.path_rewrites).cloned().collect();
         Ok(Setup {
@@ -173,13 +172,11 @@ impl Setup {
 
     /// Steps of a session that is played.
     pub(crate) fn length(&self, card: Card) -> usize {
-        match self.walks.of(card.profile) {
-            Some(walks) => walks.get(card.session as usize).map_or(0, SessionPlan::len),
-            None => {
-                let profile = self.plan.profiles.get(card.profile as usize);
-                profile.map_or(0, |profile| profile.sessions.length(card.session))
-            }
+        if let Some(walks) = self.walks.of(card.profile) {
+            return walks.get(card.session as usize).map_or(0, SessionPlan::len);
         }
+        let profile = self.plan.profiles.get(card.profile as usize);
+        profile.map_or(0, |profile| profile.sessions.length(card.session))
     }
 
     /// What a session in memory did.

@@ -116,8 +116,7 @@ pub(super) fn load(
     let mut files: Vec<SessionFile> = Vec::new();
     let mut profiles: Vec<ProfilePlan> = Vec::new();
     for (profile, own_data) in scenario.profiles.iter().zip(by_profile) {
-        let kept_sets: Vec<u32> =
-            own_data.iter().filter(|(_, keeps)| *keeps).map(|(set, _)| *set).collect();
+        let kept_sets: Vec<u32> = own_data.iter().filter(|(_, keeps)| *keeps).map(|(set, _)| *set).collect();
         let mut plan = ProfilePlan {
             name: profile.name.clone(),
             weight: profile.weight,
@@ -159,7 +158,9 @@ pub(super) fn load(
         profiles.push(plan);
     }
     if !loader.streams() {
-        profiles.iter_mut().for_each(|profile| profile.sessions.settle());
+        for profile in &mut profiles {
+            profile.sessions.settle();
+        }
     }
     if let (out, all) = loader.left_out
         && out > 0
@@ -382,8 +383,8 @@ impl Loader<'_> {
             plan.starts.push(script.start.0);
             plan.add(compiled, position);
             if self.streams() {
-                if !streamed {
-                    before.iter_mut().for_each(|profile| profile.let_go(&mut self.conduct));
+                for profile in before.iter_mut().filter(|_| !streamed) {
+                    profile.let_go(&mut self.conduct);
                 }
                 plan.let_go(&mut self.conduct);
             }

@@ -171,7 +171,8 @@ impl ProfilePlan {
 
     /// Requests by origin and method, each session played once.
     pub(crate) fn methods(&self) -> Methods {
-        let mut methods = self.sessions.streamed().map(|streamed| streamed.methods.clone()).unwrap_or_default();
+        let mut methods =
+            self.sessions.streamed().map(|streamed| streamed.methods.clone()).unwrap_or_default();
         for step in self.steps_at_hand() {
             count(&mut methods, step);
         }

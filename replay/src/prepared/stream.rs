@@ -75,7 +75,11 @@ impl Plan {
         let compiled =
             stream.compiler.session(steps, table, numbers, &mut |_| {}).map_err(|what| other(&what))?;
         if compiled.steps.len() != known.steps as usize {
-            return Err(other(&format!("a session has {} steps, and had {}", compiled.steps.len(), known.steps)));
+            return Err(other(&format!(
+                "a session has {} steps, and had {}",
+                compiled.steps.len(),
+                known.steps
+            )));
         }
         Ok(Recorded::new(compiled.steps, compiled.bytes))
     }

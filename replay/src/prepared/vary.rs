@@ -33,12 +33,7 @@ impl Varied {
 
     /// Adds to a recorded step what is made anew in it. Gives the injections' places in the step with how many values of
     /// that name came after the one that is meant; a new value is not among them.
-    pub(super) fn bind(
-        &self,
-        step: &mut Step,
-        endpoint: &Endpoint,
-        seen: &mut Seen,
-    ) -> Vec<(usize, u32)> {
+    pub(super) fn bind(&self, step: &mut Step, endpoint: &Endpoint, seen: &mut Seen) -> Vec<(usize, u32)> {
         let mut again = Vec::new();
         let goes_there = |sites: &[Site]| sites.iter().any(|site| site.endpoint == *endpoint);
         if !self.all.iter().any(|(_, at)| goes_there(at)) {

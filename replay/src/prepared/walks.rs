@@ -42,13 +42,13 @@ impl Walks {
                 return Ok(None);
             }
             if let Some(stream) = plan.stream.as_ref().filter(|_| profile.sessions.are_streamed()) {
+                let enough = (stream.bytes >> 20) + 1;
                 return Err(Error::Config(format!(
                     "profile '{}': walks (behaviour markov) are made of the steps of all sessions, which have to be in memory for that: \
-                     {}, and {} are allowed; allow more (--memory {}), or play whole sessions (--behaviour recorded)",
+                     {}, and {} are allowed; allow more (--memory {enough}MiB), or play whole sessions (--behaviour recorded)",
                     profile.name,
                     format_bytes(stream.bytes),
                     format_bytes(stream.memory),
-                    format!("{}MiB", (stream.bytes >> 20) + 1),
                 )));
             }
             Ok(Some(((expected * fits).ceil() as usize).clamp(1, MOST_WALKS)))

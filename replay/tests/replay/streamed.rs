@@ -48,6 +48,19 @@ request = "GET /hello"
 request = "GET /bye"
 "#;
 
+/// A profile written by hand, and the recorded sessions once more.
+const OTHERS: &str = r#"
+[[profile]]
+name = "again"
+weight = 50
+sessions_from = "s.sessions#c0"
+[[profile]]
+name = "hand"
+weight = 50
+[[profile.step]]
+request = "GET /hand?order=${vary.order}"
+"#;
+
 /// Each with a form that is filled in and sent, and some with more; each says which it is.
 fn recorded_sessions() -> Vec<SessionScript> {
     let session = |number: usize| {
@@ -63,12 +76,11 @@ fn recorded_sessions() -> Vec<SessionScript> {
             body.as_bytes(),
         );
         let source = Source::Correlation { name: "csrf".to_owned(), index: 0 };
-        let injection =
-            Injection { at: "form:csrf".parse().unwrap(), source, format: None, required: false };
+        let injection = Injection { at: "form:csrf".parse().unwrap(), source, format: None, required: false };
         session.steps[1].injections = vec![injection];
         session.steps[1].think = Nanos(1_000_000 * number as u64);
         // A second form beside the last page, with the first one's order again.
-        if number % 3 == 0 {
+        if number.is_multiple_of(3) {
             session.steps.push(Step { waits_for: Some(0), connection: 1, ..session.steps[1].clone() });
         }
         session
@@ -83,11 +95,15 @@ fn both(folder: &Path, more: &str) -> [Prepared; 2] {
     let text = std::fs::read_to_string(&path).unwrap();
     std::fs::write(&path, format!("{text}{more}")).unwrap();
     [u64::MAX, 0].map(|memory| {
-        let prepared =
-            Prepared::load_within(&path, &Overrides::default(), &Chosen::default(), memory).unwrap();
+        let prepared = within(folder, memory);
         assert_eq!(prepared.streams().is_some(), memory == 0);
         prepared
     })
+}
+
+fn within(folder: &Path, memory: u64) -> Prepared {
+    let path = folder.join("s.toml");
+    Prepared::load_within(&path, &Overrides::default(), &Chosen::default(), memory).unwrap()
 }
 
 fn shop() -> Server {
@@ -122,7 +138,7 @@ fn by_connection(seen: &[Seen], from: usize) -> Vec<Vec<String>> {
 #[test]
 fn the_same_seed_sends_the_same_bytes() {
     let folder = tempfile::tempdir().unwrap();
-    let [kept, streamed] = both(folder.path(), AROUND);
+    let [kept, streamed] = both(folder.path(), &format!("{AROUND}{OTHERS}"));
     let server = shop();
     // Every session of the deck, and many of them again.
     let rate = |rate| Options {
@@ -213,7 +229,7 @@ fn users_who_come_back_play_the_same() {
 #[test]
 fn what_is_told_without_sending_is_the_same() {
     let folder = tempfile::tempdir().unwrap();
-    let [kept, streamed] = both(folder.path(), AROUND);
+    let [kept, streamed] = both(folder.path(), &format!("{AROUND}{OTHERS}"));
     let server = shop();
     let options = Options {
         load: LoadModel::Open { rate: Rate::PerSecond(20.0) },
@@ -233,7 +249,12 @@ fn what_is_told_without_sending_is_the_same() {
     };
     assert_eq!(preview(&kept, &closed, 10).unwrap(), preview(&streamed, &closed, 10).unwrap());
     let timetable = |prepared: &Prepared| play(prepared, &options).shard.unwrap().timetable;
+    // The first profile's sessions fit in, and have to leave again for those of the second.
+    let late = within(folder.path(), streamed.streams().unwrap() / 4 * 3);
+    assert_eq!(late.streams(), streamed.streams());
     assert_eq!(timetable(&kept), timetable(&streamed), "shards may keep and stream as each can");
+    assert_eq!(timetable(&kept), timetable(&late));
+    assert_eq!(destinations(&kept, &options).unwrap(), destinations(&late, &options).unwrap());
     let traced = |prepared: &Prepared| {
         let mut steps = Vec::new();
         trace(prepared, &once(&server), &mut |step| {

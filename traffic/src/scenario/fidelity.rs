@@ -312,8 +312,8 @@ mod tests {
         // One exact value on the other side is compared as coarsely.
         let mut single = Conduct::default();
         single.session(1.0, true, [Move { endpoint: 1, think_s: Some(0.500_001), body_bytes: 1 }]);
-        let mut alike = Conduct::default();
-        alike.think = (0..MANY).map(|_| (0.500_001, 1.0)).collect();
+        let think = (0..MANY).map(|_| (0.500_001, 1.0)).collect();
+        let mut alike = Conduct { think, ..Conduct::default() };
         alike.think.coarsen();
         assert_eq!(compare(&single, &alike).think_times, Some(0.0));
         assert_eq!((coarse(0.0), coarse(1.0), coarse(f32::MAX)), (0.0, 1.0, coarse(f32::MAX)));
