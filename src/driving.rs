@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use mynah_grouping::Options as Grouping;
 use mynah_replay::{
-    HostHeader, HttpVersion, Options, Prepared, Resolve, Script, Signer, Stop, Target, TlsVersion,
+    HostHeader, HttpVersion, Loading, Options, Prepared, Resolve, Script, Signer, Stop, Target, TlsVersion,
 };
 use mynah_report::compare::Comparison;
 use mynah_report::html::{self, Against};
@@ -16,7 +16,7 @@ use mynah_traffic::recording::Reader;
 use mynah_traffic::run::{HTML, RunDocument, RunFolder};
 use mynah_traffic::scenario::{Behaviour, Chosen, Overrides, PathRewrite, Scenario, ThinkTime};
 use mynah_traffic::threshold::Threshold;
-use mynah_traffic::units::parse_duration;
+use mynah_traffic::units::{format_bytes, parse_duration, parse_size};
 
 use crate::compare::Side;
 use crate::exit::{Exit, Exits, Failure, fail};
@@ -46,6 +46,11 @@ pub(crate) struct What {
     /// their pauses.
     #[arg(long)]
     read_only: bool,
+
+    /// Keep recorded sessions in memory where they take no more than this; else each is read again when it is due, and memory does
+    /// not grow with the recording.
+    #[arg(long, value_name = "SIZE", default_value = "512MiB", value_parser = parse_size, help_heading = "How requests are sent")]
+    memory: u64,
 
     /// Take what is whole of a damaged or unsealed recording.
     #[arg(long, display_order = 100)]
@@ -292,9 +297,17 @@ impl What {
         } else {
             self.path.clone()
         };
-        let prepared = Prepared::load_with(&scenario, &overrides, &chosen).map_err(failure)?;
+        let how = Loading { overrides, chosen, memory: self.memory, ..Loading::default() };
+        let prepared = Prepared::load_with(&scenario, &how).map_err(failure)?;
         for warning in prepared.warnings() {
             terminal::warn(warning);
+        }
+        if let Some(bytes) = prepared.streams() {
+            terminal::say(format_args!(
+                "its sessions would take some {} of memory, more than --memory {}: each is read when it is due",
+                format_bytes(bytes),
+                format_bytes(self.memory)
+            ));
         }
         Ok(prepared)
     }

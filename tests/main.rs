@@ -50,3 +50,4 @@ mod signing;
 mod stages;
 mod stdin;
 mod steps;
+mod streaming;

@@ -18,10 +18,8 @@ pub(crate) fn fingerprint(plan: &Plan, setup: &Setup, load: &str) -> String {
     let mut hash = Sha256::new();
     // Whatever a version of mynah writes here, it writes the same for the same scenario.
     hash.update(format!("{load} {} {:?} {:?}", setup.behaviour(), setup.think_times, plan.scenario));
-    for step in plan.profiles.iter().flat_map(|profile| &profile.steps) {
-        let waits =
-            (step.endpoint, step.origin, step.connection, step.waits_for, step.think, step.body_bytes);
-        hash.update(format!("{waits:?} {}", step.path));
+    for profile in &plan.profiles {
+        hash.update(profile.mark());
     }
     hash.finalize().iter().take(8).fold(String::new(), |mut text, byte| {
         let _ = write!(text, "{byte:02x}");

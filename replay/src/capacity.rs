@@ -260,12 +260,12 @@ fn lasting(plan: &Plan, options: &Options) -> Nanos {
         let think_time =
             options.think_time.or(profile.think_time).or(plan.scenario.load.think_time).unwrap_or_default();
         let looked_at = profile.sessions.len().min(LOOKED_AT);
-        for session in profile.sessions.iter().take(LOOKED_AT) {
+        plan.first_sessions(number, LOOKED_AT, |session, steps| {
             let (wait, act) = (profile.wait, Act::Session);
-            let part = Part { number, profile, session, think_time, wait, act };
+            let part = Part { number, profile, session, steps, read: None, think_time, wait, act };
             let last = due::offsets(part).last().copied();
             lengths.push((last.unwrap_or(0), profile.weight / looked_at as f64));
-        }
+        });
     }
     lengths.sort_by_key(|(length, _)| *length);
     let mut below = 0.0;

@@ -3,7 +3,8 @@
 //! [`Prepared::load`] reads a scenario and compiles its sessions: each recorded request is cut into what stays and what is put
 //! in when it is sent. [`run()`] plays them at a target, by a timetable that is a pure function of the seed (open model) or
 //! with a number of users (closed model), and measures service time and response time of every request: what it had to
-//! wait counts, whoever made it wait. [`trace()`] plays one session a profile and tells of each step.
+//! wait counts, whoever made it wait. Sessions that are larger than the memory they may take ([`Loading::memory`]) are read
+//! again when they are due, ahead of their time, and send the same. [`trace()`] plays one session a profile and tells of each step.
 //!
 //! ```no_run
 //! use mynah_replay::{LoadModel, Options, Prepared, Stop, run};
@@ -83,7 +84,7 @@ pub use error::Error;
 pub use middleware::Middleware;
 pub use mirror::{Fold, MARK, Mirror, MirrorOptions, MirrorProgress, Seen};
 pub use options::{HostHeader, HttpVersion, LoadModel, Options, Resolve, Shard, TlsVersion, Turn};
-pub use prepared::Prepared;
+pub use prepared::{Loading, MEMORY, Prepared};
 pub use preview::{Preview, preview};
 pub use run::{Progress, run, run_in_turns};
 pub use script::Script;

@@ -1,5 +1,6 @@
 //! What is to be driven, worked out from options and scenario: the curve, for how long, by whom.
 
+use std::collections::HashMap;
 use std::fmt::Write as _;
 use std::sync::Arc;
 
@@ -8,7 +9,7 @@ use mynah_traffic::scenario::{Arrivals, Rate, Unit, Wait};
 use mynah_traffic::units::format_duration;
 
 use crate::curve::{Curve, Piece};
-use crate::engine::{Deal, End, Seats, Shape};
+use crate::engine::{Ahead, Deal, End, Hand, Seats, Shape};
 use crate::options::{LoadModel, Options, Shard};
 use crate::prepared::{Plan, ProfilePlan, Walks};
 use crate::timetable::{Card, Share, Spread, Timetable};
@@ -130,7 +131,7 @@ impl Load {
         let weights: f64 = plan.profiles.iter().map(|profile| profile.weight).sum();
         let expected: Vec<f64> =
             plan.profiles.iter().map(|profile| (expected * profile.weight / weights).max(1.0)).collect();
-        let walks = Walks::counts(plan, options.behaviour, &expected);
+        let walks = Walks::counts(plan, options.behaviour, &expected)?;
         let shares = plan.shares(&walks);
         let seats = match &kind {
             Kind::Closed(curve) if plan.binds_users() => {
@@ -201,16 +202,16 @@ impl Load {
     }
 
     /// Each thread works the same thing out and takes its own part.
-    pub(crate) fn shape(&self) -> Result<Shape, Error> {
+    pub(crate) fn shape(&self, stripe: (usize, usize)) -> Result<Shape, Error> {
         match (&self.kind, self.timetable()?) {
             (Kind::Closed(curve), _) => {
                 let deal = self.deal(self.seats.clone(), curve.most_users())?;
-                Ok(Shape::Closed { deal, curve: curve.clone() })
+                Ok(Shape::Closed { deal, curve: curve.clone(), first: HashMap::new() })
             }
             // Its sessions are of nobody in particular, as those that arrive are.
             (Kind::Paced { .. }, Some(timetable)) => Ok(Shape::Paced {
                 timetable: Box::new(timetable),
-                deal: self.deal(None, 1)?,
+                hand: Box::new(Hand::new(self.deal(None, 1)?, stripe)),
                 max_users: self.max_vus,
                 end: if self.cut { End::At(self.duration) } else { End::Late },
             }),
@@ -220,7 +221,8 @@ impl Load {
                     Kind::Open { .. } => End::Late,
                     _ => End::Never,
                 };
-                Ok(Shape::Open { timetable: Box::new(timetable), max_vus: self.max_vus, end })
+                let (timetable, ahead) = (Box::new(timetable), Ahead::default());
+                Ok(Shape::Open { timetable, ahead, max_vus: self.max_vus, end })
             }
             (_, None) => Err(nobody()),
         }

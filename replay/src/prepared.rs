@@ -1,9 +1,11 @@
 //! A scenario brought into the form in which it is played: every session compiled, every name resolved.
 //!
-//! Sessions are held in memory, each recorded request once.
+//! Sessions are held in memory, each recorded request once; where they are larger than they may be there, each is read and
+//! compiled again when it is due (`stream.rs`), and a few bytes are held.
 
 mod asks;
 mod bind;
+mod compiler;
 mod data;
 mod endpoints;
 mod identities;
@@ -11,8 +13,10 @@ mod load;
 mod picks;
 mod reading;
 mod session;
+mod sessions;
 mod shapes;
 mod spoken;
+mod stream;
 mod vary;
 mod walks;
 
@@ -24,6 +28,7 @@ use mynah_traffic::scenario::{
     Behaviour, Chosen, Expect, Maker, Overrides, RowOrder, Scenario, Span, ThinkTime, Wait,
 };
 use mynah_traffic::{Endpoint, Scheme};
+use sha2::{Digest as _, Sha256};
 
 use crate::protocol::Protocol;
 use crate::template::{Need, Template};
@@ -36,9 +41,39 @@ pub(crate) use endpoints::EndpointTable;
 pub(crate) use identities::Identities;
 pub(crate) use picks::Picks;
 pub(crate) use session::SessionPlan;
+pub(crate) use sessions::Sessions;
 pub(crate) use shapes::ShapeTable;
 pub(crate) use spoken::{PeerPlan, Spoken};
+pub(crate) use stream::{Recorded, Stream};
 pub(crate) use walks::Walks;
+
+/// Bytes of memory in which recorded sessions are kept, where nothing else is said.
+pub const MEMORY: u64 = 512 << 20;
+
+/// How a scenario is read.
+#[derive(Clone, Debug)]
+pub struct Loading {
+    /// Variables that are said elsewhere.
+    pub overrides: Overrides,
+    /// What of it is played, by tags.
+    pub chosen: Chosen,
+    /// What its steps may speak besides HTTP.
+    pub protocols: Vec<Arc<dyn Protocol>>,
+    /// Recorded sessions are kept in memory where all of them together take no more than so many bytes. Else none is kept: all are
+    /// read once, so that what is wrong with any is told, and again when they are due.
+    pub memory: u64,
+}
+
+impl Default for Loading {
+    fn default() -> Self {
+        Loading {
+            overrides: Overrides::default(),
+            chosen: Chosen::default(),
+            protocols: Vec::new(),
+            memory: MEMORY,
+        }
+    }
+}
 
 /// Warnings that are kept; a scenario edited wrongly has one for every session.
 const WARNINGS: usize = 100;
@@ -81,6 +116,8 @@ pub(crate) struct StepPlan {
     pub(crate) shapes: u32,
     /// The recorded path without query: decides which cookies go with it.
     pub(crate) path: String,
+    /// The same as it is sent, where paths are rewritten and the step was read when it was due; else the run knows it.
+    pub(crate) cookie_path: Option<Box<str>>,
     /// Written by hand: a value that is missing keeps it from being sent, as there is no recorded one.
     pub(crate) inline: bool,
     /// Bytes of the recorded request's body.
@@ -107,13 +144,16 @@ pub(crate) struct ProfilePlan {
     pub(crate) on_stop: SessionPlan,
     /// Data sets that it uses, by number, and whether a user keeps its row for all its sessions.
     pub(crate) data: Vec<(u32, bool)>,
-    /// Of all sessions, one after the other, then what is done first and last.
+    /// Of all sessions that are kept in memory, one after the other.
     pub(crate) steps: Vec<StepPlan>,
+    /// Of what is done first and last.
+    pub(crate) around: Vec<StepPlan>,
     /// As recorded, or written by hand.
-    pub(crate) sessions: Vec<SessionPlan>,
+    pub(crate) sessions: Sessions,
     /// By session: when it began, nanoseconds from the start of the recording; empty in a hand-written one.
     pub(crate) starts: Vec<u64>,
-    /// By session and column of the identities: what was recorded. Empty where a file has them.
+    /// By session and column of the identities: what was recorded. Empty where a file has them, and of streamed sessions: these
+    /// are not walked along.
     pub(crate) people: Vec<Box<[Option<String>]>>,
 }
 
@@ -165,6 +205,8 @@ pub(crate) struct Plan {
     pub(crate) warnings: Vec<String>,
     /// The script that the scenario names.
     pub(crate) script: Option<Script>,
+    /// Where sessions are read that are not kept.
+    pub(crate) stream: Option<Stream>,
 }
 
 impl Prepared {
@@ -174,31 +216,19 @@ impl Prepared {
     /// [`Error::Traffic`] when a file cannot be read or is not what it should be; [`Error::Config`] when the scenario asks
     /// for what is not there. Both say where.
     pub fn load(scenario: &Path) -> Result<Prepared, Error> {
-        Prepared::load_with(scenario, &Overrides::default(), &Chosen::default())
+        Prepared::load_with(scenario, &Loading::default())
     }
 
-    /// The same with variables that are said elsewhere, and of what is chosen by tags.
+    /// The same, read as is said.
     ///
     /// # Errors
-    /// As [`Prepared::load`], and where a variable or a tag is named that there is not.
-    pub fn load_with(scenario: &Path, overrides: &Overrides, chosen: &Chosen) -> Result<Prepared, Error> {
-        Prepared::load_speaking(scenario, overrides, chosen, &[])
-    }
-
-    /// The same in a program that speaks these protocols besides HTTP.
-    ///
-    /// # Errors
-    /// As [`Prepared::load_with`], and where a step is of another protocol, or this one cannot read it; with its place.
-    pub fn load_speaking(
-        scenario: &Path,
-        overrides: &Overrides,
-        chosen: &Chosen,
-        protocols: &[Arc<dyn Protocol>],
-    ) -> Result<Prepared, Error> {
-        let mut parsed = Scenario::load_with(scenario, overrides)?;
-        parsed.choose(chosen)?;
+    /// As [`Prepared::load`]; where a variable or a tag is named that there is not; and where a step is of a protocol that is not
+    /// spoken, or that cannot read it, with its place.
+    pub fn load_with(scenario: &Path, how: &Loading) -> Result<Prepared, Error> {
+        let mut parsed = Scenario::load_with(scenario, &how.overrides)?;
+        parsed.choose(&how.chosen)?;
         let folder = scenario.parent().unwrap_or(Path::new(""));
-        load::load(parsed, folder, scenario, chosen, protocols)
+        load::load(parsed, folder, scenario, how)
     }
 
     /// Compiles a scenario that was made rather than read. `folder`: what the files it names are relative to.
@@ -206,7 +236,7 @@ impl Prepared {
     /// # Errors
     /// As [`Prepared::load`].
     pub fn from_scenario(scenario: Scenario, folder: &Path) -> Result<Prepared, Error> {
-        load::load(scenario, folder, Path::new("scenario"), &Chosen::default(), &[])
+        load::load(scenario, folder, Path::new("scenario"), &Loading::default())
     }
 
     /// The scenario.
@@ -222,6 +252,11 @@ impl Prepared {
     /// Sessions that there are to play.
     pub fn sessions(&self) -> usize {
         self.plan.profiles.iter().map(|profile| profile.sessions.len()).sum()
+    }
+
+    /// Bytes of memory that the recorded sessions would take, about, where they are read when they are due instead.
+    pub fn streams(&self) -> Option<u64> {
+        self.plan.stream.as_ref().map(|stream| stream.bytes)
     }
 
     /// What of the scenario means nothing to a run with these options, in sentences.
@@ -252,21 +287,32 @@ impl StepPlan {
             Err(NotHttp::Unsendable(_)) => Vec::new(),
         }
     }
+
+    /// Bytes of memory that it takes besides the recorded message, about.
+    fn weight(&self) -> u64 {
+        let template = self.template.as_ref().map_or(0, Template::weight);
+        (size_of::<StepPlan>() + self.path.len() + template) as u64
+    }
+
+    /// Adds what it is told by.
+    fn mark(&self, hash: &mut Sha256) {
+        let waits =
+            (self.endpoint, self.origin, self.connection, self.waits_for, self.think, self.body_bytes);
+        hash.update(format!("{waits:?} {}", self.path));
+    }
 }
 
 impl ProfilePlan {
     /// Requests of a session on average: the session's own, and what a user does first and last.
     pub(crate) fn mean_requests(&self) -> (f64, f64) {
-        let steps: usize = self.sessions.iter().map(SessionPlan::len).sum();
-        let mean = steps as f64 / self.sessions.len().max(1) as f64;
+        let mean = self.sessions.requests() as f64 / self.sessions.len().max(1) as f64;
         let own = self.picks.as_ref().and_then(|picks| picks.per_session).map_or(mean, f64::from);
         (own, (self.on_start.len() + self.on_stop.len()) as f64)
     }
 
-    /// Requests of this session, a whole user's where there is one for each.
-    pub(crate) fn requests_of(&self, session: &SessionPlan) -> usize {
-        let own =
-            self.picks.as_ref().and_then(|picks| picks.per_session).map_or(session.len(), |n| n as usize);
+    /// Requests of a session of so many steps, a whole user's where there is one for each.
+    pub(crate) fn requests_of(&self, steps: usize) -> usize {
+        let own = self.picks.as_ref().and_then(|picks| picks.per_session).map_or(steps, |n| n as usize);
         own + self.on_start.len() + self.on_stop.len()
     }
 

@@ -9,7 +9,7 @@ use crate::curve::Curve;
 use crate::engine::{Act, Part};
 use crate::load::{Kind, Load, requests_a_session};
 use crate::options::Options;
-use crate::prepared::{Plan, Walks};
+use crate::prepared::{Plan, SessionPlan, Walks};
 use crate::timetable::Card;
 use crate::{Error, Prepared, due};
 
@@ -87,10 +87,12 @@ pub fn preview(prepared: &Prepared, options: &Options, bars: usize) -> Result<Pr
 
 /// Requests of a session.
 fn length(plan: &Plan, walks: &Walks, card: Card) -> u64 {
-    let recorded = || Some(plan.profiles.get(card.profile as usize)?.sessions.as_slice());
-    let sessions = walks.of(card.profile).or_else(recorded).unwrap_or(&[]);
-    let own = plan.profiles.get(card.profile as usize).zip(sessions.get(card.session as usize));
-    own.map_or(0, |(profile, session)| profile.requests_of(session) as u64)
+    let Some(profile) = plan.profiles.get(card.profile as usize) else { return 0 };
+    let steps = match walks.of(card.profile) {
+        Some(walks) => walks.get(card.session as usize).map_or(0, SessionPlan::len),
+        None => profile.sessions.length(card.session),
+    };
+    profile.requests_of(steps) as u64
 }
 
 /// Sessions of a profile that are looked at for their length.
@@ -101,19 +103,20 @@ fn at_most(plan: &Plan, options: &Options, curve: &Curve) -> (Option<u64>, Optio
     let (mut takes, mut requests, mut weights) = (0.0, 0.0, 0.0);
     for (number, profile) in (0..).zip(&plan.profiles) {
         let think_time: ThinkTime = options.think_time(profile.think_time, plan.scenario.load.think_time);
-        let looked = profile.sessions.iter().take(LOOKED_AT);
-        let lengths = looked.map(|session| {
+        let (mut all, mut count) = (0.0, 0_u32);
+        plan.first_sessions(number, LOOKED_AT, |session, steps| {
             let (wait, act) = (profile.wait, Act::Session);
-            let length = due::length(Part { number, profile, session, think_time, wait, act }).as_secs_f64();
-            match wait {
+            let part = Part { number, profile, session, steps, read: None, think_time, wait, act };
+            let length = due::length(part).as_secs_f64();
+            count += 1;
+            all += match wait {
                 Wait::Recorded => length,
                 Wait::Between(span) => length + span.mean().as_secs_f64(),
                 Wait::Pacing(span) => length.max(span.as_secs_f64()),
-            }
+            };
         });
-        let count = profile.sessions.len().min(LOOKED_AT);
         if count > 0 && profile.weight > 0.0 {
-            takes += profile.weight * lengths.sum::<f64>() / count as f64;
+            takes += profile.weight * all / f64::from(count);
             // What a user does first and last is done once, however many sessions it has.
             requests += profile.weight * profile.mean_requests().0;
             weights += profile.weight;

@@ -59,7 +59,7 @@
 //! }
 //! ```
 //!
-//! It is handed to [`Prepared::load_speaking`](crate::Prepared::load_speaking); `examples/redis` is a program with one.
+//! It is handed to [`Prepared::load_with`](crate::Prepared::load_with); `examples/redis` is a program with one.
 
 use std::fmt;
 use std::future::Future;

@@ -10,7 +10,7 @@ use mynah_traffic::run::{RunDocument, RunFolder};
 use mynah_traffic::units::{format_duration, format_time};
 use mynah_traffic::watch::{Scope, Watch};
 
-use crate::engine::{Job, Peer, Setup, thread};
+use crate::engine::{Job, Library, Peer, Setup, thread};
 use crate::load::{Kind, Load};
 use crate::options::{Options, Turn};
 use crate::prepared::Plan;
@@ -196,6 +196,29 @@ impl<'r> Ready<'r> {
         raise_file_limit();
         let master = setup.script.as_ref().map(Scripted::set_up).transpose()?.flatten();
         let threads = thread_count(options, load);
+        let (reports, inbox) = mpsc::channel();
+        let barrier = Arc::new(Barrier::new(threads));
+        let mut libraries = Library::start(setup, threads)?.into_iter();
+        let mut jobs = Vec::with_capacity(threads);
+        for number in 0..threads {
+            let stripe = load.shard.stripe(number, threads);
+            let mut job = Job {
+                setup: setup.clone(),
+                shape: load.shape(stripe)?,
+                thread: number,
+                stripe,
+                threads,
+                stop: stop.clone(),
+                library: libraries.next(),
+                reports: reports.clone(),
+                barrier: barrier.clone(),
+                start: start.clone(),
+            };
+            job.look_ahead();
+            jobs.push(job);
+        }
+        drop(reports);
+        jobs.iter().filter_map(|job| job.library.as_ref()).for_each(|library| library.settle(stop));
         let started = match options.start_at {
             Some(at) => begin::wait_for(at, start, stop)?,
             None => SystemTime::now(),
@@ -218,24 +241,7 @@ impl<'r> Ready<'r> {
             load.duration,
             measuring.clone(),
         );
-        let (reports, inbox) = mpsc::channel();
-        let barrier = Arc::new(Barrier::new(threads));
         let begun = Instant::now();
-        let mut jobs = Vec::with_capacity(threads);
-        for number in 0..threads {
-            jobs.push(Job {
-                setup: setup.clone(),
-                shape: load.shape()?,
-                thread: number,
-                stripe: load.shard.stripe(number, threads),
-                threads,
-                stop: stop.clone(),
-                reports: reports.clone(),
-                barrier: barrier.clone(),
-                start: start.clone(),
-            });
-        }
-        drop(reports);
         let result = std::thread::scope(|scope| {
             let mut handles = Vec::with_capacity(threads);
             for job in jobs {

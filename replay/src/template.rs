@@ -133,3 +133,20 @@ struct Patched {
     message: Message,
     injections: Vec<Injection>,
 }
+
+/// What the system takes for a piece of memory besides its bytes, about.
+const PIECE: usize = 32;
+
+impl Template {
+    /// Bytes of memory that it takes besides the message that it was made of, about.
+    pub(crate) fn weight(&self) -> usize {
+        let field = |field: &Field| match field {
+            Field::Cookie(pairs) => size_of_val(pairs.as_slice()) + PIECE,
+            Field::Host(host) => host.len() + PIECE,
+            _ => PIECE,
+        };
+        let lines: usize = self.lines.iter().map(|line| line.written.len() + field(&line.field)).sum();
+        let needs = self.needs.len() * (size_of::<Need>() + 4 * PIECE);
+        size_of_val(self.lines.as_slice()) + lines + needs + self.trailers.len() + 4 * PIECE
+    }
+}

@@ -13,6 +13,7 @@ use crate::pace::Clock;
 use crate::prepared::{ProfilePlan, StepPlan, Walks};
 use crate::script::Scripted;
 use crate::stats::{NO_STATUS, Recorder};
+use crate::timetable::Card;
 use crate::{Error, Prepared};
 
 /// Values are shown up to this many characters.
@@ -92,7 +93,7 @@ pub fn trace(
     out: &mut dyn FnMut(TraceStep),
 ) -> Result<TraceSummary, Error> {
     let one = vec![1.0; prepared.plan.profiles.len()];
-    let walks = Walks::counts(&prepared.plan, options.behaviour, &one);
+    let walks = Walks::counts(&prepared.plan, options.behaviour, &one)?;
     let mut setup = Setup::new(&prepared.plan, options, &walks)?;
     // Steps that would be drawn come one after the other, so that each is seen.
     setup.once = true;
@@ -115,7 +116,12 @@ pub fn trace(
     let local = LocalSet::new();
     let mut summary = TraceSummary::default();
     for (number, profile) in prepared.plan.profiles.iter().enumerate() {
-        let Some(part) = context.setup.part(number as u32, 0) else { continue };
+        let card = Card { profile: number as u32, session: 0 };
+        let read = match context.setup.reads(card) {
+            Some(_) => Some(context.setup.read(card).map_err(Error::Engine)?),
+            None => None,
+        };
+        let Some(part) = context.setup.part(card, read.as_ref()) else { continue };
         summary.sessions += 1;
         let user = User::new(number as u64, number as u64);
         user.is(number as u32, part.session.person);
@@ -123,8 +129,9 @@ pub fn trace(
         begin(&context, &user, part);
         let parts = [part.beginning(), part, part.ending()];
         let of = parts.iter().map(|part| part.session.len()).sum();
-        let steps = parts.iter().flat_map(|part| part.session.steps().map(|step| (part.act, step)));
-        let steps = steps.filter_map(|(phase, step)| Some((phase, profile.steps.get(step as usize)?)));
+        let steps = parts.iter().flat_map(|part| {
+            part.session.steps().filter_map(|step| Some((part.act, part.steps.get(step as usize)?)))
+        });
         for (number, (phase, step)) in steps.enumerate() {
             let think = part.think_time.draw(step.think, || 0.5);
             let done = local.block_on(&runtime, async {

@@ -7,14 +7,14 @@ use std::sync::Arc;
 use anyhow::{Context as _, Result};
 use clap::Parser;
 use mynah_redis::Redis;
-use mynah_replay::protocol::{Protocol, Url};
-use mynah_replay::{LoadModel, Options, Prepared, Stop, run};
+use mynah_replay::protocol::Url;
+use mynah_replay::{LoadModel, Loading, Options, Prepared, Stop, run};
 use mynah_report::html;
 use mynah_report::table::{self, Style};
 use mynah_report::timeline::Timeline;
 use mynah_traffic::Nanos;
 use mynah_traffic::run::{HTML, RunFolder, Verdict};
-use mynah_traffic::scenario::{Arrivals, Chosen, Overrides, Rate, Scenario};
+use mynah_traffic::scenario::{Arrivals, Rate, Scenario};
 use mynah_traffic::units::parse_duration;
 
 /// Drive a scenario whose steps speak Redis.
@@ -80,9 +80,8 @@ fn main() -> ExitCode {
 }
 
 fn drive(args: &Args) -> Result<Verdict> {
-    let speaks: [Arc<dyn Protocol>; 1] = [Arc::new(Redis)];
-    let prepared =
-        Prepared::load_speaking(&args.scenario, &Overrides::default(), &Chosen::default(), &speaks)?;
+    let speaking = Loading { protocols: vec![Arc::new(Redis)], ..Loading::default() };
+    let prepared = Prepared::load_with(&args.scenario, &speaking)?;
     let options = args.options(prepared.scenario())?;
     let folder = RunFolder::create(&args.output)?;
     folder.clear()?;

@@ -11,15 +11,13 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use mynah_redis::{Redis, resp};
-use mynah_replay::protocol::Protocol;
-use mynah_replay::{Error, LoadModel, Options, Prepared, Stop, run};
+use mynah_replay::{Error, LoadModel, Loading, Options, Prepared, Stop, run};
 use mynah_traffic::Nanos;
 use mynah_traffic::run::{RunDocument, RunFolder, Verdict};
-use mynah_traffic::scenario::{Arrivals, Chosen, Overrides, Rate};
+use mynah_traffic::scenario::{Arrivals, Rate};
 
 fn load(path: &Path) -> Result<Prepared, Error> {
-    let speaks: [Arc<dyn Protocol>; 1] = [Arc::new(Redis)];
-    Prepared::load_speaking(path, &Overrides::default(), &Chosen::default(), &speaks)
+    Prepared::load_with(path, &Loading { protocols: vec![Arc::new(Redis)], ..Loading::default() })
 }
 
 /// A scenario of one profile that sends these commands, each with its check.

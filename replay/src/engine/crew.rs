@@ -11,7 +11,8 @@ use std::rc::Rc;
 
 use tokio::sync::Notify;
 
-use super::{Context, Deal};
+use super::library::Ticket;
+use super::{Ahead, Context, Deal, Library};
 use crate::timetable::Card;
 
 /// A request's place, as it is given to a step.
@@ -47,31 +48,60 @@ pub(crate) struct Crew {
     open: Cell<u64>,
     /// Told when there is none any more.
     caught_up: Notify,
-    /// Sessions to come: every one whose number is `next` now and more by `step` each time.
-    deal: RefCell<Deal>,
-    next: Cell<u64>,
+    hand: RefCell<Hand>,
+    library: Option<Library>,
+}
+
+/// Sessions to come: every one whose number is `next` now and more by `step` each time.
+pub(crate) struct Hand {
+    deal: Box<Deal>,
+    next: u64,
     step: u64,
+    /// Those that were dealt already, each with its number and its rank.
+    ahead: Ahead<(u64, u64)>,
+}
+
+impl Hand {
+    /// `stripe`: every session whose number is `.0` modulo `.1` is this thread's.
+    pub(crate) fn new(deal: Box<Deal>, stripe: (usize, usize)) -> Hand {
+        Hand { deal, next: stripe.0 as u64, step: stripe.1.max(1) as u64, ahead: Ahead::default() }
+    }
+
+    /// Asks for sessions to come.
+    pub(crate) fn look_ahead(&mut self, library: &Library) {
+        let Hand { deal, next, step, ahead } = self;
+        ahead.fill(library, &mut || dealt(deal, next, *step));
+    }
+
+    fn session(&mut self, library: Option<&Library>) -> Option<(u64, Card, u64, Option<Ticket>)> {
+        let Hand { deal, next, step, ahead } = self;
+        let ((number, rank), card, ticket) = ahead.next(library, &mut || dealt(deal, next, *step))?;
+        Some((number, card, rank, ticket))
+    }
+}
+
+fn dealt(deal: &mut Deal, next: &mut u64, step: u64) -> Option<((u64, u64), Card)> {
+    let turn = *next;
+    *next += step;
+    let (number, card, rank) = deal.next(0, turn)?;
+    Some(((number, rank), card))
 }
 
 impl Crew {
-    /// `stripe`: every session whose number is `.0` modulo `.1` is this thread's.
-    pub(crate) fn new(deal: Deal, stripe: (usize, usize)) -> Rc<Crew> {
+    pub(crate) fn new(hand: Hand, library: Option<Library>) -> Rc<Crew> {
         Rc::new(Crew {
             ready: RefCell::default(),
             due: RefCell::default(),
             open: Cell::default(),
             caught_up: Notify::new(),
-            deal: RefCell::new(deal),
-            next: Cell::new(stripe.0 as u64),
-            step: stripe.1.max(1) as u64,
+            hand: RefCell::new(hand),
+            library,
         })
     }
 
-    /// The next session: its number, what it is, and its rank.
-    pub(crate) fn session(&self) -> Option<(u64, Card, u64)> {
-        let number = self.next.get();
-        self.next.set(number + self.step);
-        self.deal.borrow_mut().next(0, number)
+    /// The next session: its number, what it is, its rank, and itself where it is not in memory.
+    pub(crate) fn session(&self) -> Option<(u64, Card, u64, Option<Ticket>)> {
+        self.hand.borrow_mut().session(self.library.as_ref())
     }
 
     /// A request that is due now goes to the step that has waited longest. Whether there was one; if not, it waits.
@@ -189,7 +219,8 @@ mod tests {
 
     fn crew() -> Rc<Crew> {
         let shares = [Share { weight: 1.0, sessions: 1 }];
-        Crew::new(Deal::new(&shares, 1, Arc::new([0]), None, 1), (1, 3))
+        let deal = Deal::new(&shares, 1, Arc::new([0]), None, 1);
+        Crew::new(Hand::new(Box::new(deal), (1, 3)), None)
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! One sending thread, from its first session to its last count.
 
 use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
 use std::rc::Rc;
 use std::sync::mpsc::Sender;
 use std::sync::{Arc, Barrier, OnceLock};
@@ -12,11 +13,13 @@ use tokio::time::timeout;
 
 use super::context::Owes;
 use super::crew::{Crew, Pace};
+use super::library::Ticket;
 use super::session::{KNOCK_AGAIN, Part, Played, play};
-use super::{Context, Deal, Setup, User};
+use super::{Ahead, Context, Deal, Hand, Library, Setup, User};
 use crate::curve::Curve;
+use crate::options::Turn;
 use crate::pace::Clock;
-use crate::stats::{Conducted, Recorder, Report};
+use crate::stats::{Conducted, Recorder, Report, Sample};
 use crate::timetable::{Arrival, Card, Timetable};
 use crate::{Error, Stop};
 
@@ -40,19 +43,18 @@ pub(crate) enum End {
 pub(crate) enum Shape {
     Open {
         timetable: Box<Timetable>,
+        /// What was taken from it already.
+        ahead: Ahead<Arrival>,
         max_vus: u32,
         end: End,
     },
     /// Requests by the timetable, made by users as they are free.
-    Paced {
-        timetable: Box<Timetable>,
-        deal: Box<Deal>,
-        max_users: u32,
-        end: End,
-    },
+    Paced { timetable: Box<Timetable>, hand: Box<Hand>, max_users: u32, end: End },
     Closed {
         deal: Box<Deal>,
         curve: Arc<Curve>,
+        /// By user: its first session, where it was asked for.
+        first: HashMap<u32, Ticket>,
     },
 }
 
@@ -67,10 +69,49 @@ pub(crate) struct Job {
     /// Threads of this run.
     pub(crate) threads: usize,
     pub(crate) stop: Stop,
+    /// Where sessions are had from that are not in memory.
+    pub(crate) library: Option<Library>,
     pub(crate) reports: Sender<Report>,
     /// Threads begin together, at the moment that the first of them sets.
     pub(crate) barrier: Arc<Barrier>,
     pub(crate) start: Arc<OnceLock<Instant>>,
+}
+
+impl Job {
+    /// Asks for the sessions that come first, so that they are there when the run begins.
+    pub(crate) fn look_ahead(&mut self) {
+        let Some(library) = &self.library else { return };
+        let (turn, stripe) = (self.setup.turn, self.stripe);
+        match &mut self.shape {
+            Shape::Open { timetable, ahead, .. } => {
+                ahead.fill(library, &mut || arrival(timetable, stripe, turn));
+            }
+            Shape::Paced { hand, .. } => hand.look_ahead(library),
+            Shape::Closed { deal, curve, first } => {
+                for user in (stripe.0 as u32..curve.most_users()).step_by(stripe.1.max(1)) {
+                    let Some((_, card, _)) = deal.next(user, 0) else { return };
+                    match library.ask_ahead(card) {
+                        Some(ticket) => first.insert(user, ticket),
+                        // In memory, or there is no more room.
+                        None => continue,
+                    };
+                }
+            }
+        }
+    }
+}
+
+/// The next one of the timetable that is this thread's and this target's.
+fn arrival(
+    timetable: &mut Timetable,
+    (first, step): (usize, usize),
+    turn: Option<Turn>,
+) -> Option<(Arrival, Card)> {
+    let step = step.max(1) as u64;
+    let own = |arrival: &Arrival| {
+        arrival.number % step == first as u64 % step && turn.is_none_or(|turn| turn.has(arrival.at))
+    };
+    timetable.find(own).map(|arrival| (arrival, arrival.card))
 }
 
 /// Runs a thread to its end.
@@ -115,12 +156,12 @@ async fn run(context: Rc<Context>, job: Job) {
         halting.halt();
     });
     let end_grace = match job.shape {
-        Shape::Open { timetable, max_vus, end } => {
-            let turn = context.setup.turn;
-            let stripe = timetable.stripe(job.stripe.0, job.stripe.1);
-            let stripe = stripe.filter(|arrival| turn.is_none_or(|turn| turn.has(arrival.at)));
+        Shape::Open { mut timetable, mut ahead, max_vus, end } => {
+            let (turn, library) = (context.setup.turn, job.library);
+            let mut more = || arrival(&mut timetable, job.stripe, turn);
+            let arrivals = std::iter::from_fn(|| ahead.next(library.as_ref(), &mut more));
             let share = share(max_vus, job.thread, job.threads);
-            open(&context, stripe, share).await;
+            open(&context, arrivals.map(|(arrival, _, ticket)| (arrival, ticket)), share).await;
             let (drain, grace) = match end {
                 End::At(moment) => {
                     tokio::select! {
@@ -138,12 +179,12 @@ async fn run(context: Rc<Context>, job: Job) {
             }
             grace
         }
-        Shape::Paced { timetable, deal, max_users, end } => {
+        Shape::Paced { mut timetable, hand, max_users, end } => {
             let turn = context.setup.turn;
-            let stripe = timetable.stripe(job.stripe.0, job.stripe.1);
-            let stripe = stripe.filter(|arrival| turn.is_none_or(|turn| turn.has(arrival.at)));
-            let crew = Crew::new(*deal, job.stripe);
-            paced(&context, &crew, stripe, share(max_users, job.thread, job.threads)).await;
+            let arrivals = std::iter::from_fn(|| arrival(&mut timetable, job.stripe, turn));
+            let crew = Crew::new(*hand, job.library);
+            let share = share(max_users, job.thread, job.threads);
+            paced(&context, &crew, arrivals.map(|(arrival, _)| arrival), share).await;
             match end {
                 End::At(moment) => tokio::select! {
                     () = context.halted() => {}
@@ -159,9 +200,9 @@ async fn run(context: Rc<Context>, job: Job) {
             }
             END_GRACE.min(context.setup.request_timeout)
         }
-        Shape::Closed { deal, curve } => {
+        Shape::Closed { deal, curve, first } => {
             let duration = curve.duration();
-            closed(&context, *deal, &curve, job.stripe);
+            closed(&context, *deal, &curve, job.stripe, (job.library, first));
             tokio::select! {
                 () = context.halted() => {}
                 () = context.pacer.until(duration.0) => {}
@@ -199,8 +240,12 @@ async fn tick(context: Rc<Context>) {
 }
 
 /// Begins sessions by the timetable, whatever became of those before.
-async fn open(context: &Rc<Context>, arrivals: impl Iterator<Item = Arrival>, max_vus: u32) {
-    for arrival in arrivals {
+async fn open(
+    context: &Rc<Context>,
+    arrivals: impl Iterator<Item = (Arrival, Option<Ticket>)>,
+    max_vus: u32,
+) {
+    for (arrival, ticket) in arrivals {
         tokio::select! {
             biased;
             () = context.halted() => return,
@@ -216,7 +261,14 @@ async fn open(context: &Rc<Context>, arrivals: impl Iterator<Item = Arrival>, ma
             let _active = active;
             let user = User::new(arrival.identity, arrival.number);
             user.ranks(arrival.nth);
-            let Some(part) = context.setup.part(arrival.card.profile, arrival.card.session) else { return };
+            let read = match ticket {
+                None => None,
+                Some(ticket) => match ticket.fetch().await {
+                    Ok(read) => Some(read),
+                    Err(why) => return unread(&context, arrival.card, arrival.at.0, &why),
+                },
+            };
+            let Some(part) = context.setup.part(arrival.card, read.as_deref()) else { return };
             let _owes = (!part.profile.on_stop.is_empty()).then(|| context.owes());
             let pace = &Pace::Own;
             let began = session(&context, &user, (arrival.card, part), (arrival.at.0, pace), true).await;
@@ -264,8 +316,23 @@ async fn crewman(context: Rc<Context>, crew: Rc<Crew>, from: u64) {
     let mut from = from;
     loop {
         let first = crew.turn(from).await;
-        let Some((number, card, nth)) = crew.session() else { return };
-        let Some(part) = context.setup.part(card.profile, card.session) else { return };
+        let Some((number, card, nth, ticket)) = crew.session() else { return };
+        let read = match ticket {
+            None => None,
+            Some(ticket) => match ticket.fetch().await {
+                Ok(read) => Some(read),
+                Err(why) => {
+                    unread(&context, card, first.intended, &why);
+                    crew.ended();
+                    if context.is_halted() {
+                        return;
+                    }
+                    from = context.clock.now();
+                    continue;
+                }
+            },
+        };
+        let Some(part) = context.setup.part(card, read.as_deref()) else { return };
         user.becomes(number, nth);
         let _owes = (!part.profile.on_stop.is_empty()).then(|| context.owes());
         let pace = Pace::Crew { crew: &crew, first: Cell::new(Some(first)) };
@@ -288,14 +355,22 @@ async fn crewman(context: Rc<Context>, crew: Rc<Crew>, from: u64) {
 }
 
 /// Sets this thread's share of the users going.
-fn closed(context: &Rc<Context>, deal: Deal, curve: &Arc<Curve>, (first, step): (usize, usize)) {
-    let deal = Rc::new(RefCell::new(deal));
+fn closed(
+    context: &Rc<Context>,
+    deal: Deal,
+    curve: &Arc<Curve>,
+    (first, step): (usize, usize),
+    (library, mut tickets): (Option<Library>, HashMap<u32, Ticket>),
+) {
+    let deal = Rc::new((RefCell::new(deal), library));
     let numbers = (first as u32..curve.most_users()).step_by(step.max(1));
     let left = Rc::new(Cell::new(numbers.len()));
     for number in numbers {
         let (context, deal, curve, left) = (context.clone(), deal.clone(), curve.clone(), left.clone());
+        let ticket = tickets.remove(&number);
         spawn_local(async move {
-            if user(&context, &deal, number, &curve).await == Gone::WithoutRow {
+            let (deal, library) = (&deal.0, deal.1.as_ref());
+            if user(&context, (deal, library, ticket), number, &curve).await == Gone::WithoutRow {
                 left.set(left.get().saturating_sub(1));
                 // Nobody has anything left to do.
                 if left.get() == 0 {
@@ -316,7 +391,12 @@ enum Gone {
 
 /// A user of the closed model, there for as long as the curve says. What its n-th session is follows from its own number and n, so
 /// that what is played does not depend on the threads.
-async fn user(context: &Rc<Context>, deal: &RefCell<Deal>, number: u32, curve: &Curve) -> Gone {
+async fn user(
+    context: &Rc<Context>,
+    (deal, library, mut coming): (&RefCell<Deal>, Option<&Library>, Option<Ticket>),
+    number: u32,
+    curve: &Curve,
+) -> Gone {
     let mut user = User::new(u64::from(number), u64::from(number));
     let mut turn = 0;
     let mut after = 0.0;
@@ -325,15 +405,33 @@ async fn user(context: &Rc<Context>, deal: &RefCell<Deal>, number: u32, curve: &
         user.stays(leaves);
         context.pacer.until(start).await;
         let active = context.enter();
-        let mut before: Option<Part<'_>> = None;
+        let mut before: Option<u32> = None;
         let mut owes: Option<Owes> = None;
         let mut gone = Gone::Over;
         while !context.is_halted() && leaves.is_none_or(|leaves| start < leaves) && !user.left() {
             let Some((session_number, card, nth)) = deal.borrow_mut().next(number, turn) else {
                 return Gone::Over;
             };
-            let Some(part) = context.setup.part(card.profile, card.session) else { return Gone::Over };
             turn += 1;
+            let mut read = None;
+            if let Some(library) = library {
+                let fetched = library.fetch(coming.take(), card).await;
+                let next = deal.borrow_mut().next(number, turn);
+                coming = next.and_then(|(_, card, _)| library.ask_ahead(card));
+                match fetched {
+                    Ok(session) => read = session,
+                    Err(why) => {
+                        unread(context, card, start, &why);
+                        start = context.clock.now() + KNOCK_AGAIN;
+                        tokio::select! {
+                            () = context.halted() => {}
+                            () = context.pacer.until(start) => {}
+                        }
+                        continue;
+                    }
+                }
+            }
+            let Some(part) = context.setup.part(card, read.as_deref()) else { return Gone::Over };
             user.renew(session_number, before.is_some() && !part.profile.on_start.is_empty());
             user.ranks(nth);
             if owes.is_none() && !part.profile.on_stop.is_empty() {
@@ -352,7 +450,7 @@ async fn user(context: &Rc<Context>, deal: &RefCell<Deal>, number: u32, curve: &
                 }
                 break;
             };
-            before = Some(part);
+            before = Some(card.profile);
             let now = context.clock.now();
             let next = part.next(context, &user, (start, now), turn);
             start = next;
@@ -370,7 +468,7 @@ async fn user(context: &Rc<Context>, deal: &RefCell<Deal>, number: u32, curve: &
                 context.pacer.until(start).await;
             }
         }
-        if let Some(part) = before {
+        if let Some(part) = before.and_then(|profile| context.setup.ending(profile)) {
             if let Some(leaves) = leaves.filter(|_| owes.is_some() && gone == Gone::Over) {
                 tokio::select! {
                     () = context.halted() => {}
@@ -422,11 +520,38 @@ async fn session(
     if user.shared_identity(&context.setup) {
         context.recorder.borrow_mut().counters().identities_reused += 1;
     }
-    context.recorder.borrow_mut().played(Conducted { card, ended: played.ended as u32, start });
+    let moves = part.read.map(|read| read.moves.clone());
+    context.recorder.borrow_mut().played(Conducted { card, ended: played.ended as u32, start, moves });
     if played.completed {
         context.recorder.borrow_mut().session(card.profile).1 += 1;
     }
     Some(played)
+}
+
+/// Counts a session that was to begin at `start` and cannot be played: begun and not completed, its first request failed.
+fn unread(context: &Context, card: Card, start: u64, why: &str) {
+    if context.is_halted() {
+        return;
+    }
+    let profile = context.setup.plan.profiles.get(card.profile as usize);
+    let endpoint = profile.and_then(|profile| profile.sessions.first(card.session)).unwrap_or(0);
+    let counts = context.setup.counts(start);
+    let end = context.clock.now();
+    let response = end.saturating_sub(start);
+    let mut recorder = context.recorder.borrow_mut();
+    recorder.session(card.profile).0 += 1;
+    recorder.sample(Sample {
+        end,
+        endpoint,
+        profile: card.profile,
+        failed: true,
+        response,
+        ..Sample::default()
+    });
+    if counts {
+        recorder.counters().unread += 1;
+        recorder.failed(endpoint, format!("its session could not be read: {why}"), end);
+    }
 }
 
 /// What a user does last, whatever became of its session; whether any of it was done.

@@ -7,7 +7,7 @@ use mynah_traffic::scenario::{ThinkTime, Wait, chance};
 use super::crew::Pace;
 use super::step::{Outcome, perform};
 use super::{Context, User};
-use crate::prepared::{Picks, ProfilePlan, SessionPlan};
+use crate::prepared::{Picks, ProfilePlan, Recorded, SessionPlan, StepPlan};
 
 /// Where no answer came to a step that is drawn, the next one waits this long, rather than knock in a loop.
 pub(super) const KNOCK_AGAIN: u64 = 100_000_000;
@@ -35,6 +35,10 @@ pub(crate) struct Part<'a> {
     pub(crate) number: u32,
     pub(crate) profile: &'a ProfilePlan,
     pub(crate) session: &'a SessionPlan,
+    /// Whose numbers the session has.
+    pub(crate) steps: &'a [StepPlan],
+    /// Where it was read to be played.
+    pub(crate) read: Option<&'a Recorded>,
     pub(crate) think_time: ThinkTime,
     pub(crate) wait: Wait,
     pub(crate) act: Act,
@@ -62,12 +66,12 @@ struct Ended {
 impl<'a> Part<'a> {
     /// What a user does first.
     pub(crate) fn beginning(self) -> Part<'a> {
-        Part { session: &self.profile.on_start, act: Act::Start, ..self }
+        Part { session: &self.profile.on_start, steps: &self.profile.around, act: Act::Start, ..self }
     }
 
     /// What a user does last.
     pub(crate) fn ending(self) -> Part<'a> {
-        Part { session: &self.profile.on_stop, act: Act::Stop, ..self }
+        Part { session: &self.profile.on_stop, steps: &self.profile.around, act: Act::Stop, ..self }
     }
 
     fn chance(self, context: &Context, user: &User, purpose: Purpose, number: u64) -> f64 {
@@ -192,7 +196,7 @@ async fn one(
     (step, number): (u32, u64),
     from: u64,
 ) -> Option<Ended> {
-    let step = part.profile.steps.get(step as usize)?;
+    let step = part.steps.get(step as usize)?;
     let think = part.think_time.draw(step.think, || part.chance(context, user, Purpose::Think, number)).0;
     // Who is to say goodbye does not sleep over the end.
     let light = !part.profile.on_stop.is_empty() && !user.is_stopping();

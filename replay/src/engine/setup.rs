@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::header::{CONTENT_LENGTH, HeaderName, HeaderValue, TRANSFER_ENCODING};
-use mynah_traffic::scenario::{Behaviour, PathRewrite, RowOrder, Span, ThinkTime, Wait, chance};
+use mynah_traffic::scenario::{Behaviour, Move, PathRewrite, RowOrder, Span, ThinkTime, Wait, chance};
 use mynah_traffic::{Nanos, Scheme};
 
 use super::peer::Peer;
@@ -14,10 +14,11 @@ use super::session::{Act, Part};
 use crate::middleware::Hook;
 use crate::net::{Place, check_sources, client_config};
 use crate::options::{HostHeader, LoadModel, Options, Resolve, Turn};
-use crate::prepared::{Origin, Plan, Walks};
+use crate::prepared::{Origin, Plan, ProfilePlan, Recorded, SessionPlan, StepPlan, Walks};
 use crate::script::{Hooks, PREFIX, Scripted};
 use crate::target::host_of;
 use crate::template::Bound;
+use crate::timetable::Card;
 use crate::{Error, Signer, Target};
 
 /// What is the same for all threads of a run.
@@ -39,7 +40,9 @@ pub(crate) struct Setup {
     waits: Vec<Wait>,
     /// By data set: the order of its rows, where they are shuffled.
     pub(crate) orders: Vec<Vec<u32>>,
-    /// Recorded path → as it is sent, where paths are rewritten.
+    /// What becomes of paths.
+    rewrites: Arc<[PathRewrite]>,
+    /// Recorded path → as it is sent, where paths are rewritten; of sessions in memory.
     cookie_paths: HashMap<String, String>,
     /// Each profile is played once: steps that would be drawn come one after the other.
     pub(crate) once: bool,
@@ -100,9 +103,8 @@ impl Setup {
         probe(&mut places, options.resolve)?;
         let peers = Peer::all(plan, options)?;
         let walks = Walks::make(plan, walks, options.seed);
-        let own = |profile: &crate::prepared::ProfilePlan| {
-            options.think_time(profile.think_time, plan.scenario.load.think_time)
-        };
+        let own =
+            |profile: &ProfilePlan| options.think_time(profile.think_time, plan.scenario.load.think_time);
         let rewrites: Arc<[PathRewrite]> =
             plan.scenario.rewrite.path.iter().chain(&options.path_rewrites).cloned().collect();
         Ok(Setup {
@@ -113,6 +115,7 @@ impl Setup {
             says_goodbye: plan.profiles.iter().any(|profile| !profile.on_stop.is_empty()),
             bound: bind(plan, &targets, &rewrites, options)?,
             hosts: plan.origins.iter().map(|origin| host_of(&origin.host)).collect(),
+            rewrites,
             plan: plan.clone(),
             places,
             place_of,
@@ -157,9 +160,7 @@ impl Setup {
     /// The longest pause that a step makes.
     pub(crate) fn longest_think(&self) -> Nanos {
         let profiles = self.plan.profiles.iter().zip(&self.think_times);
-        let longest = profiles.filter_map(|(profile, think_time)| {
-            profile.steps.iter().map(|step| think_time.longest(step.think)).max()
-        });
+        let longest = profiles.map(|(profile, think_time)| profile.longest_think(*think_time));
         let waits = self.waits.iter().map(|wait| match wait {
             Wait::Recorded => Nanos(0),
             Wait::Between(span) => span.most,
@@ -168,30 +169,83 @@ impl Setup {
         longest.chain(waits).max().unwrap_or_default()
     }
 
-    /// The sessions that are played of a profile.
-    pub(crate) fn sessions(&self, profile: u32) -> &[crate::prepared::SessionPlan] {
-        let recorded = || Some(self.plan.profiles.get(profile as usize)?.sessions.as_slice());
+    /// The sessions that are played of a profile and are in memory: all, or none.
+    fn sessions(&self, profile: u32) -> &[SessionPlan] {
+        let recorded = || Some(self.plan.profiles.get(profile as usize)?.sessions.kept());
         self.walks.of(profile).or_else(recorded).unwrap_or(&[])
     }
 
-    /// What a card stands for.
-    pub(crate) fn part(&self, profile: u32, session: u32) -> Option<Part<'_>> {
+    /// Steps of a session that is played.
+    pub(crate) fn length(&self, card: Card) -> usize {
+        if let Some(walks) = self.walks.of(card.profile) {
+            return walks.get(card.session as usize).map_or(0, SessionPlan::len);
+        }
+        let profile = self.plan.profiles.get(card.profile as usize);
+        profile.map_or(0, |profile| profile.sessions.length(card.session))
+    }
+
+    /// What a session in memory did.
+    pub(crate) fn moves(&self, card: Card) -> Option<impl Iterator<Item = Move>> {
+        let profile = self.plan.profiles.get(card.profile as usize)?;
+        Some(self.sessions(card.profile).get(card.session as usize)?.moves(&profile.steps))
+    }
+
+    /// What a card stands for. `read`: the session, where it is none that is in memory.
+    pub(crate) fn part<'a>(&'a self, card: Card, read: Option<&'a Recorded>) -> Option<Part<'a>> {
+        let profile = self.plan.profiles.get(card.profile as usize)?;
+        let (session, steps) = match read {
+            Some(recorded) => (&recorded.session, &recorded.steps),
+            None => (self.sessions(card.profile).get(card.session as usize)?, &profile.steps),
+        };
+        let (number, at) = (card.profile, card.profile as usize);
+        let think_time = self.think_times.get(at).copied().unwrap_or_default();
+        let wait = self.waits.get(at).copied().unwrap_or_default();
+        Some(Part { number, profile, session, steps, read, think_time, wait, act: Act::Session })
+    }
+
+    /// What users of a profile do last.
+    pub(crate) fn ending(&self, profile: u32) -> Option<Part<'_>> {
+        let plan = self.plan.profiles.get(profile as usize)?;
+        let (number, session, steps) = (profile, &plan.on_stop, plan.around.as_slice());
+        let think_time = self.think_times.get(profile as usize).copied().unwrap_or_default();
         Some(Part {
-            number: profile,
-            session: self.sessions(profile).get(session as usize)?,
-            profile: self.plan.profiles.get(profile as usize)?,
-            think_time: self.think_times.get(profile as usize).copied().unwrap_or_default(),
-            wait: self.waits.get(profile as usize).copied().unwrap_or_default(),
-            act: Act::Session,
+            number,
+            profile: plan,
+            session,
+            steps,
+            read: None,
+            think_time,
+            wait: Wait::default(),
+            act: Act::Stop,
         })
     }
 
-    /// The path that cookies go by.
-    pub(crate) fn cookie_path<'s>(&'s self, recorded: &'s str) -> &'s str {
-        if self.cookie_paths.is_empty() {
-            return recorded;
+    /// Bytes that a session takes while it is played, where it has to be read for that.
+    pub(crate) fn reads(&self, card: Card) -> Option<u64> {
+        self.plan.profiles.get(card.profile as usize)?.sessions.bytes(card.session)
+    }
+
+    /// Reads such a session. Takes a while: not for a sending thread.
+    ///
+    /// # Errors
+    /// In words.
+    pub(crate) fn read(&self, card: Card) -> Result<Recorded, String> {
+        let mut recorded = self.plan.read(card.profile, card.session)?;
+        if !self.rewrites.is_empty() {
+            for step in &mut recorded.steps {
+                step.cookie_path = Some(rewritten(&step.path, &self.rewrites).into());
+            }
         }
-        self.cookie_paths.get(recorded).map_or(recorded, String::as_str)
+        Ok(recorded)
+    }
+
+    /// The path that cookies go by.
+    pub(crate) fn cookie_path<'s>(&'s self, step: &'s StepPlan) -> &'s str {
+        if self.rewrites.is_empty() {
+            return &step.path;
+        }
+        let known = || self.cookie_paths.get(&step.path).map(String::as_str);
+        step.cookie_path.as_deref().or_else(known).unwrap_or(&step.path)
     }
 
     /// `recorded`, `markov`, or both.
@@ -249,17 +303,20 @@ fn cookie_paths(plan: &Plan, rewrites: &[PathRewrite]) -> HashMap<String, String
     if rewrites.is_empty() {
         return paths;
     }
-    for step in plan.profiles.iter().flat_map(|profile| &profile.steps) {
-        paths.entry(step.path.clone()).or_insert_with(|| {
-            let mut path = step.path.clone().into_bytes();
-            for rewrite in rewrites {
-                path = rewrite.apply(&path).into_owned();
-            }
-            let path = String::from_utf8_lossy(&path).into_owned();
-            path.split('?').next().unwrap_or_default().to_owned()
-        });
+    for step in plan.profiles.iter().flat_map(ProfilePlan::steps_at_hand) {
+        paths.entry(step.path.clone()).or_insert_with(|| rewritten(&step.path, rewrites));
     }
     paths
+}
+
+/// A path as it is sent.
+fn rewritten(path: &str, rewrites: &[PathRewrite]) -> String {
+    let mut path = path.as_bytes().to_vec();
+    for rewrite in rewrites {
+        path = rewrite.apply(&path).into_owned();
+    }
+    let path = String::from_utf8_lossy(&path).into_owned();
+    path.split('?').next().unwrap_or_default().to_owned()
 }
 
 /// Where requests of a kind go, and which.
@@ -287,11 +344,11 @@ pub fn destinations(prepared: &crate::Prepared, options: &Options) -> Result<Vec
         all.push(Destination { recorded, target: target.clone(), methods });
     }
     check_map(plan, options)?;
-    for step in plan.profiles.iter().filter(|profile| profile.weight > 0.0).flat_map(|profile| &profile.steps)
-    {
-        let destination = all.get_mut(step.origin as usize);
-        if let (Ok(template), Some(destination)) = (&step.template, destination) {
-            *destination.methods.entry(template.method.to_string()).or_default() += 1;
+    for profile in plan.profiles.iter().filter(|profile| profile.weight > 0.0) {
+        for ((origin, method), count) in profile.methods() {
+            if let Some(destination) = all.get_mut(origin as usize) {
+                *destination.methods.entry(method.to_string()).or_default() += count;
+            }
         }
     }
     all.retain(|destination| !destination.methods.is_empty());

@@ -241,7 +241,7 @@ pub(super) fn cookie_place<'a>(context: &'a Context, step: &'a StepPlan) -> cook
     cookies::Place {
         recorded: setup.hosts.get(at).map_or("", String::as_str),
         target: target.map_or("", |target| target.host.as_str()),
-        path: setup.cookie_path(&step.path),
+        path: setup.cookie_path(step),
         secure: target.is_some_and(|target| https(target.scheme))
             || setup.plan.origins.get(at).is_some_and(|origin| https(origin.scheme)),
     }

@@ -164,6 +164,7 @@ pub(super) fn step(item: &Item, setup: &Setup, injecting: &Injecting, handed: &[
         asks: None,
         shapes: 0,
         path: path.filter(|path| !path.is_empty()).unwrap_or_else(|| "/".to_owned()),
+        cookie_path: None,
         inline: false,
         body_bytes: u32::try_from(request.body.len()).unwrap_or(u32::MAX),
     }

@@ -1,66 +1,69 @@
 //! Reading and compiling.
 
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use mynah_message::{Head, Limits, Target, View};
+use mynah_message::Target;
+use mynah_traffic::Correlation;
 use mynah_traffic::scenario::{
-    Chosen, Expect, InlineStep, Order, Profile, Scenario, SessionScript, SessionsReader, Source, Span, Step,
-    place_in,
+    Conduct, Expect, InlineStep, Order, Profile, Scenario, SessionsReader, Source, Span, Step, place_in,
 };
-use mynah_traffic::{Correlation, Endpoint};
 
 use url::Url;
 
 use super::bind::Bindings;
-use super::reading::only_reading;
+use super::compiler::{ByHand, Compiler, Numbers, Spot};
+use super::sessions::Streamed;
 use super::vary::Varied;
 use super::{
-    Asks, DataPlan, EndpointTable, Extracts, Identities, NO_ORIGIN, NotHttp, Origin, PeerPlan, Picks, Plan,
-    Prepared, ProfilePlan, SessionPlan, ShapeTable, Spoken, StepPlan, VaryPlan, WARNINGS, data, spoken,
+    Asks, DataPlan, EndpointTable, Extracts, Identities, Loading, NO_ORIGIN, NotHttp, Origin, PeerPlan,
+    Picks, Plan, Prepared, ProfilePlan, SessionPlan, Sessions, ShapeTable, Spoken, StepPlan, Stream,
+    VaryPlan, WARNINGS, data, spoken,
 };
 use crate::protocol::Protocol;
 use crate::script::PREFIX;
-use crate::template::{Names, NeedSource, compile, reads_body};
+use crate::template::reads_body;
 use crate::{Error, Script};
 
 struct Loader<'a> {
     place: &'a Path,
     endpoints: EndpointTable,
-    origins: Vec<Origin>,
+    /// What steps are compiled with; it is given what they name first.
+    compiler: Compiler,
     protocols: &'a [Arc<dyn Protocol>],
     peers: Vec<PeerPlan>,
-    /// Names of the correlations that are switched on, then of what steps extract.
-    correlations: Vec<String>,
     data: Vec<DataPlan>,
-    /// Data sets whose row a user of the profile in hand keeps.
-    kept_sets: Vec<u32>,
-    columns: Vec<String>,
-    /// The identities' columns in the scenario, where there is no file.
-    recorded_columns: Vec<String>,
-    bindings: Bindings,
-    varied: Varied,
-    vary: Vec<String>,
+    /// By vary: values of one session at most.
+    most: Vec<u64>,
     shapes: ShapeTable,
     warnings: Vec<String>,
     /// Sessions that the scenario says it was learnt from.
     recorded_sessions: Option<u64>,
     /// Some of it was left out on purpose: correlations may have nowhere to go.
     partly: bool,
-    read_only: bool,
     /// Recorded requests that are not sent, and of how many.
     left_out: (usize, usize),
+    /// Bytes of memory that recorded sessions take, or would, and what they may.
+    bytes: u64,
+    memory: u64,
+    /// What streamed sessions did.
+    conduct: Conduct,
+}
+
+/// A session file, as it is read.
+struct SessionFile {
+    path: PathBuf,
+    reader: SessionsReader,
+    numbers: Numbers,
 }
 
 pub(super) fn load(
     scenario: Scenario,
     folder: &Path,
     place: &Path,
-    chosen: &Chosen,
-    protocols: &[Arc<dyn Protocol>],
+    how: &Loading,
 ) -> Result<Prepared, Error> {
-    let partly = !chosen.is_everything();
+    let partly = !how.chosen.is_everything();
     let wrong = |message: String| Error::Config(format!("{}: {message}", place.display()));
     let identities = read_identities(&scenario, folder)?;
     let enabled: Vec<&Correlation> = scenario.correlations.iter().filter(|c| c.enabled).collect();
@@ -79,29 +82,37 @@ pub(super) fn load(
     let sets = data::read(&scenario, folder)?;
     let by_profile = data::by_profile(&scenario, &sets)?;
     let groups = data::groups(&by_profile);
+    let varied = Varied::of(&scenario);
     let mut loader = Loader {
         place,
         endpoints: EndpointTable::of(&scenario),
-        origins: Vec::new(),
-        protocols,
+        protocols: &how.protocols,
         peers: Vec::new(),
-        correlations: values,
-        data: sets,
-        kept_sets: Vec::new(),
-        columns: identities.columns.clone(),
-        recorded_columns: match &scenario.identities {
-            Some(own) if own.file.is_none() => own.columns.iter().map(|column| column.name.clone()).collect(),
-            _ => Vec::new(),
+        most: vec![1; varied.names().count()],
+        compiler: Compiler {
+            origins: Vec::new(),
+            correlations: values,
+            columns: identities.columns.clone(),
+            recorded_columns: match &scenario.identities {
+                Some(own) if own.file.is_none() => {
+                    own.columns.iter().map(|column| column.name.clone()).collect()
+                }
+                _ => Vec::new(),
+            },
+            vary: varied.names().collect(),
+            bindings: Bindings::of(&scenario),
+            varied,
+            read_only: how.chosen.read_only,
         },
-        bindings: Bindings::of(&scenario),
-        vary: Vec::new(),
-        varied: Varied::of(&scenario),
+        data: sets,
         shapes: ShapeTable::default(),
         warnings: Vec::new(),
         recorded_sessions: scenario.recorded.as_ref().map(|recorded| recorded.sessions),
         partly,
-        read_only: chosen.read_only,
         left_out: (0, 0),
+        bytes: 0,
+        memory: how.memory,
+        conduct: Conduct::default(),
     };
     for (number, set) in loader.data.iter().enumerate() {
         let used = by_profile.iter().flatten().any(|(known, _)| *known as usize == number);
@@ -109,11 +120,10 @@ pub(super) fn load(
             loader.warnings.push(format!("[data.{}]: no step sends anything of it", set.name));
         }
     }
-    loader.vary = loader.varied.names().collect();
-    let mut files: BTreeMap<PathBuf, SessionsReader> = BTreeMap::new();
-    let mut profiles = Vec::new();
+    let mut files: Vec<SessionFile> = Vec::new();
+    let mut profiles: Vec<ProfilePlan> = Vec::new();
     for (profile, own_data) in scenario.profiles.iter().zip(by_profile) {
-        loader.kept_sets = own_data.iter().filter(|(_, keeps)| *keeps).map(|(set, _)| *set).collect();
+        let kept_sets: Vec<u32> = own_data.iter().filter(|(_, keeps)| *keeps).map(|(set, _)| *set).collect();
         let mut plan = ProfilePlan {
             name: profile.name.clone(),
             weight: profile.weight,
@@ -126,33 +136,38 @@ pub(super) fn load(
             on_stop: SessionPlan::default(),
             data: own_data,
             steps: Vec::new(),
-            sessions: Vec::new(),
+            around: Vec::new(),
+            sessions: Sessions::default(),
             starts: Vec::new(),
             people: Vec::new(),
         };
-        match &profile.sessions_from {
-            None => loader.inline(profile, &mut plan)?,
-            Some(from) => {
-                let (file, cluster) = from.rsplit_once('#').ok_or_else(|| {
-                    wrong(format!(
-                        "profile '{}': sessions_from = '{from}': expected FILE#CLUSTER, such as \
-                         'scenario.sessions#buyer'",
-                        profile.name
-                    ))
-                })?;
-                let path = folder.join(file);
-                if !files.contains_key(&path) {
-                    let reader = SessionsReader::open(&path)?;
-                    loader.compare(&path, &reader);
-                    files.insert(path.clone(), reader);
-                }
-                let Some(reader) = files.get_mut(&path) else { continue };
-                loader.recorded(profile, reader, (&path, cluster), &mut plan)?;
+        if let Some(from) = &profile.sessions_from {
+            let (file, cluster) = from.rsplit_once('#').ok_or_else(|| {
+                wrong(format!(
+                    "profile '{}': sessions_from = '{from}': expected FILE#CLUSTER, such as \
+                     'scenario.sessions#buyer'",
+                    profile.name
+                ))
+            })?;
+            let at = loader.open(folder.join(file), &mut files)?;
+            let Some(file) = files.get(at) else { continue };
+            loader.recorded(profile, (file, at), cluster, (&mut plan, &mut profiles))?;
+        } else {
+            let session = loader.chain(profile, &profile.steps, &kept_sets, &mut plan.steps)?;
+            plan.sessions.keep(session);
+            if profile.order == Some(Order::Weighted) {
+                let weights = profile.steps.iter().map(|step| step.weight.unwrap_or(1.0));
+                plan.picks = Some(Picks::new(weights, profile.steps_per_session));
             }
         }
-        plan.on_start = loader.chain(profile, &profile.on_start, &mut plan)?;
-        plan.on_stop = loader.chain(profile, &profile.on_stop, &mut plan)?;
+        plan.on_start = loader.chain(profile, &profile.on_start, &kept_sets, &mut plan.around)?;
+        plan.on_stop = loader.chain(profile, &profile.on_stop, &kept_sets, &mut plan.around)?;
         profiles.push(plan);
+    }
+    if !loader.streams() {
+        for profile in &mut profiles {
+            profile.sessions.settle();
+        }
     }
     if let (out, all) = loader.left_out
         && out > 0
@@ -163,17 +178,18 @@ pub(super) fn load(
     }
     let extracts = loader.extracts(&enabled);
     let makers = scenario.vary.iter().filter(|vary| vary.enabled);
-    let vary = makers.zip(loader.varied.most());
+    let vary = makers.zip(&loader.most);
     let vary = vary.map(|(vary, &most)| VaryPlan { maker: vary.make.clone(), per_session: most }).collect();
-    let Loader { endpoints, origins, peers, correlations, shapes, warnings, data, .. } = loader;
+    let streams = loader.streams();
+    let Loader { endpoints, compiler, peers, shapes, warnings, data, bytes, conduct, .. } = loader;
     let plan = Plan {
         scenario,
         endpoints,
-        origins,
-        protocols: protocols.to_vec(),
+        origins: compiler.origins.clone(),
+        protocols: how.protocols.clone(),
         peers,
         profiles,
-        correlations,
+        correlations: compiler.correlations.clone(),
         extracts,
         shapes,
         identities,
@@ -182,6 +198,13 @@ pub(super) fn load(
         groups,
         warnings,
         script,
+        stream: streams.then(|| Stream {
+            compiler,
+            files: files.into_iter().map(|file| (file.reader, file.numbers)).collect(),
+            bytes,
+            memory: how.memory,
+            conduct,
+        }),
     };
     Ok(Prepared { plan: Arc::new(plan) })
 }
@@ -239,50 +262,76 @@ impl Loader<'_> {
         }
     }
 
+    /// The number of the session file at this path among those that are open.
+    fn open(&mut self, path: PathBuf, files: &mut Vec<SessionFile>) -> Result<usize, Error> {
+        if let Some(at) = files.iter().position(|file| file.path == path) {
+            return Ok(at);
+        }
+        let reader = SessionsReader::open(&path)?;
+        self.compare(&path, &reader);
+        let table = &reader.tables().endpoints;
+        let endpoints: Vec<u32> = table.iter().map(|endpoint| self.endpoints.number(endpoint)).collect();
+        let shapes = endpoints
+            .iter()
+            .zip(0..)
+            .map(|(&endpoint, at)| self.shapes.group((&path, at), endpoint, reader.shapes()))
+            .collect();
+        files.push(SessionFile { numbers: Numbers { endpoints, shapes }, path, reader });
+        Ok(files.len() - 1)
+    }
+
+    /// Whether sessions are read when they are due.
+    fn streams(&self) -> bool {
+        self.bytes > self.memory
+    }
+
     fn origin(&mut self, step: &Step) -> u32 {
-        let origin = Origin { scheme: step.scheme, host: step.host.to_ascii_lowercase() };
-        if let Some(at) = self.origins.iter().position(|known| *known == origin) {
-            return at as u32;
-        }
-        self.origins.push(origin);
-        (self.origins.len() - 1) as u32
+        self.compiler.origin(step).unwrap_or_else(|| {
+            let host = step.host.to_ascii_lowercase();
+            self.compiler.origins.push(Origin { scheme: step.scheme, host });
+            (self.compiler.origins.len() - 1) as u32
+        })
     }
 
-    fn inline(&mut self, profile: &Profile, plan: &mut ProfilePlan) -> Result<(), Error> {
-        let session = self.chain(profile, &profile.steps, plan)?;
-        plan.sessions.push(session);
-        if profile.order == Some(Order::Weighted) {
-            let weights = profile.steps.iter().map(|step| step.weight.unwrap_or(1.0));
-            plan.picks = Some(Picks::new(weights, profile.steps_per_session));
-        }
-        Ok(())
-    }
-
-    /// Written steps, one after the other.
+    /// Written steps, one after the other, added to `steps`.
     fn chain(
         &mut self,
         profile: &Profile,
-        steps: &[InlineStep],
-        plan: &mut ProfilePlan,
+        written: &[InlineStep],
+        kept_sets: &[u32],
+        steps: &mut Vec<StepPlan>,
     ) -> Result<SessionPlan, Error> {
-        let mut order = Vec::with_capacity(steps.len());
-        for (number, inline) in steps.iter().enumerate() {
+        let mut order = Vec::with_capacity(written.len());
+        for (number, inline) in written.iter().enumerate() {
             let previous = number.checked_sub(1).map(|number| number as u32);
-            order.push((plan.steps.len() as u32, previous));
+            order.push((steps.len() as u32, previous));
             let mut made = if let Some(protocol) = &inline.protocol {
-                self.spoken(&profile.name, inline, protocol)?
+                self.spoken(&profile.name, inline, protocol, kept_sets)?
             } else {
                 let (step, site) = self.inline_step(inline, previous)?;
-                StepPlan { site, ..self.step(&profile.name, &step, &[], true) }
+                let (endpoint, origin) = (step.endpoint, self.origin(&step));
+                let spot = Spot { endpoint, site, origin, shapes: self.shapes.unknown(endpoint) };
+                let by_hand = Some(ByHand { data: &self.data, kept_sets });
+                let mut told = Vec::new();
+                let made = self.compiler.step(&step, spot, &[], by_hand, &mut |text| told.push(text));
+                self.tell(profile, told);
+                made
             };
             made.waits_for = previous;
             made.think = inline.pause()?;
-            let number =
-                |name: &str| self.correlations.iter().position(|known| known == name).map(|at| at as u32);
-            made.asks = Asks::of(inline, number);
-            plan.steps.push(made);
+            let correlations = &self.compiler.correlations;
+            made.asks = Asks::of(inline, |name| {
+                correlations.iter().position(|known| known == name).map(|at| at as u32)
+            });
+            steps.push(made);
         }
         Ok(SessionPlan::of(&order))
+    }
+
+    fn tell(&mut self, profile: &Profile, told: Vec<String>) {
+        for text in told {
+            self.warn(format!("profile '{}', {text}", profile.name));
+        }
     }
 
     /// The step, counted by its name where it has one; and the endpoint that it goes to.
@@ -304,7 +353,13 @@ impl Loader<'_> {
     }
 
     /// A step of another protocol than HTTP.
-    fn spoken(&mut self, profile: &str, inline: &InlineStep, protocol: &str) -> Result<StepPlan, Error> {
+    fn spoken(
+        &mut self,
+        profile: &str,
+        inline: &InlineStep,
+        protocol: &str,
+        kept_sets: &[u32],
+    ) -> Result<StepPlan, Error> {
         let text = inline.text();
         let wrong = |why: String| {
             Error::Traffic(mynah_traffic::Error::Config {
@@ -322,7 +377,7 @@ impl Loader<'_> {
         let to = to.transpose()?;
         let known = |peer: &PeerPlan| peer.protocol == number && peer.to == to;
         let at = self.peers.iter().position(known).unwrap_or(self.peers.len()) as u32;
-        let names = self.names(true);
+        let names = self.compiler.names(Some(ByHand { data: &self.data, kept_sets }));
         let speaker = self.protocols.get(number).map(AsRef::as_ref);
         let compiled =
             speaker.ok_or_else(String::new).and_then(|speaker| Spoken::compile(inline, at, speaker, &names));
@@ -343,32 +398,22 @@ impl Loader<'_> {
             asks: None,
             shapes: self.shapes.unknown(endpoint),
             path: String::new(),
+            cookie_path: None,
             inline: true,
             body_bytes: u32::try_from(text.len()).unwrap_or(u32::MAX),
         })
     }
 
-    fn names(&self, inline: bool) -> Names<'_> {
-        Names {
-            correlations: &self.correlations,
-            columns: &self.columns,
-            recorded_columns: &self.recorded_columns,
-            vary: &self.vary,
-            data: &self.data,
-            kept_sets: &self.kept_sets,
-            inline,
-        }
-    }
-
+    /// All recorded sessions of a profile, of the file with this number. `before`: profiles whose sessions may have to leave memory.
     fn recorded(
         &mut self,
         profile: &Profile,
-        reader: &mut SessionsReader,
-        (path, cluster): (&Path, &str),
-        plan: &mut ProfilePlan,
+        (file, number): (&SessionFile, usize),
+        cluster: &str,
+        (plan, before): (&mut ProfilePlan, &mut [ProfilePlan]),
     ) -> Result<(), Error> {
-        let by_profile = reader.by_profile();
-        let Some(positions) = by_profile.get(cluster).cloned() else {
+        let by_profile = file.reader.by_profile();
+        let Some(positions) = by_profile.get(cluster) else {
             let known: Vec<&str> = by_profile.keys().copied().take(20).collect();
             let known = known.join(", ");
             return Err(Error::Config(format!(
@@ -377,123 +422,41 @@ impl Loader<'_> {
                 profile.name
             )));
         };
-        let table = reader.tables().endpoints.clone();
-        let numbers: Vec<u32> = table.iter().map(|endpoint| self.endpoints.number(endpoint)).collect();
-        let shapes: Vec<u32> = numbers
-            .iter()
-            .zip(0..)
-            .map(|(&endpoint, at)| self.shapes.group((path, at), endpoint, reader.shapes()))
-            .collect();
-        for position in positions {
-            let script = reader.read(position)?;
-            self.session(plan, script, &table, (&numbers, &shapes));
+        plan.sessions.stream(Box::new(Streamed::new(number as u32)));
+        for &position in positions {
+            let script = file.reader.read_shared(position)?;
+            let all = script.steps.len();
+            let steps = self.compiler.chosen(script.steps);
+            self.left_out.0 += all - steps.len();
+            self.left_out.1 += all;
+            if steps.is_empty() {
+                continue;
+            }
+            for step in &steps {
+                self.origin(step);
+            }
+            let (table, mut told) = (&file.reader.tables().endpoints, Vec::new());
+            let mut tell = |text| told.push(text);
+            let compiled = self
+                .compiler
+                .session(steps, table, &file.numbers, &mut tell)
+                .map_err(|what| Error::Engine(format!("{}: {what}", file.path.display())))?;
+            self.tell(profile, told);
+            for (most, made) in self.most.iter_mut().zip(&compiled.made) {
+                *most = (*most).max(*made);
+            }
+            let streamed = self.streams();
+            self.bytes += compiled.bytes;
+            plan.starts.push(script.start.0);
+            plan.add(compiled, position);
+            if self.streams() {
+                for profile in before.iter_mut().filter(|_| !streamed) {
+                    profile.let_go(&mut self.conduct);
+                }
+                plan.let_go(&mut self.conduct);
+            }
         }
         Ok(())
-    }
-
-    fn session(
-        &mut self,
-        profile: &mut ProfilePlan,
-        script: SessionScript,
-        table: &[Endpoint],
-        (numbers, shapes): (&[u32], &[u32]),
-    ) {
-        let all = script.steps.len();
-        let steps = if self.read_only { only_reading(script.steps) } else { script.steps };
-        self.left_out.0 += all - steps.len();
-        self.left_out.1 += all;
-        if steps.is_empty() {
-            return;
-        }
-        let mut seen = self.varied.fresh();
-        let mut person: Box<[Option<String>]> = vec![None; self.recorded_columns.len()].into();
-        let mut order = Vec::with_capacity(steps.len());
-        for mut step in steps {
-            let mut again = Vec::new();
-            if let Some(endpoint) = table.get(step.endpoint as usize) {
-                let found = step.injections.iter().filter_map(|one| self.bindings.bind(one, endpoint));
-                step.injections = found.collect();
-                self.note_person(&step, &mut person);
-                again = self.varied.bind(&mut step, endpoint, &mut seen);
-            }
-            let mut plan = self.step(&profile.name, &step, &again, false);
-            // The reader has checked that every step's endpoint is in its table.
-            plan.endpoint = numbers.get(step.endpoint as usize).copied().unwrap_or(0);
-            plan.site = plan.endpoint;
-            plan.shapes = shapes.get(step.endpoint as usize).copied().unwrap_or(plan.shapes);
-            order.push((profile.steps.len() as u32, step.waits_for));
-            profile.steps.push(plan);
-        }
-        profile.sessions.push(SessionPlan::of(&order));
-        profile.starts.push(script.start.0);
-        if !person.is_empty() {
-            profile.people.push(person);
-        }
-    }
-
-    /// Keeps what a recorded user logged in with: a walk over several sessions is one user's.
-    fn note_person(&self, step: &Step, person: &mut [Option<String>]) {
-        if person.is_empty() {
-            return;
-        }
-        let mut view = None;
-        for injection in &step.injections {
-            let Source::Identity { column } = &injection.source else { continue };
-            let at = self.recorded_columns.iter().position(|known| known == column);
-            let Some(value) = at.and_then(|at| person.get_mut(at)).filter(|value| value.is_none()) else {
-                continue;
-            };
-            let view = view.get_or_insert_with(|| View::open(&step.request, &Limits::default()));
-            let Ok(view) = view else { return };
-            *value = view.extract_all(&injection.at).into_iter().next();
-        }
-    }
-
-    /// `again`: injections of values made anew that the session has had, with how many newer ones there are.
-    fn step(&mut self, profile: &str, step: &Step, again: &[(usize, u32)], inline: bool) -> StepPlan {
-        let origin = self.origin(step);
-        let mut told = Vec::new();
-        let names = self.names(inline);
-        let mut template = compile(&step.request, &step.injections, &names, &mut |text| told.push(text));
-        if let Ok(template) = &mut template {
-            for (number, newer) in again {
-                if let Some(NeedSource::Vary { back, .. }) =
-                    template.needs.get_mut(*number).map(|need| &mut need.source)
-                {
-                    *back = Some(*newer);
-                }
-            }
-        }
-        let head = Head::parse(&step.request.head).ok();
-        let (method, path) = match &head {
-            Some(head) => {
-                let path = head.target().map_or("/", |target| Target::parse(target).path);
-                (head.method().unwrap_or("?"), if path.is_empty() { "/" } else { path })
-            }
-            None => ("?", "/"),
-        };
-        if let Err(why) = &template {
-            told.push(format!("it cannot be sent: {why}"));
-        }
-        for text in told {
-            self.warn(format!("profile '{profile}', {method} {path}: {text}"));
-        }
-        StepPlan {
-            endpoint: step.endpoint,
-            site: step.endpoint,
-            origin,
-            connection: step.connection,
-            waits_for: step.waits_for,
-            think: Span::fixed(step.think),
-            template: template.map_err(NotHttp::Unsendable),
-            expect: step.expect.clone(),
-            asks: None,
-            // Steps of session files get their own.
-            shapes: self.shapes.unknown(step.endpoint),
-            path: path.to_owned(),
-            inline,
-            body_bytes: u32::try_from(step.request.body.len()).unwrap_or(u32::MAX),
-        }
     }
 
     fn extracts(&mut self, correlations: &[&Correlation]) -> Vec<Extracts> {

@@ -1,5 +1,9 @@
 //! The order of a session's steps: which come first, and which come after which.
 
+use mynah_traffic::scenario::Move;
+
+use super::StepPlan;
+
 /// One session: steps of its profile, recorded together or walked along.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct SessionPlan {
@@ -53,6 +57,19 @@ impl SessionPlan {
     /// All of them in order.
     pub(crate) fn steps(&self) -> impl Iterator<Item = u32> {
         self.turns.iter().map(|turn| turn.step)
+    }
+
+    /// What it did, as far as that is compared.
+    pub(crate) fn moves<'a>(&'a self, steps: &'a [StepPlan]) -> impl Iterator<Item = Move> + 'a {
+        self.steps().enumerate().filter_map(|(number, step)| {
+            let step = steps.get(step as usize)?;
+            let waits = !self.first().contains(&(number as u32));
+            Some(Move {
+                endpoint: step.endpoint,
+                think_s: waits.then(|| step.think.mean().as_secs_f64() as f32),
+                body_bytes: step.body_bytes,
+            })
+        })
     }
 
     /// What waits for nothing.

@@ -7,8 +7,6 @@ use mynah_traffic::{Endpoint, Site};
 /// The scenario's `[vary]` that are switched on, each with its places.
 pub(super) struct Varied {
     all: Vec<(String, Vec<Site>)>,
-    /// By vary: values of one session at most.
-    most: Vec<u64>,
 }
 
 /// By vary: values of the session in hand, in order.
@@ -22,15 +20,11 @@ impl Varied {
             .filter(|vary| vary.enabled)
             .map(|vary| (vary.name.clone(), vary.at.clone()))
             .collect();
-        Varied { most: vec![1; all.len()], all }
+        Varied { all }
     }
 
     pub(super) fn names(&self) -> impl Iterator<Item = String> {
         self.all.iter().map(|(name, _)| name.clone())
-    }
-
-    pub(super) fn most(&self) -> &[u64] {
-        &self.most
     }
 
     pub(super) fn fresh(&self) -> Seen {
@@ -39,12 +33,7 @@ impl Varied {
 
     /// Adds to a recorded step what is made anew in it. Gives the injections' places in the step with how many values of
     /// that name came after the one that is meant; a new value is not among them.
-    pub(super) fn bind(
-        &mut self,
-        step: &mut Step,
-        endpoint: &Endpoint,
-        seen: &mut Seen,
-    ) -> Vec<(usize, u32)> {
+    pub(super) fn bind(&self, step: &mut Step, endpoint: &Endpoint, seen: &mut Seen) -> Vec<(usize, u32)> {
         let mut again = Vec::new();
         let goes_there = |sites: &[Site]| sites.iter().any(|site| site.endpoint == *endpoint);
         if !self.all.iter().any(|(_, at)| goes_there(at)) {
@@ -55,7 +44,7 @@ impl Varied {
         else {
             return again;
         };
-        for (((name, at), seen), most) in self.all.iter().zip(seen).zip(&mut self.most) {
+        for ((name, at), seen) in self.all.iter().zip(seen) {
             for site in at.iter().filter(|site| site.endpoint == *endpoint) {
                 for leaf in view.find(&site.at) {
                     if step.injections.iter().any(|known| known.at == leaf.locator) {
@@ -74,7 +63,6 @@ impl Varied {
                     });
                 }
             }
-            *most = (*most).max(seen.len() as u64);
         }
         again
     }

@@ -1,8 +1,10 @@
 //! Sessions that are walks along recorded ones, made ahead of a run: what is played is then a session like any other.
 
 use mynah_traffic::scenario::{Behaviour, Place, Walker};
+use mynah_traffic::units::format_bytes;
 
 use super::{Plan, ProfilePlan, SessionPlan};
+use crate::Error;
 use crate::template::NeedSource;
 
 /// Walks of a profile, and steps of all walks, that are made at most; after that they come again.
@@ -15,24 +17,43 @@ pub(crate) struct Walks(Vec<Option<Vec<SessionPlan>>>);
 
 impl Walks {
     /// How many walks each profile gets where so many sessions of it are expected; `None` where it plays recorded ones.
-    pub(crate) fn counts(plan: &Plan, behaviour: Option<Behaviour>, expected: &[f64]) -> Vec<Option<usize>> {
+    ///
+    /// # Errors
+    /// [`Error::Config`] where the sessions that it would walk along are not kept in memory: each walk has steps of many of them.
+    pub(crate) fn counts(
+        plan: &Plan,
+        behaviour: Option<Behaviour>,
+        expected: &[f64],
+    ) -> Result<Vec<Option<usize>>, Error> {
         let steps: f64 = plan
             .profiles
             .iter()
             .zip(expected)
-            .map(|(profile, count)| count * profile.steps.len() as f64 / profile.sessions.len().max(1) as f64)
+            .map(|(profile, count)| {
+                let all = profile.sessions.requests() as usize + profile.around.len();
+                count * all as f64 / profile.sessions.len().max(1) as f64
+            })
             .sum();
         let fits = (MOST_STEPS as f64 / steps.max(1.0)).min(1.0);
-        plan.profiles
-            .iter()
-            .zip(expected)
-            .map(|(profile, expected)| {
-                // Steps that are drawn by a person's weights are drawn so.
-                let walks = profile.picks.is_none() && !profile.sessions.is_empty();
-                (plan.behaviour(profile, behaviour) == Behaviour::Markov && walks)
-                    .then(|| ((expected * fits).ceil() as usize).clamp(1, MOST_WALKS))
-            })
-            .collect()
+        let count = |(profile, expected): (&ProfilePlan, &f64)| {
+            // Steps that are drawn by a person's weights are drawn so.
+            let walks = profile.picks.is_none() && !profile.sessions.is_empty();
+            if plan.behaviour(profile, behaviour) != Behaviour::Markov || !walks {
+                return Ok(None);
+            }
+            if let Some(stream) = plan.stream.as_ref().filter(|_| profile.sessions.are_streamed()) {
+                let enough = (stream.bytes >> 20) + 1;
+                return Err(Error::Config(format!(
+                    "profile '{}': walks (behaviour markov) are made of the steps of all sessions, which have to be in memory for that: \
+                     {}, and {} are allowed; allow more (--memory {enough}MiB), or play whole sessions (--behaviour recorded)",
+                    profile.name,
+                    format_bytes(stream.bytes),
+                    format_bytes(stream.memory),
+                )));
+            }
+            Ok(Some(((expected * fits).ceil() as usize).clamp(1, MOST_WALKS)))
+        };
+        plan.profiles.iter().zip(expected).map(count).collect()
     }
 
     /// Makes them; the same seed makes the same ones.
@@ -50,7 +71,7 @@ impl Walks {
             let mut walker = Walker::new(places(profile), &gives, seed ^ (number as u64) << 32);
             // Whose step each is: the first one's log-in serves the whole walk.
             let mut owner = vec![0; profile.steps.len()];
-            for (session, recorded) in profile.sessions.iter().enumerate() {
+            for (session, recorded) in profile.sessions.kept().iter().enumerate() {
                 for step in recorded.steps() {
                     if let Some(owner) = owner.get_mut(step as usize) {
                         *owner = session as u32;
@@ -83,7 +104,7 @@ impl Walks {
 
 /// A profile's steps as places, session by session: a place's number is its step's.
 fn places(profile: &ProfilePlan) -> impl Iterator<Item = Vec<Place>> {
-    profile.sessions.iter().map(|session| {
+    profile.sessions.kept().iter().map(|session| {
         let place = |(number, step): (usize, u32)| {
             let step = profile.steps.get(step as usize)?;
             let needs = step.template.iter().flat_map(|template| &template.needs);

@@ -7,6 +7,7 @@ use std::time::Duration;
 use hdrhistogram::Histogram;
 use mynah_traffic::Nanos;
 use mynah_traffic::run::{IntervalWriter, Intervals, SecondFigures, Tally, new_histogram, record};
+use mynah_traffic::scenario::Conduct;
 use mynah_traffic::watch::Watch;
 
 use super::answers::Seen as Answered;
@@ -15,7 +16,6 @@ use super::recorder::{Conducted, Counters, Dial, Mismatch, NO_STATUS, Report, Re
 use crate::Error;
 use crate::engine::Setup;
 use crate::net::Kind;
-use crate::prepared::SessionPlan;
 use crate::script::Metric;
 
 /// Mismatch samples that a run keeps.
@@ -48,7 +48,9 @@ pub(crate) struct Totals {
     pub(crate) parity: (u64, u64),
     /// First intended start and last answer, nanoseconds since the start.
     pub(crate) span: Option<(u64, u64)>,
-    /// Sessions by profile and number: how often each was played to its end.
+    /// What sessions did that are in memory no longer.
+    pub(crate) conduct: Conduct,
+    /// The others by profile and number: how often each was played to its end.
     pub(crate) played: HashMap<(u32, u32), u64>,
     /// Sessions that were cut off, with the steps that ended.
     pub(crate) cut: Vec<(u32, u32, u32)>,
@@ -150,6 +152,7 @@ impl Collector {
                 late: 0,
                 parity: (0, 0),
                 span: None,
+                conduct: Conduct::default(),
                 played: HashMap::new(),
                 cut: Vec::new(),
                 starts: Vec::new(),
@@ -236,9 +239,11 @@ impl Collector {
 
     fn conducted(&mut self, session: &Conducted) {
         let (profile, number) = (session.card.profile, session.card.session);
-        let length = self.setup.sessions(profile).get(number as usize).map_or(0, SessionPlan::len);
+        let whole = session.ended as usize >= self.setup.length(session.card);
         let totals = &mut self.totals;
-        if session.ended as usize >= length {
+        if let Some(moves) = &session.moves {
+            totals.conduct.session(1.0, whole, moves.iter().take(session.ended as usize).copied());
+        } else if whole {
             *totals.played.entry((profile, number)).or_default() += 1;
         } else if totals.cut.len() < KEPT {
             totals.cut.push((profile, number, session.ended));

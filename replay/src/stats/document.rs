@@ -230,6 +230,13 @@ fn limits(totals: &Totals, facts: &Facts<'_>) -> Vec<(&'static str, String)> {
         );
         limits.push(("users", why));
     }
+    if counters.unread > 0 {
+        let why = format!(
+            "the generator could not read {} sessions of its session files, and did not begin them: the failures say why",
+            counters.unread
+        );
+        limits.push(("sessions", why));
+    }
     limits
 }
 

@@ -1,10 +1,10 @@
 //! How like the recording a run was: what was sent against what was recorded.
 
 use mynah_traffic::run::Fidelity;
-use mynah_traffic::scenario::{Conduct, Move, ThinkTime, compare};
+use mynah_traffic::scenario::{Conduct, ThinkTime, compare};
 
 use super::{Facts, Totals};
-use crate::prepared::{ProfilePlan, SessionPlan};
+use crate::timetable::Card;
 
 /// `None` for a scenario that was not recorded, and where nothing was sent.
 pub(super) fn fidelity(totals: &Totals, facts: &Facts<'_>) -> Option<Fidelity> {
@@ -33,22 +33,11 @@ pub(super) fn fidelity(totals: &Totals, facts: &Facts<'_>) -> Option<Fidelity> {
     })
 }
 
-fn moves<'a>(profile: &'a ProfilePlan, session: &'a SessionPlan) -> impl Iterator<Item = Move> + 'a {
-    session.steps().enumerate().filter_map(|(number, step)| {
-        let plan = profile.steps.get(step as usize)?;
-        let waits = !session.first().contains(&(number as u32));
-        Some(Move {
-            endpoint: plan.endpoint,
-            think_s: waits.then(|| plan.think.mean().as_secs_f64() as f32),
-            body_bytes: plan.body_bytes,
-        })
-    })
-}
-
 /// The sessions that the scenario was made with, each once. Where it counts endpoints, by these: a person may have taken
 /// sessions away.
 fn recorded(facts: &Facts<'_>) -> Conduct {
-    let mut conduct = Conduct::default();
+    let streamed = facts.plan.stream.as_ref().map(|stream| stream.conduct.clone());
+    let mut conduct = streamed.unwrap_or_default();
     let mut starts = Vec::new();
     for profile in &facts.plan.profiles {
         // What was written in by hand was not recorded, unless the whole scenario stands so.
@@ -57,8 +46,8 @@ fn recorded(facts: &Facts<'_>) -> Conduct {
         if by_hand {
             continue;
         }
-        for session in &profile.sessions {
-            conduct.session(1.0, true, moves(profile, session));
+        for session in profile.sessions.kept() {
+            conduct.session(1.0, true, session.moves(&profile.steps));
         }
         starts.extend(&profile.starts);
     }
@@ -75,13 +64,11 @@ fn recorded(facts: &Facts<'_>) -> Conduct {
 }
 
 fn sent(totals: &Totals, facts: &Facts<'_>) -> Conduct {
-    let mut conduct = Conduct::default();
+    let mut conduct = totals.conduct.clone();
     let mut add = |profile: u32, session: u32, weight: u64, steps: Option<u32>| {
-        let own = facts.plan.profiles.get(profile as usize);
-        let plan = facts.setup.sessions(profile).get(session as usize);
-        let Some((profile, session)) = own.zip(plan) else { return };
+        let Some(moves) = facts.setup.moves(Card { profile, session }) else { return };
         let length = steps.map_or(usize::MAX, |steps| steps as usize);
-        conduct.session(weight as f64, steps.is_none(), moves(profile, session).take(length));
+        conduct.session(weight as f64, steps.is_none(), moves.take(length));
     };
     for ((profile, session), count) in &totals.played {
         add(*profile, *session, *count, None);

@@ -1,11 +1,13 @@
 //! One thread's counts, handed over when there are many and each second.
 
 use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
 use std::sync::mpsc::Sender;
 
 use crate::net::{Exhausted, Failure, Kind};
 use crate::script::Metric;
 use crate::timetable::Card;
+use mynah_traffic::scenario::Move;
 use mynah_traffic::shape::Shape;
 
 /// What was seen of answers, by number of their shape.
@@ -98,6 +100,8 @@ pub(crate) struct Counters {
     pub(crate) errors: [u64; Kind::ALL.len()],
     /// Sessions begun and completed, by profile.
     pub(crate) sessions: Vec<(u64, u64)>,
+    /// Sessions that were not begun, as they could not be read.
+    pub(crate) unread: u64,
     /// By name of the data set: sessions that were not begun, as no row was left for them.
     pub(crate) without_row: BTreeMap<String, u64>,
 }
@@ -112,6 +116,7 @@ impl Counters {
         self.unsent += other.unsent;
         self.identities_reused += other.identities_reused;
         self.too_large += other.too_large;
+        self.unread += other.unread;
         for (own, more) in self.protocols.iter_mut().zip(other.protocols) {
             *own += more;
         }
@@ -147,13 +152,15 @@ pub(crate) struct Dial {
 }
 
 /// A session that ended.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Conducted {
     pub(crate) card: Card,
     /// Steps that ended.
     pub(crate) ended: u32,
     /// Its place in the timetable.
     pub(crate) start: u64,
+    /// What it did as recorded, where it is in memory no longer.
+    pub(crate) moves: Option<Arc<[Move]>>,
 }
 
 /// What a thread tells the collector.

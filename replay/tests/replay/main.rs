@@ -12,6 +12,7 @@ mod rude;
 mod server;
 mod shards;
 mod spoken;
+mod streamed;
 mod ways;
 
 use std::path::Path;

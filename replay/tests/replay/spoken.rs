@@ -9,10 +9,10 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use mynah_replay::protocol::{Connection, Failure, LocalBoxFuture, Protocol, Reply, Request, Url, dial};
-use mynah_replay::{Error, LoadModel, Options, Prepared, Stop, TraceStep, run, trace};
+use mynah_replay::{Error, LoadModel, Loading, Options, Prepared, Stop, TraceStep, run, trace};
 use mynah_traffic::Nanos;
 use mynah_traffic::run::{RunDocument, RunFolder, Verdict};
-use mynah_traffic::scenario::{Chosen, Overrides, Rate};
+use mynah_traffic::scenario::{Chosen, Rate};
 use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufStream};
 use tokio::net::TcpStream;
 
@@ -138,8 +138,7 @@ impl Peer {
 fn load(folder: &Path, toml: &str) -> Result<Prepared, Error> {
     let path = folder.join("scenario.toml");
     std::fs::write(&path, format!("version = 1\nname = \"t\"\n{toml}")).unwrap();
-    let speaks: [Arc<dyn Protocol>; 1] = [Arc::new(Lines)];
-    Prepared::load_speaking(&path, &Overrides::default(), &Chosen::default(), &speaks)
+    Prepared::load_with(&path, &Loading { protocols: vec![Arc::new(Lines)], ..Loading::default() })
 }
 
 /// One profile whose steps send these; `more` stands in each.
@@ -467,9 +466,8 @@ fn what_never_waits_does_not_keep_a_run_from_its_end() {
     let path = folder.path().join("scenario.toml");
     let steps = "[[profile.step]]\nprotocol = 'instantly'\nto = 'instantly:x'\nsend = 'x'\n".repeat(3);
     std::fs::write(&path, format!("version = 1\nname = 't'\n[[profile]]\nname = 'a'\n{steps}")).unwrap();
-    let speaks: [Arc<dyn Protocol>; 1] = [Arc::new(Instantly)];
-    let prepared =
-        Prepared::load_speaking(&path, &Overrides::default(), &Chosen::default(), &speaks).unwrap();
+    let speaking = Loading { protocols: vec![Arc::new(Instantly)], ..Loading::default() };
+    let prepared = Prepared::load_with(&path, &speaking).unwrap();
     let closed = Options {
         load: LoadModel::Closed { users: 2, spawn_rate: 0.0 },
         duration: Some(Nanos(200_000_000)),
@@ -488,8 +486,8 @@ fn only_what_reads_leaves_other_protocols_out() {
     let folder = tempfile::tempdir().unwrap();
     load(folder.path(), &steps(&peer, &["one x"], "")).unwrap();
     let chosen = Chosen { read_only: true, ..Chosen::default() };
-    let speaks: [Arc<dyn Protocol>; 1] = [Arc::new(Lines)];
+    let speaking = Loading { chosen, protocols: vec![Arc::new(Lines)], ..Loading::default() };
     let path = folder.path().join("scenario.toml");
-    let error = Prepared::load_speaking(&path, &Overrides::default(), &chosen, &speaks).unwrap_err();
+    let error = Prepared::load_with(&path, &speaking).unwrap_err();
     assert!(error.to_string().contains("nothing is left"), "{error}");
 }

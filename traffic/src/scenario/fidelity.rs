@@ -40,9 +40,20 @@ pub struct Move {
     pub body_bytes: u32,
 }
 
-/// Values with weights.
+/// Values with weights. Equal ones become one when there are many, and then values that are nearly equal: the memory that they
+/// take is bounded.
 #[derive(Clone, Debug, Default)]
-struct Values(Vec<(f32, f64)>);
+struct Values {
+    all: Vec<(f32, f64)>,
+    /// So many of them are different from each other, and ascending.
+    settled: usize,
+    coarse: bool,
+}
+
+/// Values that there are before they are settled: 4 MiB.
+const MANY: usize = 1 << 18;
+/// What coarse values have of a number's 23 binary places: they are off by one part in four thousand at most.
+const PLACES: u32 = 11;
 
 /// What a lot of sessions did.
 #[derive(Clone, Debug, Default)]
@@ -68,17 +79,17 @@ impl Conduct {
             *self.endpoints.entry(step.endpoint).or_default() += weight;
             *self.transitions.entry((before, Some(step.endpoint))).or_default() += weight;
             if let Some(think) = step.think_s {
-                self.think.0.push((think, weight));
+                self.think.push(think, weight);
             }
             if step.body_bytes > 0 {
-                self.bodies.0.push((step.body_bytes as f32, weight));
+                self.bodies.push(step.body_bytes as f32, weight);
             }
             before = Some(step.endpoint);
             length += 1;
         }
         if whole && length > 0 {
             *self.transitions.entry((before, None)).or_default() += weight;
-            self.lengths.0.push((length as f32, weight));
+            self.lengths.push(length as f32, weight);
         }
     }
 
@@ -90,14 +101,14 @@ impl Conduct {
     /// Takes the sessions' beginnings in, in any unit and order.
     pub fn arrivals(&mut self, mut starts: Vec<u64>) {
         starts.sort_unstable();
-        self.gaps = Values(starts.windows(2).map(|pair| ((pair[1] - pair[0]) as f32, 1.0)).collect());
+        self.gaps = starts.windows(2).map(|pair| ((pair[1] - pair[0]) as f32, 1.0)).collect();
     }
 
     /// Sessions begin at random, independently of each other, as in the open model: gaps are exponential.
     pub fn arrivals_at_random(&mut self) {
         const PARTS: u32 = 2000;
         let gap = |part: u32| -(1.0 - (f64::from(part) + 0.5) / f64::from(PARTS)).ln();
-        self.gaps = Values((0..PARTS).map(|part| (gap(part) as f32, 1.0)).collect());
+        self.gaps = (0..PARTS).map(|part| (gap(part) as f32, 1.0)).collect();
     }
 }
 
@@ -146,25 +157,65 @@ fn jensen_shannon<K: Ord>(one: &BTreeMap<K, f64>, other: &BTreeMap<K, f64>) -> O
     Some(f64::midpoint(from_one, from_other).clamp(0.0, 1.0).sqrt())
 }
 
+impl FromIterator<(f32, f64)> for Values {
+    fn from_iter<I: IntoIterator<Item = (f32, f64)>>(iter: I) -> Values {
+        let mut values = Values::default();
+        iter.into_iter().for_each(|(value, weight)| values.push(value, weight));
+        values
+    }
+}
+
 impl Values {
+    fn push(&mut self, value: f32, weight: f64) {
+        self.all.push((if self.coarse { coarse(value) } else { value }, weight));
+        if self.all.len() >= MANY && self.all.len() >= self.settled * 2 {
+            self.settle();
+            if !self.coarse && self.settled > MANY / 2 {
+                self.coarsen();
+            }
+        }
+    }
+
+    /// Makes one of equal values.
+    fn settle(&mut self) {
+        self.all.sort_by(|a, b| a.0.total_cmp(&b.0));
+        self.all.dedup_by(|more, kept| {
+            let same = more.0.total_cmp(&kept.0).is_eq();
+            if same {
+                kept.1 += more.1;
+            }
+            same
+        });
+        self.settled = self.all.len();
+    }
+
+    fn coarsen(&mut self) {
+        self.coarse = true;
+        self.all.iter_mut().for_each(|(value, _)| *value = coarse(*value));
+        self.settle();
+    }
+
     fn by_mean(&self) -> Values {
-        let weight: f64 = self.0.iter().map(|(_, weight)| weight).sum();
-        let mean = self.0.iter().map(|(value, weight)| f64::from(*value) * weight).sum::<f64>() / weight;
+        let weight: f64 = self.all.iter().map(|(_, weight)| weight).sum();
+        let mean = self.all.iter().map(|(value, weight)| f64::from(*value) * weight).sum::<f64>() / weight;
         if !(mean > 0.0 && mean.is_finite()) {
             return Values::default();
         }
-        Values(self.0.iter().map(|(value, weight)| ((f64::from(*value) / mean) as f32, *weight)).collect())
+        self.all.iter().map(|(value, weight)| ((f64::from(*value) / mean) as f32, *weight)).collect()
     }
 
     /// Kolmogorov–Smirnov: the largest difference between the two cumulative distributions.
     fn distance(&self, other: &Values) -> Option<f64> {
-        let all = |values: &Values| values.0.iter().map(|(_, weight)| weight).sum::<f64>();
+        let all = |values: &Values| values.all.iter().map(|(_, weight)| weight).sum::<f64>();
         let (all_one, all_other) = (all(self), all(other));
         if all_one <= 0.0 || all_other <= 0.0 {
             return None;
         }
-        let ours = self.0.iter().map(|(value, weight)| (*value, weight / all_one));
-        let theirs = other.0.iter().map(|(value, weight)| (*value, -weight / all_other));
+        // What is coarse on one side is compared so on both.
+        let either = self.coarse || other.coarse;
+        let own = |value: f32| if either { coarse(value) } else { value };
+        let ours = self.all.iter().map(|(value, weight)| (own(*value), weight / all_one));
+        let theirs = other.all.iter().map(|(value, weight)| (own(*value), -weight / all_other));
         let mut steps: Vec<(f32, f64)> = ours.chain(theirs).collect();
         steps.sort_by(|a, b| a.0.total_cmp(&b.0));
         let (mut difference, mut most) = (0.0_f64, 0.0_f64);
@@ -177,6 +228,16 @@ impl Values {
         }
         Some(most.clamp(0.0, 1.0))
     }
+}
+
+/// The number with fewer binary places.
+fn coarse(value: f32) -> f32 {
+    let dropped = f32::MANTISSA_DIGITS - 1 - PLACES;
+    let half = 1 << (dropped - 1);
+    // Upwards from a half on; the largest of all numbers stays what it is.
+    let up = f32::from_bits(value.to_bits().saturating_add(half));
+    let nearest = if up.is_finite() { up } else { value };
+    f32::from_bits(nearest.to_bits() & !((1 << dropped) - 1))
 }
 
 #[cfg(test)]
@@ -225,9 +286,38 @@ mod tests {
         // Divergence of (½,½) and (1,0): 0.311278.
         assert!((half - 0.311_278_f64.sqrt()).abs() < 1e-4, "{half}");
         assert_eq!(jensen_shannon(&map(&[]), &map(&[1.0])), None);
-        let values = |list: &[f32]| Values(list.iter().map(|value| (*value, 1.0)).collect());
+        let values = |list: &[f32]| list.iter().map(|value| (*value, 1.0)).collect::<Values>();
         assert_eq!(values(&[1.0, 2.0, 3.0, 4.0]).distance(&values(&[1.0, 2.0, 30.0, 40.0])), Some(0.5));
         assert_eq!(values(&[1.0, 1.0]).distance(&values(&[1.0])), Some(0.0));
+    }
+
+    #[test]
+    fn of_very_many_values_those_nearly_equal_become_one() {
+        let many = |from: u32, step: u32| {
+            let mut conduct = Conduct::default();
+            for number in 0..1_000_000_u32 {
+                let think_s = Some((from + number % 300_000 * step) as f32 / 1e6);
+                conduct.session(1.0, true, [Move { endpoint: 1, think_s, body_bytes: number % 1000 }]);
+            }
+            conduct
+        };
+        let one = many(1, 7);
+        assert!(one.think.all.len() <= 2 * MANY && one.think.coarse, "{}", one.think.all.len());
+        assert!(!one.bodies.coarse && !one.lengths.coarse, "few different values stay as they are");
+        let same = compare(&one, &many(1, 7));
+        assert_eq!((same.think_times, same.body_sizes), (Some(0.0), Some(0.0)));
+        // Half of the values lie above all others'.
+        let far = compare(&one, &many(1, 14)).think_times.unwrap();
+        assert!((far - 0.5).abs() < 0.001, "{far}");
+        // One exact value on the other side is compared as coarsely.
+        let mut single = Conduct::default();
+        single.session(1.0, true, [Move { endpoint: 1, think_s: Some(0.500_001), body_bytes: 1 }]);
+        let think = (0..MANY).map(|_| (0.500_001, 1.0)).collect();
+        let mut alike = Conduct { think, ..Conduct::default() };
+        alike.think.coarsen();
+        assert_eq!(compare(&single, &alike).think_times, Some(0.0));
+        assert_eq!((coarse(0.0), coarse(1.0), coarse(f32::MAX)), (0.0, 1.0, coarse(f32::MAX)));
+        assert!((coarse(1234.567) / 1234.567 - 1.0).abs() <= 1.0 / 4096.0);
     }
 
     #[test]

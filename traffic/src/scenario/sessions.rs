@@ -11,7 +11,7 @@
 
 use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions};
-use std::io::{BufWriter, Read, Seek, SeekFrom, Write};
+use std::io::{BufReader, BufWriter, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
 use bincode::{Decode, Encode};
@@ -336,6 +336,11 @@ impl SessionsReader {
         Ok(SessionsReader { input, path, tables, index, shapes })
     }
 
+    /// The file.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
     /// What the sessions refer to by number.
     pub fn tables(&self) -> &Tables {
         &self.tables
@@ -367,6 +372,14 @@ impl SessionsReader {
     /// # Errors
     /// When it cannot be read or is damaged.
     pub fn read(&mut self, position: usize) -> Result<SessionScript, Error> {
+        self.read_shared(position)
+    }
+
+    /// The same for several readers at a time.
+    ///
+    /// # Errors
+    /// When it cannot be read or is damaged.
+    pub fn read_shared(&self, position: usize) -> Result<SessionScript, Error> {
         let path = &self.path;
         let entry = self.index.get(position).ok_or_else(|| {
             Error::Limit(format!(
@@ -376,8 +389,8 @@ impl SessionsReader {
             ))
         })?;
         let damaged = |why: String| Error::Damaged { path: path.clone(), offset: entry.offset, why };
-        self.input.seek(SeekFrom::Start(entry.offset)).map_err(|error| Error::io(path, error))?;
-        let code: SessionCode = read_frame(&mut self.input, SESSION).map_err(damaged)?;
+        let mut input = BufReader::with_capacity(AT_ONCE, Placed { file: &self.input, at: entry.offset });
+        let code: SessionCode = read_frame(&mut input, SESSION).map_err(damaged)?;
         let script = SessionScript::try_from(code).map_err(damaged)?;
         match script.steps.iter().find(|step| step.endpoint as usize >= self.tables.endpoints.len()) {
             Some(step) => {
@@ -388,7 +401,27 @@ impl SessionsReader {
     }
 }
 
-fn read_frame<T: Decode<()>>(input: &mut File, kind: u8) -> Result<T, String> {
+/// Bytes of a file that are asked for at once: a session has less, mostly.
+const AT_ONCE: usize = 32 << 10;
+
+/// A file read from some place on, that others read at the same time.
+struct Placed<'f> {
+    file: &'f File,
+    at: u64,
+}
+
+impl Read for Placed<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        #[cfg(unix)]
+        let count = std::os::unix::fs::FileExt::read_at(self.file, buffer, self.at)?;
+        #[cfg(windows)]
+        let count = std::os::windows::fs::FileExt::seek_read(self.file, buffer, self.at)?;
+        self.at += count as u64;
+        Ok(count)
+    }
+}
+
+fn read_frame<T: Decode<()>>(input: &mut impl Read, kind: u8) -> Result<T, String> {
     match frame::read(input) {
         Ok(Some(found)) if found.kind == kind => decode(&mut found.bytes.as_slice()),
         Ok(Some(found)) => Err(format!("expected a frame of kind {kind}, found one of kind {}", found.kind)),

@@ -136,7 +136,9 @@ fn same(one: &[u8], other: &[u8]) -> bool {
     match one.len() {
         len if len != other.len() => false,
         4..8 => one.first_chunk::<4>() == other.first_chunk() && one.last_chunk::<4>() == other.last_chunk(),
-        8..=16 => one.first_chunk::<8>() == other.first_chunk() && one.last_chunk::<8>() == other.last_chunk(),
+        8..=16 => {
+            one.first_chunk::<8>() == other.first_chunk() && one.last_chunk::<8>() == other.last_chunk()
+        }
         0..4 => one.iter().eq(other),
         _ => one == other,
     }
