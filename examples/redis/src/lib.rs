@@ -68,16 +68,15 @@ impl Connection for Client {
     fn exchange<'a>(&'a mut self, request: Request<'a>) -> LocalBoxFuture<'a, Result<Reply, Failure>> {
         Box::pin(async move {
             let (first_byte, used) = self.send(request.parts).await?;
-            let value = resp::parse(&self.inbox).map_err(Failure::Malformed)?.map(|(value, _)| value);
             let mut reply = Reply {
                 first_byte: Some(first_byte),
                 bytes_in: used as u64,
                 bytes_out: self.out.len() as u64,
                 ..Reply::default()
             };
-            match value {
-                Some(Value::Error(text)) => reply.error = Some(String::from_utf8_lossy(text).into_owned()),
-                Some(value) if request.keep_body => reply.body = value.body(),
+            match self.answer()? {
+                Value::Error(text) => reply.error = Some(String::from_utf8_lossy(text).into_owned()),
+                value if request.keep_body => reply.body = value.body(),
                 _ => {}
             }
             Ok(reply)
@@ -115,13 +114,17 @@ impl Client {
         }
     }
 
+    /// The answer that was read last.
+    fn answer(&self) -> Result<Value<'_>, Failure> {
+        let read = resp::parse(&self.inbox).map_err(Failure::Malformed)?;
+        read.map(|(value, _)| value).ok_or_else(|| Failure::closed(self.inbox.len()))
+    }
+
     /// Asks for something without which there is no connection.
     async fn ask(&mut self, words: &[&str]) -> Result<(), Failure> {
         self.send(words).await?;
-        match resp::parse(&self.inbox).map_err(Failure::Malformed)? {
-            Some((Value::Error(text), _)) => {
-                Err(Failure::Refused(String::from_utf8_lossy(text).into_owned()))
-            }
+        match self.answer()? {
+            Value::Error(text) => Err(Failure::Refused(String::from_utf8_lossy(text).into_owned())),
             _ => Ok(()),
         }
     }

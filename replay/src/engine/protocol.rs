@@ -37,13 +37,18 @@ pub(super) async fn perform(
     done: &mut Done,
 ) -> Option<()> {
     let peer = context.setup.peers.get(spoken.peer as usize)?;
-    let parts = match fill_in(context, user, spoken, done) {
-        Ok(parts) => parts,
+    let values = match fill_in(context, user, spoken, done) {
+        Ok(values) => values,
         Err(reason) => {
             done.outcome = Outcome::Unsent(reason);
             return Some(());
         }
     };
+    let texts = spoken.parts.iter().zip(&values);
+    let parts: Vec<&str> = texts.map(|(part, value)| value.as_deref().unwrap_or(&part.text)).collect();
+    if context.tells.get() {
+        done.target = Some(parts.join(" "));
+    }
     let admitted = context.admitted().await;
     if context.is_halted() && !user.is_stopping() {
         return None;
@@ -52,7 +57,6 @@ pub(super) async fn perform(
     let mut line = user.take_line(spoken.peer);
     times.ready = times.begun.max(line.free_at).max(admitted.at);
     let flight = context.flight((step.endpoint, profile), (times.intended, times.ready));
-    let parts: Vec<&str> = parts.iter().map(String::as_str).collect();
     match exchange(context, (step, peer, &mut line), &parts, times, done).await {
         Ok(reply) => answered(context, user, (step, peer), times, reply, done),
         Err(outcome) => {
@@ -70,12 +74,17 @@ pub(super) async fn perform(
     Some(())
 }
 
-/// The parts with their values.
-fn fill_in(context: &Context, user: &User, spoken: &Spoken, done: &mut Done) -> Result<Vec<String>, String> {
-    let mut parts = Vec::with_capacity(spoken.parts.len());
+/// By part, the value that stands in it; `None` where its text is sent as it is.
+fn fill_in(
+    context: &Context,
+    user: &User,
+    spoken: &Spoken,
+    done: &mut Done,
+) -> Result<Vec<Option<String>>, String> {
+    let mut values = Vec::with_capacity(spoken.parts.len());
     for part in &spoken.parts {
         let Some(need) = &part.need else {
-            parts.push(part.text.clone());
+            values.push(None);
             continue;
         };
         let value = match user.find(need, true, &context.setup) {
@@ -88,12 +97,9 @@ fn fill_in(context: &Context, user: &User, spoken: &Spoken, done: &mut Done) -> 
         if context.tells.get() {
             done.values.push(value.clone());
         }
-        parts.push(value.unwrap_or_else(|| part.text.clone()));
+        values.push(value);
     }
-    if context.tells.get() {
-        done.target = Some(parts.join(" "));
-    }
-    Ok(parts)
+    Ok(values)
 }
 
 /// Sends, on the line's connection or a new one, and waits for the answer.

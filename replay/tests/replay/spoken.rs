@@ -475,7 +475,9 @@ fn what_never_waits_does_not_keep_a_run_from_its_end() {
         ..options()
     };
     let (out, ended) = std::sync::mpsc::channel();
-    std::thread::spawn(move || out.send(play(&prepared, &closed)));
+    std::thread::spawn(move || {
+        let _ = out.send(play(&prepared, &closed));
+    });
     let document = ended.recv_timeout(Duration::from_secs(30)).expect("the run does not end");
     assert!(document.requests > 3 && document.failures == 0, "{:?}", document.failure_rows);
 }
