@@ -11,7 +11,7 @@ use std::sync::Arc;
 use hashbrown::HashTable;
 use mynah_message::{Encoding, Side, json};
 
-use crate::hash::Strong;
+use crate::hash::{Prints, Strong};
 use crate::names::Rule;
 
 /// Bytes that all plans may take. A body without anything in it takes 48, one with three steps about a hundred.
@@ -73,7 +73,12 @@ pub(crate) struct Plans {
     taken: usize,
     /// Old plans give way to new ones; else there are no more when there is no more room.
     rolls: bool,
+    /// Field lines in which there is nothing, nor within anything in them: only the search for learnt values can say more.
+    lines: Prints,
 }
+
+/// Lines of which it is kept that there is nothing in them, some eight megabytes.
+const LINES: usize = 1 << 18;
 
 impl Plans {
     /// For a stream: what came last is kept.
@@ -85,6 +90,28 @@ impl Plans {
     pub(crate) fn print(&self, side: Side, sort: u64, body: &[u8], learns: bool) -> Option<u128> {
         let worth = body.len() >= 32 && (learns || !self.young.is_empty() || !self.old.is_empty());
         worth.then(|| self.hasher.hash(sort << 1 | u64::from(side == Side::Response), body))
+    }
+
+    /// Stands for a field line in messages of that side.
+    pub(crate) fn line(&self, side: u8, line: &[u8]) -> u128 {
+        // No sort of body has that number.
+        self.hasher.hash(u64::MAX << 1 | u64::from(side), line)
+    }
+
+    /// Whether nothing was found in a line, whatever has been learnt since.
+    pub(crate) fn is_clean(&self, line: u128) -> bool {
+        self.lines.contains(line)
+    }
+
+    /// Nothing was found in a line.
+    pub(crate) fn note_clean(&mut self, line: u128) {
+        if self.lines.len() >= LINES {
+            if !self.rolls {
+                return;
+            }
+            self.lines.clear();
+        }
+        self.lines.insert(line);
     }
 
     pub(crate) fn get(&self, print: u128) -> Option<Plan> {

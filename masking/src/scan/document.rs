@@ -7,7 +7,9 @@ use std::ops::{ControlFlow, Range};
 use mynah_message::{Coverage, json};
 
 use super::part::{Planned, planned};
-use super::{Context, Scanner, layer::Layer, shift};
+use super::{Context, Scanner, layer::Layer, shift, value};
+use crate::detect;
+use crate::entropy;
 use crate::kind::Kind;
 use crate::learned::Match;
 use crate::memo::NameInfo;
@@ -55,6 +57,10 @@ struct Document<'d, 's> {
     own: Vec<(usize, u8)>,
     /// Where to look when the same body is met again; `None` when that cannot be said.
     steps: Option<Vec<Step>>,
+    /// Whether the policy asks for no more than names and detectors.
+    policy_is_plain: bool,
+    /// The key that was read last, for the memory of names.
+    last_key: usize,
 }
 
 impl Scanner<'_> {
@@ -130,6 +136,8 @@ impl<'d, 's> Document<'d, 's> {
     fn new(scanner: &'d mut Scanner<'s>, body: &'d [u8], matches: &'d [Match]) -> Document<'d, 's> {
         Document {
             own: scanner.policy.index.json(body, scanner.policy.limits.json_depth),
+            policy_is_plain: scanner.policy.is_plain(),
+            last_key: 0,
             scanner,
             body,
             matches,
@@ -223,6 +231,26 @@ impl<'d, 's> Document<'d, 's> {
         self.note(met, span, What::Leaf(kind), rule, escaped);
     }
 
+    /// Whether there can be nothing in a leaf whose name says nothing, which shows at one look in most.
+    #[inline]
+    fn is_idle(&self, kind: json::Kind, span: &Range<usize>, may_escape: bool) -> bool {
+        if !self.policy_is_plain || !self.matches.is_empty() && touches(self.matches, span) {
+            return false;
+        }
+        match kind {
+            json::Kind::Literal => true,
+            json::Kind::Number => span.len() < entropy::UNIQUE_BYTES,
+            json::Kind::String if may_escape => false,
+            json::Kind::String => {
+                span.len() < value::SHORTEST
+                    || self
+                        .body
+                        .get(span.clone())
+                        .is_some_and(|raw| detect::words::holds_nothing(raw) || detect::is_moment(raw))
+            }
+        }
+    }
+
     /// Says whether the leaf has escapes.
     fn look(&mut self, kind: json::Kind, span: &Range<usize>, rule: Option<Rule>, may_escape: bool) -> bool {
         let Some(raw) = self.body.get(span.clone()) else { return false };
@@ -247,6 +275,16 @@ impl<'d, 's> Document<'d, 's> {
                     return false;
                 }
                 Layer::new(raw, raw, Encoding::JsonNumber).lift(patches)
+            }
+            // While learning nothing is searched for.
+            json::Kind::String
+                if may_escape
+                    && self.policy_is_plain
+                    && matches!(rule, None | Some(Rule::Without(_)))
+                    && self.scanner.sink.learns()
+                    && detect::words::quoted_holds_nothing(raw) =>
+            {
+                return memchr::memchr(b'\\', raw).is_some();
             }
             json::Kind::String => {
                 let value = if may_escape { json::unescape(raw) } else { Cow::Borrowed(raw) };
@@ -280,6 +318,9 @@ impl Document<'_, '_> {
         }
         if key.is_label && kind == json::Kind::String {
             self.labels.push((object, span.clone()));
+        }
+        if key.tells_nothing && self.is_idle(kind, &span, may_escape) {
+            return;
         }
         if key.is_name && key.rule.is_none() {
             self.waiting.push((object, kind, span));
@@ -360,8 +401,11 @@ impl<'b> json::Events<'b> for Document<'_, '_> {
 
     fn written_key(&mut self, raw: &'b [u8], escaped: bool) -> bool {
         let names = &self.scanner.policy.names;
-        self.at.key =
-            if escaped { self.scanner.memo.json_key(names, raw) } else { self.scanner.memo.name(names, raw) };
+        self.at.key = if escaped {
+            self.scanner.memo.json_key(names, raw)
+        } else {
+            self.scanner.memo.name_behind(names, raw, &mut self.last_key)
+        };
         self.at.way = onward(self.at.base, self.at.key.number);
         self.plain &= self.at.key.is_plain;
         true
