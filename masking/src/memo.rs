@@ -9,6 +9,7 @@ use mynah_message::{Head, Side, json};
 use crate::hash::{Prints, Quick, Strong};
 use crate::names::{Names, Rule};
 use crate::plan::Plans;
+use crate::scan::document::Room;
 use crate::scan::part::Planned;
 
 /// Slots of a table of names, a power of two.
@@ -34,6 +35,8 @@ pub(crate) struct Memo {
     pub(crate) plans: Plans,
     /// Bodies with which there is nothing more to do.
     pub(crate) done: Done,
+    /// For reading JSON in.
+    pub(crate) room: Room,
 }
 
 /// What was found in a field line.
@@ -189,8 +192,10 @@ impl Memo {
     }
 }
 
-/// Whether there may be something in a line that the search by value would not see.
+/// Whether there may be something in a line, behind the break that it begins with, that the search by value would not see.
 pub(crate) fn may_be_escaped(line: &[u8]) -> bool {
+    let line = line.strip_prefix(b"\r").unwrap_or(line);
+    let line = line.strip_prefix(b"\n").unwrap_or(line);
     line.iter().any(|b| matches!(b, b'%' | b'+' | b'&' | b'\\' | b'\n'))
 }
 
@@ -472,9 +477,14 @@ mod tests {
     fn what_the_search_cannot_see_is_looked_at_again_when_more_is_known() {
         let mut memo = Memo::default();
         memo.note_line(0, b"A: plain", LineInfo::Clean);
+        memo.note_line(0, b"\r\nA: plain", LineInfo::Clean);
+        memo.note_line(0, b"\r\nA: folded\r\n plain", LineInfo::Clean);
         memo.note_line(0, b"A: enc%6fded", LineInfo::Clean);
         assert!(memo.line(0, b"A: plain").is_some() && memo.line(0, b"A: enc%6fded").is_some());
         memo.begin_epoch();
         assert!(memo.line(0, b"A: plain").is_some() && memo.line(0, b"A: enc%6fded").is_none());
+        assert!(
+            memo.line(0, b"\r\nA: plain").is_some() && memo.line(0, b"\r\nA: folded\r\n plain").is_none()
+        );
     }
 }

@@ -77,8 +77,10 @@ pub(crate) struct Plans {
     lines: Prints,
 }
 
-/// Lines of which it is kept that there is nothing in them, some eight megabytes.
-const LINES: usize = 1 << 18;
+/// Lines of which it is kept that there is nothing in them, some 32 MiB.
+const LINES: usize = 1 << 20;
+/// The same in a stream.
+const LINES_OF_STREAM: usize = 1 << 16;
 
 impl Plans {
     /// For a stream: what came last is kept.
@@ -105,7 +107,7 @@ impl Plans {
 
     /// Nothing was found in a line.
     pub(crate) fn note_clean(&mut self, line: u128) {
-        if self.lines.len() >= LINES {
+        if self.lines.len() >= if self.rolls { LINES_OF_STREAM } else { LINES } {
             if !self.rolls {
                 return;
             }
@@ -157,6 +159,19 @@ mod tests {
             assert_eq!(plans.get(0).is_some(), !plans.rolls);
             assert_eq!(plans.get(many as u128 - 1).is_some(), plans.rolls);
         }
+    }
+
+    #[test]
+    fn clean_lines_are_known_by_side_and_bytes() {
+        let mut plans = Plans::of_stream();
+        let print = plans.line(0, b"A: b");
+        plans.note_clean(print);
+        assert!(plans.is_clean(print) && print == plans.line(0, b"A: b"));
+        assert!(!plans.is_clean(plans.line(1, b"A: b")) && !plans.is_clean(plans.line(0, b"A: c")));
+        for n in 0..LINES_OF_STREAM as u128 {
+            plans.note_clean(n);
+        }
+        assert!(plans.lines.len() <= LINES_OF_STREAM && !plans.is_clean(print));
     }
 
     #[test]

@@ -102,11 +102,10 @@ impl<'t> Rows<'t> {
             }
         };
         if which.has(LONG_WORDS) {
-            let word = self.alnum() | self.joints;
-            let long = rows(word, 16) != 0;
+            let long = rows(self.word(), 16) != 0;
             rule_out(!(long && self.has_vendor_key()), Detectors::VENDOR_KEY);
             // Two equals signs may be the end of it. In one case it has no separators.
-            let random = long && rows(word, 18) != 0 && (self.capitals || rows(self.alnum(), 24) != 0);
+            let random = long && rows(self.word(), 18) != 0 && (self.capitals || rows(self.alnum(), 24) != 0);
             rule_out(!random, RANDOM);
         }
         if which.has(NUMBERS) {
@@ -114,9 +113,7 @@ impl<'t> Rows<'t> {
             rule_out(!numbers, Detectors::SSN);
             rule_out(!numbers || rows(self.numeric, 13) == 0, Detectors::CARD);
             rule_out(!self.has_iban(), Detectors::IBAN);
-            // Italy's are words.
-            let national = numbers || self.has_foreigner() || rows(self.alnum(), 16) != 0;
-            rule_out(!national, Detectors::NATIONAL);
+            rule_out(!(numbers || self.has_foreigner() || self.has_italian()), Detectors::NATIONAL);
         }
         if which.has(Detectors::MAC) {
             let pairs = steps(self.colons, 5, 3) | steps(self.dashes, 5, 3);
@@ -136,6 +133,10 @@ impl<'t> Rows<'t> {
 
     fn alnum(&self) -> Map {
         self.letters | self.digits
+    }
+
+    fn word(&self) -> Map {
+        self.alnum() | self.joints
     }
 
     /// Where letters and digits begin behind something else, be it an underscore.
@@ -159,6 +160,12 @@ impl<'t> Rows<'t> {
         let lead = self.begins() & self.letters;
         let digits = rows(self.digits, 7);
         lead & digits >> 1 != 0 || lead & self.dashes >> 1 & digits >> 2 != 0
+    }
+
+    /// Whether a word has sixteen characters, as many as a tax code of Italy's.
+    fn has_italian(&self) -> bool {
+        let word = self.word();
+        rows(self.alnum(), 16) & !(word << 1) & !(word >> 16) != 0
     }
 
     /// Whether a vendor's key begins where a word or a part of one does. The shortest have twenty characters.

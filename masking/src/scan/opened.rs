@@ -52,7 +52,10 @@ impl Opened {
         }
         // Padding is at the end; most values are no encoding by their first eight characters.
         let (hex, base64) = match value.first_chunk::<8>().filter(|_| value.len() > 10) {
-            Some(first) => (first.iter().all(u8::is_ascii_hexdigit), begins_text(first)),
+            Some(first) => {
+                let hex = value.get(8).is_some_and(u8::is_ascii_hexdigit);
+                (hex && first.iter().all(u8::is_ascii_hexdigit), begins_text(first))
+            }
             None => (true, true),
         };
         if let Some(opened) = if hex { unhex(value) } else { None } {

@@ -108,7 +108,7 @@ impl Scanner<'_> {
         let mut notes = Notes::new(learns && print.is_some());
         let mut visit = |leaf: Leaf<'_>| {
             // The pieces of a composite come by themselves; of a chosen option only this leaf has the name.
-            if leaf.part != part {
+            if leaf.part != part || part == Part::Head && lines.is_known(leaf.span.start) {
                 return;
             }
             if leaf.composite && !matches!(leaf.locator, Locator::Input { .. }) {
@@ -236,7 +236,7 @@ impl Scanner<'_> {
             .map(|end| {
                 let span = start..end;
                 start = end;
-                let whole = apart && breaks(span.start) && breaks(span.end);
+                let whole = apart && (span.start == 0 || breaks(span.start)) && breaks(span.end);
                 let text = head.get(span.clone()).filter(|_| whole);
                 let mut known = text.and_then(|text| self.memo.line(side, text));
                 let mut print = None;
@@ -431,15 +431,17 @@ impl Lines {
     /// Notes what was found in the lines: `plan` is all that is to be done, but for what was learnt.
     fn remember(&self, scanner: &mut Scanner<'_>, head: &[u8], plan: &[Planned], matches: &[Match]) {
         let learns = scanner.sink.learns();
-        let fresh = |l: &&Line| l.whole && l.known.as_ref().is_none_or(|known| !known.searched);
-        for line in self.each.iter().skip(1).filter(fresh) {
+        let fresh = |l: &Line| l.whole && l.known.as_ref().is_none_or(|known| !known.searched);
+        for (number, line) in self.each.iter().enumerate().filter(|(_, line)| fresh(line)) {
             let Some(text) = head.get(line.span.clone()) else { continue };
             if let Some(print) = line.print.filter(|_| learns && line.known.is_none())
-                && !(line.soiled.get() || line.nested.get() || may_be_escaped(text))
+                && !(line.soiled.get() || line.nested.get())
+                && !parted(text, number == 0).into_iter().any(may_be_escaped)
             {
                 scanner.memo.plans.note_clean(print);
             }
-            if !scanner.memo.comes_again(self.side, text) {
+            // The start line is in the first one, which hardly ever comes again.
+            if number == 0 || !scanner.memo.comes_again(self.side, text) {
                 continue;
             }
             let span = &line.span;
@@ -459,6 +461,14 @@ impl Lines {
             };
             scanner.memo.note_line(self.side, text, info);
         }
+    }
+}
+
+/// A line by itself; the first one parted from the start line before it.
+fn parted(text: &[u8], first: bool) -> [&[u8]; 2] {
+    match memchr::memchr(b'\n', text).filter(|_| first).and_then(|at| text.split_at_checked(at)) {
+        Some((start, line)) => [start, line],
+        None => [text, b""],
     }
 }
 
