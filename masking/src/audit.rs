@@ -5,14 +5,13 @@
 //! searched for (`123` is everywhere), so each sensitive span must hold something that was issued as a pseudonym.
 
 use std::borrow::Cow;
-use std::collections::HashSet;
 use std::fmt;
 
-use mynah_message::{Limits, Message, View, html, json, percent};
+use mynah_message::{Head, Limits, Message, content, html, json, percent};
 use mynah_traffic::{Exchange, Side};
 use serde::Serialize;
 
-use crate::hash::Strong;
+use crate::hash::{Prints, Strong};
 use crate::learned::{Alphabet, Known};
 use crate::masker::Issued;
 
@@ -37,7 +36,7 @@ pub struct Auditor {
 #[derive(Default)]
 struct Clean {
     hasher: Strong,
-    prints: HashSet<u128>,
+    prints: Prints,
     /// How many values were searched for.
     values: usize,
 }
@@ -58,7 +57,7 @@ impl Clean {
             self.prints.clear();
         }
         let print = self.hasher.hash(0, body);
-        Some((print, self.prints.contains(&print)))
+        Some((print, self.prints.contains(print)))
     }
 
     fn note(&mut self, print: u128) {
@@ -145,11 +144,12 @@ impl Auditor {
     fn message(&mut self, side: Side, message: &Message, exchange: &Exchange) {
         self.search(side, "head", &message.head);
         self.search(side, "trailers", &message.trailers);
-        let opened = View::open(message, &self.limits);
+        let opened = Head::parse(&message.head)
+            .and_then(|head| content::decode_content(&head, &message.body, &self.limits));
         if opened.is_err() {
             self.report(side, "body", "unreadable");
         }
-        let body: &[u8] = opened.as_ref().map_or(&message.body, View::body);
+        let body: &[u8] = opened.as_deref().unwrap_or(&message.body);
         match self.clean.print(body, self.known.len()) {
             Some((_, true)) => {}
             Some((print, false)) => {

@@ -164,6 +164,23 @@ fn place(print: u32, beside: Beside) -> u64 {
 }
 
 impl Finder {
+    /// Makes room for so many patterns more.
+    pub(crate) fn reserve(&mut self, patterns: usize) {
+        let windows = patterns.saturating_mul(STRIDE);
+        self.long.entries.reserve(windows, |e| place(e.print, e.beside));
+        let windows = windows + self.long.entries.len() + self.short.entries.len();
+        if self.gate.bytes.len() < Gate::room(windows / 2) {
+            self.open_anew(windows / 2);
+        }
+    }
+
+    /// Makes the first bitmap anew, with room for so many windows, and as many again.
+    fn open_anew(&mut self, windows: usize) {
+        let mut gate = Gate::of(windows);
+        self.long.entries.iter().chain(&self.short.entries).for_each(|entry| gate.open(entry.gate));
+        self.gate = gate;
+    }
+
     /// Adds a pattern. One that is shorter than [`SHORTEST`] is never found.
     pub(crate) fn add(&mut self, pattern: &[u8], tag: u32) {
         if pattern.len() >= LONG + STRIDE - 1 {
@@ -172,9 +189,7 @@ impl Finder {
             self.short.add(pattern, tag, &mut self.gate);
         }
         if self.gate.is_crowded() {
-            let mut gate = Gate::of(self.long.entries.len() + self.short.entries.len());
-            self.long.entries.iter().chain(&self.short.entries).for_each(|entry| gate.open(entry.gate));
-            self.gate = gate;
+            self.open_anew(self.long.entries.len() + self.short.entries.len());
         }
     }
 
@@ -237,7 +252,12 @@ impl Finder {
 impl Gate {
     /// With room for so many windows, and as many again.
     fn of(windows: usize) -> Gate {
-        Gate { bytes: vec![0; (windows * SPARSE / 4).next_power_of_two().clamp(1 << 12, MOST_BYTES)], set: 0 }
+        Gate { bytes: vec![0; Gate::room(windows)], set: 0 }
+    }
+
+    /// Bytes that so many windows take.
+    fn room(windows: usize) -> usize {
+        windows.saturating_mul(SPARSE / 4).next_power_of_two().clamp(1 << 12, MOST_BYTES)
     }
 
     fn is_crowded(&self) -> bool {

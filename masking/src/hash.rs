@@ -1,7 +1,9 @@
 //! Keyed hashes: a quick one for tables whose entries are compared in full, so that what a collision costs is time, never a
 //! wrong answer; and a longer one for what cannot be compared.
 
-use std::hash::{BuildHasher as _, RandomState};
+use std::hash::{BuildHasher, Hasher, RandomState};
+
+use hashbrown::HashTable;
 
 /// The hash's key, another one for each table.
 #[derive(Clone, Copy, Debug)]
@@ -19,26 +21,91 @@ impl Quick {
     pub(crate) fn hash(self, sort: u8, bytes: &[u8]) -> u64 {
         let mut hash = self.0 ^ (bytes.len() as u64) << 8 ^ u64::from(sort);
         let mut rest = bytes;
-        while let Some((word, more)) = rest.split_first_chunk::<8>() {
-            hash = fold(hash ^ u64::from_le_bytes(*word), self.1);
+        while rest.len() > 16
+            && let Some((pair, more)) = rest.split_first_chunk::<16>()
+        {
+            let [first, second] = pair_of(*pair);
+            hash = fold(hash ^ first, second ^ self.1);
             rest = more;
         }
-        fold(hash ^ last_word(bytes, rest), 0x9e37_79b9_7f4a_7c15)
+        let [first, second] = last_pair(bytes, rest);
+        fold(fold(hash ^ first, second ^ self.1), 0x9e37_79b9_7f4a_7c15)
     }
 }
 
-/// What is left of some bytes behind their last whole word, in a word: with bytes of the word before where there are any, which does
-/// no harm, for the length counts, too.
+/// For tables of the standard library's.
+impl BuildHasher for Quick {
+    type Hasher = Running;
+
+    fn build_hasher(&self) -> Running {
+        Running { quick: *self, hash: 0 }
+    }
+}
+
+/// A hash of several things, one after the other.
+pub(crate) struct Running {
+    quick: Quick,
+    hash: u64,
+}
+
+impl Hasher for Running {
+    fn write(&mut self, bytes: &[u8]) {
+        self.hash = fold(self.hash ^ self.quick.hash(0, bytes), self.quick.1);
+    }
+
+    fn write_usize(&mut self, number: usize) {
+        self.hash = fold(self.hash ^ self.quick.0, number as u64 ^ self.quick.1);
+    }
+
+    fn finish(&self) -> u64 {
+        self.hash
+    }
+}
+
+/// A set of fingerprints, which need not be hashed once more.
+#[derive(Default)]
+pub(crate) struct Prints(HashTable<u128>);
+
+impl Prints {
+    pub(crate) fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    pub(crate) fn clear(&mut self) {
+        self.0.clear();
+    }
+
+    pub(crate) fn contains(&self, print: u128) -> bool {
+        self.0.find(print as u64, |there| *there == print).is_some()
+    }
+
+    pub(crate) fn insert(&mut self, print: u128) {
+        if !self.contains(print) {
+            self.0.insert_unique(print as u64, print, |there| *there as u64);
+        }
+    }
+}
+
+fn pair_of(bytes: [u8; 16]) -> [u64; 2] {
+    let both = u128::from_le_bytes(bytes);
+    [both as u64, (both >> 64) as u64]
+}
+
+/// What is left of some bytes behind their last whole pair of words, in a pair: with bytes before them where there are any, and bytes
+/// twice, which does no harm, for the length counts, too.
 #[inline]
-fn last_word(bytes: &[u8], rest: &[u8]) -> u64 {
-    if let Some(word) = bytes.last_chunk::<8>() {
-        return if rest.is_empty() { 0 } else { u64::from_le_bytes(*word) };
+fn last_pair(bytes: &[u8], rest: &[u8]) -> [u64; 2] {
+    if let Some(pair) = bytes.last_chunk::<16>() {
+        return pair_of(*pair);
+    }
+    if let (Some(first), Some(last)) = (rest.first_chunk::<8>(), rest.last_chunk::<8>()) {
+        return [u64::from_le_bytes(*first), u64::from_le_bytes(*last)];
     }
     match (rest.first_chunk::<4>(), rest.last_chunk::<4>()) {
         (Some(first), Some(last)) => {
-            u64::from(u32::from_le_bytes(*first)) << 32 | u64::from(u32::from_le_bytes(*last))
+            [u64::from(u32::from_le_bytes(*first)), u64::from(u32::from_le_bytes(*last))]
         }
-        _ => rest.iter().fold(0, |word, b| word << 8 | u64::from(*b)),
+        _ => [rest.iter().fold(0, |word, b| word << 8 | u64::from(*b)), 0],
     }
 }
 

@@ -20,13 +20,13 @@ use crate::variant::{Variant, Way};
 pub(crate) struct Learning {
     /// What was settled before: of that nothing is to be noted any more.
     known: Known,
-    values: HashMap<Box<[u8]>, Kind>,
+    values: HashMap<Box<[u8]>, Kind, Quick>,
 }
 
 impl Learning {
     /// For a stream, in which what is known has its kind for good.
     pub(crate) fn beside(known: Known) -> Learning {
-        Learning { known, values: HashMap::new() }
+        Learning { known, values: HashMap::default() }
     }
 
     /// Notes a value when it is hard to guess. Found under two kinds it gets the more telling one, in whichever order.
@@ -179,6 +179,7 @@ impl Learned {
     /// Adds values, in their order. Those that are there already stay as they are.
     fn add(&self, fresh: Vec<(Box<[u8]>, Kind)>) {
         let mut inner = self.inner.write().unwrap_or_else(PoisonError::into_inner);
+        inner.reserve(fresh.len());
         for (bytes, kind) in fresh {
             inner.add(bytes, kind);
         }
@@ -194,6 +195,18 @@ impl Learned {
 const MOST: usize = (u32::MAX >> Way::BITS) as usize;
 
 impl Inner {
+    /// Makes room for so many values more, where that is worth it.
+    fn reserve(&mut self, values: usize) {
+        if values < 64 {
+            return;
+        }
+        self.values.reserve(values);
+        let (known, hasher) = (&self.values, &self.hasher);
+        self.index.reserve(values, |n| known.get(*n as usize).map_or(0, |v| hasher.hash(0, &v.bytes)));
+        // Letters and digits are written alike in most ways; base64 and hex are four.
+        self.finder.reserve(values.saturating_mul(4));
+    }
+
     fn add(&mut self, bytes: Box<[u8]>, kind: Kind) {
         let number = self.values.len();
         if self.find(&bytes).is_some() || number >= MOST {

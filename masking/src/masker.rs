@@ -1,13 +1,13 @@
 //! The second pass: pseudonyms in the place of values.
 
-use std::collections::{HashMap, HashSet};
-use std::hash::{BuildHasher as _, RandomState};
+use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use mynah_message::{Encoding, hex};
 use mynah_traffic::{Exchange, Flag, Masked, Provenance, Side};
 
 use crate::audit::{self, Auditor};
+use crate::hash::{Prints, Quick, Strong};
 use crate::key::Key;
 use crate::kind::Kind;
 use crate::learned::{Known, Match};
@@ -37,9 +37,9 @@ pub(crate) struct State {
     pub(crate) pseudonyms: Pseudonyms,
     /// The user's rules: they say what becomes of values of their own kinds.
     pub(crate) own: Arc<Vec<OwnRule>>,
-    cache: HashMap<Kind, HashMap<Box<[u8]>, Vec<u8>>>,
+    cache: HashMap<Kind, HashMap<Box<[u8]>, Vec<u8>, Quick>, Quick>,
     /// The same of web tokens, with the epoch: when more is known, more of the claims may be.
-    jwts: HashMap<Box<[u8]>, (u64, Vec<u8>)>,
+    jwts: HashMap<Box<[u8]>, (u64, Vec<u8>), Quick>,
     epoch: u64,
     pub(crate) issued: Issued,
 }
@@ -48,19 +48,19 @@ pub(crate) struct State {
 /// pseudonyms are no secret, only nobody must be able to choose one that collides. Clones share them.
 #[derive(Clone, Default)]
 pub(crate) struct Issued {
-    key: RandomState,
-    prints: Arc<RwLock<HashSet<u64>>>,
+    key: Strong,
+    prints: Arc<RwLock<Prints>>,
 }
 
 impl Issued {
     pub(crate) fn note(&self, written: &[u8]) {
-        let print = self.key.hash_one(written);
+        let print = self.key.hash(0, written);
         self.prints.write().unwrap_or_else(PoisonError::into_inner).insert(print);
     }
 
     pub(crate) fn has(&self, written: &[u8]) -> bool {
-        let print = self.key.hash_one(written);
-        self.prints.read().unwrap_or_else(PoisonError::into_inner).contains(&print)
+        let print = self.key.hash(0, written);
+        self.prints.read().unwrap_or_else(PoisonError::into_inner).contains(print)
     }
 }
 
@@ -208,7 +208,15 @@ pub(crate) fn message_side(side: Side) -> mynah_message::Side {
 
 impl State {
     pub(crate) fn new(known: Known, pseudonyms: Pseudonyms, own: Arc<Vec<OwnRule>>, issued: Issued) -> State {
-        State { known, pseudonyms, own, cache: HashMap::new(), jwts: HashMap::new(), epoch: 0, issued }
+        State {
+            known,
+            pseudonyms,
+            own,
+            cache: HashMap::default(),
+            jwts: HashMap::default(),
+            epoch: 0,
+            issued,
+        }
     }
 
     fn kept(&self, kind: Kind, value: &[u8]) -> Option<Vec<u8>> {

@@ -2,14 +2,14 @@
 //! newest entry of a slot stays; entries are compared in full.
 
 use std::borrow::Cow;
-use std::collections::HashSet;
 use std::sync::Arc;
 
 use mynah_message::{Head, Side, json};
 
-use crate::hash::{Quick, Strong};
+use crate::hash::{Prints, Quick, Strong};
 use crate::names::{Names, Rule};
 use crate::plan::Plans;
+use crate::scan::document::Room;
 use crate::scan::part::Planned;
 
 /// Slots of a table of names, a power of two.
@@ -22,7 +22,7 @@ const LONGEST: usize = 512;
 /// Everything that is remembered.
 #[derive(Default)]
 pub(crate) struct Memo {
-    names: Table<NameInfo, NAMES>,
+    names: Table<(NameInfo, usize), NAMES>,
     /// Field lines, what was found in them, and the epoch in which that was so.
     lines: Table<Known, LINES>,
     /// Lines that were seen once: most never come again, and are not worth a place in the table.
@@ -35,6 +35,8 @@ pub(crate) struct Memo {
     pub(crate) plans: Plans,
     /// Bodies with which there is nothing more to do.
     pub(crate) done: Done,
+    /// For reading JSON in.
+    pub(crate) room: Room,
 }
 
 /// What was found in a field line.
@@ -77,14 +79,21 @@ pub(crate) struct NameInfo {
     pub(crate) is_value: bool,
     /// That nothing in the name itself gives itself away.
     pub(crate) is_plain: bool,
+    /// That neither it nor what stands beside its value says anything of that, but perhaps that some detectors would be wrong there.
+    pub(crate) tells_nothing: bool,
     /// Stands for the name: equal names, equal numbers.
     pub(crate) number: u64,
 }
 
 impl NameInfo {
     fn of(names: &Names, name: &str) -> NameInfo {
+        let rule = names.rule(name);
         NameInfo {
-            rule: names.rule(name),
+            rule,
+            tells_nothing: match rule {
+                None => name != "name" && !Names::is_value(name),
+                Some(rule) => matches!(rule, Rule::Without(_)),
+            },
             tells_person: names.tells_person(name),
             tells_thing: Names::tells_thing(name),
             is_person: Names::is_person(name),
@@ -116,12 +125,33 @@ impl Memo {
 
     /// What a name says.
     pub(crate) fn name(&mut self, names: &Names, name: &[u8]) -> NameInfo {
-        if let Some(info) = self.names.get(0, name) {
+        if let Some((info, _)) = self.names.get(0, name) {
             return *info;
         }
         let text: Cow<'_, str> = String::from_utf8_lossy(name);
         let info = NameInfo::of(names, &text);
-        self.names.put(0, name, info);
+        self.names.put(0, name, (info, 0));
+        info
+    }
+
+    /// The same of the key behind another one, whose place here `last` is: most objects have the keys of the one before in the
+    /// same order, so that the next one need not be looked for.
+    #[inline]
+    pub(crate) fn name_behind(&mut self, names: &Names, name: &[u8], last: &mut usize) -> NameInfo {
+        if let Some(&(_, next)) = self.names.at(*last).map(|entry| &entry.found)
+            && let Some(entry) = self.names.at(next).filter(|entry| is_same(&entry.bytes, name))
+        {
+            *last = next;
+            return entry.found.0;
+        }
+        let info = self.name(names, name);
+        if name.len() <= LONGEST {
+            let slot = self.names.slot(0, name);
+            if let Some(entry) = self.names.at_mut(*last) {
+                entry.found.1 = slot;
+            }
+            *last = slot;
+        }
         info
     }
 
@@ -130,6 +160,12 @@ impl Memo {
         let known = self.lines.get(side, line)?;
         let searched = known.epoch == self.epoch;
         (searched || known.for_good).then(|| Known { searched, ..known.clone() })
+    }
+
+    /// The same of a line in which nothing was found, be it by another pass.
+    pub(crate) fn clean_line(&self, print: u128) -> Option<Known> {
+        let clean = self.plans.is_clean(print);
+        clean.then_some(Known { info: LineInfo::Clean, searched: false, epoch: self.epoch, for_good: true })
     }
 
     /// Whether what is found in this line is worth keeping: it has been asked about before.
@@ -145,8 +181,7 @@ impl Memo {
 
     /// Notes what was found in a line.
     pub(crate) fn note_line(&mut self, side: u8, line: &[u8], info: LineInfo) {
-        let plain = matches!(info, LineInfo::Clean)
-            && !line.iter().any(|b| matches!(b, b'%' | b'+' | b'&' | b'\\' | b'\n'));
+        let plain = matches!(info, LineInfo::Clean) && !may_be_escaped(line);
         self.lines.put(side, line, Known { info, searched: true, epoch: self.epoch, for_good: plain });
     }
 
@@ -157,13 +192,20 @@ impl Memo {
     }
 }
 
+/// Whether there may be something in a line, behind the break that it begins with, that the search by value would not see.
+pub(crate) fn may_be_escaped(line: &[u8]) -> bool {
+    let line = line.strip_prefix(b"\r").unwrap_or(line);
+    let line = line.strip_prefix(b"\n").unwrap_or(line);
+    line.iter().any(|b| matches!(b, b'%' | b'+' | b'&' | b'\\' | b'\n'))
+}
+
 /// Bodies, by keyed fingerprints of 128 bits, which come again and again: those that were learnt from, and those in which nothing was
 /// to be changed. So a compressed body need not be opened twice, and one that was searched need not be searched again.
 #[derive(Default)]
 pub(crate) struct Done {
     hasher: Strong,
-    learnt: HashSet<u128>,
-    unchanged: HashSet<u128>,
+    learnt: Prints,
+    unchanged: Prints,
 }
 
 /// Fingerprints kept of either sort, some eight megabytes; then they are collected anew.
@@ -191,7 +233,7 @@ impl Done {
     }
 
     pub(crate) fn is_learnt(&self, print: u128) -> bool {
-        self.learnt.contains(&print)
+        self.learnt.contains(print)
     }
 
     pub(crate) fn note_learnt(&mut self, print: u128) {
@@ -200,7 +242,7 @@ impl Done {
 
     /// Whether nothing was to be changed in that body, with all known that is known now.
     pub(crate) fn is_unchanged(&self, print: u128) -> bool {
-        self.unchanged.contains(&print)
+        self.unchanged.contains(print)
     }
 
     pub(crate) fn note_unchanged(&mut self, print: u128) {
@@ -208,13 +250,13 @@ impl Done {
     }
 
     fn begin_epoch(&mut self) {
-        if !self.unchanged.is_empty() {
-            self.unchanged = HashSet::new();
+        if self.unchanged.len() > 0 {
+            self.unchanged = Prints::default();
         }
     }
 }
 
-fn note(prints: &mut HashSet<u128>, print: u128) {
+fn note(prints: &mut Prints, print: u128) {
     if prints.len() >= PRINTS {
         prints.clear();
     }
@@ -274,6 +316,24 @@ impl Values {
     }
 }
 
+/// Whether two short texts are the same, without a call: most are of two words of eight bytes at most.
+#[inline]
+fn is_same(one: &[u8], other: &[u8]) -> bool {
+    if one.len() != other.len() {
+        return false;
+    }
+    let halves = |text: &[u8]| match (text.first_chunk::<8>(), text.last_chunk::<8>()) {
+        (Some(first), Some(last)) => (u64::from_le_bytes(*first), u64::from_le_bytes(*last)),
+        _ => match (text.first_chunk::<4>(), text.last_chunk::<4>()) {
+            (Some(first), Some(last)) => {
+                (u32::from_le_bytes(*first).into(), u32::from_le_bytes(*last).into())
+            }
+            _ => (text.iter().fold(0, |word, b| word << 8 | u64::from(*b)), 0),
+        },
+    };
+    halves(one) == halves(other) && (one.len() <= 16 || one == other)
+}
+
 /// What was found out about some bytes of a sort.
 struct Entry<V> {
     sort: u8,
@@ -295,6 +355,15 @@ impl<V, const SLOTS: usize> Default for Table<V, SLOTS> {
 impl<V, const SLOTS: usize> Table<V, SLOTS> {
     fn slot(&self, sort: u8, bytes: &[u8]) -> usize {
         self.hasher.hash(sort, bytes) as usize % SLOTS
+    }
+
+    /// What stands in a slot.
+    fn at(&self, slot: usize) -> Option<&Entry<V>> {
+        self.slots.get(slot)?.as_ref()
+    }
+
+    fn at_mut(&mut self, slot: usize) -> Option<&mut Entry<V>> {
+        self.slots.get_mut(slot)?.as_mut()
     }
 
     fn get(&self, sort: u8, bytes: &[u8]) -> Option<&V> {
@@ -338,6 +407,22 @@ mod tests {
             assert!(memo.json_key(&names, b"name").is_name && memo.name(&names, b"customer").is_person);
             assert!(memo.name(&names, b"email").tells_person);
             assert_eq!(memo.name(&names, &[b'x'; 900]).rule, None);
+        }
+    }
+
+    #[test]
+    fn keys_behind_others_say_the_same() {
+        let names = Names::built_in();
+        let (mut memo, mut plain) = (Memo::default(), Memo::default());
+        let mut last = 0;
+        for key in "id password id password id email id a abcdefgh abcdefghi abcdefgh-and-much-more abcdefgh-and_much-more id"
+            .split(' ')
+            .cycle()
+            .take(60)
+        {
+            let info = memo.name_behind(&names, key.as_bytes(), &mut last);
+            let wanted = plain.name(&names, key.as_bytes());
+            assert_eq!((info.rule, info.number), (wanted.rule, wanted.number), "{key}");
         }
     }
 
@@ -392,9 +477,14 @@ mod tests {
     fn what_the_search_cannot_see_is_looked_at_again_when_more_is_known() {
         let mut memo = Memo::default();
         memo.note_line(0, b"A: plain", LineInfo::Clean);
+        memo.note_line(0, b"\r\nA: plain", LineInfo::Clean);
+        memo.note_line(0, b"\r\nA: folded\r\n plain", LineInfo::Clean);
         memo.note_line(0, b"A: enc%6fded", LineInfo::Clean);
         assert!(memo.line(0, b"A: plain").is_some() && memo.line(0, b"A: enc%6fded").is_some());
         memo.begin_epoch();
         assert!(memo.line(0, b"A: plain").is_some() && memo.line(0, b"A: enc%6fded").is_none());
+        assert!(
+            memo.line(0, b"\r\nA: plain").is_some() && memo.line(0, b"\r\nA: folded\r\n plain").is_none()
+        );
     }
 }

@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use bytes::Bytes;
-use mynah_message::{Edit, Error, Message, Part, View, patch, without_digests};
+use mynah_message::{Edit, Error, Head, Message, Part, View, patch, without_digests};
 use mynah_traffic::{SensitiveSpan, Side};
 
 use crate::kind::Kind;
@@ -77,23 +77,26 @@ pub(crate) fn learn(scanner: &mut Scanner<'_>, message: &Message, side: Side) {
 pub(crate) fn mask(scanner: &mut Scanner<'_>, message: &Message, side: Side) -> Outcome {
     let mut outcome =
         Outcome { message: None, places: Vec::new(), withheld: Vec::new(), unread: false, signed: None };
-    let with_body =
-        if message.body.is_empty() { Ok((message.clone(), Vec::new())) } else { body(scanner, message) };
-    let with_body = match with_body {
-        Ok((masked, places)) => {
+    let Ok(mut view) = View::open_head(message) else {
+        // Without a head nothing can be said about the body either.
+        outcome.withheld.push("head-unreadable");
+        return outcome;
+    };
+    let body = if message.body.is_empty() { Ok(None) } else { body_of(scanner, &mut view) };
+    let with_head = match body {
+        Ok(None) => head_of(scanner, &view),
+        Ok(Some((masked, places))) => {
             outcome.places = places;
-            masked
+            head(scanner, &masked)
         }
         Err(Unreadable(reason)) => {
             outcome.withheld.push(reason);
-            withheld(message)
+            head(scanner, &withheld(message))
         }
     };
-    let with_head = head(scanner, &with_body);
     outcome.signed = scanner.signed.take();
     outcome.unread = std::mem::take(&mut scanner.unread);
     let Ok((mut masked, places)) = with_head else {
-        // Without a head nothing can be said about the body either.
         outcome.places.clear();
         outcome.withheld = vec!["head-unreadable"];
         return outcome;
@@ -121,54 +124,67 @@ fn print(scanner: &Scanner<'_>, view: &View<'_>) -> Option<u128> {
     if steady { scanner.memo.done.print(view.head(), &view.message().body) } else { None }
 }
 
+/// The message with its body masked.
 pub(crate) fn body(
     scanner: &mut Scanner<'_>,
     message: &Message,
 ) -> Result<(Message, Vec<Place>), Unreadable> {
     let mut view = View::open_head(message).map_err(|error| reason(&error))?;
-    let print = print(scanner, &view);
+    Ok(body_of(scanner, &mut view)?.unwrap_or_else(|| (message.clone(), Vec::new())))
+}
+
+/// The same of a message whose head is open; `None` when nothing changes.
+fn body_of(
+    scanner: &mut Scanner<'_>,
+    view: &mut View<'_>,
+) -> Result<Option<(Message, Vec<Place>)>, Unreadable> {
+    let print = print(scanner, view);
     if print.is_some_and(|print| scanner.memo.done.is_unchanged(print)) {
-        return Ok((message.clone(), Vec::new()));
+        return Ok(None);
     }
     view.open_body(&scanner.policy.limits).map_err(|error| reason(&error))?;
-    let plan = scanner.part(&view, Part::Body)?;
+    let plan = scanner.part(view, Part::Body)?;
+    if plan.is_empty() {
+        if scanner.sink.hides(view.body()) {
+            return Err(Unreadable("hides-original"));
+        }
+        // Only what may stay as it is: the same body that hides something must be withheld again.
+        if let Some(print) = print {
+            scanner.memo.done.note_unchanged(print);
+        }
+        return Ok(None);
+    }
     let (edits, places) = edits(plan, Part::Body, scanner.policy);
-    let masked = patch(&view, edits).map_err(|error| reason(&error))?;
-    let coded = view.body().as_ptr() != message.body.as_ptr();
-    let hides = if places.is_empty() {
-        scanner.sink.hides(view.body())
-    } else if coded {
+    let masked = patch(view, edits).map_err(|error| reason(&error))?;
+    let coded = view.body().as_ptr() != view.message().body.as_ptr();
+    let hides = if coded {
         let decoded = View::open(&masked, &scanner.policy.limits).map_err(|error| reason(&error))?;
         scanner.sink.hides(decoded.body())
     } else {
         scanner.sink.hides(&masked.body)
     };
-    if hides {
-        return Err(Unreadable("hides-original"));
-    }
-    // Only what may stay as it is: the same body that hides something must be withheld again.
-    if places.is_empty()
-        && let Some(print) = print
-    {
-        scanner.memo.done.note_unchanged(print);
-    }
-    Ok((masked, places))
+    if hides { Err(Unreadable("hides-original")) } else { Ok(Some((masked, places))) }
 }
 
+/// The message with its head masked.
 pub(crate) fn head(
     scanner: &mut Scanner<'_>,
     message: &Message,
 ) -> Result<(Message, Vec<Place>), Unreadable> {
-    let view = View::open_head(message).map_err(|error| reason(&error))?;
-    let plan = scanner.part(&view, Part::Head)?;
+    head_of(scanner, &View::open_head(message).map_err(|error| reason(&error))?)
+}
+
+/// The same of a message whose head is open.
+fn head_of(scanner: &mut Scanner<'_>, view: &View<'_>) -> Result<(Message, Vec<Place>), Unreadable> {
+    let plan = scanner.part(view, Part::Head)?;
     let (edits, places) = edits(plan, Part::Head, scanner.policy);
-    let masked = patch(&view, edits).map_err(|error| reason(&error))?;
+    let masked = patch(view, edits).map_err(|error| reason(&error))?;
     if scanner.sink.hides(&masked.head) {
         return Err(Unreadable("hides-original"));
     }
     // What the edits made of it must still be a head.
-    if !places.is_empty() {
-        View::open_head(&masked).map_err(|error| reason(&error))?;
+    if !places.is_empty() && !Head::begins(&masked.head) {
+        return Err(Unreadable("head-unreadable"));
     }
     Ok((masked, places))
 }

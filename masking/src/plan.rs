@@ -11,7 +11,7 @@ use std::sync::Arc;
 use hashbrown::HashTable;
 use mynah_message::{Encoding, Side, json};
 
-use crate::hash::Strong;
+use crate::hash::{Prints, Strong};
 use crate::names::Rule;
 
 /// Bytes that all plans may take. A body without anything in it takes 48, one with three steps about a hundred.
@@ -73,7 +73,14 @@ pub(crate) struct Plans {
     taken: usize,
     /// Old plans give way to new ones; else there are no more when there is no more room.
     rolls: bool,
+    /// Field lines in which there is nothing, nor within anything in them: only the search for learnt values can say more.
+    lines: Prints,
 }
+
+/// Lines of which it is kept that there is nothing in them, some 32 MiB.
+const LINES: usize = 1 << 20;
+/// The same in a stream.
+const LINES_OF_STREAM: usize = 1 << 16;
 
 impl Plans {
     /// For a stream: what came last is kept.
@@ -85,6 +92,28 @@ impl Plans {
     pub(crate) fn print(&self, side: Side, sort: u64, body: &[u8], learns: bool) -> Option<u128> {
         let worth = body.len() >= 32 && (learns || !self.young.is_empty() || !self.old.is_empty());
         worth.then(|| self.hasher.hash(sort << 1 | u64::from(side == Side::Response), body))
+    }
+
+    /// Stands for a field line in messages of that side.
+    pub(crate) fn line(&self, side: u8, line: &[u8]) -> u128 {
+        // No sort of body has that number.
+        self.hasher.hash(u64::MAX << 1 | u64::from(side), line)
+    }
+
+    /// Whether nothing was found in a line, whatever has been learnt since.
+    pub(crate) fn is_clean(&self, line: u128) -> bool {
+        self.lines.contains(line)
+    }
+
+    /// Nothing was found in a line.
+    pub(crate) fn note_clean(&mut self, line: u128) {
+        if self.lines.len() >= if self.rolls { LINES_OF_STREAM } else { LINES } {
+            if !self.rolls {
+                return;
+            }
+            self.lines.clear();
+        }
+        self.lines.insert(line);
     }
 
     pub(crate) fn get(&self, print: u128) -> Option<Plan> {
@@ -130,6 +159,19 @@ mod tests {
             assert_eq!(plans.get(0).is_some(), !plans.rolls);
             assert_eq!(plans.get(many as u128 - 1).is_some(), plans.rolls);
         }
+    }
+
+    #[test]
+    fn clean_lines_are_known_by_side_and_bytes() {
+        let mut plans = Plans::of_stream();
+        let print = plans.line(0, b"A: b");
+        plans.note_clean(print);
+        assert!(plans.is_clean(print) && print == plans.line(0, b"A: b"));
+        assert!(!plans.is_clean(plans.line(1, b"A: b")) && !plans.is_clean(plans.line(0, b"A: c")));
+        for n in 0..LINES_OF_STREAM as u128 {
+            plans.note_clean(n);
+        }
+        assert!(plans.lines.len() <= LINES_OF_STREAM && !plans.is_clean(print));
     }
 
     #[test]

@@ -247,6 +247,12 @@ impl<'a> Head<'a> {
         Ok(Head { raw, start, version, lines, end: at })
     }
 
+    /// Whether bytes begin with a start line: nothing else is asked of what [`Head::parse`] reads.
+    pub fn begins(raw: &[u8]) -> bool {
+        let at = raw.iter().take_while(|b| matches!(b, b'\r' | b'\n')).count();
+        start_line(raw, next_line(raw, at).0).is_some()
+    }
+
     /// The bytes that were parsed.
     pub fn raw(&self) -> &'a [u8] {
         self.raw

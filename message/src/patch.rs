@@ -32,16 +32,17 @@ pub struct Edit {
 pub fn patch(view: &View<'_>, edits: Vec<Edit>) -> Result<Message, Error> {
     let message = view.message();
     let (in_head, in_body): (Vec<Edit>, Vec<Edit>) = edits.into_iter().partition(|e| e.part == Part::Head);
-    let head = match splice(&message.head, in_head)? {
-        Some(bytes) => Bytes::from(bytes),
-        None => message.head.clone(),
-    };
+    let edited = splice(&message.head, in_head)?.map(Bytes::from);
     let Some(decoded) = splice(view.body(), in_body)? else {
+        let head = edited.unwrap_or_else(|| message.head.clone());
         return Ok(Message { head, body: message.body.clone(), trailers: message.trailers.clone() });
     };
     let codings = codings(view.head())?;
     let body = if codings.is_empty() { decoded } else { encode_content(&codings, &decoded)? };
-    let head = reframe(head, &body, true)?;
+    let head = match edited {
+        Some(head) => reframe(&Head::parse(&head)?, &head, &body, true)?,
+        None => reframe(view.head(), &message.head, &body, true)?,
+    };
     Ok(Message { head, body: body.into(), trailers: message.trailers.clone() })
 }
 
@@ -53,7 +54,7 @@ pub fn fix_framing(message: Message) -> Message {
     if head.side() == Side::Response && message.body.is_empty() {
         return message;
     }
-    match reframe(message.head.clone(), &message.body, false) {
+    match reframe(&head, &message.head, &message.body, false) {
         Ok(head) => Message { head, ..message },
         Err(_) => message,
     }
@@ -111,8 +112,8 @@ fn splice(data: &[u8], mut edits: Vec<Edit>) -> Result<Option<Vec<u8>>, Error> {
     Ok(Some(out))
 }
 
-fn reframe(raw: Bytes, body: &[u8], digests: bool) -> Result<Bytes, Error> {
-    let head = Head::parse(&raw)?;
+/// `raw` is what `head` was parsed of.
+fn reframe(head: &Head<'_>, raw: &Bytes, body: &[u8], digests: bool) -> Result<Bytes, Error> {
     let chunked = head.is_chunked();
     let mut edits = Vec::new();
     for field in head.fields() {
@@ -126,11 +127,11 @@ fn reframe(raw: Bytes, body: &[u8], digests: bool) -> Result<Bytes, Error> {
         let (span, bytes) = if let Some(value) = value {
             (field.value_span, value.into_owned())
         } else {
-            (line_span(&raw, &field), Vec::new())
+            (line_span(raw, &field), Vec::new())
         };
         edits.push(Edit { part: Part::Head, span, bytes });
     }
-    Ok(splice(&raw, edits)?.map_or(raw, Bytes::from))
+    Ok(splice(raw, edits)?.map_or_else(|| raw.clone(), Bytes::from))
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 //!
 //! | module | finds |
 //! |---|---|
-//! | [`signs`] | nothing: tells in one look which of the others can find anything |
+//! | [`signs`], [`rows`], [`words`] | nothing: tell in one look which of the others can find anything |
 //! | [`email`], [`jwt`], [`card`], [`iban`], [`phone`] | what the names say |
 //! | [`national`] | numbers that states give to persons, the United States' SSN too |
 //! | [`ip`], [`mac`] | addresses of machines |
@@ -20,9 +20,11 @@ pub(crate) mod national;
 pub(crate) mod pem;
 pub(crate) mod phone;
 mod random;
+mod rows;
 mod runs;
 pub(crate) mod signs;
 pub(crate) mod vendor;
+pub(crate) mod words;
 
 use std::ops::Range;
 
@@ -172,7 +174,7 @@ pub(crate) struct Found {
 
 /// What gives itself away in a text, in order, without overlaps: of two that overlap the more telling kind stays.
 pub(crate) fn detect(text: &[u8], which: Detectors) -> Vec<Found> {
-    detect_possible(text, Signs::of(text).possible(text.len(), which))
+    detect_possible(text, Signs::of(text).possible_in(text, which))
 }
 
 /// The same by those detectors that can find anything in it.

@@ -1,6 +1,7 @@
 //! One look at a text for the bytes without which no detector can find anything in it.
 
 use super::Detectors;
+use super::rows::{self, Rows};
 
 /// Which telling bytes a text has, and how many of some.
 #[derive(Clone, Copy, Debug)]
@@ -104,12 +105,21 @@ impl Signs {
         self.has(EQUALS) || self.has(AT)
     }
 
-    /// Those of the detectors that can find anything in a text of that length.
-    pub(crate) fn possible(self, len: usize, which: Detectors) -> Detectors {
+    /// Those of the detectors that can find anything in the text, which these are the signs of.
+    pub(crate) fn possible_in(self, text: &[u8], which: Detectors) -> Detectors {
+        let possible = self.possible(text.len(), which);
+        if possible == Detectors::NONE || text.len() > rows::LONGEST {
+            return possible;
+        }
+        Rows::of(text).possible(possible)
+    }
+
+    /// The same of any text of that length with these signs.
+    fn possible(self, len: usize, which: Detectors) -> Detectors {
         let some = |can: bool, detectors: Detectors| if can { detectors } else { Detectors::NONE };
         let (digits, capitals) = (self.digits, self.capitals);
         let possible = some(self.has(AT), Detectors::EMAIL)
-            .with(some(len >= 20 && self.has(DOT | Y), Detectors::JWT))
+            .with(some(len >= 20 && self.dots >= 2 && self.has(Y), Detectors::JWT))
             // As long as one armour's words.
             .with(some(len >= 32 && capitals >= 10 && self.has(DASH), Detectors::PRIVATE_KEY))
             // Of keys without digits the few that there are have capital letters.
@@ -171,7 +181,7 @@ mod tests {
     fn nothing_is_ruled_out_that_is_there() {
         for (which, name, text) in crate::detect::tests::ONE_OF_EACH {
             let signs = Signs::of(text.as_bytes());
-            assert!(signs.possible(text.len(), *which).has(*which), "{name}: {text}");
+            assert!(signs.possible_in(text.as_bytes(), *which).has(*which), "{name}: {text}");
             assert!(!detect(text.as_bytes(), *which).is_empty(), "{name}: {text}");
         }
         assert_eq!(Signs::of(b"a plain word").possible(12, Detectors::DEFAULT), Detectors::NONE);
@@ -192,9 +202,9 @@ mod tests {
         }
 
         #[test]
-        fn what_shows_no_signs_holds_nothing(text in "[ey@.0-9 a-c=%:+-]{0,60}|[0-9 -]{10,40}|ey[a-zA-Z0-9]{10,30}\\.ey[a-z]{4,8}\\.[a-z]{0,9}|[0-9a-f:.]{7,40}") {
+        fn what_shows_no_signs_holds_nothing(text in "[ey@.0-9 a-c=%:+-]{0,140}|[0-9 -]{10,40}|ey[a-zA-Z0-9]{10,30}\\.ey[a-z]{4,8}\\.[a-z]{0,9}|[0-9a-f:.]{7,40}") {
             let bytes = text.as_bytes();
-            let (all, mut found) = (Signs::of(bytes).possible(bytes.len(), ALL), Vec::new());
+            let (all, mut found) = (Signs::of(bytes).possible_in(bytes, ALL), Vec::new());
             // Each detector by itself, whatever the signs say.
             crate::detect::run(bytes, ALL, &mut found);
             for f in found {

@@ -102,28 +102,38 @@ impl Alphabet {
     }
 }
 
+/// Of each byte the forms whose prefixes have it in that place, one bit for each.
+const fn with_byte(place: usize) -> [u64; 256] {
+    let mut with = [0; 256];
+    let mut at = 0;
+    while at < FORMS.len() {
+        with[FORMS[at].prefix.as_bytes()[place] as usize] |= 1 << at;
+        at += 1;
+    }
+    with
+}
+
+const WITH_FIRST: [u64; 256] = with_byte(0);
+const WITH_SECOND: [u64; 256] = with_byte(1);
+const _: () = assert!(FORMS.len() <= 64);
+
 /// Whether some prefix begins with that byte.
 pub(super) fn may_begin(b: u8) -> bool {
-    const FIRST: [bool; 256] = {
-        let mut first = [false; 256];
-        let mut at = 0;
-        while at < FORMS.len() {
-            first[FORMS[at].prefix.as_bytes()[0] as usize] = true;
-            at += 1;
-        }
-        first
-    };
-    FIRST[usize::from(b)]
+    WITH_FIRST[usize::from(b)] != 0
 }
 
 /// The form and length of the key at the beginning of `text`.
 pub(crate) fn key(text: &[u8]) -> Option<(&'static Form, usize)> {
     let [first, second, ..] = text else { return None };
-    // Two bytes spare nearly all words the rest of the list.
-    let form = FORMS.iter().find(|f| {
-        let prefix = f.prefix.as_bytes();
-        prefix[0] == *first && prefix[1] == *second && text.starts_with(prefix)
-    })?;
+    // Two bytes spare nearly all words the list.
+    let mut forms = WITH_FIRST[usize::from(*first)] & WITH_SECOND[usize::from(*second)];
+    let form = loop {
+        let form = FORMS.get(forms.trailing_zeros() as usize)?;
+        if text.starts_with(form.prefix.as_bytes()) {
+            break form;
+        }
+        forms &= forms - 1;
+    };
     let rest = &text[form.prefix.len()..];
     let mut len = rest.iter().take_while(|b| form.rest.has(**b)).count();
     // A full stop behind a key ends the sentence.

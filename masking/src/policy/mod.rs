@@ -189,6 +189,11 @@ impl Policy {
         self.own.is_empty() && self.k.is_none()
     }
 
+    /// Whether names and detectors alone say what is sensitive: no rules of the user's do, and resource ids stay.
+    pub(crate) fn is_plain(&self) -> bool {
+        self.is_steady() && !self.strict && self.rare.is_none() && !self.index.has_expressions()
+    }
+
     /// What a value of that kind is called in reports and spans.
     pub(crate) fn kind_name(&self, kind: Kind) -> &'static str {
         match kind {

@@ -7,7 +7,9 @@ use std::ops::{ControlFlow, Range};
 use mynah_message::{Coverage, json};
 
 use super::part::{Planned, planned};
-use super::{Context, Scanner, layer::Layer, shift};
+use super::{Context, Scanner, layer::Layer, shift, value};
+use crate::detect;
+use crate::entropy;
 use crate::kind::Kind;
 use crate::learned::Match;
 use crate::memo::NameInfo;
@@ -35,17 +37,8 @@ struct Document<'d, 's> {
     body: &'d [u8],
     matches: &'d [Match],
     at: At,
-    stack: Vec<At>,
-    /// Objects that are persons by their name, those that seem to be by what is in them, and those that are goods.
-    persons: Objects,
-    persons_within: Objects,
-    things: Objects,
+    room: Room,
     documents: u64,
-    /// Values under `name`: whose name it is shows when all siblings are known.
-    waiting: Vec<(u64, json::Kind, Range<usize>)>,
-    /// Values whose names are values beside them, and what these say: `{"name": "password", "value": "…"}`.
-    labelled: Vec<(u64, json::Kind, Range<usize>)>,
-    labels: Vec<(u64, Range<usize>)>,
     /// Where the last value ended.
     end: usize,
     /// Whether all keys since then are plain.
@@ -55,6 +48,46 @@ struct Document<'d, 's> {
     own: Vec<(usize, u8)>,
     /// Where to look when the same body is met again; `None` when that cannot be said.
     steps: Option<Vec<Step>>,
+    /// Whether the policy asks for no more than names and detectors.
+    policy_is_plain: bool,
+    /// The key that was read last, for the memory of names.
+    last_key: usize,
+}
+
+/// What is collected while a document is read; kept from one to the next, so that each need not ask for memory of its own.
+#[derive(Default)]
+pub(crate) struct Room {
+    stack: Vec<At>,
+    /// Objects that are persons by their name, those that seem to be by what is in them, and those that are goods.
+    persons: Objects,
+    persons_within: Objects,
+    things: Objects,
+    /// Values under `name`: whose name it is shows when all siblings are known.
+    waiting: Vec<(u64, json::Kind, Range<usize>)>,
+    /// Values whose names are values beside them, and what these say: `{"name": "password", "value": "…"}`.
+    labelled: Vec<(u64, json::Kind, Range<usize>)>,
+    labels: Vec<(u64, Range<usize>)>,
+}
+
+impl Room {
+    /// Nothing of a document that was larger is kept.
+    const MOST: usize = 1 << 12;
+
+    fn clear(&mut self) {
+        let all = [self.stack.len(), self.waiting.len(), self.labelled.len(), self.labels.len()];
+        let objects = [&self.persons, &self.persons_within, &self.things].map(|objects| objects.0.len());
+        if all.iter().chain(&objects).any(|len| *len > Room::MOST) {
+            *self = Room::default();
+            return;
+        }
+        self.stack.clear();
+        self.waiting.clear();
+        self.labelled.clear();
+        self.labels.clear();
+        for objects in [&mut self.persons, &mut self.persons_within, &mut self.things] {
+            objects.0.clear();
+        }
+    }
 }
 
 impl Scanner<'_> {
@@ -71,23 +104,28 @@ impl Scanner<'_> {
             json::End::Whole | json::End::Stopped => Coverage::Whole,
         };
         document.between(body.len());
-        for objects in [&mut document.persons, &mut document.persons_within, &mut document.things] {
+        let mut room = std::mem::take(&mut document.room);
+        for objects in [&mut room.persons, &mut room.persons_within, &mut room.things] {
             objects.sort();
         }
-        for (object, kind, span) in std::mem::take(&mut document.waiting) {
-            let person = document.persons.contains(object)
-                || document.persons_within.contains(object) && !document.things.contains(object);
-            document.leaf(kind, &span, person.then_some(Rule::Mask(Kind::Name)), true);
+        for (object, kind, span) in &room.waiting {
+            let person = room.persons.contains(*object)
+                || room.persons_within.contains(*object) && !room.things.contains(*object);
+            document.leaf(*kind, span, person.then_some(Rule::Mask(Kind::Name)), true);
         }
-        let labels = document.said_by_labels();
-        for (object, kind, span) in std::mem::take(&mut document.labelled) {
-            let rule = labels.get(&object).copied();
-            document.leaf(kind, &span, rule, true);
+        if !room.labelled.is_empty() {
+            let labels = document.said_by_labels(&room.labels);
+            for (object, kind, span) in &room.labelled {
+                document.leaf(*kind, span, labels.get(object).copied(), true);
+            }
         }
         if let Some(steps) = &mut document.steps {
             steps.sort_by_key(|step| step.span().start);
         }
-        (document.plan, document.steps, coverage)
+        let (plan, steps) = (document.plan, document.steps);
+        room.clear();
+        self.memo.room = room;
+        (plan, steps, coverage)
     }
 
     /// The same of a body that was taken apart before, looking only where there was something. `None` when what has been learnt
@@ -122,7 +160,9 @@ impl Scanner<'_> {
                 What::Value { .. } => return None,
             }
         }
-        Some(document.plan)
+        let (plan, room) = (document.plan, document.room);
+        self.memo.room = room;
+        Some(plan)
     }
 }
 
@@ -130,18 +170,14 @@ impl<'d, 's> Document<'d, 's> {
     fn new(scanner: &'d mut Scanner<'s>, body: &'d [u8], matches: &'d [Match]) -> Document<'d, 's> {
         Document {
             own: scanner.policy.index.json(body, scanner.policy.limits.json_depth),
+            policy_is_plain: scanner.policy.is_plain(),
+            last_key: 0,
+            room: std::mem::take(&mut scanner.memo.room),
             scanner,
             body,
             matches,
             at: At::default(),
-            stack: Vec::new(),
-            persons: Objects::default(),
-            persons_within: Objects::default(),
-            things: Objects::default(),
             documents: 0,
-            waiting: Vec::new(),
-            labelled: Vec::new(),
-            labels: Vec::new(),
             end: 0,
             plain: true,
             plan: Vec::new(),
@@ -149,17 +185,14 @@ impl<'d, 's> Document<'d, 's> {
         }
     }
 
-    /// What labels say, by the objects that they stand in; only where there are values that may be theirs.
-    fn said_by_labels(&mut self) -> HashMap<u64, Rule> {
+    /// What labels say, by the objects that they stand in.
+    fn said_by_labels(&mut self, labels: &[(u64, Range<usize>)]) -> HashMap<u64, Rule> {
         let mut said = HashMap::new();
-        if self.labelled.is_empty() {
-            return said;
-        }
-        for (object, span) in std::mem::take(&mut self.labels) {
-            let label = self.body.get(span).unwrap_or_default();
+        for (object, span) in labels {
+            let label = self.body.get(span.clone()).unwrap_or_default();
             let rule = self.scanner.memo.json_key(&self.scanner.policy.names, label).rule;
             if let Some(rule @ (Rule::Mask(_) | Rule::Own(_))) = rule {
-                said.insert(object, rule);
+                said.insert(*object, rule);
             }
         }
         said
@@ -223,6 +256,26 @@ impl<'d, 's> Document<'d, 's> {
         self.note(met, span, What::Leaf(kind), rule, escaped);
     }
 
+    /// Whether there can be nothing in a leaf whose name says nothing, which shows at one look in most.
+    #[inline]
+    fn is_idle(&self, kind: json::Kind, span: &Range<usize>, may_escape: bool) -> bool {
+        if !self.policy_is_plain || !self.matches.is_empty() && touches(self.matches, span) {
+            return false;
+        }
+        match kind {
+            json::Kind::Literal => true,
+            json::Kind::Number => span.len() < entropy::UNIQUE_BYTES,
+            json::Kind::String if may_escape => false,
+            json::Kind::String => {
+                span.len() < value::SHORTEST
+                    || self
+                        .body
+                        .get(span.clone())
+                        .is_some_and(|raw| detect::words::holds_nothing(raw) || detect::is_moment(raw))
+            }
+        }
+    }
+
     /// Says whether the leaf has escapes.
     fn look(&mut self, kind: json::Kind, span: &Range<usize>, rule: Option<Rule>, may_escape: bool) -> bool {
         let Some(raw) = self.body.get(span.clone()) else { return false };
@@ -247,6 +300,16 @@ impl<'d, 's> Document<'d, 's> {
                     return false;
                 }
                 Layer::new(raw, raw, Encoding::JsonNumber).lift(patches)
+            }
+            // While learning nothing is searched for.
+            json::Kind::String
+                if may_escape
+                    && self.policy_is_plain
+                    && matches!(rule, None | Some(Rule::Without(_)))
+                    && self.scanner.sink.learns()
+                    && detect::words::quoted_holds_nothing(raw) =>
+            {
+                return memchr::memchr(b'\\', raw).is_some();
             }
             json::Kind::String => {
                 let value = if may_escape { json::unescape(raw) } else { Cow::Borrowed(raw) };
@@ -273,18 +336,21 @@ impl Document<'_, '_> {
         self.end = span.end;
         let At { key, object, .. } = self.at;
         if key.tells_person {
-            self.persons_within.insert(object);
+            self.room.persons_within.insert(object);
         }
         if key.tells_thing {
-            self.things.insert(object);
+            self.room.things.insert(object);
         }
         if key.is_label && kind == json::Kind::String {
-            self.labels.push((object, span.clone()));
+            self.room.labels.push((object, span.clone()));
+        }
+        if key.tells_nothing && self.is_idle(kind, &span, may_escape) {
+            return;
         }
         if key.is_name && key.rule.is_none() {
-            self.waiting.push((object, kind, span));
+            self.room.waiting.push((object, kind, span));
         } else if key.is_value && key.rule.is_none() {
-            self.labelled.push((object, kind, span));
+            self.room.labelled.push((object, kind, span));
         } else {
             self.leaf(kind, &span, key.rule, may_escape);
         }
@@ -329,20 +395,20 @@ pub(super) fn touches(matches: &[Match], span: &Range<usize>) -> bool {
 
 impl<'b> json::Events<'b> for Document<'_, '_> {
     fn document(&mut self) {
-        self.stack.clear();
+        self.room.stack.clear();
         self.documents += 1;
         self.at = At { way: onward(0, self.documents), ..At::default() };
     }
 
     fn open(&mut self, array: bool) {
-        self.stack.push(self.at);
+        self.room.stack.push(self.at);
         let object = self.at.way;
         if array {
             // Its elements go by its name.
             self.at.elements = 0;
         } else {
             if self.at.key.is_person {
-                self.persons.insert(object);
+                self.room.persons.insert(object);
             }
             self.at = At { key: NameInfo::default(), object, way: object, elements: 0, base: object };
         }
@@ -355,13 +421,16 @@ impl<'b> json::Events<'b> for Document<'_, '_> {
     }
 
     fn close(&mut self) {
-        self.at = self.stack.pop().unwrap_or_default();
+        self.at = self.room.stack.pop().unwrap_or_default();
     }
 
     fn written_key(&mut self, raw: &'b [u8], escaped: bool) -> bool {
         let names = &self.scanner.policy.names;
-        self.at.key =
-            if escaped { self.scanner.memo.json_key(names, raw) } else { self.scanner.memo.name(names, raw) };
+        self.at.key = if escaped {
+            self.scanner.memo.json_key(names, raw)
+        } else {
+            self.scanner.memo.name_behind(names, raw, &mut self.last_key)
+        };
         self.at.way = onward(self.at.base, self.at.key.number);
         self.plain &= self.at.key.is_plain;
         true

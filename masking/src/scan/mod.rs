@@ -19,7 +19,7 @@
 
 mod again;
 mod credentials;
-mod document;
+pub(crate) mod document;
 mod ids;
 pub(crate) mod layer;
 mod nested;

@@ -50,10 +50,18 @@ impl Opened {
         if value.len() < SHORTEST {
             return Ok(None);
         }
-        if let Some(opened) = unhex(value) {
+        // Padding is at the end; most values are no encoding by their first eight characters.
+        let (hex, base64) = match value.first_chunk::<8>().filter(|_| value.len() > 10) {
+            Some(first) => {
+                let hex = value.get(8).is_some_and(u8::is_ascii_hexdigit);
+                (hex && first.iter().all(u8::is_ascii_hexdigit), begins_text(first))
+            }
+            None => (true, true),
+        };
+        if let Some(opened) = if hex { unhex(value) } else { None } {
             return Ok(Some(opened));
         }
-        let Some((form, bytes)) = unbase64(value) else { return Ok(None) };
+        let Some((form, bytes)) = (if base64 { unbase64(value) } else { None }) else { return Ok(None) };
         if let Some(coding) = compressed(&bytes) {
             return match content::decode_coding(coding, &bytes, limits) {
                 Ok(text) => Ok(Some(Opened { text, form, coding: Some(coding) })),
@@ -198,6 +206,14 @@ fn unbase64(value: &[u8]) -> Option<(Form, Vec<u8>)> {
 /// Whether the first bytes can be those of a text or of something compressed: most values are neither, and this is asked of
 /// each. Looks at eight characters: of random ones that decode to text there are few.
 fn begins_text(inner: &[u8]) -> bool {
+    // Of the first byte alone this shows in most.
+    if let Some([one, two, ..]) = inner.first_chunk::<4>() {
+        let (one, two) = (SEXTETS[usize::from(*one)], SEXTETS[usize::from(*two)]);
+        let first = one << 2 | two >> 4;
+        if one == NO_SEXTET || two == NO_SEXTET || !may_be_first(first) {
+            return false;
+        }
+    }
     let mut first = [0; 6];
     let mut len = 0;
     for group in inner.chunks(4).take(2) {
@@ -214,6 +230,11 @@ fn begins_text(inner: &[u8]) -> bool {
         len += group.len() * 6 / 8;
     }
     begins_like_text(&first[..len], matches!(first[0], 0x1f | 0x28 | 0x78))
+}
+
+/// Whether a text, or something compressed, may begin with that byte.
+fn may_be_first(b: u8) -> bool {
+    b == 0x1f || !is_control(b) && !matches!(b, 0x80..=0xc1 | 0xf5..)
 }
 
 /// Whether a text may begin with these bytes; `packed` says that these may be something compressed.

@@ -16,7 +16,7 @@ use super::signature;
 use super::{Context, OPENABLE, OPENABLE_EACH, Patch, Scanner, Unreadable, Why};
 use crate::kind::Kind;
 use crate::learned::Match;
-use crate::memo::{Known, LineInfo};
+use crate::memo::{Known, LineInfo, may_be_escaped};
 use crate::names::{Names, Rule};
 
 /// A range of a part and what is to stand there.
@@ -108,7 +108,7 @@ impl Scanner<'_> {
         let mut notes = Notes::new(learns && print.is_some());
         let mut visit = |leaf: Leaf<'_>| {
             // The pieces of a composite come by themselves; of a chosen option only this leaf has the name.
-            if leaf.part != part {
+            if leaf.part != part || part == Part::Head && lines.is_known(leaf.span.start) {
                 return;
             }
             if leaf.composite && !matches!(leaf.locator, Locator::Input { .. }) {
@@ -129,6 +129,9 @@ impl Scanner<'_> {
             notes.leaf(self, bytes, &leaf, context);
             if self.met > met {
                 lines.soil(leaf.span.start);
+            }
+            if self.within || !searched {
+                lines.nest(leaf.span.start);
             }
         };
         // Rules of the user's may ask for one leaf of many.
@@ -152,15 +155,16 @@ impl Scanner<'_> {
         if !opaque {
             let gaps = gaps(leaves, bytes.len());
             let between = gaps.flat_map(|gap| {
-                if lines.is_known_within(&gap) {
+                let searched = !touches(&matches, &gap);
+                let named = part == Part::Head && searched && bytes.get(gap.clone()).is_some_and(is_name);
+                if named && self.policy.is_plain() || lines.is_known_within(&gap) {
                     return Vec::new();
                 }
-                let context =
-                    Context { searched: !touches(&matches, &gap), between: true, ..Context::new(None) };
+                let context = Context { searched, between: true, ..Context::new(None) };
                 let met = self.met;
                 notes.begin(self);
                 let patches = bytes.get(gap.clone()).map_or_else(Vec::new, |text| self.free(text, context));
-                if self.met > met {
+                if self.met > met || self.within {
                     lines.soil_all(&gap);
                 }
                 notes.gap(self, &gap);
@@ -232,10 +236,16 @@ impl Scanner<'_> {
             .map(|end| {
                 let span = start..end;
                 start = end;
-                let whole = apart && breaks(span.start) && breaks(span.end);
+                let whole = apart && (span.start == 0 || breaks(span.start)) && breaks(span.end);
                 let text = head.get(span.clone()).filter(|_| whole);
-                let known = text.and_then(|text| self.memo.line(side, text));
-                Line { span, whole, known, soiled: Cell::new(false) }
+                let mut known = text.and_then(|text| self.memo.line(side, text));
+                let mut print = None;
+                if let (Some(text), None) = (text, &known) {
+                    let fresh = self.memo.plans.line(side, text);
+                    known = self.memo.clean_line(fresh);
+                    print = Some(fresh);
+                }
+                Line { span, whole, known, print, soiled: Cell::new(false), nested: Cell::new(false) }
             })
             .collect();
         Lines { side, apart, each }
@@ -339,8 +349,12 @@ struct Line {
     whole: bool,
     /// What it is known to hold.
     known: Option<Known>,
+    /// Stands for it where it is not known by itself.
+    print: Option<u128>,
     /// Something was found in it now.
     soiled: Cell<bool>,
+    /// There is something in it that was decoded.
+    nested: Cell<bool>,
 }
 
 impl Lines {
@@ -380,6 +394,12 @@ impl Lines {
         }
     }
 
+    fn nest(&self, at: usize) {
+        if let Some(line) = self.line(at) {
+            line.nested.set(true);
+        }
+    }
+
     fn soil_all(&self, range: &Range<usize>) {
         let first = self.each.partition_point(|l| l.span.end < range.start);
         for line in self.each.iter().skip(first).take_while(|l| l.span.start <= range.end) {
@@ -411,10 +431,17 @@ impl Lines {
     /// Notes what was found in the lines: `plan` is all that is to be done, but for what was learnt.
     fn remember(&self, scanner: &mut Scanner<'_>, head: &[u8], plan: &[Planned], matches: &[Match]) {
         let learns = scanner.sink.learns();
-        let fresh = |l: &&Line| l.whole && l.known.as_ref().is_none_or(|known| !known.searched);
-        for line in self.each.iter().skip(1).filter(fresh) {
+        let fresh = |l: &Line| l.whole && l.known.as_ref().is_none_or(|known| !known.searched);
+        for (number, line) in self.each.iter().enumerate().filter(|(_, line)| fresh(line)) {
             let Some(text) = head.get(line.span.clone()) else { continue };
-            if !scanner.memo.comes_again(self.side, text) {
+            if let Some(print) = line.print.filter(|_| learns && line.known.is_none())
+                && !(line.soiled.get() || line.nested.get())
+                && !parted(text, number == 0).into_iter().any(may_be_escaped)
+            {
+                scanner.memo.plans.note_clean(print);
+            }
+            // The start line is in the first one, which hardly ever comes again.
+            if number == 0 || !scanner.memo.comes_again(self.side, text) {
                 continue;
             }
             let span = &line.span;
@@ -434,6 +461,14 @@ impl Lines {
             };
             scanner.memo.note_line(self.side, text, info);
         }
+    }
+}
+
+/// A line by itself; the first one parted from the start line before it.
+fn parted(text: &[u8], first: bool) -> [&[u8]; 2] {
+    match memchr::memchr(b'\n', text).filter(|_| first).and_then(|at| text.split_at_checked(at)) {
+        Some((start, line)) => [start, line],
+        None => [text, b""],
     }
 }
 
@@ -526,6 +561,15 @@ pub(super) fn settle(plan: Vec<Planned>) -> Vec<Planned> {
     });
     plan.sort_by_key(|p| p.range.start);
     plan
+}
+
+/// Whether what lies between two values of a head is the name of a field, of letters and dashes, which can give itself away only by
+/// being known.
+fn is_name(gap: &[u8]) -> bool {
+    let Some(name) = gap.strip_prefix(b"\r\n").and_then(|line| line.strip_suffix(b": ")) else {
+        return false;
+    };
+    name.iter().all(|b| b.is_ascii_alphabetic() || *b == b'-')
 }
 
 /// What lies between the leaves.

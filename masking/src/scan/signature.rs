@@ -37,16 +37,20 @@ const LENGTHS: u64 = {
     lengths
 };
 
+/// Most names are not even as long as one of these.
+fn has_length(len: usize) -> bool {
+    LENGTHS >> len.min(63) & 1 != 0
+}
+
 /// Whether a field of that name bears a signature.
 pub(super) fn is_field(name: &str) -> bool {
-    FIELDS.iter().any(|(field, _)| name.eq_ignore_ascii_case(field))
+    has_length(name.len()) && FIELDS.iter().any(|(field, _)| name.eq_ignore_ascii_case(field))
 }
 
 /// Under which scheme the message is signed, if it is.
 pub(super) fn scheme(head: &Head<'_>) -> Option<&'static str> {
     for (field, value) in head.raw_fields() {
-        // Most names are not even as long as one of these.
-        if LENGTHS >> field.len().min(63) & 1 == 0 {
+        if !has_length(field.len()) {
             continue;
         }
         if let Some((_, scheme)) = FIELDS.iter().find(|(name, _)| field.eq_ignore_ascii_case(name.as_bytes()))

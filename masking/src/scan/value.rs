@@ -7,10 +7,13 @@ use super::opened::Opened;
 use super::signature::signatures;
 use super::{Context, Patch, Scanner, Unreadable, Why, merge, nested, shift};
 use crate::detect::signs::Signs;
-use crate::detect::{self, Detectors};
+use crate::detect::{self, Detectors, words};
 use crate::kind::Kind;
 use crate::memo::Values;
 use crate::names::{self, Rule};
+
+/// Nothing shorter is learnt, and no address is.
+pub(super) const SHORTEST: usize = 6;
 
 /// How URIs begin that are what they stand for.
 const DATA: &[u8] = b"data:";
@@ -189,9 +192,11 @@ impl Scanner<'_> {
 
     /// A value of which nothing is known: what is nested in it, what was learnt, what gives itself away.
     pub(super) fn free_value(&mut self, value: &[u8], context: Context) -> Vec<Patch> {
-        // Nothing shorter is learnt, and no address is.
-        if value.len() < 6 {
+        if value.len() < SHORTEST {
             return Vec::new();
+        }
+        if words::holds_nothing(value) {
+            return self.learnt_within(value, context);
         }
         // These two are every third value of an interface: all that could be in them is what was learnt; and base64 in a UUID.
         let moment = detect::is_moment(value);
@@ -201,14 +206,11 @@ impl Scanner<'_> {
             if !moment {
                 patches = self.enclosed(value, context).unwrap_or_default();
             }
-            if self.is_unsearched(context) {
-                let matches = self.sink.matches(value);
-                merge(&mut patches, self.sink.sweep(self.policy, value, matches, false));
-            }
+            merge(&mut patches, self.learnt_within(value, context));
             return patches;
         }
         let signs = Signs::of(value);
-        let possible = signs.possible(value.len(), context.detectors(self.policy.detectors));
+        let possible = signs.possible_in(value, context.detectors(self.policy.detectors));
         let takes_long = possible != Detectors::NONE || signs.may_hold_url();
         let Some(sort) = self.sort_of_short(value, context, signs).filter(|_| takes_long) else {
             return self.signed_value(value, context, signs, possible);
@@ -223,6 +225,15 @@ impl Scanner<'_> {
         }
         self.within |= within;
         patches
+    }
+
+    /// The patches of what was learnt, where the search of the whole did not see all of the value.
+    fn learnt_within(&mut self, value: &[u8], context: Context) -> Vec<Patch> {
+        if !self.is_unsearched(context) {
+            return Vec::new();
+        }
+        let matches = self.sink.matches(value);
+        self.sink.sweep(self.policy, value, matches, false)
     }
 
     /// The same, where it is known what signs are in it of something to be found.
@@ -287,10 +298,7 @@ impl Scanner<'_> {
             merge(&mut patches, self.urls(value, context));
             merge(&mut patches, self.assignments(value, context));
         }
-        if self.is_unsearched(context) {
-            let matches = self.sink.matches(value);
-            merge(&mut patches, self.sink.sweep(self.policy, value, matches, false));
-        }
+        merge(&mut patches, self.learnt_within(value, context));
         if possible != Detectors::NONE {
             let mut detected = Vec::new();
             for found in detect::detect_possible(value, possible) {

@@ -12,7 +12,9 @@ use crate::percent::hex;
 
 /// Replaces character references. In an attribute a name without `;` that a letter, digit or `=` follows is no reference.
 pub fn decode(raw: &[u8], attribute: bool) -> Cow<'_, [u8]> {
-    if memchr::memchr(b'&', raw).is_none() {
+    // `&` stands between the pairs of every query, where it refers to nothing.
+    let refers = |at: usize| raw.get(at..).is_some_and(|there| reference(there, attribute).is_some());
+    if !memchr::memchr_iter(b'&', raw).any(refers) {
         return Cow::Borrowed(raw);
     }
     let mut out = Vec::with_capacity(raw.len());

@@ -1,0 +1,185 @@
+//! Texts of words: most values of an interface are some, and nothing but what was learnt can be in them. Sixteen bytes are looked at
+//! at once.
+
+use wide::u8x16;
+
+/// Bytes that are looked at at once.
+const PIECE: usize = 16;
+/// Of longer texts the capital letters are not counted, as each place of a piece counts up to 255.
+const LONGEST: usize = PIECE * 255;
+
+/// What is known of a text of which all is letters, spaces, commas and apostrophes.
+struct Words {
+    spaced: bool,
+    /// At least so many as there are.
+    capitals: usize,
+    /// Whether there is a letter that is no hex digit.
+    beyond_hex: bool,
+}
+
+/// Whether neither a detector nor anybody who opens encodings can find anything in a text, as it is made of words.
+pub(crate) fn holds_nothing(text: &[u8]) -> bool {
+    Words::of::<false>(text).is_some_and(|words| words.hold_nothing(text))
+}
+
+/// The same of what a JSON string means in which quotes are escaped and nothing else.
+pub(crate) fn quoted_holds_nothing(raw: &[u8]) -> bool {
+    Words::of::<true>(raw).is_some_and(|words| words.hold_nothing(raw))
+        && memchr::memchr_iter(b'\\', raw).all(|at| raw.get(at + 1) == Some(&b'"'))
+}
+
+/// Whether each of these, lane by lane, is one of so many from the first on.
+#[inline]
+pub(super) fn within(bytes: u8x16, first: u8, more: u8) -> u8x16 {
+    let above = bytes - u8x16::splat(first);
+    above.min(u8x16::splat(more)).simd_eq(above)
+}
+
+impl Words {
+    fn hold_nothing(&self, text: &[u8]) -> bool {
+        // Of vendors' keys without digits all have some of these.
+        if self.capitals >= 4 && text.len() >= 20 {
+            return false;
+        }
+        if self.spaced {
+            // A scheme, which may have credentials behind it.
+            return !matches!(text.first(), Some(b'B' | b'b'));
+        }
+        // Base64 mixes capital letters and others; hex is of few letters.
+        let named = self.capitals == 1 && text.first().is_some_and(u8::is_ascii_uppercase);
+        self.beyond_hex && (self.capitals == 0 || named)
+    }
+
+    /// `QUOTED`: with backslashes and quotes.
+    #[inline]
+    fn of<const QUOTED: bool>(text: &[u8]) -> Option<Words> {
+        if text.len() > LONGEST {
+            return None;
+        }
+        let mut spaces = u8x16::splat(0);
+        let mut capitals = u8x16::splat(0);
+        let mut beyond = u8x16::splat(0);
+        let mut look = |piece: &[u8; PIECE]| {
+            let bytes = u8x16::new(*piece);
+            let folded = bytes | u8x16::splat(0x20);
+            let letters = within(folded, b'a', 25);
+            let space = bytes.simd_eq(u8x16::splat(b' '));
+            let mut others = bytes.simd_eq(u8x16::splat(b',')) | bytes.simd_eq(u8x16::splat(b'\''));
+            if QUOTED {
+                others |= bytes.simd_eq(u8x16::splat(b'"')) | bytes.simd_eq(u8x16::splat(b'\\'));
+            }
+            // Letters of other scripts.
+            let high = bytes.max(u8x16::splat(0x80)).simd_eq(bytes);
+            spaces |= space;
+            // Each lane of a mask is -1.
+            capitals -= letters & !bytes.simd_eq(folded);
+            beyond |= letters & !within(folded, b'a', 5);
+            (letters | space | others | high).to_bitmask() == 0xffff
+        };
+        let (pieces, rest) = text.as_chunks::<PIECE>();
+        for piece in pieces {
+            if !look(piece) {
+                return None;
+            }
+        }
+        if !rest.is_empty() && !look(&last_of(text, rest)) {
+            return None;
+        }
+        let sum = |lanes: u8x16| lanes.to_array().iter().map(|lane| usize::from(*lane)).sum();
+        Some(Words {
+            spaced: spaces.any(),
+            capitals: if capitals == u8x16::splat(0) { 0 } else { sum(capitals) },
+            beyond_hex: beyond.any(),
+        })
+    }
+}
+
+/// The last bytes of a text as a whole piece: with those before them, which may be looked at twice, or with letters behind them.
+#[inline]
+fn last_of(text: &[u8], rest: &[u8]) -> [u8; PIECE] {
+    text.last_chunk::<PIECE>().copied().unwrap_or_else(|| padded(rest, b'a'))
+}
+
+/// Fewer bytes than a piece has, and one byte over and over behind them.
+#[inline]
+pub(super) fn padded(rest: &[u8], with: u8) -> [u8; PIECE] {
+    let len = rest.len();
+    let bytes = match (rest.first_chunk::<8>(), rest.last_chunk::<8>()) {
+        (Some(first), Some(last)) if len < PIECE => {
+            u128::from(u64::from_le_bytes(*first)) | u128::from(u64::from_le_bytes(*last)) << (8 * (len - 8))
+        }
+        _ => match (rest.first_chunk::<4>(), rest.last_chunk::<4>()) {
+            (Some(first), Some(last)) if len < 8 => {
+                u128::from(u32::from_le_bytes(*first))
+                    | u128::from(u32::from_le_bytes(*last)) << (8 * (len - 4))
+            }
+            _ => rest.iter().take(4).rev().fold(0, |bytes, b| bytes << 8 | u128::from(*b)),
+        },
+    };
+    let behind = u128::MAX.checked_shl(8 * len as u32).unwrap_or(0);
+    (bytes | u128::from_le_bytes([with; PIECE]) & behind).to_le_bytes()
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::detect::{Detectors, detect};
+
+    #[test]
+    fn words_are_told_from_what_may_hold_something() {
+        for text in [
+            "wireless mouse",
+            "leather",
+            "Springfield",
+            "café with two adapters, made in small series",
+            "Müller's garden chair",
+            "made in small series, quiet keys of steel with light and warm cotton",
+        ] {
+            assert!(holds_nothing(text.as_bytes()), "{text}");
+        }
+        for text in [
+            "decade",
+            "aGVsbG8gd29ybGQ",
+            "bearer abcdefgh",
+            "ann@b.c",
+            "one.two",
+            "two words 7",
+            "SKABCDEFABCDEFABCDEFABCDEF",
+            "a\nb words",
+            "a\\u0040b",
+            "two \\\"words",
+        ] {
+            assert!(!holds_nothing(text.as_bytes()), "{text}");
+        }
+        assert!(quoted_holds_nothing(br#"the \"best\" chair"#) && quoted_holds_nothing(br#"\"best\""#));
+        assert!(!quoted_holds_nothing(br"a\u0040b words") && !quoted_holds_nothing(br"bearer\nabcdefgh"));
+    }
+
+    proptest! {
+        #[test]
+        fn pieces_are_padded(text in prop::collection::vec(any::<u8>(), 0..16)) {
+            let mut wanted = [b'a'; PIECE];
+            wanted[..text.len()].copy_from_slice(&text);
+            prop_assert_eq!(padded(&text, b'a'), wanted);
+        }
+
+        #[test]
+        fn all_is_counted(text in "[a-zA-Zé ,']{0,70}|[a-f]{6,20}|[a-zA-Z ]{15,17}[0-9.]?") {
+            let bytes = text.as_bytes();
+            let plain = |b: &u8| b.is_ascii_alphabetic() || *b >= 0x80 || b" ,'".contains(b);
+            let words = Words::of::<false>(bytes);
+            prop_assert_eq!(words.is_some(), bytes.iter().all(plain));
+            if let Some(words) = words {
+                prop_assert_eq!(words.spaced, text.contains(' '));
+                prop_assert!(words.capitals >= bytes.iter().filter(|b| b.is_ascii_uppercase()).count());
+                let beyond = |b: &u8| b.is_ascii_alphabetic() && !b.is_ascii_hexdigit();
+                prop_assert_eq!(words.beyond_hex, bytes.iter().any(beyond));
+            }
+            if holds_nothing(bytes) {
+                prop_assert!(detect(bytes, Detectors::DEFAULT.with(Detectors::UUID)).is_empty());
+            }
+        }
+    }
+}
