@@ -27,6 +27,8 @@ pub(crate) struct Place<'a> {
 
 #[derive(Clone, Debug)]
 struct Cookie {
+    /// How many were made before it.
+    number: u64,
     name: String,
     value: String,
     /// The recorded host for a host-only cookie, else the `Domain`.
@@ -41,7 +43,9 @@ struct Cookie {
 /// The cookies of one virtual user in one session.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Jar {
+    /// As they are sent: longer paths first, then in order of creation (§5.4).
     cookies: Vec<Cookie>,
+    made: u64,
 }
 
 /// RFC 6265 §5.1.3.
@@ -79,6 +83,7 @@ impl Jar {
             return;
         }
         let mut cookie = Cookie {
+            number: self.made,
             name: name.to_owned(),
             value: value.to_owned(),
             domain: place.recorded.to_owned(),
@@ -132,35 +137,37 @@ impl Jar {
                 self.cookies.remove(at);
             }
             // In its old place: the creation time of a cookie that is set again stays (§5.3 step 11).
-            (Some(at), false) => self.cookies[at] = cookie,
+            (Some(at), false) => {
+                cookie.number = self.cookies[at].number;
+                self.cookies[at] = cookie;
+            }
             (None, true) => {}
             (None, false) => {
                 if self.cookies.len() >= LIMIT {
-                    self.cookies.remove(0);
+                    let oldest = (0..self.cookies.len()).min_by_key(|&at| self.cookies[at].number);
+                    oldest.map(|at| self.cookies.remove(at));
                 }
-                self.cookies.push(cookie);
+                self.made += 1;
+                let at = self.cookies.partition_point(|other| other.path.len() >= cookie.path.len());
+                self.cookies.insert(at, cookie);
             }
         }
     }
 
-    /// Name and value of what goes with a request: longer paths first, then in order of creation (§5.4).
+    /// Name and value of what goes with a request, in the order in which it is sent.
     pub(crate) fn matching(&self, place: Place<'_>, now: i64) -> Vec<(&str, &str)> {
-        let mut found: Vec<&Cookie> = self
-            .cookies
-            .iter()
-            .filter(|cookie| {
-                let host = if cookie.host_only {
-                    cookie.domain == place.recorded
-                } else {
-                    domain_match(place.recorded, &cookie.domain) || domain_match(place.target, &cookie.domain)
-                };
-                host && path_match(place.path, &cookie.path)
-                    && (place.secure || !cookie.secure)
-                    && cookie.expires.is_none_or(|at| at > now)
-            })
-            .collect();
-        found.sort_by_key(|cookie| std::cmp::Reverse(cookie.path.len()));
-        found.into_iter().map(|cookie| (cookie.name.as_str(), cookie.value.as_str())).collect()
+        let goes = |cookie: &&Cookie| {
+            let host = if cookie.host_only {
+                cookie.domain == place.recorded
+            } else {
+                domain_match(place.recorded, &cookie.domain) || domain_match(place.target, &cookie.domain)
+            };
+            host && path_match(place.path, &cookie.path)
+                && (place.secure || !cookie.secure)
+                && cookie.expires.is_none_or(|at| at > now)
+        };
+        let found = self.cookies.iter().filter(goes);
+        found.map(|cookie| (cookie.name.as_str(), cookie.value.as_str())).collect()
     }
 }
 

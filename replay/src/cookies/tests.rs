@@ -69,6 +69,14 @@ fn secure_and_what_is_no_cookie() {
         jar.set(&format!("n{number}=x"), at("/"), NOW);
     }
     assert_eq!(jar.cookies.len(), LIMIT);
+    // The oldest have gone, wherever they stand.
+    jar.set("deep=1; Path=/a/b", at("/a/b"), NOW);
+    let names = |jar: &Jar| -> Vec<String> {
+        jar.matching(at("/a/b"), NOW).into_iter().map(|(name, _)| name.to_owned()).collect()
+    };
+    assert_eq!(names(&jar)[..2], ["deep", "n6"]);
+    jar.set("deeper=1; Path=/a/b", at("/a/b"), NOW);
+    assert_eq!(names(&jar)[..3], ["deep", "deeper", "n7"]);
 }
 
 proptest::proptest! {

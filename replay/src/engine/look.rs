@@ -26,7 +26,12 @@ impl Looked {
     pub(crate) fn take(&mut self) -> Looks {
         self.asked.clear();
         let all = std::mem::take(&mut self.shapes).into_iter().enumerate();
-        all.filter_map(|(number, shape)| Some((number, shape?))).collect()
+        all.filter_map(|(number, shape)| {
+            let mut shape = shape?;
+            shape.settle();
+            Some((number, shape))
+        })
+        .collect()
     }
 
     /// Whether the next answer of a group that is held against nothing is looked at.

@@ -3,7 +3,7 @@
 use bincode::{Decode, Encode};
 
 use super::tree::{NONE, PATHS, ROOT, Step, Tree};
-use super::{Band, MediaType, Shape};
+use super::{Band, Last, MediaType, Shape};
 
 #[derive(Encode, Decode)]
 pub(crate) struct ShapeCode {
@@ -91,6 +91,7 @@ impl ShapeCode {
                 .collect(),
             sizes: self.sizes.map(|(count, least, most)| Band { count, least, most }),
             tree,
+            last: Last::default(),
         };
         Ok((self.endpoint, self.class, shape))
     }

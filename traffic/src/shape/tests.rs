@@ -164,6 +164,41 @@ fn two_halves_are_the_whole() {
     assert_eq!(check(&one), check(&whole));
 }
 
+#[test]
+fn what_comes_again_is_counted_as_often() {
+    let mut learnt = Shape::default();
+    (0..20).for_each(|n| learnt.note(&json(&items(n))));
+    let claims = Claims::of(&learnt);
+    let (odd, long) = (r#"{"items":7}"#.to_owned(), format!("[{}1]", "1,".repeat(Last::KEPT)));
+    let (mut checked, mut alone) = (learnt.blank(), learnt.blank());
+    let told: Vec<_> = [0, 0, 1, 0, 0, 0, 9, 9, 9, 8, 8, 0, 7, 7, 7, 0, 0]
+        .into_iter()
+        .map(|which| {
+            let body = match which {
+                9 => odd.clone(),
+                8 => long.clone(),
+                7 => "<p>no JSON</p>".to_owned(),
+                n => items(n),
+            };
+            let answer = if which == 7 { page(&body) } else { json(&body) };
+            // This one never sees the same one again.
+            alone.last = Last::default();
+            let told = alone.check(&answer, &claims);
+            assert_eq!(checked.check(&answer, &claims), told);
+            told.1.map(|unlike| unlike.got)
+        })
+        .collect();
+    assert_eq!((&told[0], &told[6], &told[7]), (&None, &told[8], &told[8]));
+    assert!(told[8].is_some() && told[10].is_some() && told[14].is_some(), "{told:?}");
+    checked.settle();
+    checked.settle();
+    let counts = |shape: &Shape| {
+        let types: Vec<(String, u64)> = shape.media_types().map(|(name, n)| (name.to_owned(), n)).collect();
+        (shape.answers(), shape.json(), types, shape.values().collect::<Vec<_>>(), shape.sizes)
+    };
+    assert_eq!(counts(&checked), counts(&alone));
+}
+
 fn value() -> impl Strategy<Value = serde_json::Value> {
     use serde_json::Value;
     let leaf = prop_oneof![

@@ -150,6 +150,8 @@ pub(super) struct Tree {
     pub(super) nodes: Vec<Node>,
     /// Nodes that were folded into others and can be used again.
     free: Vec<u32>,
+    /// How often the answer in hand counts.
+    pub(super) weight: u64,
     /// Number of the answer in hand, and of the object.
     pub(super) answer: u64,
     pub(super) object: u64,
@@ -165,6 +167,7 @@ impl Default for Tree {
         Tree {
             nodes: vec![Node::new(Step::Root, NONE)],
             free: Vec::new(),
+            weight: 1,
             answer: 0,
             object: 0,
             frames: Vec::new(),

@@ -49,16 +49,16 @@ impl Visit<'_> {
 
     /// Counts the value in hand as of a type; whether it was ever of it.
     fn is(&mut self, kind: Type) -> bool {
-        let answer = self.tree.answer;
+        let (answer, weight) = (self.tree.answer, self.tree.weight);
         let Some(node) = self.tree.nodes.get_mut(self.at as usize) else { return true };
         if node.answer != answer {
             node.answer = answer;
             node.seen = 0;
-            node.answers += 1;
+            node.answers += weight;
         }
         if node.seen & kind.bit() == 0 {
             node.seen |= kind.bit();
-            node.types[kind as usize] += 1;
+            node.types[kind as usize] += weight;
         }
         self.claims.get(self.at as usize).is_none_or(|claim| claim.allows & kind.bit() != 0)
     }
@@ -124,7 +124,7 @@ impl<'a> Events<'a> for Visit<'_> {
             self.tree.object += 1;
             object = self.tree.object;
             if let Some(node) = self.tree.nodes.get_mut(node as usize) {
-                node.objects += 1;
+                node.objects += self.tree.weight;
             }
         }
         self.tree.frames.push(Frame { node, object, next: 0, wrong });
@@ -157,7 +157,7 @@ impl<'a> Events<'a> for Visit<'_> {
             && node.inside != object
         {
             node.inside = object;
-            node.there += 1;
+            node.there += self.tree.weight;
         }
         true
     }
