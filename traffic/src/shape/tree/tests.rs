@@ -87,7 +87,8 @@ fn keys_are_compared_whole() {
     let long: Vec<u8> = (b'a'..=b'z').collect();
     for len in 0..long.len() {
         let key = &long[..len];
-        assert!(same(key, &key.to_vec()));
+        let other = key.to_vec();
+        assert!(same(key, &other));
         assert!(!same(key, &long[..=len]));
         for at in 0..len {
             let mut other = key.to_vec();
