@@ -428,6 +428,6 @@ fn steps_of_another_protocol_are_told_and_left_out_of_exports() {
     assert!(std::fs::read_to_string(place.file("both.sh")).unwrap().contains("/x"));
     place
         .mynah(&["export", "redis.toml", "--format", "curl", "-o", "redis.sh"])
-        .exits(2)
+        .exits(3)
         .says("none of its steps is an HTTP request");
 }

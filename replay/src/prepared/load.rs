@@ -368,20 +368,18 @@ impl Loader<'_> {
                 message: format!("profile '{profile}': step '{text}': {why}"),
             })
         };
-        let number = spoken::find(self.protocols, protocol).map_err(wrong)?;
+        let (number, speaker) = spoken::find(self.protocols, protocol).map_err(wrong)?;
+        // The URL itself is not told: a password may stand in it.
         let to = inline.to.as_deref().map(|to| {
             Url::parse(to).map_err(|error| {
-                wrong(format!("to = '{to}': {error}; expected a URL such as {protocol}://127.0.0.1:1234"))
+                wrong(format!("'to' is no URL ({error}); expected one such as {protocol}://127.0.0.1:1234"))
             })
         });
         let to = to.transpose()?;
         let known = |peer: &PeerPlan| peer.protocol == number && peer.to == to;
         let at = self.peers.iter().position(known).unwrap_or(self.peers.len()) as u32;
         let names = self.compiler.names(Some(ByHand { data: &self.data, kept_sets }));
-        let speaker = self.protocols.get(number).map(AsRef::as_ref);
-        let compiled =
-            speaker.ok_or_else(String::new).and_then(|speaker| Spoken::compile(inline, at, speaker, &names));
-        let compiled = compiled.map_err(wrong)?;
+        let compiled = Spoken::compile(inline, at, speaker, &names).map_err(wrong)?;
         if at as usize == self.peers.len() {
             self.peers.push(PeerPlan { protocol: number, to });
         }

@@ -74,13 +74,16 @@ pub(super) fn name_of(step: &InlineStep) -> String {
     }
 }
 
-/// The protocol of that name.
+/// The protocol of that name, and its number.
 ///
 /// # Errors
 /// In words, which there are.
-pub(super) fn find(known: &[Arc<dyn Protocol>], name: &str) -> Result<usize, String> {
-    if let Some(at) = known.iter().position(|protocol| protocol.name() == name) {
-        return Ok(at);
+pub(super) fn find<'p>(
+    known: &'p [Arc<dyn Protocol>],
+    name: &str,
+) -> Result<(usize, &'p dyn Protocol), String> {
+    if let Some((at, protocol)) = known.iter().enumerate().find(|(_, protocol)| protocol.name() == name) {
+        return Ok((at, protocol.as_ref()));
     }
     let names = || known.iter().map(|protocol| protocol.name());
     let hint = mynah_traffic::nearest(name, names()).map(|meant| format!("; did you mean '{meant}'?"));

@@ -398,7 +398,7 @@ fn mistakes_are_named_with_their_place() {
             "protocol = 'lines'\nsend = 'a|b'",
             ":7:8: profile 'a': step 'a|b': a bar is what parts are joined with",
         ),
-        ("protocol = 'lines'\nsend = 'x'\nto = 'nowhere'", "to = 'nowhere': relative URL"),
+        ("protocol = 'lines'\nsend = 'x'\nto = 'nowhere'", "'to' is no URL (relative URL"),
         ("protocol = 'lines'\nsend = 'x'\nto = '${where}'", "known before it begins"),
         ("protocol = 'lines'", "nothing to send over it"),
         ("protocol = 'lines'\nsend = 'x'\nrequest = 'GET /'", "has a request, which is HTTP's"),

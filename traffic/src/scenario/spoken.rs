@@ -72,10 +72,9 @@ impl InlineStep {
         if self.send.as_deref().is_none_or(|send| send.trim().is_empty()) {
             return Err(format!("has protocol = '{protocol}' and nothing to send over it: send = \"…\""));
         }
-        if let Some(to) = self.to.as_ref().filter(|to| to.contains("${")) {
-            return Err(format!(
-                "to = '{to}': where a step goes is known before it begins: ${{var.NAME}} may stand there, no other value"
-            ));
+        if self.to.as_ref().is_some_and(|to| to.contains("${")) {
+            return Err("'to' holds a ${…}: where a step goes is known before it begins, and only ${var.NAME} may stand there"
+                .to_owned());
         }
         let of_http = [
             ("headers", !self.headers.is_empty()),
