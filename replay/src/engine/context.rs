@@ -95,6 +95,11 @@ impl Context {
         self.seen.set(moment);
     }
 
+    /// What the clock has shown last.
+    pub(crate) fn seen(&self) -> u64 {
+        self.seen.get()
+    }
+
     pub(crate) fn halt(&self) {
         self.halted.set(true);
         self.halt.notify_waiters();
@@ -146,14 +151,15 @@ impl Context {
 
     /// Waits until another request may be under way, and holds its place for as long as what is returned lives.
     pub(crate) async fn admitted(&self) -> Admitted<'_> {
-        let Some(gate) = &self.gate else { return Admitted { at: 0, _permit: None } };
+        let Some(gate) = &self.gate else { return Admitted::default() };
         if let Ok(permit) = gate.try_acquire() {
-            return Admitted { at: 0, _permit: Some(permit) };
+            return Admitted { _permit: Some(permit), ..Admitted::default() };
         }
         self.recorder.borrow_mut().counters().held_back += 1;
+        let asked = self.clock.now();
         // It is never closed.
         let permit = gate.acquire().await.ok();
-        Admitted { at: self.clock.now(), _permit: permit }
+        Admitted { asked, at: self.clock.now(), _permit: permit }
     }
 
     /// Counts a request as under way, and as unanswered if this is dropped before it is told that all is well.
@@ -181,8 +187,10 @@ impl Drop for Active {
 }
 
 /// See [`Context::admitted`].
+#[derive(Default)]
 pub(crate) struct Admitted<'a> {
-    /// When, where it had to wait.
+    /// Since when it had to wait, and until when, where it had to.
+    pub(crate) asked: u64,
     pub(crate) at: u64,
     _permit: Option<SemaphorePermit<'a>>,
 }

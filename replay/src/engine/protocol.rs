@@ -55,6 +55,7 @@ pub(super) async fn perform(
     }
     // A user's written steps come one after the other: nobody else wants it meanwhile.
     let mut line = user.take_line(spoken.peer);
+    times.begun = times.begun.max(admitted.asked);
     times.ready = times.begun.max(line.free_at).max(admitted.at);
     let flight = context.flight((step.endpoint, profile), (times.intended, times.ready));
     match exchange(context, (step, peer, &mut line), &parts, times, done).await {

@@ -111,14 +111,17 @@ pub(crate) async fn play(
 async fn in_order(context: &Context, user: &User, (part, pace): (Part<'_>, &Pace<'_>), start: u64) -> Played {
     let mut played = Played { end: start, ..Played::default() };
     let mut next: Vec<(u32, u64)> = part.session.first().iter().map(|&step| (step, start)).collect();
-    let mut running = FuturesUnordered::new();
+    let mut running: Option<FuturesUnordered<_>> = None;
     loop {
-        // The plain case is a chain, and needs no set of futures.
-        let result = match (next.pop(), running.is_empty()) {
-            (Some((turn, from)), true) if next.is_empty() => {
+        let idle = running.as_ref().is_none_or(FuturesUnordered::is_empty);
+        let result = match next.pop() {
+            None if idle => break,
+            // The plain case is a chain, and needs no set of futures.
+            Some((turn, from)) if idle && next.is_empty() => {
                 turn_of(context, user, (part, pace), turn, from).await
             }
-            (first, _) => {
+            first => {
+                let running = running.get_or_insert_default();
                 for (turn, from) in next.drain(..).chain(first) {
                     running.push(turn_of(context, user, (part, pace), turn, from));
                 }

@@ -65,7 +65,8 @@ pub(super) struct Times {
     pub(super) intended: u64,
     /// From when on it is the generator's fault that it was not looked at.
     free: u64,
-    /// When it was looked at.
+    /// When it was looked at. Where nothing is in its way it is sent at once, and what the clock showed last, which may be a little
+    /// earlier, does as well: the lag is then from `free` to the first byte, whatever lies between.
     pub(super) begun: u64,
     /// When it had a connection.
     pub(super) ready: u64,
@@ -89,7 +90,7 @@ pub(crate) async fn perform(
     if over() {
         return None;
     }
-    let mut times = Times { intended, free, begun: context.clock.now(), ready: 0 };
+    let mut times = Times { intended, free, begun: context.seen().max(free), ready: 0 };
     let mut done = Done {
         outcome: Outcome::Unsent(String::new()),
         ended: times.begun,
@@ -123,6 +124,7 @@ pub(crate) async fn perform(
                             guard
                         } else {
                             context.recorder.borrow_mut().counters().held_back += 1;
+                            times.begun = times.begun.max(context.clock.now());
                             slot.lock().await
                         };
                         Way::Slot(&mut guard)
@@ -134,8 +136,9 @@ pub(crate) async fn perform(
                         return None;
                     }
                     if hop.is_none() {
-                        let admitted = admitted.as_ref().map_or(0, |admitted| admitted.at);
-                        times.ready = times.begun.max(way.free_at()).max(admitted);
+                        let (asked, at) = admitted.as_ref().map_or((0, 0), |gate| (gate.asked, gate.at));
+                        times.begun = times.begun.max(asked);
+                        times.ready = times.begun.max(way.free_at()).max(at);
                     }
                     flight.get_or_insert_with(|| {
                         context.flight((step.endpoint, profile), (intended, times.ready))
@@ -448,18 +451,20 @@ fn answered(
     let counts = context.setup.counts(times.intended);
     let told = script::hear(context, user, answer, counts, done);
     let extracts = context.setup.plan.extracts.get(step.site as usize);
-    let extracts = extracts.map_or(&[][..], |extracts| &extracts.sites);
     let asks = step.asks.as_deref();
     let mut found = Findings::default();
-    if !extracts.is_empty() || asks.is_some_and(|asks| asks.head) {
+    let sites = extracts.map_or(&[][..], |extracts| &extracts.sites);
+    if !sites.is_empty() || asks.is_some_and(|asks| asks.head) {
         let message = Message {
             head: std::mem::take(&mut answer.head).into(),
             body: std::mem::take(&mut answer.body).into(),
             trailers: Bytes::new(),
         };
-        let view = View::open(&message, &Limits::default()).or_else(|_| View::open_head(&message)).ok();
+        let body = extracts.is_some_and(|extracts| extracts.body) || asks.is_some_and(|asks| asks.body);
+        let whole = body.then(|| View::open(&message, &Limits::default()).ok()).flatten();
+        let view = whole.or_else(|| View::open_head(&message).ok());
         if let Some(view) = &view {
-            for (correlation, at) in extracts {
+            for (correlation, at) in sites {
                 let values = view.extract_all(at);
                 if !values.is_empty() {
                     user.learn(*correlation, values.clone());
