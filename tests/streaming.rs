@@ -1,8 +1,6 @@
 //! Recordings that are larger than the memory they may take.
 
 use std::io::Write as _;
-use std::process::Stdio;
-use std::time::Duration;
 
 use mynah_traffic::Nanos;
 use mynah_traffic::scenario::{Expect, SessionScript, SessionsWriter, Step, Tables};
@@ -79,6 +77,8 @@ hosts = ["up.example"]
 /// The most memory that a command had, in MiB.
 #[cfg(target_os = "linux")]
 fn peak(place: &Place, args: &[&str]) -> u64 {
+    use std::process::Stdio;
+
     let mut child = place.command(args).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
     let mut most = 0;
     loop {
@@ -90,7 +90,7 @@ fn peak(place: &Place, args: &[&str]) -> u64 {
             assert!(matches!(ended.code(), Some(0 | 11)), "{ended}");
             return most;
         }
-        std::thread::sleep(Duration::from_millis(20));
+        std::thread::sleep(std::time::Duration::from_millis(20));
     }
 }
 
