@@ -110,6 +110,10 @@ pub(crate) struct Where {
     /// How long a request may take.
     #[arg(long, value_name = "TIME", default_value = "60s", value_parser = parse_timeout, help_heading = "How requests are sent")]
     timeout: Duration,
+
+    /// How long it may take to the first byte of its answer; no less than all of it when left out.
+    #[arg(long, value_name = "TIME", value_parser = parse_timeout, help_heading = "How requests are sent")]
+    first_byte_timeout: Option<Duration>,
 }
 
 /// What connections are made of.
@@ -375,6 +379,7 @@ pub(crate) fn options(place: &Where, how: &How, scenario: &Scenario) -> Result<O
         path_rewrites: place.path_rewrites.clone(),
         connect_timeout: place.connect_timeout,
         request_timeout: place.timeout,
+        first_byte_timeout: place.first_byte_timeout,
         allow_recorded_host: place.allow_recorded_host,
         body_checks: !how.no_body_checks,
         script: how.script.as_deref().map(Script::load).transpose().map_err(failure)?,

@@ -17,7 +17,7 @@ mod tls;
 mod wire;
 
 pub(crate) use buffers::Buffers;
-pub(crate) use connection::{Broken, Connection, Exchanged, Sending};
+pub(crate) use connection::{Broken, Connection, Exchanged, Patience, Sending};
 pub(crate) use deadlines::Deadlines;
 pub(crate) use failure::{Exhausted, Failure, Kind};
 pub(crate) use http2::Http2;

@@ -181,6 +181,8 @@ pub struct Options {
     pub connect_timeout: Duration,
     /// How long a request may take from the moment it has a connection to its last byte.
     pub request_timeout: Duration,
+    /// How long it may take to the first byte of its answer. `None`: as long.
+    pub first_byte_timeout: Option<Duration>,
     /// Send to a host of the recording that is not this machine.
     pub allow_recorded_host: bool,
     /// Sessions at the same time (open model). Arrivals past it are dropped and make the run invalid: a target that
@@ -304,6 +306,7 @@ impl Default for Options {
             path_rewrites: Vec::new(),
             connect_timeout: Duration::from_secs(10),
             request_timeout: Duration::from_mins(1),
+            first_byte_timeout: None,
             allow_recorded_host: false,
             max_vus: 50_000,
             max_in_flight: None,

@@ -461,8 +461,9 @@ async fn user(
                 }
             }
             if played.answered {
-                // Sessions without a pause in them must not keep the thread from everything else.
-                tokio::task::yield_now().await;
+                // Sessions without a pause in them must not keep the thread from everything else: where nothing was waited for in a
+                // long time, others have their turn.
+                tokio::task::coop::consume_budget().await;
             } else if !user.left() {
                 start += KNOCK_AGAIN;
                 context.pacer.until(start).await;

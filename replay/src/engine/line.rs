@@ -7,7 +7,7 @@ use tokio::sync::Mutex;
 
 use super::Context;
 use super::user::Slot;
-use crate::net::{Answer, Broken, Connection, Dialled, Exchanged, Failure, Http2, Place, Sending};
+use crate::net::{Answer, Broken, Connection, Dialled, Exchanged, Failure, Http2, Patience, Place, Sending};
 use crate::stats::Dial;
 
 /// A user's connection to an origin where HTTP/2 is spoken.
@@ -152,11 +152,15 @@ impl Line {
     }
 
     /// Sends a request and reads its answer to the end.
-    pub(crate) async fn exchange(&mut self, sending: Sending, limit: Duration) -> Result<Exchanged, Broken> {
+    pub(crate) async fn exchange(
+        &mut self,
+        sending: Sending,
+        patience: Patience,
+    ) -> Result<Exchanged, Broken> {
         match self {
-            Line::Own(connection) => connection.exchange(sending, limit).await,
+            Line::Own(connection) => connection.exchange(sending, patience).await,
             // Users of HTTP/1 need not have room for it.
-            Line::Shared { http2, answer } => Box::pin(http2.exchange(sending, answer, limit)).await,
+            Line::Shared { http2, answer } => Box::pin(http2.exchange(sending, answer, patience)).await,
         }
     }
 

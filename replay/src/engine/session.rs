@@ -170,7 +170,7 @@ async fn drawn(
         from = ended.at;
         if ended.answered {
             // Steps without a pause between them must not keep the thread from everything else.
-            tokio::task::yield_now().await;
+            tokio::task::coop::consume_budget().await;
         } else {
             from += KNOCK_AGAIN;
         }

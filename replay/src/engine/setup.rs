@@ -12,7 +12,7 @@ use mynah_traffic::{Nanos, Scheme};
 use super::peer::Peer;
 use super::session::{Act, Part};
 use crate::middleware::Hook;
-use crate::net::{Place, check_sources, client_config};
+use crate::net::{Patience, Place, check_sources, client_config};
 use crate::options::{HostHeader, LoadModel, Options, Resolve, Turn};
 use crate::prepared::{Origin, Plan, ProfilePlan, Recorded, SessionPlan, StepPlan, Walks};
 use crate::script::{Hooks, PREFIX, Scripted};
@@ -54,6 +54,7 @@ pub(crate) struct Setup {
     /// How many more values made anew a session may need than any recorded one did.
     pub(crate) vary_room: u64,
     pub(crate) request_timeout: Duration,
+    pub(crate) patience: Patience,
     /// Requests under way at the same time, over all threads.
     pub(crate) max_in_flight: Option<u32>,
     /// Redirects of one request that are followed.
@@ -126,6 +127,7 @@ impl Setup {
             walks,
             seed: options.seed,
             request_timeout: options.request_timeout,
+            patience: Patience::new(options.first_byte_timeout, options.request_timeout),
             max_in_flight: options.max_in_flight,
             follow_redirects: options.follow_redirects,
             host_header: host_header(plan, options),

@@ -316,7 +316,7 @@ async fn send(
         let trail = Trail::of(context, &mut sending, hop.as_deref());
         let sending = signed(context, sending);
         let reused = line.is_used();
-        match line.exchange(sending, context.setup.request_timeout).await {
+        match line.exchange(sending, context.setup.patience).await {
             Ok(mut exchanged) => {
                 if let (Some(hook), Some(through)) = (&context.setup.middleware, &through) {
                     hook.replayed(through, line.answer(), &exchanged);

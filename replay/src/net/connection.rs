@@ -88,6 +88,35 @@ impl Broken {
 /// [RFC 9110 §10.1.1](https://www.rfc-editor.org/rfc/rfc9110#section-10.1.1): a client is not to wait for ever.
 pub(super) const CONTINUE_WAIT: Duration = Duration::from_secs(1);
 
+/// How long an answer is waited for, from when its request was sent.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Patience {
+    /// For its first byte; no longer than for all of it.
+    pub(crate) first: Duration,
+    /// For its last.
+    pub(crate) total: Duration,
+}
+
+impl Patience {
+    pub(crate) fn new(first: Option<Duration>, total: Duration) -> Patience {
+        Patience { first: first.map_or(total, |first| first.min(total)), total }
+    }
+
+    /// Whether there is more time for an answer that has begun.
+    pub(super) fn has_more(self, begun: bool) -> bool {
+        begun && self.first < self.total
+    }
+
+    /// What came of it when the time is over.
+    pub(super) fn over(self, begun: bool) -> Failure {
+        if begun || self.first == self.total {
+            Failure::timeout(self.total)
+        } else {
+            Failure::first_byte_timeout(self.first)
+        }
+    }
+}
+
 pub(super) fn nanos(span: Duration) -> u64 {
     u64::try_from(span.as_nanos()).unwrap_or(u64::MAX)
 }
@@ -180,7 +209,11 @@ impl Connection {
     }
 
     /// Sends a request and reads its answer to the end, which must be here so long after the first byte was sent.
-    pub(crate) async fn exchange(&mut self, sending: Sending, limit: Duration) -> Result<Exchanged, Broken> {
+    pub(crate) async fn exchange(
+        &mut self,
+        sending: Sending,
+        patience: Patience,
+    ) -> Result<Exchanged, Broken> {
         let Sending { bytes, rest, ask, last } = sending;
         let body = if ask.keep == Keep::Nothing { Vec::new() } else { self.buffers.take() };
         self.reader.begin(ask, body);
@@ -190,6 +223,7 @@ impl Connection {
         let mut writing = Writing { head: bytes, rest, sent: 0, until, total, flushed: false, error: None };
         let mut done = Exchanged { kept: ask.keep, ..Exchanged::default() };
         let mut armed = false;
+        let mut goes_on = false;
         let mut step = |cx: &mut Context<'_>| {
             loop {
                 self.poll_write(cx, &mut writing, &mut done.started);
@@ -197,8 +231,8 @@ impl Connection {
                 if !armed {
                     armed = true;
                     let from = if writing.sent > 0 { done.started } else { self.clock.now() };
-                    let limit = if waits { limit.min(CONTINUE_WAIT) } else { limit };
-                    self.deadline.arm(from.saturating_add(nanos(limit)));
+                    let first = if waits { patience.first.min(CONTINUE_WAIT) } else { patience.first };
+                    self.deadline.arm(from.saturating_add(nanos(first)));
                 }
                 return match self.poll_answer(cx, &mut done) {
                     Poll::Ready(Err(Paused::Failed(failure))) => {
@@ -210,13 +244,19 @@ impl Connection {
                     Poll::Pending if waits && (self.reader.goes_on || self.deadline.is_past(cx.waker())) => {
                         writing.until = writing.total;
                         writing.flushed = false;
-                        self.deadline.arm(done.started.saturating_add(nanos(limit)));
+                        self.deadline.arm(done.started.saturating_add(nanos(patience.first)));
                         continue;
                     }
                     Poll::Pending | Poll::Ready(Err(Paused::TurnOver))
                         if self.deadline.is_past(cx.waker()) =>
                     {
-                        Poll::Ready(Err(Paused::Failed(Failure::timeout(limit))))
+                        let begun = done.bytes_in > 0;
+                        if !goes_on && patience.has_more(begun) {
+                            goes_on = true;
+                            self.deadline.arm(done.started.saturating_add(nanos(patience.total)));
+                            continue;
+                        }
+                        Poll::Ready(Err(Paused::Failed(patience.over(begun))))
                     }
                     other => other,
                 };

@@ -104,6 +104,11 @@ impl Failure {
         Failure::new(Kind::Timeout, format!("timeout after {}", format_duration(limit.into())))
     }
 
+    pub(crate) fn first_byte_timeout(limit: Duration) -> Failure {
+        let limit = format_duration(limit.into());
+        Failure::new(Kind::Timeout, format!("nothing of an answer within {limit}"))
+    }
+
     pub(crate) fn connect_timeout(limit: Duration) -> Failure {
         Failure::new(Kind::Timeout, format!("no connection within {}", format_duration(limit.into())))
     }

@@ -14,7 +14,6 @@ use std::cell::{Cell, RefCell};
 use std::future::poll_fn;
 use std::rc::Rc;
 use std::task::{Context, Poll, ready};
-use std::time::Duration;
 
 use bytes::Bytes;
 use h2::client::{Builder, ResponseFuture, SendRequest};
@@ -22,7 +21,7 @@ use h2::{Reason, RecvStream, SendStream};
 use http::{HeaderMap, Response, header};
 use mynah_traffic::Scheme;
 
-use super::connection::{Broken, CONTINUE_WAIT, Exchanged, Sending, TURN, nanos};
+use super::connection::{Broken, CONTINUE_WAIT, Exchanged, Patience, Sending, TURN, nanos};
 use super::deadlines::{Deadline, Deadlines};
 use super::reader::{Answer, Ask, HEAD_LIMIT, Keep, Room};
 use super::{Buffers, Dialled, Failure, Kind, Place};
@@ -144,7 +143,7 @@ impl Http2 {
         &self,
         sending: Sending,
         answer: &mut Answer,
-        limit: Duration,
+        patience: Patience,
     ) -> Result<Exchanged, Broken> {
         let Sending { bytes, rest, ask, last: _ } = sending;
         let outgoing = outgoing(&bytes, &rest, self.scheme);
@@ -163,9 +162,9 @@ impl Http2 {
         let mut stream = Stream::new(self, response, ask, answer);
         let mut body = (!ends).then_some(body);
         let from = self.clock.now();
-        let mut until = from.saturating_add(nanos(if waits { limit.min(CONTINUE_WAIT) } else { limit }));
-        stream.arm(until);
-        let mut waits = waits;
+        let first = if waits { patience.first.min(CONTINUE_WAIT) } else { patience.first };
+        stream.arm(from.saturating_add(nanos(first)));
+        let (mut waits, mut goes_on) = (waits, false);
         let mut step = |cx: &mut Context<'_>| {
             loop {
                 if !waits && let Some(body) = body.take() {
@@ -177,11 +176,15 @@ impl Http2 {
                 return match stream.poll(cx) {
                     Poll::Pending if waits && (stream.goes_on || stream.is_past(cx)) => {
                         waits = false;
-                        until = from.saturating_add(nanos(limit));
-                        stream.arm(until);
+                        stream.arm(from.saturating_add(nanos(patience.first)));
                         continue;
                     }
                     Poll::Pending | Poll::Ready(Err(Ended::TurnOver)) if stream.is_past(cx) => {
+                        if !goes_on && patience.has_more(stream.body.is_some()) {
+                            goes_on = true;
+                            stream.arm(from.saturating_add(nanos(patience.total)));
+                            continue;
+                        }
                         Poll::Ready(Err(Ended::Late))
                     }
                     other => other,
@@ -205,7 +208,8 @@ impl Http2 {
                     // Not a byte in all that time: nobody is there any more.
                     self.over.set(true);
                 }
-                Err(Broken { bytes_out: done.bytes_out, ..Broken::answered(Failure::timeout(limit)) })
+                let failure = patience.over(done.first > 0);
+                Err(Broken { bytes_out: done.bytes_out, ..Broken::answered(failure) })
             }
             Err(Ended::Endless | Ended::TurnOver) => {
                 let failure = Failure::new(Kind::Limit, "given up: more than 1000 interim answers (1xx)");

@@ -382,6 +382,22 @@ fn what_goes_wrong_is_counted_as_what_it_is() {
 }
 
 #[test]
+fn an_answer_may_have_less_time_to_begin_than_to_end() {
+    let server =
+        H2Server::start(
+            100,
+            |seen| {
+                if seen.uri.ends_with("/rude") { Deed::Stall } else { Deed::Answer(ok("")) }
+            },
+        );
+    let options = Options { first_byte_timeout: Some(Duration::from_millis(200)), ..server.options() };
+    let document = play(&chain(&["GET /fine", "POST /rude", "GET /fine"]), &options);
+    assert_eq!((document.requests, document.failures), (3, 1), "{:?}", document.failure_rows);
+    let error = &document.failure_rows[0].error;
+    assert!(error.contains("nothing of an answer within 200ms"), "{error}");
+}
+
+#[test]
 fn a_connection_that_is_given_up_in_anger_fails_what_is_on_it() {
     let server = H2Server::start(100, |seen| {
         if seen.uri.ends_with("/rude") {

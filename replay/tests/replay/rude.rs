@@ -187,6 +187,32 @@ fn a_stall_is_a_timeout_wherever_it_is() {
 }
 
 #[test]
+fn an_answer_may_have_less_time_to_begin_than_to_end() {
+    let options = |first, total| Options {
+        first_byte_timeout: Some(Duration::from_millis(first)),
+        request_timeout: Duration::from_millis(total),
+        ..options()
+    };
+    let silent: fn(&mut TcpStream) = |s| drop(head(s));
+    let document = visit(server(silent), options(150, 20_000));
+    counted(&document, "timeout", "nothing of an answer within 150ms");
+    // One that has begun has the rest of the time.
+    let slow: fn(&mut TcpStream) = |s| {
+        let _ = s.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\no");
+        std::thread::sleep(Duration::from_millis(500));
+        let _ = s.write_all(b"k");
+    };
+    let target = Some(format!("http://{}", server(slow)).parse().unwrap());
+    let document = play(&prepared(STEPS), &Options { target, ..options(150, 20_000) });
+    assert_eq!((document.requests, document.failures), (2, 0), "{:?}", document.failure_rows);
+    let document = visit(server(slow), options(150, 300));
+    counted(&document, "timeout", "timeout after 300ms");
+    // More than there is at all is all.
+    let document = visit(server(silent), options(9_000, 200));
+    counted(&document, "timeout", "timeout after 200ms");
+}
+
+#[test]
 fn an_answer_that_never_ends_is_given_up_when_its_time_is_over() {
     let rude: fn(&mut TcpStream) = |stream| {
         let _ = stream.write_all(
