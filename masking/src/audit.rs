@@ -47,15 +47,30 @@ const WORTH_KNOWING: usize = 512;
 const PRINTS: usize = 1 << 20;
 
 impl Clean {
+    /// The same of a compressed body as it is sent, with its codings; `None` where it is not compressed.
+    fn packed(&mut self, head: &Head<'_>, body: &[u8], values: usize) -> Option<(u128, bool)> {
+        let codings = content::codings(head).ok().filter(|codings| !codings.is_empty())?;
+        self.expect(values);
+        // No body that is not compressed has that number.
+        let sort = codings.iter().fold(1, |sort: u64, coding| sort << 3 | (*coding as u64 + 1));
+        let print = self.hasher.hash(sort, body);
+        Some((print, self.prints.contains(print)))
+    }
+
+    /// Forgets what was clean when something else was searched for.
+    fn expect(&mut self, values: usize) {
+        if self.values != values {
+            self.values = values;
+            self.prints.clear();
+        }
+    }
+
     /// The body's fingerprint, and whether nothing was found in the same body when the same was searched for.
     fn print(&mut self, body: &[u8], values: usize) -> Option<(u128, bool)> {
         if body.len() < WORTH_KNOWING {
             return None;
         }
-        if self.values != values {
-            self.values = values;
-            self.prints.clear();
-        }
+        self.expect(values);
         let print = self.hasher.hash(0, body);
         Some((print, self.prints.contains(print)))
     }
@@ -144,16 +159,28 @@ impl Auditor {
     fn message(&mut self, side: Side, message: &Message, exchange: &Exchange) {
         self.search(side, "head", &message.head);
         self.search(side, "trailers", &message.trailers);
-        let opened = Head::parse(&message.head)
-            .and_then(|head| content::decode_content(&head, &message.body, &self.limits));
+        let head = Head::parse(&message.head);
+        let spans = || exchange.sensitive.iter().filter(|s| s.side == side);
+        // A compressed body that was clean before need not be opened, unless pseudonyms are to be looked at in it.
+        let packed = match &head {
+            Ok(head) if !spans().any(|s| s.in_body) => {
+                self.clean.packed(head, &message.body, self.known.len())
+            }
+            _ => None,
+        };
+        let opened = match head {
+            Ok(_) if packed.is_some_and(|(_, clean)| clean) => Ok(Cow::Borrowed(&b""[..])),
+            Ok(head) => content::decode_content(&head, &message.body, &self.limits),
+            Err(error) => Err(error),
+        };
         if opened.is_err() {
             self.report(side, "body", "unreadable");
         }
         let body: &[u8] = opened.as_deref().unwrap_or(&message.body);
+        let before = self.findings.count;
         match self.clean.print(body, self.known.len()) {
             Some((_, true)) => {}
             Some((print, false)) => {
-                let before = self.findings.count;
                 self.search(side, "body", body);
                 if self.findings.count == before {
                     self.clean.note(print);
@@ -161,7 +188,13 @@ impl Auditor {
             }
             None => self.search(side, "body", body),
         }
-        for span in exchange.sensitive.iter().filter(|s| s.side == side) {
+        if let Some((print, false)) = packed
+            && opened.is_ok()
+            && self.findings.count == before
+        {
+            self.clean.note(print);
+        }
+        for span in spans() {
             let (part, bytes) = if span.in_body { ("body", body) } else { ("head", &*message.head) };
             let start = span.start as usize;
             let issued =
@@ -312,6 +345,8 @@ pub(crate) fn html_tells(bytes: &[u8], telling: &Alphabet) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use mynah_message::{Coding, encode_content};
+    use mynah_traffic::SensitiveSpan;
     use proptest::prelude::*;
 
     use super::*;
@@ -375,25 +410,42 @@ mod tests {
 
     #[test]
     fn a_clean_body_is_searched_again_when_more_is_known() {
-        let body = format!("{{\"note\":\"{} k3J9xQ2mLp0Z\"}}", "x".repeat(WORTH_KNOWING));
-        let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n", body.len());
-        let message = Message { head: head.into(), body: body.into(), ..Message::default() };
-        let exchange = Exchange { response: Some(message), ..Exchange::default() };
-        let known = Known::default();
-        let mut auditor = Auditor::new(known.clone(), Issued::default());
-        let mut learning = Learning::beside(known);
-        learning.note(Kind::Token, b"m3J9xQ2mLp0Z");
-        learning.settle();
-        for _ in 0..2 {
+        for codings in [&[][..], &[Coding::Gzip]] {
+            let text = format!("{{\"note\":\"{} k3J9xQ2mLp0Z\"}}", "x".repeat(WORTH_KNOWING));
+            let body = encode_content(codings, text.as_bytes()).unwrap();
+            let coding = if codings.is_empty() { "" } else { "Content-Encoding: gzip\r\n" };
+            let head = format!("HTTP/1.1 200 OK\r\n{coding}Content-Length: {}\r\n\r\n", body.len());
+            let message = Message { head: head.into(), body: body.into(), ..Message::default() };
+            let mut exchange = Exchange { response: Some(message), ..Exchange::default() };
+            let known = Known::default();
+            let mut auditor = Auditor::new(known.clone(), Issued::default());
+            let mut learning = Learning::beside(known);
+            learning.note(Kind::Token, b"m3J9xQ2mLp0Z");
+            learning.settle();
+            for _ in 0..2 {
+                auditor.check(&exchange);
+                assert_eq!(auditor.findings.count, 0);
+            }
+            // Of a compressed one there is a second, of what was sent.
+            assert_eq!(auditor.clean.prints.len(), 1 + codings.len());
+            learning.note(Kind::Token, b"k3J9xQ2mLp0Z");
+            learning.settle();
+            for found in 1..3 {
+                auditor.check(&exchange);
+                assert_eq!(auditor.findings.count, found);
+            }
+            // A span is looked at in what the body means, whether that is known to be clean or not.
+            let spans = [(9, 3), (0, 4)].map(|(start, len)| SensitiveSpan {
+                side: Side::Response,
+                in_body: true,
+                start,
+                len,
+                kind: "token".into(),
+            });
+            auditor.issued.note(b"xxx");
+            exchange.sensitive = spans.into();
             auditor.check(&exchange);
-            assert_eq!(auditor.findings.count, 0);
-        }
-        assert_eq!(auditor.clean.prints.len(), 1);
-        learning.note(Kind::Token, b"k3J9xQ2mLp0Z");
-        learning.settle();
-        for found in 1..3 {
-            auditor.check(&exchange);
-            assert_eq!(auditor.findings.count, found);
+            assert_eq!(auditor.findings.count, 4);
         }
     }
 

@@ -31,13 +31,16 @@ pub struct Masker {
     key_id: [u8; 8],
 }
 
+/// Values and their pseudonyms.
+type Made = HashMap<Box<[u8]>, Vec<u8>, Quick>;
+
 /// What the scanner talks to.
 pub(crate) struct State {
     pub(crate) known: Known,
     pub(crate) pseudonyms: Pseudonyms,
     /// The user's rules: they say what becomes of values of their own kinds.
     pub(crate) own: Arc<Vec<OwnRule>>,
-    cache: HashMap<Kind, HashMap<Box<[u8]>, Vec<u8>, Quick>, Quick>,
+    cache: HashMap<Kind, Made, Quick>,
     /// The same of web tokens, with the epoch: when more is known, more of the claims may be.
     jwts: HashMap<Box<[u8]>, (u64, Vec<u8>), Quick>,
     epoch: u64,

@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use bytes::Bytes;
-use mynah_message::{Edit, Error, Head, Message, Part, View, patch, without_digests};
+use mynah_message::{Edit, Error, Head, Message, Part, View, patch, patch_decoded, without_digests};
 use mynah_traffic::{SensitiveSpan, Side};
 
 use crate::kind::Kind;
@@ -155,14 +155,8 @@ fn body_of(
         return Ok(None);
     }
     let (edits, places) = edits(plan, Part::Body, scanner.policy);
-    let masked = patch(view, edits).map_err(|error| reason(&error))?;
-    let coded = view.body().as_ptr() != view.message().body.as_ptr();
-    let hides = if coded {
-        let decoded = View::open(&masked, &scanner.policy.limits).map_err(|error| reason(&error))?;
-        scanner.sink.hides(decoded.body())
-    } else {
-        scanner.sink.hides(&masked.body)
-    };
+    let (masked, decoded) = patch_decoded(view, edits).map_err(|error| reason(&error))?;
+    let hides = scanner.sink.hides(decoded.as_deref().unwrap_or(view.body()));
     if hides { Err(Unreadable("hides-original")) } else { Ok(Some((masked, places))) }
 }
 

@@ -30,20 +30,30 @@ pub struct Edit {
 /// [`Error::EditOutside`], [`Error::EditOverlap`]; [`Error::Coding`] when a codec refuses; [`Error::StartLine`] when
 /// an edit broke the start line.
 pub fn patch(view: &View<'_>, edits: Vec<Edit>) -> Result<Message, Error> {
+    patch_decoded(view, edits).map(|(message, _)| message)
+}
+
+/// The same, and the new body before its content coding was applied; `None` where the edits change nothing in it.
+///
+/// # Errors
+/// As [`patch()`].
+pub fn patch_decoded(view: &View<'_>, edits: Vec<Edit>) -> Result<(Message, Option<Bytes>), Error> {
     let message = view.message();
     let (in_head, in_body): (Vec<Edit>, Vec<Edit>) = edits.into_iter().partition(|e| e.part == Part::Head);
     let edited = splice(&message.head, in_head)?.map(Bytes::from);
     let Some(decoded) = splice(view.body(), in_body)? else {
         let head = edited.unwrap_or_else(|| message.head.clone());
-        return Ok(Message { head, body: message.body.clone(), trailers: message.trailers.clone() });
+        let same = Message { head, body: message.body.clone(), trailers: message.trailers.clone() };
+        return Ok((same, None));
     };
+    let decoded = Bytes::from(decoded);
     let codings = codings(view.head())?;
-    let body = if codings.is_empty() { decoded } else { encode_content(&codings, &decoded)? };
+    let body = if codings.is_empty() { decoded.clone() } else { encode_content(&codings, &decoded)?.into() };
     let head = match edited {
         Some(head) => reframe(&Head::parse(&head)?, &head, &body, true)?,
         None => reframe(view.head(), &message.head, &body, true)?,
     };
-    Ok(Message { head, body: body.into(), trailers: message.trailers.clone() })
+    Ok((Message { head, body, trailers: message.trailers.clone() }, Some(decoded)))
 }
 
 /// Makes `Content-Length` match the body. It is left alone where there is none, where the message is chunked, and in a
