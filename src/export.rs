@@ -265,7 +265,7 @@ fn wrote(args: &Args, masked: bool) {
 /// The output: plain, or compressed.
 enum Output {
     Plain(BufWriter<Whole>),
-    Gzip(BufWriter<GzEncoder<Whole>>),
+    Gzip(BufWriter<Box<GzEncoder<Whole>>>),
 }
 
 impl Output {
@@ -273,7 +273,7 @@ impl Output {
         let file = Whole::create(path)?;
         let gzip = path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("gz"));
         Ok(if gzip {
-            Output::Gzip(BufWriter::new(GzEncoder::new(file, Compression::default())))
+            Output::Gzip(BufWriter::new(Box::new(GzEncoder::new(file, Compression::default()))))
         } else {
             Output::Plain(BufWriter::new(file))
         })
