@@ -63,8 +63,8 @@ pub(crate) struct Args {
 
     /// End the run so long after its begin, whatever it is at, and call it failed: a run must not hold up a pipeline for ever. What is
     /// under way then gets five seconds.
-    #[arg(long, value_name = "TIME", value_parser = parse_duration)]
-    max_time: Option<Nanos>,
+    #[arg(long, value_name = "TIME", value_parser = driving::parse_timeout)]
+    max_time: Option<Duration>,
 
     #[command(flatten)]
     how: How,
@@ -181,7 +181,7 @@ impl Args {
             max_in_flight: self.shaped.max_in_flight(),
             load: model,
             duration,
-            max_time: self.max_time.map(Nanos::as_duration),
+            max_time: self.max_time,
             shard: self.shard,
             start_at: self.start_at,
             ..driving::options(&self.place, &self.how, scenario)?

@@ -229,13 +229,14 @@ fn around(document: &RunDocument, style: Style) -> String {
     if total.connections > 0 {
         let of = |times: &Latency| format!("p50 {} ms, p99 {} ms", ms(times.p50), ms(times.p99));
         let tls = if total.tls_ms.max > 0.0 { format!("; TLS {}", of(&total.tls_ms)) } else { String::new() };
+        // Where no answer was whole nothing is known of it.
         let first = match total.first_byte_ms.max {
-            most if most > 0.0 => of(&total.first_byte_ms),
-            _ => "never came".to_owned(),
+            most if most > 0.0 => format!("first byte {}; ", of(&total.first_byte_ms)),
+            _ => String::new(),
         };
         let _ = writeln!(
             out,
-            "on the wire first byte {first}; {} in {}{tls}",
+            "on the wire {first}{} in {}{tls}",
             plural(total.connections, "connection"),
             of(&total.connect_ms),
         );

@@ -168,7 +168,7 @@ async fn run(context: Rc<Context>, job: Job) {
                         () = context.halted() => {}
                         () = context.pacer.until(moment.0) => {}
                     }
-                    (Duration::ZERO, END_GRACE.min(context.setup.request_timeout))
+                    (Duration::ZERO, end_grace(&context))
                 }
                 End::Late => (END_GRACE + context.setup.longest_think().as_duration(), goodbye(&context)),
                 End::Never => (Duration::MAX, goodbye(&context)),
@@ -198,7 +198,7 @@ async fn run(context: Rc<Context>, job: Job) {
             if !context.is_halted() && end == End::Late {
                 context.recorder.borrow_mut().counters().unsent += crew.waiting() as u64;
             }
-            END_GRACE.min(context.setup.request_timeout)
+            end_grace(&context)
         }
         Shape::Closed { deal, curve, first } => {
             let duration = curve.duration();
@@ -207,7 +207,7 @@ async fn run(context: Rc<Context>, job: Job) {
                 () = context.halted() => {}
                 () = context.pacer.until(duration.0) => {}
             }
-            END_GRACE.min(context.setup.request_timeout)
+            end_grace(&context)
         }
     };
     context.halt();
@@ -220,9 +220,14 @@ async fn run(context: Rc<Context>, job: Job) {
     }
 }
 
+/// How long requests under way may take when the time is over, and what users do last.
+fn end_grace(context: &Context) -> Duration {
+    if context.setup.says_goodbye { END_GRACE } else { END_GRACE.min(context.setup.request_timeout) }
+}
+
 /// How long what users do last may take where their sessions had all the time that they get.
 fn goodbye(context: &Context) -> Duration {
-    if context.setup.says_goodbye { END_GRACE.min(context.setup.request_timeout) } else { Duration::ZERO }
+    if context.setup.says_goodbye { END_GRACE } else { Duration::ZERO }
 }
 
 /// Hands the counts over each second.

@@ -250,7 +250,7 @@ impl Connection {
                     Poll::Pending | Poll::Ready(Err(Paused::TurnOver))
                         if self.deadline.is_past(cx.waker()) =>
                     {
-                        let begun = done.bytes_in > 0;
+                        let begun = done.first > 0;
                         if !goes_on && patience.has_more(begun) {
                             goes_on = true;
                             self.deadline.arm(done.started.saturating_add(nanos(patience.total)));
@@ -351,7 +351,6 @@ impl Connection {
                 Poll::Ready(Err(error)) => return Poll::Ready(Err(Failure::exchange(&error).into())),
                 Poll::Ready(Ok(count)) => count,
             };
-            let is_first = done.bytes_in == 0;
             done.bytes_in += count as u64;
             left = left.saturating_sub(count);
             if count == 0 {
@@ -361,7 +360,7 @@ impl Connection {
             }
             match self.reader.feed(buffer.get(..count).unwrap_or(&[])) {
                 // The clock is read only where this is not the last byte as well.
-                Ok(None) if is_first => done.first = self.clock.now(),
+                Ok(None) if done.first == 0 && self.reader.has_begun() => done.first = self.clock.now(),
                 Ok(None) => {}
                 Ok(Some(used)) => return Poll::Ready(Ok(used == count)),
                 Err(fault) => return Poll::Ready(Err(Failure::fault(fault).into())),

@@ -145,6 +145,11 @@ impl Reader {
         self.answer.begin(body);
     }
 
+    /// Whether anything of the answer is here, interim ones (1xx) aside.
+    pub(super) fn has_begun(&self) -> bool {
+        self.state != State::Head || !self.pending.is_empty()
+    }
+
     /// Whether the end of the stream is what ends the body.
     pub(super) fn ends_with_the_stream(&self) -> bool {
         self.state == State::UntilClose

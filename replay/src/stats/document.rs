@@ -199,11 +199,18 @@ fn limits(totals: &Totals, facts: &Facts<'_>) -> Vec<(&'static str, String)> {
     let mut limits = Vec::new();
     let answered = totals.lag.len();
     if totals.late > LATE_ALWAYS && totals.late as f64 > LATE_SHARE * answered as f64 {
+        let busy = cpu_busy(totals);
+        // What little it had to do was late all the same.
+        let hint = if busy < 0.5 {
+            "something else may keep the machine's cores: free them, lower the rate"
+        } else {
+            "lower the rate"
+        };
         let why = format!(
             "the generator was too slow: {} of {answered} requests were sent more than 10 ms late by its own fault \
-             (its CPU was {:.0}% busy); lower the rate or use more threads or machines",
+             (its CPU was {:.0}% busy); {hint} or use more threads or machines",
             totals.late,
-            cpu_busy(totals) * 100.0
+            busy * 100.0
         );
         limits.push(("time", why));
     }

@@ -207,6 +207,13 @@ fn an_answer_may_have_less_time_to_begin_than_to_end() {
     assert_eq!((document.requests, document.failures), (2, 0), "{:?}", document.failure_rows);
     let document = visit(server(slow), options(150, 300));
     counted(&document, "timeout", "timeout after 300ms");
+    // An interim answer is none.
+    let interim: fn(&mut TcpStream) = |s| {
+        let _ = s.write_all(b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n");
+        drop(head(s));
+    };
+    let document = visit(server(interim), options(150, 20_000));
+    counted(&document, "timeout", "nothing of an answer within 150ms");
     // More than there is at all is all.
     let document = visit(server(silent), options(9_000, 200));
     counted(&document, "timeout", "timeout after 200ms");

@@ -83,6 +83,9 @@ impl Counts {
     }
 }
 
+/// What stands beside the media types of answers: half a document bears the same type as a whole one.
+const JSON: &str = "a body that is JSON";
+
 /// What is looked for, by endpoint.
 type Key = (Option<u8>, Aspect, String);
 
@@ -108,6 +111,7 @@ impl Side {
             found.put(None, Aspect::Status, all, statuses);
             for ClassAnswers { class, answers, json, types, paths } in &own.classes {
                 let types = types.iter().map(|(name, blocks)| (name.clone(), blocks));
+                let types = types.chain([(JSON.to_owned(), json)]);
                 found.put(Some(*class), Aspect::Type, *answers, types);
                 let paths = paths.iter().map(|(name, blocks)| (name.clone(), blocks));
                 found.put(Some(*class), Aspect::Path, *json, paths);
@@ -232,8 +236,18 @@ fn judged(draft: Draft, confidence: f64, bounds: &Bounds) -> Option<Difference> 
     })
 }
 
-/// Leaves out what is within something that is told already: with an object its fields go.
+/// Leaves out what is within something that is told already: with an object its fields go, and with a type the JSON that it was.
 fn within(found: &mut Vec<Difference>) {
+    let types: Vec<(String, Option<u8>)> = found
+        .iter()
+        .filter(|one| one.aspect == Aspect::Type && one.what != JSON)
+        .map(|one| (one.endpoint.clone(), one.class))
+        .collect();
+    found.retain(|one| {
+        one.aspect != Aspect::Type
+            || one.what != JSON
+            || !types.iter().any(|(endpoint, class)| *endpoint == one.endpoint && *class == one.class)
+    });
     let path =
         |one: &Difference| one.what.rsplit_once(": ").map(|(path, _)| path.to_owned()).unwrap_or_default();
     let told: Vec<(String, Option<u8>, String, bool)> = found
@@ -378,6 +392,12 @@ mod tests {
             FIELDS.iter().copied().filter(|(field, _)| !field.starts_with("$.user")).collect();
         assert_eq!(against(&without, 0.0), ["$.user: object"]);
         assert_eq!(against(FIELDS, 0.3), ["200", "500"]);
+        // Half of the documents are cut short, under the same type.
+        let mut cut = run(&mut ChaCha8Rng::seed_from_u64(4), FIELDS, 0.0, 0.1);
+        let class = &mut cut.answers.as_mut().unwrap().endpoints[0].classes[0];
+        let halves = class.paths.values_mut().chain([&mut class.json]);
+        halves.flatten().for_each(|count| *count /= 2);
+        assert_eq!(found(&a, &[cut]), ["a body that is JSON"]);
         assert_eq!(against(FIELDS, 0.0), Vec::<String>::new());
     }
 

@@ -165,6 +165,19 @@ fn two_halves_are_the_whole() {
 }
 
 #[test]
+fn half_a_document_has_no_paths() {
+    let mut shape = Shape::default();
+    let whole = items(1);
+    shape.note(&json(&whole));
+    let before: Vec<_> = shape.values().collect();
+    for end in 1..whole.len() {
+        shape.note(&json(&whole[..end]));
+    }
+    shape.note(&json("{\"items\":[1],,"));
+    assert_eq!((shape.json(), shape.values().collect::<Vec<_>>()), (1, before));
+}
+
+#[test]
 fn what_comes_again_is_counted_as_often() {
     let mut learnt = Shape::default();
     (0..20).for_each(|n| learnt.note(&json(&items(n))));

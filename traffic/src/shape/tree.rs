@@ -150,7 +150,7 @@ pub(super) struct Tree {
     pub(super) nodes: Vec<Node>,
     /// Nodes that were folded into others and can be used again.
     free: Vec<u32>,
-    /// How often the answer in hand counts.
+    /// How often the answer in hand counts; less than nothing, in two's complement, where it is taken back.
     pub(super) weight: u64,
     /// Number of the answer in hand, and of the object.
     pub(super) answer: u64,
@@ -198,6 +198,13 @@ impl Tree {
     ) -> (Result<(), usize>, Option<Fault>) {
         self.answer += 1;
         let (end, fault) = visit::walk(self, body, room, claims);
+        if matches!(end, End::Garbage(_)) {
+            // What stands before that is none of a document's: the same way again takes it back.
+            self.answer += 1;
+            self.weight = self.weight.wrapping_neg();
+            visit::walk(self, body, room, claims);
+            self.weight = self.weight.wrapping_neg();
+        }
         self.frames.clear();
         let end = match end {
             End::Garbage(at) => Err(at),

@@ -54,11 +54,12 @@ impl Visit<'_> {
         if node.answer != answer {
             node.answer = answer;
             node.seen = 0;
-            node.answers += weight;
+            node.answers = node.answers.wrapping_add(weight);
         }
         if node.seen & kind.bit() == 0 {
             node.seen |= kind.bit();
-            node.types[kind as usize] += weight;
+            let count = &mut node.types[kind as usize];
+            *count = count.wrapping_add(weight);
         }
         self.claims.get(self.at as usize).is_none_or(|claim| claim.allows & kind.bit() != 0)
     }
@@ -124,7 +125,7 @@ impl<'a> Events<'a> for Visit<'_> {
             self.tree.object += 1;
             object = self.tree.object;
             if let Some(node) = self.tree.nodes.get_mut(node as usize) {
-                node.objects += self.tree.weight;
+                node.objects = node.objects.wrapping_add(self.tree.weight);
             }
         }
         self.tree.frames.push(Frame { node, object, next: 0, wrong });
@@ -157,7 +158,7 @@ impl<'a> Events<'a> for Visit<'_> {
             && node.inside != object
         {
             node.inside = object;
-            node.there += self.tree.weight;
+            node.there = node.there.wrapping_add(self.tree.weight);
         }
         true
     }
