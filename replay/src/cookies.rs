@@ -9,6 +9,8 @@ mod date;
 
 use std::net::IpAddr;
 
+use smallvec::SmallVec;
+
 /// Cookies that a jar holds at most; the oldest goes first.
 const LIMIT: usize = 600;
 
@@ -39,6 +41,9 @@ struct Cookie {
     /// Seconds since the Unix epoch.
     expires: Option<i64>,
 }
+
+/// Names and values; those of most requests need no memory of their own.
+pub(crate) type Sent<'a> = SmallVec<[(&'a str, &'a str); 8]>;
 
 /// The cookies of one virtual user in one session.
 #[derive(Clone, Debug, Default)]
@@ -155,7 +160,7 @@ impl Jar {
     }
 
     /// Name and value of what goes with a request, in the order in which it is sent.
-    pub(crate) fn matching(&self, place: Place<'_>, now: i64) -> Vec<(&str, &str)> {
+    pub(crate) fn matching(&self, place: Place<'_>, now: i64) -> Sent<'_> {
         let goes = |cookie: &&Cookie| {
             let host = if cookie.host_only {
                 cookie.domain == place.recorded

@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use bytes::Bytes;
 use http::Method;
 use mynah_message::{Limits, Message, View};
+use smallvec::SmallVec;
 
 use super::Context;
 use super::check::{Judged, judge, parity};
@@ -46,7 +47,7 @@ pub(crate) struct Done {
     pub(crate) ended: u64,
     pub(crate) sample: Sample,
     /// What was put in, by need.
-    pub(crate) values: Vec<Option<String>>,
+    pub(crate) values: SmallVec<[Option<String>; 2]>,
     /// Names of the values that were wanted and not there.
     pub(crate) missing: Vec<String>,
     /// Path and query as they were sent, where that is wanted.
@@ -95,7 +96,7 @@ pub(crate) async fn perform(
         outcome: Outcome::Unsent(String::new()),
         ended: times.begun,
         sample: Sample { endpoint: step.endpoint, profile, ..Sample::default() },
-        values: Vec::new(),
+        values: SmallVec::new(),
         missing: Vec::new(),
         target: None,
         learnt: Vec::new(),
@@ -214,7 +215,7 @@ fn fill(
     let bound = setup.bound.get(step.origin as usize).ok_or("it has no target")?;
     let jar = user.jar.borrow();
     let cookies = if jar.is_empty() {
-        Vec::new()
+        cookies::Sent::new()
     } else {
         jar.matching(cookie_place(context, step), context.epoch_seconds(now))
     };
