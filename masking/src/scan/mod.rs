@@ -22,6 +22,7 @@ mod credentials;
 pub(crate) mod document;
 mod ids;
 pub(crate) mod layer;
+mod lines;
 mod nested;
 mod opened;
 mod own;
