@@ -13,7 +13,7 @@ use tokio::time::timeout;
 
 use super::context::Owes;
 use super::crew::{Crew, Pace};
-use super::library::Ticket;
+use super::library::{Ticket, fetched};
 use super::session::{KNOCK_AGAIN, Part, Played, play};
 use super::{Ahead, Context, Deal, Hand, Library, Setup, User};
 use crate::curve::Curve;
@@ -266,12 +266,9 @@ async fn open(
             let _active = active;
             let user = User::new(arrival.identity, arrival.number);
             user.ranks(arrival.nth);
-            let read = match ticket {
-                None => None,
-                Some(ticket) => match ticket.fetch().await {
-                    Ok(read) => Some(read),
-                    Err(why) => return unread(&context, arrival.card, arrival.at.0, &why),
-                },
+            let read = match fetched(ticket).await {
+                Ok(read) => read,
+                Err(why) => return unread(&context, arrival.card, arrival.at.0, &why),
             };
             let Some(part) = context.setup.part(arrival.card, read.as_deref()) else { return };
             let _owes = (!part.profile.on_stop.is_empty()).then(|| context.owes());
@@ -322,20 +319,17 @@ async fn crewman(context: Rc<Context>, crew: Rc<Crew>, from: u64) {
     loop {
         let first = crew.turn(from).await;
         let Some((number, card, nth, ticket)) = crew.session() else { return };
-        let read = match ticket {
-            None => None,
-            Some(ticket) => match ticket.fetch().await {
-                Ok(read) => Some(read),
-                Err(why) => {
-                    unread(&context, card, first.intended, &why);
-                    crew.ended();
-                    if context.is_halted() {
-                        return;
-                    }
-                    from = context.clock.now();
-                    continue;
+        let read = match fetched(ticket).await {
+            Ok(read) => read,
+            Err(why) => {
+                unread(&context, card, first.intended, &why);
+                crew.ended();
+                if context.is_halted() {
+                    return;
                 }
-            },
+                from = context.clock.now();
+                continue;
+            }
         };
         let Some(part) = context.setup.part(card, read.as_deref()) else { return };
         user.becomes(number, nth);

@@ -71,6 +71,17 @@ impl Ticket {
     }
 }
 
+/// The session of a ticket; `None` without one, as it is in memory then.
+///
+/// # Errors
+/// As [`Ticket::fetch`].
+pub(crate) async fn fetched(ticket: Option<Ticket>) -> Result<Option<Arc<Recorded>>, String> {
+    match ticket {
+        Some(ticket) => ticket.fetch().await.map(Some),
+        None => Ok(None),
+    }
+}
+
 impl Library {
     /// For each sending thread its own; none where all sessions are in memory.
     ///
@@ -118,10 +129,7 @@ impl Library {
         ticket: Option<Ticket>,
         card: Card,
     ) -> Result<Option<Arc<Recorded>>, String> {
-        match ticket.or_else(|| self.ask(card)) {
-            Some(ticket) => ticket.fetch().await.map(Some),
-            None => Ok(None),
-        }
+        fetched(ticket.or_else(|| self.ask(card))).await
     }
 
     /// Waits until all that was asked for so far is there.
