@@ -1,5 +1,6 @@
 """Whole-process figures of a command, from the operating system's own accounting (wait4)."""
 
+import contextlib
 import os
 import shutil
 import subprocess
@@ -12,6 +13,21 @@ def need(*programs):
     missing = [program for program in programs if not shutil.which(program)]
     if missing:
         sys.exit(f"bench: missing {', '.join(missing)}; on Debian: apt-get install {' '.join(missing)}")
+
+
+@contextlib.contextmanager
+def nginx(folder, text):
+    """nginx with this configuration, for as long as the block."""
+    conf = os.path.join(folder, "nginx.conf")
+    with open(conf, "w") as out:
+        out.write(text)
+    server = subprocess.Popen(["nginx", "-c", conf, "-p", folder], stderr=subprocess.DEVNULL)
+    time.sleep(0.5)
+    try:
+        yield
+    finally:
+        server.terminate()
+        server.wait()
 
 
 def run(command, core=None, stdout=subprocess.DEVNULL, env=None):

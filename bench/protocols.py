@@ -9,12 +9,10 @@ over each protocol. Usage: bench/protocols.py [pairs] [seconds] [idle users]
 import json
 import os
 import re
-import subprocess
 import sys
 import tempfile
-import time
 
-from measure import binary, median, need, run
+from measure import binary, median, need, nginx, run
 
 PORTS = {"HTTP/1.1": 18101, "h2c": 18102, "HTTP/1.1 over TLS": 18103, "h2 over TLS": 18104}
 FLAGS = {
@@ -63,24 +61,16 @@ def main():
     need("nginx", "h2load", "taskset")
     certificate = os.path.abspath(os.path.join(os.path.dirname(__file__), "..", "replay/tests/data/localhost"))
     with tempfile.TemporaryDirectory() as folder:
-        conf = os.path.join(folder, "nginx.conf")
-        with open(conf, "w") as out:
-            out.write(NGINX.format(dir=folder, cert=certificate, p=list(PORTS.values())))
         scenario = os.path.join(folder, "bench.toml")
         with open(scenario, "w") as out:
             out.write(SCENARIO + "".join(STEP.format(n=n) for n in range(200)))
-        server = subprocess.Popen(["nginx", "-c", conf, "-p", folder], stderr=subprocess.DEVNULL)
-        time.sleep(0.5)
-        try:
+        with nginx(folder, NGINX.format(dir=folder, cert=certificate, p=list(PORTS.values()))):
             for protocol in PORTS:
                 compare(protocol, scenario, folder, pairs, seconds)
             base = idle("HTTP/1.1", scenario, folder, 1)
             for protocol in PORTS:
                 each = (idle(protocol, scenario, folder, users) - base) / 1024 / users
                 print(f"{protocol}: {each:.1f} KiB for each of {users} idle users")
-        finally:
-            server.terminate()
-            server.wait()
 
 
 def compare(protocol, scenario, folder, pairs, seconds):

@@ -8,7 +8,6 @@ median ratios. Usage: bench/replay.py [pairs] [seconds] [--recorded] [OPTION OF 
 requests send back (a correlation), and each answer is held against the recorded ones by status, type and the shape of its body.
 """
 
-import contextlib
 import json
 import os
 import re
@@ -16,9 +15,8 @@ import shutil
 import subprocess
 import sys
 import tempfile
-import time
 
-from measure import binary, median, need, run
+from measure import binary, median, need, nginx, run
 
 PORT = 18099
 CONNECTIONS = 64
@@ -53,19 +51,9 @@ expect_type = "application/json"
 """
 
 
-@contextlib.contextmanager
 def served(folder):
     """nginx, on core 0."""
-    conf = os.path.join(folder, "nginx.conf")
-    with open(conf, "w") as out:
-        out.write(NGINX.format(dir=folder, port=PORT))
-    server = subprocess.Popen(["nginx", "-c", conf, "-p", folder], stderr=subprocess.DEVNULL)
-    time.sleep(0.5)
-    try:
-        yield
-    finally:
-        server.terminate()
-        server.wait()
+    return nginx(folder, NGINX.format(dir=folder, port=PORT))
 
 
 def main():

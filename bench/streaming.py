@@ -12,17 +12,14 @@ Usage: bench/streaming.py [megabytes] [pairs] [seconds] [requests/s] [--also]   
 """
 
 import base64
-import contextlib
 import json
 import os
 import random
 import shutil
-import subprocess
 import sys
 import tempfile
-import time
 
-from measure import binary, median, need, run
+from measure import binary, median, need, nginx, run
 
 PORT = 18117
 BODY = 8000
@@ -76,20 +73,6 @@ def record(path, megabytes):
             exchange(at + 50_000_000, "GET", f"/files/{session}", cookie, "", '{"id":17,"stored":true}')
             exchange(at + 300_000_000, "GET", "/list", cookie, "", '{"id":17,"stored":true}')
     return session, number
-
-
-@contextlib.contextmanager
-def served(folder):
-    conf = os.path.join(folder, "nginx.conf")
-    with open(conf, "w") as out:
-        out.write(NGINX.format(dir=folder, port=PORT))
-    server = subprocess.Popen(["nginx", "-c", conf, "-p", folder], stderr=subprocess.DEVNULL)
-    time.sleep(0.5)
-    try:
-        yield f"http://127.0.0.1:{PORT}"
-    finally:
-        server.terminate()
-        server.wait()
 
 
 def checked(name, command):
@@ -158,7 +141,8 @@ def main():
             checked("export --format gor", [mynah, "export", scenario, "--format", "gor", "-o", os.path.join(folder, "out.gor")])
             os.remove(os.path.join(folder, "out.gor"))
         os.remove(recording)
-        with served(folder) as url:
+        url = f"http://127.0.0.1:{PORT}"
+        with nginx(folder, NGINX.format(dir=folder, port=PORT)):
             print("\nat 50 requests/s for 3 s: loading, mostly")
             kept, streamed = pair(lambda memory: replayed(mynah, scenario, url, memory, 3, 50, folder))
             print(f"peak memory streamed/kept {streamed['rss'] / kept['rss']:.3f}, time besides the run {streamed['load'] / kept['load']:.2f}")
