@@ -11,6 +11,7 @@ use crate::names::{Names, Rule};
 use crate::plan::Plans;
 use crate::scan::document::Room;
 use crate::scan::part::Planned;
+use crate::scan::seams::Seams;
 
 /// Slots of a table of names, a power of two.
 const NAMES: usize = 4096;
@@ -22,7 +23,7 @@ const LONGEST: usize = 512;
 /// Everything that is remembered.
 #[derive(Default)]
 pub(crate) struct Memo {
-    names: Table<(NameInfo, usize), NAMES>,
+    names: Table<NameInfo, NAMES>,
     /// Field lines, what was found in them, and the epoch in which that was so.
     lines: Table<Known, LINES>,
     /// Lines that were seen once: most never come again, and are not worth a place in the table.
@@ -37,6 +38,8 @@ pub(crate) struct Memo {
     pub(crate) done: Done,
     /// For reading JSON in.
     pub(crate) room: Room,
+    /// What stands between values of JSON.
+    pub(crate) seams: Seams,
 }
 
 /// What was found in a field line.
@@ -61,51 +64,83 @@ pub(crate) struct Known {
 }
 
 /// All that a name can say.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, PartialEq, Debug, Default)]
 pub(crate) struct NameInfo {
     /// What its value is.
     pub(crate) rule: Option<Rule>,
-    /// That its value is a person's, and so is a `name` beside it.
-    pub(crate) tells_person: bool,
-    /// That a `name` beside it is no person's.
-    pub(crate) tells_thing: bool,
-    /// That a `name` below it is a person's.
-    pub(crate) is_person: bool,
-    /// That it is `name` itself.
-    pub(crate) is_name: bool,
-    /// That its value may be the name of what stands under `value` beside it.
-    pub(crate) is_label: bool,
-    /// That it is `value`, whose name may stand beside it.
-    pub(crate) is_value: bool,
-    /// That nothing in the name itself gives itself away.
-    pub(crate) is_plain: bool,
-    /// That neither it nor what stands beside its value says anything of that, but perhaps that some detectors would be wrong there.
-    pub(crate) tells_nothing: bool,
+    says: Says,
     /// Stands for the name: equal names, equal numbers.
     pub(crate) number: u64,
+}
+
+/// What else it says, a bit for each.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub(crate) struct Says(u16);
+
+impl Says {
+    /// That its value is a person's, and so is a `name` beside it.
+    pub(crate) const TELLS_PERSON: Says = Says(1);
+    /// That a `name` beside it is no person's.
+    pub(crate) const TELLS_THING: Says = Says(1 << 1);
+    /// That a `name` below it is a person's.
+    pub(crate) const IS_PERSON: Says = Says(1 << 2);
+    /// That it is `name` itself.
+    pub(crate) const IS_NAME: Says = Says(1 << 3);
+    /// That its value may be the name of what stands under `value` beside it.
+    pub(crate) const IS_LABEL: Says = Says(1 << 4);
+    /// That it is `value`, whose name may stand beside it.
+    pub(crate) const IS_VALUE: Says = Says(1 << 5);
+    /// That nothing in the name itself gives itself away.
+    pub(crate) const IS_PLAIN: Says = Says(1 << 6);
+    /// That neither it nor what stands beside its value says anything of that, but perhaps that some detectors would be wrong there.
+    pub(crate) const TELLS_NOTHING: Says = Says(1 << 7);
+
+    /// Both.
+    pub(crate) const fn or(self, other: Says) -> Says {
+        Says(self.0 | other.0)
+    }
 }
 
 impl NameInfo {
     fn of(names: &Names, name: &str) -> NameInfo {
         let rule = names.rule(name);
+        let tells_nothing = match rule {
+            None => name != "name" && !Names::is_value(name),
+            Some(rule) => matches!(rule, Rule::Without(_)),
+        };
+        let says = [
+            (names.tells_person(name), Says::TELLS_PERSON),
+            (Names::tells_thing(name), Says::TELLS_THING),
+            (Names::is_person(name), Says::IS_PERSON),
+            (name == "name", Says::IS_NAME),
+            (Names::is_label(name), Says::IS_LABEL),
+            (Names::is_value(name), Says::IS_VALUE),
+            (
+                name.bytes().all(|b| b.is_ascii_alphabetic() || matches!(b, b'_' | b'-' | b'$')),
+                Says::IS_PLAIN,
+            ),
+            (tells_nothing, Says::TELLS_NOTHING),
+        ];
         NameInfo {
             rule,
-            tells_nothing: match rule {
-                None => name != "name" && !Names::is_value(name),
-                Some(rule) => matches!(rule, Rule::Without(_)),
-            },
-            tells_person: names.tells_person(name),
-            tells_thing: Names::tells_thing(name),
-            is_person: Names::is_person(name),
-            is_name: name == "name",
-            is_label: Names::is_label(name),
-            is_value: Names::is_value(name),
-            is_plain: name.bytes().all(|b| b.is_ascii_alphabetic() || matches!(b, b'_' | b'-' | b'$')),
+            says: says.into_iter().filter(|(is, _)| *is).fold(Says::default(), |all, (_, says)| all.or(says)),
             number: name.as_bytes().chunks(8).fold(name.len() as u64, |number, bytes| {
                 let word = bytes.iter().fold(0, |word, b| word << 8 | u64::from(*b));
                 (number ^ word).wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(29)
             }),
         }
+    }
+
+    /// Whether it says any of these.
+    #[inline]
+    pub(crate) fn says(&self, any: Says) -> bool {
+        self.says.0 & any.0 != 0
+    }
+
+    /// Whether it says this, and none of those.
+    #[inline]
+    pub(crate) fn says_only(&self, this: Says, those: Says) -> bool {
+        self.says.0 & (this.0 | those.0) == this.0
     }
 }
 
@@ -125,33 +160,12 @@ impl Memo {
 
     /// What a name says.
     pub(crate) fn name(&mut self, names: &Names, name: &[u8]) -> NameInfo {
-        if let Some((info, _)) = self.names.get(0, name) {
+        if let Some(info) = self.names.get(0, name) {
             return *info;
         }
         let text: Cow<'_, str> = String::from_utf8_lossy(name);
         let info = NameInfo::of(names, &text);
-        self.names.put(0, name, (info, 0));
-        info
-    }
-
-    /// The same of the key behind another one, whose place here `last` is: most objects have the keys of the one before in the
-    /// same order, so that the next one need not be looked for.
-    #[inline]
-    pub(crate) fn name_behind(&mut self, names: &Names, name: &[u8], last: &mut usize) -> NameInfo {
-        if let Some(&(_, next)) = self.names.at(*last).map(|entry| &entry.found)
-            && let Some(entry) = self.names.at(next).filter(|entry| is_same(&entry.bytes, name))
-        {
-            *last = next;
-            return entry.found.0;
-        }
-        let info = self.name(names, name);
-        if name.len() <= LONGEST {
-            let slot = self.names.slot(0, name);
-            if let Some(entry) = self.names.at_mut(*last) {
-                entry.found.1 = slot;
-            }
-            *last = slot;
-        }
+        self.names.put(0, name, info);
         info
     }
 
@@ -316,24 +330,6 @@ impl Values {
     }
 }
 
-/// Whether two short texts are the same, without a call: most are of two words of eight bytes at most.
-#[inline]
-fn is_same(one: &[u8], other: &[u8]) -> bool {
-    if one.len() != other.len() {
-        return false;
-    }
-    let halves = |text: &[u8]| match (text.first_chunk::<8>(), text.last_chunk::<8>()) {
-        (Some(first), Some(last)) => (u64::from_le_bytes(*first), u64::from_le_bytes(*last)),
-        _ => match (text.first_chunk::<4>(), text.last_chunk::<4>()) {
-            (Some(first), Some(last)) => {
-                (u32::from_le_bytes(*first).into(), u32::from_le_bytes(*last).into())
-            }
-            _ => (text.iter().fold(0, |word, b| word << 8 | u64::from(*b)), 0),
-        },
-    };
-    halves(one) == halves(other) && (one.len() <= 16 || one == other)
-}
-
 /// What was found out about some bytes of a sort.
 struct Entry<V> {
     sort: u8,
@@ -355,15 +351,6 @@ impl<V, const SLOTS: usize> Default for Table<V, SLOTS> {
 impl<V, const SLOTS: usize> Table<V, SLOTS> {
     fn slot(&self, sort: u8, bytes: &[u8]) -> usize {
         self.hasher.hash(sort, bytes) as usize % SLOTS
-    }
-
-    /// What stands in a slot.
-    fn at(&self, slot: usize) -> Option<&Entry<V>> {
-        self.slots.get(slot)?.as_ref()
-    }
-
-    fn at_mut(&mut self, slot: usize) -> Option<&mut Entry<V>> {
-        self.slots.get_mut(slot)?.as_mut()
     }
 
     fn get(&self, sort: u8, bytes: &[u8]) -> Option<&V> {
@@ -404,25 +391,12 @@ mod tests {
         for _ in 0..2 {
             assert_eq!(memo.name(&names, b"password").rule, Some(Rule::Mask(Kind::Password)));
             assert_eq!(memo.json_key(&names, br"pass\u0077ord").rule, Some(Rule::Mask(Kind::Password)));
-            assert!(memo.json_key(&names, b"name").is_name && memo.name(&names, b"customer").is_person);
-            assert!(memo.name(&names, b"email").tells_person);
+            assert!(
+                memo.json_key(&names, b"name").says(Says::IS_NAME)
+                    && memo.name(&names, b"customer").says(Says::IS_PERSON)
+            );
+            assert!(memo.name(&names, b"email").says(Says::TELLS_PERSON));
             assert_eq!(memo.name(&names, &[b'x'; 900]).rule, None);
-        }
-    }
-
-    #[test]
-    fn keys_behind_others_say_the_same() {
-        let names = Names::built_in();
-        let (mut memo, mut plain) = (Memo::default(), Memo::default());
-        let mut last = 0;
-        for key in "id password id password id email id a abcdefgh abcdefghi abcdefgh-and-much-more abcdefgh-and_much-more id"
-            .split(' ')
-            .cycle()
-            .take(60)
-        {
-            let info = memo.name_behind(&names, key.as_bytes(), &mut last);
-            let wanted = plain.name(&names, key.as_bytes());
-            assert_eq!((info.rule, info.number), (wanted.rule, wanted.number), "{key}");
         }
     }
 

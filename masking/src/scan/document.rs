@@ -4,15 +4,17 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 use std::ops::{ControlFlow, Range};
 
+use mynah_message::json::{Nesting, Reader, Scalar};
 use mynah_message::{Coverage, json};
 
 use super::part::{Planned, planned};
+use super::seams::{self, Behind, Told};
 use super::{Context, Scanner, layer::Layer, shift, value};
 use crate::detect;
 use crate::entropy;
 use crate::kind::Kind;
 use crate::learned::Match;
-use crate::memo::NameInfo;
+use crate::memo::{NameInfo, Says};
 use crate::names::Rule;
 use crate::plan::{Step, What};
 use mynah_message::Encoding;
@@ -24,19 +26,16 @@ struct At {
     key: NameInfo,
     /// The way to the object that this key stands in, as a hash: an object that is there twice under one name is one.
     object: u64,
-    /// The way to the value at hand: with the key, or the number of the array's element.
-    way: u64,
     /// The way to the object or array at hand.
     base: u64,
-    /// Elements of the array so far.
-    elements: u64,
+    /// The last step on the way to the value at hand: the key's number, or the number of the array's element.
+    step: u64,
 }
 
 struct Document<'d, 's> {
     scanner: &'d mut Scanner<'s>,
     body: &'d [u8],
     matches: &'d [Match],
-    at: At,
     room: Room,
     documents: u64,
     /// Where the last value ended.
@@ -50,14 +49,24 @@ struct Document<'d, 's> {
     steps: Option<Vec<Step>>,
     /// Whether the policy asks for no more than names and detectors.
     policy_is_plain: bool,
-    /// The key that was read last, for the memory of names.
-    last_key: usize,
+    /// Whether a value can be passed over whose name says nothing, and which shows nothing: for nothing is known that may be in it.
+    may_skip: bool,
+    /// How deep containers may be nested.
+    depth: usize,
+    /// The seam behind which the value at hand stands.
+    behind: Behind,
+    /// What is being read step by step: where it begins, in which containers, and how many of these have been closed.
+    seam: Option<(usize, Nesting, usize)>,
 }
 
 /// What is collected while a document is read; kept from one to the next, so that each need not ask for memory of its own.
 #[derive(Default)]
 pub(crate) struct Room {
+    at: At,
+    /// Where it goes on when the container at hand ends.
     stack: Vec<At>,
+    /// The steps from the last value to the next one.
+    steps: Vec<seams::Step>,
     /// Objects that are persons by their name, those that seem to be by what is in them, and those that are goods.
     persons: Objects,
     persons_within: Objects,
@@ -81,12 +90,44 @@ impl Room {
             return;
         }
         self.stack.clear();
+        self.steps.clear();
         self.waiting.clear();
         self.labelled.clear();
         self.labels.clear();
         for objects in [&mut self.persons, &mut self.persons_within, &mut self.things] {
             objects.0.clear();
         }
+    }
+
+    /// A step of those between two values.
+    #[inline]
+    fn step(&mut self, step: seams::Step) {
+        match step {
+            seams::Step::Open { array } => {
+                let way = onward(self.at.base, self.at.step);
+                self.stack.push(self.at);
+                if array {
+                    // Its elements go by its name.
+                    self.at = At { base: way, step: 0, ..self.at };
+                } else {
+                    if self.at.key.says(Says::IS_PERSON) {
+                        self.persons.insert(way);
+                    }
+                    self.at = At { key: NameInfo::default(), object: way, base: way, step: 0 };
+                }
+            }
+            seams::Step::Element => self.at.step += 1,
+            seams::Step::Key(key) => {
+                self.at.key = key;
+                self.at.step = key.number;
+            }
+        }
+    }
+
+    /// The container at hand ends.
+    #[inline]
+    fn close(&mut self) {
+        self.at = self.stack.pop().unwrap_or_default();
     }
 }
 
@@ -171,12 +212,14 @@ impl<'d, 's> Document<'d, 's> {
         Document {
             own: scanner.policy.index.json(body, scanner.policy.limits.json_depth),
             policy_is_plain: scanner.policy.is_plain(),
-            last_key: 0,
+            may_skip: scanner.policy.is_plain() && matches.is_empty(),
+            depth: scanner.policy.limits.json_depth,
+            behind: Behind::default(),
+            seam: None,
             room: std::mem::take(&mut scanner.memo.room),
             scanner,
             body,
             matches,
-            at: At::default(),
             documents: 0,
             end: 0,
             plain: true,
@@ -201,8 +244,10 @@ impl<'d, 's> Document<'d, 's> {
     /// What lies between the last value and this offset.
     fn between(&mut self, to: usize) {
         let span = self.end..to;
-        // Keys of letters in JSON's own punctuation can give themselves away only by being known.
-        let plain = std::mem::replace(&mut self.plain, true) && self.end > 0 && to < self.body.len();
+        // Keys of letters in JSON's own punctuation can give themselves away only by being known; behind the last value there may be
+        // anything.
+        let plain = std::mem::replace(&mut self.plain, true)
+            && (to < self.body.len() || self.body.get(span.clone()).is_some_and(is_end));
         // No address and no learnt value is shorter.
         if span.len() < 6 || plain && !touches(self.matches, &span) {
             return;
@@ -259,21 +304,9 @@ impl<'d, 's> Document<'d, 's> {
     /// Whether there can be nothing in a leaf whose name says nothing, which shows at one look in most.
     #[inline]
     fn is_idle(&self, kind: json::Kind, span: &Range<usize>, may_escape: bool) -> bool {
-        if !self.policy_is_plain || !self.matches.is_empty() && touches(self.matches, span) {
-            return false;
-        }
-        match kind {
-            json::Kind::Literal => true,
-            json::Kind::Number => span.len() < entropy::UNIQUE_BYTES,
-            json::Kind::String if may_escape => false,
-            json::Kind::String => {
-                span.len() < value::SHORTEST
-                    || self
-                        .body
-                        .get(span.clone())
-                        .is_some_and(|raw| detect::words::holds_nothing(raw) || detect::is_moment(raw))
-            }
-        }
+        self.policy_is_plain
+            && (self.matches.is_empty() || !touches(self.matches, span))
+            && is_idle(self.body, kind, span, may_escape)
     }
 
     /// Says whether the leaf has escapes.
@@ -328,32 +361,63 @@ impl<'d, 's> Document<'d, 's> {
     }
 }
 
+/// What a key can say about the values beside its own.
+const ABOUT_OTHERS: Says = Says::TELLS_PERSON.or(Says::TELLS_THING).or(Says::IS_LABEL);
+
 impl Document<'_, '_> {
-    /// A value in its place.
+    /// A value in its place, whose first byte is at that offset.
     #[inline]
-    fn found(&mut self, kind: json::Kind, span: Range<usize>, may_escape: bool) {
+    fn found(&mut self, first: usize, kind: json::Kind, span: Range<usize>, may_escape: bool) {
+        self.note_seam(first);
         self.between(span.start);
         self.end = span.end;
-        let At { key, object, .. } = self.at;
-        if key.tells_person {
-            self.room.persons_within.insert(object);
+        let key = self.room.at.key;
+        if key.says(ABOUT_OTHERS) {
+            self.tell(key, kind, &span);
         }
-        if key.tells_thing {
-            self.room.things.insert(object);
-        }
-        if key.is_label && kind == json::Kind::String {
-            self.room.labels.push((object, span.clone()));
-        }
-        if key.tells_nothing && self.is_idle(kind, &span, may_escape) {
-            return;
-        }
-        if key.is_name && key.rule.is_none() {
-            self.room.waiting.push((object, kind, span));
-        } else if key.is_value && key.rule.is_none() {
-            self.room.labelled.push((object, kind, span));
+        if key.says(Says::TELLS_NOTHING) {
+            if !self.is_idle(kind, &span, may_escape) {
+                self.leaf(kind, &span, key.rule, may_escape);
+            }
+        } else if key.says(Says::IS_NAME) && key.rule.is_none() {
+            self.room.waiting.push((self.room.at.object, kind, span));
+        } else if key.says(Says::IS_VALUE) && key.rule.is_none() {
+            self.room.labelled.push((self.room.at.object, kind, span));
         } else {
             self.leaf(kind, &span, key.rule, may_escape);
         }
+    }
+
+    /// Takes note of what a key says about the values beside its own.
+    fn tell(&mut self, key: NameInfo, kind: json::Kind, span: &Range<usize>) {
+        let object = self.room.at.object;
+        if key.says(Says::TELLS_PERSON) {
+            self.room.persons_within.insert(object);
+        }
+        if key.says(Says::TELLS_THING) {
+            self.room.things.insert(object);
+        }
+        if key.says(Says::IS_LABEL) && kind == json::Kind::String {
+            self.room.labels.push((object, span.clone()));
+        }
+    }
+
+    /// Takes note of the seam that ends here, if it was read step by step.
+    #[inline]
+    fn note_seam(&mut self, end: usize) {
+        let Some((start, nesting, closes)) = self.seam.take() else { return };
+        if let Some(bytes) = self.body.get(start..end) {
+            let told = Told { nesting, closes, steps: &self.room.steps, plain: self.plain };
+            self.scanner.memo.seams.note(&mut self.behind, bytes, told);
+        }
+    }
+
+    /// The same of a step that is read.
+    fn read(&mut self, step: seams::Step) {
+        if self.seam.is_some() {
+            self.room.steps.push(step);
+        }
+        self.room.step(step);
     }
 }
 
@@ -378,6 +442,27 @@ impl Objects {
     }
 }
 
+/// Whether nothing in a leaf can give itself away, which shows at one look in most.
+#[inline]
+fn is_idle(body: &[u8], kind: json::Kind, span: &Range<usize>, may_escape: bool) -> bool {
+    match kind {
+        json::Kind::Literal => true,
+        json::Kind::Number => span.len() < entropy::UNIQUE_BYTES,
+        json::Kind::String if may_escape => false,
+        json::Kind::String => {
+            span.len() < value::SHORTEST
+                || body
+                    .get(span.clone())
+                    .is_some_and(|raw| detect::words::holds_nothing(raw) || detect::is_moment(raw))
+        }
+    }
+}
+
+/// Whether there is nothing but what ends a document.
+fn is_end(text: &[u8]) -> bool {
+    text.iter().all(|b| matches!(b, b'"' | b']' | b'}' | b' ' | b'\t' | b'\r' | b'\n'))
+}
+
 /// One step on the way to a value. Two ways with one hash would make a name that is no person's be masked, no more.
 fn onward(way: u64, step: u64) -> u64 {
     ((way ^ step).wrapping_mul(0x9e37_79b9_7f4a_7c15)).rotate_left(29)
@@ -396,53 +481,79 @@ pub(super) fn touches(matches: &[Match], span: &Range<usize>) -> bool {
 impl<'b> json::Events<'b> for Document<'_, '_> {
     fn document(&mut self) {
         self.room.stack.clear();
+        (self.seam, self.behind) = (None, Behind::default());
         self.documents += 1;
-        self.at = At { way: onward(0, self.documents), ..At::default() };
+        self.room.at = At { step: self.documents, ..At::default() };
     }
 
     fn open(&mut self, array: bool) {
-        self.room.stack.push(self.at);
-        let object = self.at.way;
-        if array {
-            // Its elements go by its name.
-            self.at.elements = 0;
-        } else {
-            if self.at.key.is_person {
-                self.room.persons.insert(object);
-            }
-            self.at = At { key: NameInfo::default(), object, way: object, elements: 0, base: object };
-        }
-        self.at.base = object;
+        self.read(seams::Step::Open { array });
     }
 
     fn element(&mut self) {
-        self.at.elements += 1;
-        self.at.way = onward(self.at.base, self.at.elements);
+        self.read(seams::Step::Element);
     }
 
     fn close(&mut self) {
-        self.at = self.room.stack.pop().unwrap_or_default();
+        self.room.close();
+        match &mut self.seam {
+            Some((_, _, closes)) if self.room.steps.is_empty() => *closes += 1,
+            // An array or object without anything in it: that is no seam.
+            seam => *seam = None,
+        }
     }
 
     fn written_key(&mut self, raw: &'b [u8], escaped: bool) -> bool {
         let names = &self.scanner.policy.names;
-        self.at.key = if escaped {
-            self.scanner.memo.json_key(names, raw)
-        } else {
-            self.scanner.memo.name_behind(names, raw, &mut self.last_key)
-        };
-        self.at.way = onward(self.at.base, self.at.key.number);
-        self.plain &= self.at.key.is_plain;
+        let key =
+            if escaped { self.scanner.memo.json_key(names, raw) } else { self.scanner.memo.name(names, raw) };
+        self.plain &= key.says(Says::IS_PLAIN);
+        self.read(seams::Step::Key(key));
         true
     }
 
     fn value(&mut self, kind: json::Kind, _raw: &'b [u8], span: Range<usize>) -> ControlFlow<()> {
-        self.found(kind, span, true);
+        self.found(span.start, kind, span, true);
         ControlFlow::Continue(())
     }
 
     fn string(&mut self, _raw: &'b [u8], span: Range<usize>, escaped: bool) -> ControlFlow<()> {
-        self.found(json::Kind::String, span, escaped);
+        self.found(span.start - 1, json::Kind::String, span, escaped);
         ControlFlow::Continue(())
+    }
+
+    #[inline]
+    fn ahead(&mut self, reader: &mut Reader<'b>) {
+        let Some(mut nesting) = reader.nesting() else { return };
+        loop {
+            let seams = &self.scanner.memo.seams;
+            let Some(seam) = seams.next(&mut self.behind, reader.rest(), nesting, self.depth) else { break };
+            (0..seam.leap.closes).for_each(|_| self.room.close());
+            seam.steps.iter().for_each(|step| self.room.step(*step));
+            let idle =
+                seam.plain && self.may_skip && self.room.at.key.says_only(Says::TELLS_NOTHING, ABOUT_OTHERS);
+            self.plain = seam.plain;
+            reader.leap(&seam.leap);
+            let first = reader.at();
+            let Some(Scalar { kind, span, escaped }) = reader.value() else {
+                // It will be told of, and then nobody knows what came before it.
+                self.behind = Behind::default();
+                return;
+            };
+            if idle {
+                self.end = span.end;
+                if !is_idle(self.body, kind, &span, escaped) {
+                    self.leaf(kind, &span, self.room.at.key.rule, escaped);
+                }
+            } else {
+                self.found(first, kind, span, escaped);
+            }
+            match reader.nesting() {
+                Some(now) => nesting = now,
+                None => return,
+            }
+        }
+        self.room.steps.clear();
+        self.seam = Some((reader.at(), nesting, 0));
     }
 }

@@ -5,6 +5,7 @@
 //! |---|---|
 //! | [`part`] | a head or a body: its leaves, what lies between them, and the whole by learnt value |
 //! | [`document`] | a JSON body: keys, values and what lies between them in one go |
+//! | [`seams`] | what stands between the values of JSON, found out once |
 //! | [`again`] | a body that was taken apart before |
 //! | [`value`] | one decoded value, under a name or not |
 //! | [`nested`] | JSON in strings, web tokens, queries of GraphQL |
@@ -27,6 +28,7 @@ mod nested;
 mod opened;
 mod own;
 pub(crate) mod part;
+pub(crate) mod seams;
 mod signature;
 mod table;
 mod url;

@@ -7,13 +7,15 @@
 
 mod marks;
 pub mod path;
+mod walk;
 
 use std::borrow::Cow;
 use std::ops::{ControlFlow, Range};
 
 use crate::percent::hex;
-use marks::{Marks, Text};
 use path::{push_index, push_key, push_number};
+pub use walk::{Leap, Nesting, Reader, Scalar, walk};
+use walk::{skip_prefix, skip_space};
 
 /// What kind of value a scan came by.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -87,6 +89,13 @@ pub trait Events<'a> {
         let _ = escaped;
         self.value(Kind::String, raw, span)
     }
+
+    /// Behind a value, but for the last one of a document. Who knows what stands between this value and the next one may
+    /// [leap](Reader::leap) over it, which tells nothing of it, read the next value, and so on; what it does not read is told.
+    #[inline]
+    fn ahead(&mut self, reader: &mut Reader<'a>) {
+        let _ = reader;
+    }
 }
 
 struct Frame {
@@ -155,198 +164,6 @@ pub fn scan<'a>(
     visit: &mut dyn FnMut(Value<'_, 'a>) -> ControlFlow<()>,
 ) -> End {
     walk(body, depth, &mut Paths { path: String::with_capacity(64), stack: Vec::new(), documents: 0, visit })
-}
-
-/// Like [`scan`], for those who need no paths: tells of keys and nesting instead, and allocates nothing for each value.
-pub fn walk<'a>(body: &'a [u8], depth: usize, events: &mut impl Events<'a>) -> End {
-    let mut at = skip_prefix(body);
-    let mut marks = Marks::new(body);
-    loop {
-        at = skip_space(body, at);
-        if at >= body.len() {
-            return End::Whole;
-        }
-        events.document();
-        match walk_document(body, at, depth, &mut marks, events) {
-            Ok(next) => at = next,
-            Err(end) => return end,
-        }
-    }
-}
-
-/// Of each container in hand, whether it is an array. The first sixty-four take no memory of their own: nearly all documents are
-/// short, and are walked without any.
-#[derive(Default)]
-struct Stack {
-    len: usize,
-    /// The innermost is the lowest bit.
-    bits: u64,
-    /// Full words of those further out.
-    outer: Vec<u64>,
-}
-
-impl Stack {
-    fn push(&mut self, array: bool) {
-        if self.len > 0 && self.len.is_multiple_of(64) {
-            self.outer.push(self.bits);
-        }
-        self.bits = self.bits << 1 | u64::from(array);
-        self.len += 1;
-    }
-
-    fn pop(&mut self) {
-        self.len = self.len.saturating_sub(1);
-        self.bits >>= 1;
-        if self.len > 0 && self.len.is_multiple_of(64) {
-            self.bits = self.outer.pop().unwrap_or(0);
-        }
-    }
-
-    fn last(&self) -> Option<bool> {
-        (self.len > 0).then_some(self.bits & 1 == 1)
-    }
-}
-
-fn walk_document<'a>(
-    body: &'a [u8],
-    mut at: usize,
-    depth: usize,
-    marks: &mut Marks<'a>,
-    events: &mut impl Events<'a>,
-) -> Result<usize, End> {
-    let mut stack = Stack::default();
-    loop {
-        // Here a value, or the end of the container in hand, is expected.
-        at = skip_space(body, at);
-        if let Some(array) = stack.last() {
-            let close = if array { b']' } else { b'}' };
-            match body.get(at) {
-                Some(&b) if b == close => {
-                    stack.pop();
-                    events.close();
-                    if stack.len == 0 {
-                        return Ok(at + 1);
-                    }
-                    at = after_value(body, at + 1, &stack)?;
-                    continue;
-                }
-                None => return Err(End::Garbage(at)),
-                _ => {}
-            }
-            if array {
-                events.element();
-            } else {
-                let start = at;
-                let (raw, escaped, next) = read_key(body, at, marks)?;
-                at = next;
-                if !events.written_key(raw, escaped) {
-                    return Err(End::Garbage(start));
-                }
-            }
-        }
-        let start = at;
-        let go_on = |flow: ControlFlow<()>| match flow {
-            ControlFlow::Continue(()) => Ok(()),
-            ControlFlow::Break(()) => Err(End::Stopped),
-        };
-        match body.get(at) {
-            Some(b'{' | b'[') => {
-                if stack.len >= depth {
-                    return Err(End::Garbage(at));
-                }
-                let array = body[at] == b'[';
-                stack.push(array);
-                events.open(array);
-                at += 1;
-                continue;
-            }
-            Some(b'"') => {
-                let Text { end, closed, escaped } = marks.string(at + 1);
-                go_on(events.string(&body[at + 1..end], at + 1..end, escaped))?;
-                if !closed {
-                    return Err(End::Garbage(start));
-                }
-                at = end + 1;
-            }
-            Some(b'-' | b'0'..=b'9') => {
-                let len = body[at..]
-                    .iter()
-                    .take_while(|b| matches!(b, b'0'..=b'9' | b'-' | b'+' | b'.' | b'e' | b'E'))
-                    .count();
-                go_on(events.value(Kind::Number, &body[at..at + len], at..at + len))?;
-                at += len;
-            }
-            Some(b't' | b'f' | b'n') => {
-                let word =
-                    [b"true".as_slice(), b"false", b"null"].into_iter().find(|w| body[at..].starts_with(w));
-                let Some(word) = word else { return Err(End::Garbage(at)) };
-                go_on(events.value(Kind::Literal, &body[at..at + word.len()], at..at + word.len()))?;
-                at += word.len();
-            }
-            _ => return Err(End::Garbage(at)),
-        }
-        if stack.len == 0 {
-            return Ok(at);
-        }
-        at = after_value(body, at, &stack)?;
-    }
-}
-
-/// Past the comma after a value; or at the bracket that closes the container.
-fn after_value(body: &[u8], at: usize, stack: &Stack) -> Result<usize, End> {
-    let at = skip_space(body, at);
-    let array = stack.last().unwrap_or(false);
-    match body.get(at) {
-        Some(b',') => Ok(at + 1),
-        Some(b']') if array => Ok(at),
-        Some(b'}') if !array => Ok(at),
-        _ => Err(End::Garbage(at)),
-    }
-}
-
-/// Reads `"key" :`: the key as written, whether it has escapes, and where the value begins.
-fn read_key<'a>(body: &'a [u8], at: usize, marks: &mut Marks<'a>) -> Result<(&'a [u8], bool, usize), End> {
-    if body.get(at) != Some(&b'"') {
-        return Err(End::Garbage(at));
-    }
-    let Text { end, closed, escaped } = marks.string(at + 1);
-    if !closed {
-        return Err(End::Garbage(at));
-    }
-    let raw = &body[at + 1..end];
-    let colon = skip_space(body, end + 1);
-    if body.get(colon) != Some(&b':') {
-        return Err(End::Garbage(colon));
-    }
-    Ok((raw, escaped, skip_space(body, colon + 1)))
-}
-
-#[inline]
-fn skip_space(body: &[u8], at: usize) -> usize {
-    // Most JSON is written without.
-    match body.get(at) {
-        Some(b) if *b > b' ' => at,
-        _ => skip_spaces(body, at),
-    }
-}
-
-fn skip_spaces(body: &[u8], at: usize) -> usize {
-    // A record separator (RFC 7464) counts as space between documents.
-    let len = body.get(at..).map_or(0, |rest| {
-        rest.iter().take_while(|b| matches!(b, b' ' | b'\t' | b'\r' | b'\n' | 0x1e)).count()
-    });
-    at + len
-}
-
-fn skip_prefix(body: &[u8]) -> usize {
-    let mut at = if body.starts_with(b"\xef\xbb\xbf") { 3 } else { 0 };
-    at = skip_space(body, at);
-    for prefix in [b")]}',".as_slice(), b")]}'", b"for(;;);", b"for (;;);", b"while(1);", b"while (1);"] {
-        if body[at..].starts_with(prefix) {
-            return at + prefix.len();
-        }
-    }
-    at
 }
 
 /// Whether a body looks like JSON: an object or array that goes on like one.

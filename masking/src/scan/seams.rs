@@ -1,0 +1,193 @@
+//! What stands between two values of a JSON body: brackets, commas and keys. The objects of an interface have the same keys in the same
+//! order, so that the same bytes come again and again, mostly behind the same: what they say is found out once.
+
+use hashbrown::HashTable;
+use mynah_message::json::{Leap, Nesting};
+
+use crate::hash::Quick;
+use crate::memo::NameInfo;
+
+/// No longer one is kept.
+const LONGEST: usize = 256;
+/// Seams kept, some megabyte; beyond that they are collected anew.
+const MOST: usize = 1 << 12;
+/// Bytes that are compared without a call.
+const HEAD: usize = 32;
+/// None.
+const NOWHERE: u32 = u32::MAX;
+
+/// One step on the way from value to value, behind the brackets that close.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub(super) enum Step {
+    /// An array or object begins.
+    Open { array: bool },
+    /// An element of the array follows.
+    Element,
+    /// A key, and what it says.
+    Key(NameInfo),
+}
+
+/// The bytes between two values, and what they say.
+pub(super) struct Seam {
+    /// The first bytes, with zeros behind them, and which of them count.
+    head: [u128; 2],
+    counts: [u128; 2],
+    bytes: Box<[u8]>,
+    pub(super) leap: Leap,
+    /// The containers that close, and the one that is then the innermost: whether they are arrays, the innermost lowest.
+    around: u64,
+    pub(super) steps: Box<[Step]>,
+    /// Whether all keys in it are plain, so that nothing in it gives itself away.
+    pub(super) plain: bool,
+    /// What came behind it: the last one, and the one before that.
+    next: [u32; 2],
+}
+
+impl Seam {
+    /// Whether it stands at the beginning of a text in containers like these, with a string, a number or a literal behind it.
+    #[inline]
+    fn fits(&self, rest: &[u8], nesting: Nesting, depth: usize) -> bool {
+        let same = match rest.first_chunk::<HEAD>() {
+            Some(there) => {
+                let [one, two] = halves(there);
+                ((one ^ self.head[0]) & self.counts[0]) | ((two ^ self.head[1]) & self.counts[1]) == 0
+                    && (self.bytes.len() <= HEAD || rest.starts_with(&self.bytes))
+            }
+            None => rest.starts_with(&self.bytes),
+        };
+        let Leap { len, closes, opens, .. } = self.leap;
+        same && matches!(rest.get(len), Some(b'"' | b'-' | b'0'..=b'9' | b't' | b'f' | b'n'))
+            && nesting.depth > closes as usize
+            && nesting.depth + opens as usize <= depth.min(Nesting::KNOWN - 1) + closes as usize
+            && (nesting.arrays ^ self.around) << (63 - closes) == 0
+    }
+}
+
+fn halves(bytes: &[u8; HEAD]) -> [u128; 2] {
+    let (halves, _) = bytes.as_chunks::<16>();
+    std::array::from_fn(|n| halves.get(n).map_or(0, |half| u128::from_le_bytes(*half)))
+}
+
+/// All that were met.
+#[derive(Default)]
+pub(crate) struct Seams {
+    hasher: Quick,
+    each: Vec<Seam>,
+    /// Places in `each`.
+    index: HashTable<u32>,
+    /// Seams that were met once: where keys are data, they never come again, and are not worth being kept.
+    once: Vec<u32>,
+}
+
+/// What a seam said that was read step by step.
+pub(super) struct Told<'s> {
+    /// The containers in which it begins.
+    pub(super) nesting: Nesting,
+    /// How many of them it closes, before all else.
+    pub(super) closes: usize,
+    pub(super) steps: &'s [Step],
+    /// Whether all keys in it are plain.
+    pub(super) plain: bool,
+}
+
+/// Where a reader is: behind which seam.
+#[derive(Clone, Copy)]
+pub(super) struct Behind(u32);
+
+impl Default for Behind {
+    fn default() -> Self {
+        Behind(NOWHERE)
+    }
+}
+
+impl Seams {
+    /// The seam that a text begins with, if it is one of those that came behind the last one.
+    #[inline]
+    pub(super) fn next(
+        &self,
+        behind: &mut Behind,
+        rest: &[u8],
+        nesting: Nesting,
+        depth: usize,
+    ) -> Option<&Seam> {
+        let last = self.each.get(behind.0 as usize)?;
+        let [one, two] = last.next;
+        let fits = |at: u32| self.each.get(at as usize).is_some_and(|seam| seam.fits(rest, nesting, depth));
+        let found = if fits(one) {
+            one
+        } else if fits(two) {
+            two
+        } else {
+            return None;
+        };
+        behind.0 = found;
+        self.each.get(found as usize)
+    }
+
+    /// Takes note of a seam.
+    pub(super) fn note(&mut self, behind: &mut Behind, bytes: &[u8], told: Told<'_>) {
+        let Told { nesting, closes, steps, plain } = told;
+        let before = std::mem::take(behind);
+        let opens = steps.iter().filter(|step| matches!(step, Step::Open { .. })).count();
+        let known = nesting.depth.max(nesting.depth - closes + opens) < Nesting::KNOWN;
+        if bytes.len() > LONGEST || closes >= nesting.depth || !known {
+            return;
+        }
+        let around = nesting.arrays & (u64::MAX >> (63 - closes));
+        // Of the container in which it begins the bytes say only how they close it.
+        let hash = self.hasher.hash((around ^ closes as u64) as u8, bytes);
+        let same = |at: &u32| {
+            self.each
+                .get(*at as usize)
+                .is_some_and(|s| *s.bytes == *bytes && s.around == around && s.leap.closes as usize == closes)
+        };
+        let at = if let Some(at) = self.index.find(hash, same) {
+            *at
+        } else {
+            self.once.resize(MOST, 0);
+            let again = self
+                .once
+                .get_mut(hash as usize % MOST)
+                .is_some_and(|once| std::mem::replace(once, (hash >> 32) as u32) == (hash >> 32) as u32);
+            if !again {
+                return;
+            }
+            if self.each.len() >= MOST {
+                (self.each, self.index) = Default::default();
+                return;
+            }
+            let opened = steps.iter().fold(0, |opened, step| match step {
+                Step::Open { array } => opened << 1 | u64::from(*array),
+                _ => opened,
+            });
+            let mut head = [0; HEAD];
+            let mut counts = [0; HEAD];
+            for ((head, counts), b) in head.iter_mut().zip(&mut counts).zip(bytes) {
+                (*head, *counts) = (*b, 0xff);
+            }
+            let at = self.each.len() as u32;
+            self.each.push(Seam {
+                head: halves(&head),
+                counts: halves(&counts),
+                bytes: bytes.into(),
+                leap: Leap { len: bytes.len(), closes: closes as u32, opens: opens as u32, opened },
+                around,
+                steps: steps.into(),
+                plain,
+                next: [NOWHERE; 2],
+            });
+            let (hasher, each) = (&self.hasher, &self.each);
+            self.index.insert_unique(hash, at, |at| {
+                each.get(*at as usize)
+                    .map_or(0, |s| hasher.hash((s.around ^ u64::from(s.leap.closes)) as u8, &s.bytes))
+            });
+            at
+        };
+        if let Some(last) = self.each.get_mut(before.0 as usize)
+            && last.next[0] != at
+        {
+            last.next = [at, last.next[0]];
+        }
+        behind.0 = at;
+    }
+}
