@@ -15,6 +15,8 @@ use crate::scan::seams::Seams;
 
 /// Slots of a table of names, a power of two.
 const NAMES: usize = 4096;
+/// The same of short ones.
+const SHORT_NAMES: usize = 512;
 /// Slots of the table of lines.
 const LINES: usize = 1 << 15;
 /// Nothing longer is kept.
@@ -24,6 +26,8 @@ const LONGEST: usize = 512;
 #[derive(Default)]
 pub(crate) struct Memo {
     names: Table<NameInfo, NAMES>,
+    /// The same of short ones, each as one word.
+    short_names: Vec<(u64, NameInfo)>,
     /// Field lines, what was found in them, and the epoch in which that was so.
     lines: Table<Known, LINES>,
     /// Lines that were seen once: most never come again, and are not worth a place in the table.
@@ -160,6 +164,22 @@ impl Memo {
 
     /// What a name says.
     pub(crate) fn name(&mut self, names: &Names, name: &[u8]) -> NameInfo {
+        let Some(word) = word_of(name) else { return self.long_name(names, name) };
+        let slot = (word.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32) as usize % SHORT_NAMES;
+        if let Some((there, info)) = self.short_names.get(slot)
+            && *there == word
+        {
+            return *info;
+        }
+        let info = self.long_name(names, name);
+        self.short_names.resize(SHORT_NAMES, (0, NameInfo::default()));
+        if let Some(place) = self.short_names.get_mut(slot) {
+            *place = (word, info);
+        }
+        info
+    }
+
+    fn long_name(&mut self, names: &Names, name: &[u8]) -> NameInfo {
         if let Some(info) = self.names.get(0, name) {
             return *info;
         }
@@ -328,6 +348,20 @@ impl Values {
             (short.sort, short.len) = (sort, value.len() as u8);
         }
     }
+}
+
+/// A name of one to seven bytes as a number, with its length.
+#[inline]
+fn word_of(name: &[u8]) -> Option<u64> {
+    let len = name.len();
+    let word = match (name.first_chunk::<4>(), name.last_chunk::<4>()) {
+        _ if len == 0 || len > 7 => return None,
+        (Some(first), Some(last)) => {
+            u64::from(u32::from_le_bytes(*first)) | u64::from(u32::from_le_bytes(*last)) << (8 * (len - 4))
+        }
+        _ => name.iter().rev().fold(0, |word, b| word << 8 | u64::from(*b)),
+    };
+    Some((len as u64) << 56 | word)
 }
 
 /// What was found out about some bytes of a sort.

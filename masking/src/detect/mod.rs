@@ -31,10 +31,10 @@ use std::ops::Range;
 pub(crate) use card::{is_card, luhn_sum};
 pub(crate) use iban::is_iban;
 pub(crate) use jwt::{begins_jwt_header, decode_part, is_jwt};
-pub(crate) use random::{is_moment, is_uuid};
+pub(crate) use random::{is_moment, is_plain_uuid};
 
 use crate::kind::Kind;
-use signs::Signs;
+use signs::Look;
 
 /// A set of detectors.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -174,7 +174,7 @@ pub(crate) struct Found {
 
 /// What gives itself away in a text, in order, without overlaps: of two that overlap the more telling kind stays.
 pub(crate) fn detect(text: &[u8], which: Detectors) -> Vec<Found> {
-    detect_possible(text, Signs::of(text).possible_in(text, which))
+    detect_possible(text, Look::of(text).possible(which))
 }
 
 /// The same by those detectors that can find anything in it.

@@ -1,6 +1,8 @@
 //! Where bytes of some sorts stand in a text that is not long, one bit for each byte: whether they stand in such rows that a
 //! detector can find anything shows in a few operations on all of them.
 
+use std::ops::{BitAnd, BitOr, Not, Shl, Shr};
+
 use wide::u8x16;
 
 use super::words::{padded, within};
@@ -10,83 +12,182 @@ use super::{Detectors, mac, vendor};
 pub(super) const LONGEST: usize = 128;
 
 /// One bit for each byte of a text, the first one lowest.
-type Map = u128;
+pub(super) trait Map:
+    Copy
+    + PartialEq
+    + BitAnd<Output = Self>
+    + BitOr<Output = Self>
+    + Not<Output = Self>
+    + Shl<u32, Output = Self>
+    + Shr<u32, Output = Self>
+{
+    const NONE: Self;
+    /// Bytes that it has bits for.
+    const LEN: usize;
+
+    /// Of the bits of up to 128 bytes.
+    fn of(words: [u64; 2]) -> Self;
+
+    /// Of all bytes before one.
+    fn below(end: usize) -> Self;
+
+    /// How many bytes are in it.
+    fn count(self) -> u32;
+
+    /// The first byte in it, and the others.
+    fn first(self) -> (usize, Self);
+}
+
+macro_rules! map {
+    ($word:ty) => {
+        impl Map for $word {
+            const NONE: Self = 0;
+            const LEN: usize = <$word>::BITS as usize;
+
+            #[inline]
+            fn of(words: [u64; 2]) -> Self {
+                (u128::from(words[1]) << 64 | u128::from(words[0])) as $word
+            }
+
+            #[inline]
+            fn below(end: usize) -> Self {
+                !<$word>::MAX.checked_shl(end as u32).unwrap_or(0)
+            }
+
+            #[inline]
+            fn count(self) -> u32 {
+                self.count_ones()
+            }
+
+            #[inline]
+            fn first(self) -> (usize, Self) {
+                (self.trailing_zeros() as usize, self & self.wrapping_sub(1))
+            }
+        }
+    };
+}
+
+map!(u64);
+map!(u128);
 
 /// Where so many of them begin that stand in a row.
-fn rows(map: Map, wanted: u32) -> Map {
+fn rows<M: Map>(map: M, wanted: u32) -> M {
     let mut row = map;
     let mut len = 1;
     while len * 2 <= wanted {
-        row &= row >> len;
+        row = row & row >> len;
         len *= 2;
     }
     row & row >> (wanted - len)
 }
 
 /// Where so many of them begin that stand one every so many bytes.
-fn steps(map: Map, wanted: u32, each: u32) -> Map {
+fn steps<M: Map>(map: M, wanted: u32, each: u32) -> M {
     (1..wanted).fold(map, |row, n| row & map >> (n * each))
 }
 
 /// The places in a map.
-fn each(mut map: Map) -> impl Iterator<Item = usize> {
+fn each<M: Map>(mut map: M) -> impl Iterator<Item = usize> {
     std::iter::from_fn(move || {
-        let at = map.trailing_zeros() as usize;
-        (map != 0).then(|| {
-            map &= map - 1;
+        let (at, rest) = map.first();
+        (map != M::NONE).then(|| {
+            map = rest;
             at
         })
     })
 }
 
 /// Where letters, digits and what stands between them are.
-pub(super) struct Rows<'t> {
+pub(super) struct Rows<'t, M> {
     text: &'t [u8],
-    digits: Map,
-    letters: Map,
+    pub(super) digits: M,
+    letters: M,
     /// Digits and what stands between them in numbers, and a few signs more.
-    numeric: Map,
+    numeric: M,
     /// What stands between letters and digits in the words of [`runs`](super::runs).
-    joints: Map,
-    dots: Map,
-    colons: Map,
-    dashes: Map,
-    equals: Map,
-    capitals: bool,
+    joints: M,
+    pub(super) dots: M,
+    pub(super) colons: M,
+    pub(super) dashes: M,
+    pub(super) equals: M,
+    pub(super) capitals: M,
+    pub(super) spaces: M,
+    /// All that is none of these; and `+`.
+    others: M,
+    /// Whether there is a `y`.
+    pub(super) has_y: bool,
 }
 
-impl<'t> Rows<'t> {
-    /// Of a text that is not longer than [`LONGEST`].
-    pub(super) fn of(text: &'t [u8]) -> Rows<'t> {
-        let mut maps = [[0_u64; 2]; 8];
-        let mut capitals = u8x16::splat(0);
+impl<'t, M: Map> Rows<'t, M> {
+    /// Of a text that the map has bits for.
+    #[inline]
+    pub(super) fn of(text: &'t [u8]) -> Rows<'t, M> {
+        let mut maps = [[0_u64; 2]; 12];
         let mut look = |piece: &[u8; 16], n: usize| {
             let bytes = u8x16::new(*piece);
             let is = |b: u8| bytes.simd_eq(u8x16::splat(b));
             let folded = bytes | u8x16::splat(0x20);
             let letters = within(folded, b'a', 25);
-            let dashes = is(b'-');
-            let joints = dashes | is(b'_') | is(b'+') | is(b'/');
+            let digits = within(bytes, b'0', 9);
+            let (dashes, dots, colons) = (is(b'-'), is(b'.'), is(b':'));
+            let (equals, spaces) = (is(b'='), is(b' '));
+            let between = dashes | is(b'_') | is(b'/');
+            let joints = between | is(b'+');
+            let usual = between | letters | digits | dots | colons | equals | spaces;
             // From ( to 9, which is all of these.
-            let numeric = within(bytes, b'(', b'9' - b'(') | is(b' ');
-            capitals |= letters & !bytes.simd_eq(folded);
-            let all =
-                [within(bytes, b'0', 9), letters, numeric, joints, is(b'.'), is(b':'), dashes, is(b'=')];
+            let numeric = within(bytes, b'(', b'9' - b'(') | spaces;
+            let capitals = letters & !bytes.simd_eq(folded);
+            let all = [
+                digits,
+                letters,
+                numeric,
+                joints,
+                dots,
+                colons,
+                dashes,
+                equals,
+                capitals,
+                spaces,
+                !usual,
+                is(b'y'),
+            ];
             for (map, lanes) in maps.iter_mut().zip(all) {
                 map[n / 4 % 2] |= u64::from(lanes.to_bitmask()) << (n % 4 * 16);
             }
         };
         let (pieces, rest) = text.as_chunks::<16>();
-        for (n, piece) in pieces.iter().enumerate() {
+        for (n, piece) in pieces.iter().enumerate().take(M::LEN / 16) {
             look(piece, n);
         }
-        if !rest.is_empty() {
-            look(&padded(rest, 0), pieces.len());
+        if !rest.is_empty() && text.len() < M::LEN {
+            // The bytes behind the text are usual ones, and none of those of which there are maps.
+            look(&padded(rest, b'_'), pieces.len());
         }
-        let [digits, letters, numeric, joints, dots, colons, dashes, equals] =
-            maps.map(|[low, high]| u128::from(high) << 64 | u128::from(low));
-        let capitals = capitals.any();
-        Rows { text, digits, letters, numeric, joints, dots, colons, dashes, equals, capitals }
+        let [digits, letters, numeric, joints, dots, colons, dashes, equals, capitals, spaces, others, y] =
+            maps.map(M::of);
+        // Behind the end there is none.
+        let joints = if rest.is_empty() { joints } else { joints & M::below(text.len()) };
+        let has_y = y != M::NONE;
+        Rows {
+            text,
+            digits,
+            letters,
+            numeric,
+            joints,
+            dots,
+            colons,
+            dashes,
+            equals,
+            capitals,
+            spaces,
+            others,
+            has_y,
+        }
+    }
+
+    /// The bytes that are none of those of which there are maps; and `+`.
+    pub(super) fn others(&self) -> impl Iterator<Item = u8> {
+        each(self.others).filter_map(|at| self.text.get(at).copied())
     }
 
     /// Those of these detectors that can find anything.
@@ -102,16 +203,18 @@ impl<'t> Rows<'t> {
             }
         };
         if which.has(LONG_WORDS) {
-            let long = rows(self.word(), 16) != 0;
+            let long = rows(self.word(), 16) != M::NONE;
             rule_out(!(long && self.has_vendor_key()), Detectors::VENDOR_KEY);
             // Two equals signs may be the end of it. In one case it has no separators.
-            let random = long && rows(self.word(), 18) != 0 && (self.capitals || rows(self.alnum(), 24) != 0);
+            let random = long
+                && rows(self.word(), 18) != M::NONE
+                && (self.capitals != M::NONE || rows(self.alnum(), 24) != M::NONE);
             rule_out(!random, RANDOM);
         }
         if which.has(NUMBERS) {
             let numbers = self.has_number();
             rule_out(!numbers, Detectors::SSN);
-            rule_out(!numbers || rows(self.numeric, 13) == 0, Detectors::CARD);
+            rule_out(!numbers || rows(self.numeric, 13) == M::NONE, Detectors::CARD);
             rule_out(!self.has_iban(), Detectors::IBAN);
             rule_out(!(numbers || self.has_foreigner() || self.has_italian()), Detectors::NATIONAL);
         }
@@ -120,59 +223,63 @@ impl<'t> Rows<'t> {
             let fours = each(steps(self.dots, 2, 5)).any(|at| {
                 at.checked_sub(4).and_then(|start| self.text.get(start..start + 14)).is_some_and(mac::is_mac)
             });
-            rule_out(pairs == 0 && !fours, Detectors::MAC);
+            rule_out(pairs == M::NONE && !fours, Detectors::MAC);
         }
         if which.has(Detectors::IP) {
             let between = self.dots & self.digits << 1 & self.digits >> 1;
             // Four hex digits at most stand between two colons.
-            let close = (1..=5).fold(0, |close, n| close | self.colons & self.colons >> n);
-            rule_out(between.count_ones() < 3 && close == 0, Detectors::IP);
+            let close = (1..=5).fold(M::NONE, |close, n| close | self.colons & self.colons >> n);
+            rule_out(between.count() < 3 && close == M::NONE, Detectors::IP);
         }
         which.without(none)
     }
 
-    fn alnum(&self) -> Map {
+    fn alnum(&self) -> M {
         self.letters | self.digits
     }
 
-    fn word(&self) -> Map {
+    fn word(&self) -> M {
         self.alnum() | self.joints
     }
 
     /// Where letters and digits begin behind something else, be it an underscore.
-    fn begins(&self) -> Map {
+    fn begins(&self) -> M {
         self.alnum() & !(self.alnum() << 1)
     }
 
     /// Whether a number may begin anywhere, of which all that is found has six in a row of what numbers are made of.
     fn has_number(&self) -> bool {
-        self.digits & self.begins() & rows(self.numeric, 6) != 0
+        self.digits & self.begins() & rows(self.numeric, 6) != M::NONE
     }
 
     /// Whether two letters begin a word and two digits follow.
     fn has_iban(&self) -> bool {
         let country = self.begins() & self.letters & self.letters >> 1;
-        country & self.digits >> 2 & self.digits >> 3 != 0
+        country & self.digits >> 2 & self.digits >> 3 != M::NONE
     }
 
     /// Whether seven digits follow a letter that begins a word, or the dash behind one.
     fn has_foreigner(&self) -> bool {
         let lead = self.begins() & self.letters;
         let digits = rows(self.digits, 7);
-        lead & digits >> 1 != 0 || lead & self.dashes >> 1 & digits >> 2 != 0
+        lead & digits >> 1 != M::NONE || lead & self.dashes >> 1 & digits >> 2 != M::NONE
     }
 
     /// Whether a word has sixteen characters, as many as a tax code of Italy's.
     fn has_italian(&self) -> bool {
         let word = self.word();
-        rows(self.alnum(), 16) & !(word << 1) & !(word >> 16) != 0
+        rows(self.alnum(), 16) & !(word << 1) & !(word >> 16) != M::NONE
     }
 
     /// Whether a vendor's key begins where a word or a part of one does. The shortest have twenty characters.
     fn has_vendor_key(&self) -> bool {
         let made_of = self.alnum() | self.joints | self.equals | self.dots;
         let begins = self.begins() & rows(made_of, 20);
-        each(begins).any(|at| self.text.get(at..).is_some_and(|there| vendor::key(there).is_some()))
+        each(begins).any(|at| {
+            self.text
+                .get(at..)
+                .is_some_and(|there| vendor::may_begin_with(there) && vendor::key(there).is_some())
+        })
     }
 }
 
@@ -181,14 +288,14 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::detect::{Signs, run, tests::ONE_OF_EACH};
+    use crate::detect::{run, signs::Look, tests::ONE_OF_EACH};
 
     const ALL: Detectors = Detectors::DEFAULT.with(Detectors::UUID).with(Detectors::LONG_RANDOM);
 
     proptest! {
         #[test]
         fn rows_are_seen_as_byte_by_byte(text in "[a1.:-]{0,128}", wanted in 1_usize..26, each in 1_usize..6) {
-            let map = Rows::of(text.as_bytes()).alnum();
+            let map = Rows::<u128>::of(text.as_bytes()).alnum();
             let alnum: Vec<bool> = text.bytes().map(|b| b.is_ascii_alphanumeric()).collect();
             prop_assert_eq!(rows(map, wanted as u32) != 0, alnum.windows(wanted).any(|w| w.iter().all(|is| *is)));
             let there = (0..alnum.len()).any(|at| (0..3).all(|n| alnum.get(at + n * each) == Some(&true)));
@@ -204,7 +311,7 @@ mod tests {
             behind in "[a-zA-Z0-9 ,;:=/)_.-]{0,12}",
         ) {
             let text = format!("{before}{}{between}{}{behind}", one.2, other.2);
-            let possible = Signs::of(text.as_bytes()).possible_in(text.as_bytes(), ALL);
+            let possible = Look::of(text.as_bytes()).possible(ALL);
             let (mut all, mut some) = (Vec::new(), Vec::new());
             run(text.as_bytes(), ALL, &mut all);
             run(text.as_bytes(), possible, &mut some);

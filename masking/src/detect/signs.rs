@@ -1,10 +1,10 @@
 //! One look at a text for the bytes without which no detector can find anything in it.
 
 use super::Detectors;
-use super::rows::{self, Rows};
+use super::rows::{self, Map, Rows};
 
 /// Which telling bytes a text has, and how many of some.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Signs {
     marks: u32,
     digits: usize,
@@ -71,8 +71,74 @@ const BYTES: [u64; 256] = {
     bytes
 };
 
+/// A text that was looked at.
+pub(crate) struct Look<'t> {
+    text: &'t [u8],
+    signs: Signs,
+    rows: Maps<'t>,
+}
+
+/// Where bytes stand in a text, if it is not long.
+enum Maps<'t> {
+    Short(Rows<'t, u64>),
+    Middling(Rows<'t, u128>),
+    Long,
+}
+
+impl<'t> Look<'t> {
+    pub(crate) fn of(text: &'t [u8]) -> Look<'t> {
+        let (signs, rows) = if text.len() <= u64::LEN {
+            let rows = Rows::of(text);
+            (Signs::by(&rows), Maps::Short(rows))
+        } else if text.len() <= rows::LONGEST {
+            let rows = Rows::of(text);
+            (Signs::by(&rows), Maps::Middling(rows))
+        } else {
+            (Signs::of(text), Maps::Long)
+        };
+        Look { text, signs, rows }
+    }
+
+    /// Its signs.
+    pub(crate) fn signs(&self) -> Signs {
+        self.signs
+    }
+
+    /// Those of the detectors that can find anything in it.
+    pub(crate) fn possible(&self, which: Detectors) -> Detectors {
+        let possible = self.signs.possible(self.text.len(), which);
+        match &self.rows {
+            _ if possible == Detectors::NONE => possible,
+            Maps::Short(rows) => rows.possible(possible),
+            Maps::Middling(rows) => rows.possible(possible),
+            Maps::Long => possible,
+        }
+    }
+}
+
 impl Signs {
-    pub(crate) fn of(text: &[u8]) -> Signs {
+    /// The same by the maps of a text.
+    fn by<M: Map>(rows: &Rows<'_, M>) -> Signs {
+        let mark = |is: bool, mark: u32| if is { mark } else { 0 };
+        let there = |map: M, of: u32| mark(map != M::NONE, of);
+        let marks = there(rows.dots, DOT)
+            | there(rows.dashes, DASH)
+            | there(rows.colons, COLON)
+            | there(rows.equals, EQUALS)
+            | there(rows.spaces, SPACE)
+            | mark(rows.has_y, Y);
+        Signs {
+            marks: rows.others().fold(marks, |marks, b| marks | (BYTES[usize::from(b)] >> MARKS) as u32),
+            digits: rows.digits.count() as usize,
+            capitals: rows.capitals.count() as usize,
+            dots: rows.dots.count() as usize,
+            colons: rows.colons.count() as usize,
+            dashes: rows.dashes.count() as usize,
+        }
+    }
+
+    /// Byte by byte.
+    fn of(text: &[u8]) -> Signs {
         let mut signs = Signs { marks: 0, digits: 0, capitals: 0, dots: 0, colons: 0, dashes: 0 };
         for some in text.chunks(COUNTABLE) {
             let (mut marks, mut sum) = (0, 0_u64);
@@ -105,16 +171,7 @@ impl Signs {
         self.has(EQUALS) || self.has(AT)
     }
 
-    /// Those of the detectors that can find anything in the text, which these are the signs of.
-    pub(crate) fn possible_in(self, text: &[u8], which: Detectors) -> Detectors {
-        let possible = self.possible(text.len(), which);
-        if possible == Detectors::NONE || text.len() > rows::LONGEST {
-            return possible;
-        }
-        Rows::of(text).possible(possible)
-    }
-
-    /// The same of any text of that length with these signs.
+    /// Those of the detectors that can find anything in some text of that length with these signs.
     fn possible(self, len: usize, which: Detectors) -> Detectors {
         let some = |can: bool, detectors: Detectors| if can { detectors } else { Detectors::NONE };
         let (digits, capitals) = (self.digits, self.capitals);
@@ -159,14 +216,20 @@ impl Signs {
         self.has(LINE)
     }
 
-    /// What character references and escapes begin with.
-    pub(crate) fn may_be_escaped(self) -> bool {
-        self.has_any(AMPERSAND | BACKSLASH)
+    /// What character references begin with.
+    pub(crate) fn has_ampersand(self) -> bool {
+        self.has(AMPERSAND)
     }
 
-    /// Whether it can be base64 or hex from end to end: there is no space in these.
+    /// What escapes begin with.
+    pub(crate) fn has_backslash(self) -> bool {
+        self.has(BACKSLASH)
+    }
+
+    /// Whether it can be base64 or hex from end to end: none of these stands in them.
     pub(crate) fn may_be_enclosed(self) -> bool {
-        !self.has(SPACE)
+        const NEVER: u32 = SPACE | DOT | COLON | AT | PERCENT | BRACE | ANGLE | LINE | AMPERSAND | BACKSLASH;
+        !self.has_any(NEVER)
     }
 }
 
@@ -180,8 +243,7 @@ mod tests {
     #[test]
     fn nothing_is_ruled_out_that_is_there() {
         for (which, name, text) in crate::detect::tests::ONE_OF_EACH {
-            let signs = Signs::of(text.as_bytes());
-            assert!(signs.possible_in(text.as_bytes(), *which).has(*which), "{name}: {text}");
+            assert!(Look::of(text.as_bytes()).possible(*which).has(*which), "{name}: {text}");
             assert!(!detect(text.as_bytes(), *which).is_empty(), "{name}: {text}");
         }
         assert_eq!(Signs::of(b"a plain word").possible(12, Detectors::DEFAULT), Detectors::NONE);
@@ -199,12 +261,16 @@ mod tests {
             for (mark, bit) in marks {
                 prop_assert_eq!(signs.has(bit), text.contains(&mark));
             }
+            for len in [text.len() % 64, 64, text.len() % 128, 128] {
+                let some = text.get(..len).unwrap_or(&text);
+                prop_assert_eq!(Look::of(some).signs(), Signs::of(some));
+            }
         }
 
         #[test]
         fn what_shows_no_signs_holds_nothing(text in "[ey@.0-9 a-c=%:+-]{0,140}|[0-9 -]{10,40}|ey[a-zA-Z0-9]{10,30}\\.ey[a-z]{4,8}\\.[a-z]{0,9}|[0-9a-f:.]{7,40}") {
             let bytes = text.as_bytes();
-            let (all, mut found) = (Signs::of(bytes).possible_in(bytes, ALL), Vec::new());
+            let (all, mut found) = (Look::of(bytes).possible(ALL), Vec::new());
             // Each detector by itself, whatever the signs say.
             crate::detect::run(bytes, ALL, &mut found);
             for f in found {

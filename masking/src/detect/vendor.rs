@@ -102,31 +102,51 @@ impl Alphabet {
     }
 }
 
-/// Of each byte the forms whose prefixes have it in that place, one bit for each.
+/// Of each byte the forms whose prefixes have it in that place, or end before, one bit for each.
 const fn with_byte(place: usize) -> [u64; 256] {
     let mut with = [0; 256];
-    let mut at = 0;
-    while at < FORMS.len() {
-        with[FORMS[at].prefix.as_bytes()[place] as usize] |= 1 << at;
-        at += 1;
+    let mut b = 0;
+    while b < 256 {
+        let mut at = 0;
+        while at < FORMS.len() {
+            let prefix = FORMS[at].prefix.as_bytes();
+            if place >= prefix.len() || prefix[place] as usize == b {
+                with[b] |= 1 << at;
+            }
+            at += 1;
+        }
+        b += 1;
     }
     with
 }
 
 const WITH_FIRST: [u64; 256] = with_byte(0);
 const WITH_SECOND: [u64; 256] = with_byte(1);
+const WITH_THIRD: [u64; 256] = with_byte(2);
 const _: () = assert!(FORMS.len() <= 64);
+
+/// The forms whose prefixes may be at the beginning of a text, one bit for each.
+#[inline]
+fn forms_by(text: &[u8]) -> u64 {
+    let Some([first, second, third]) = text.first_chunk::<3>() else { return 0 };
+    WITH_FIRST[usize::from(*first)] & WITH_SECOND[usize::from(*second)] & WITH_THIRD[usize::from(*third)]
+}
 
 /// Whether some prefix begins with that byte.
 pub(super) fn may_begin(b: u8) -> bool {
     WITH_FIRST[usize::from(b)] != 0
 }
 
+/// Whether some prefix may be at the beginning of a text.
+#[inline]
+pub(super) fn may_begin_with(text: &[u8]) -> bool {
+    forms_by(text) != 0
+}
+
 /// The form and length of the key at the beginning of `text`.
 pub(crate) fn key(text: &[u8]) -> Option<(&'static Form, usize)> {
-    let [first, second, ..] = text else { return None };
-    // Two bytes spare nearly all words the list.
-    let mut forms = WITH_FIRST[usize::from(*first)] & WITH_SECOND[usize::from(*second)];
+    // Three bytes spare nearly all words the list.
+    let mut forms = forms_by(text);
     let form = loop {
         let form = FORMS.get(forms.trailing_zeros() as usize)?;
         if text.starts_with(form.prefix.as_bytes()) {

@@ -10,7 +10,7 @@ use mynah_message::{Coverage, json};
 use super::part::{Planned, planned};
 use super::seams::{self, Behind, Told};
 use super::{Context, Scanner, layer::Layer, shift, value};
-use crate::detect;
+use crate::detect::{self, Detectors};
 use crate::entropy;
 use crate::kind::Kind;
 use crate::learned::Match;
@@ -51,6 +51,8 @@ struct Document<'d, 's> {
     policy_is_plain: bool,
     /// Whether a value can be passed over whose name says nothing, and which shows nothing: for nothing is known that may be in it.
     may_skip: bool,
+    /// Whether no detector looks for UUIDs.
+    uuids_stay: bool,
     /// How deep containers may be nested.
     depth: usize,
     /// The seam behind which the value at hand stands.
@@ -212,6 +214,7 @@ impl<'d, 's> Document<'d, 's> {
         Document {
             own: scanner.policy.index.json(body, scanner.policy.limits.json_depth),
             policy_is_plain: scanner.policy.is_plain(),
+            uuids_stay: !scanner.policy.detectors.has(Detectors::UUID),
             may_skip: scanner.policy.is_plain() && matches.is_empty(),
             depth: scanner.policy.limits.json_depth,
             behind: Behind::default(),
@@ -306,7 +309,23 @@ impl<'d, 's> Document<'d, 's> {
     fn is_idle(&self, kind: json::Kind, span: &Range<usize>, may_escape: bool) -> bool {
         self.policy_is_plain
             && (self.matches.is_empty() || !touches(self.matches, span))
-            && is_idle(self.body, kind, span, may_escape)
+            && self.shows_nothing(kind, span, may_escape)
+    }
+
+    /// Whether nothing in a leaf can give itself away by its form, as shows at one look.
+    #[inline]
+    fn shows_nothing(&self, kind: json::Kind, span: &Range<usize>, may_escape: bool) -> bool {
+        match kind {
+            json::Kind::Literal => true,
+            json::Kind::Number => span.len() < entropy::UNIQUE_BYTES,
+            json::Kind::String if may_escape => false,
+            json::Kind::String if span.len() < value::SHORTEST => true,
+            json::Kind::String => self.body.get(span.clone()).is_some_and(|raw| {
+                detect::words::holds_nothing(raw)
+                    || detect::is_moment(raw)
+                    || self.uuids_stay && detect::is_plain_uuid(raw)
+            }),
+        }
     }
 
     /// Says whether the leaf has escapes.
@@ -442,22 +461,6 @@ impl Objects {
     }
 }
 
-/// Whether nothing in a leaf can give itself away, which shows at one look in most.
-#[inline]
-fn is_idle(body: &[u8], kind: json::Kind, span: &Range<usize>, may_escape: bool) -> bool {
-    match kind {
-        json::Kind::Literal => true,
-        json::Kind::Number => span.len() < entropy::UNIQUE_BYTES,
-        json::Kind::String if may_escape => false,
-        json::Kind::String => {
-            span.len() < value::SHORTEST
-                || body
-                    .get(span.clone())
-                    .is_some_and(|raw| detect::words::holds_nothing(raw) || detect::is_moment(raw))
-        }
-    }
-}
-
 /// Whether there is nothing but what ends a document.
 fn is_end(text: &[u8]) -> bool {
     text.iter().all(|b| matches!(b, b'"' | b']' | b'}' | b' ' | b'\t' | b'\r' | b'\n'))
@@ -528,12 +531,18 @@ impl<'b> json::Events<'b> for Document<'_, '_> {
         loop {
             let seams = &self.scanner.memo.seams;
             let Some(seam) = seams.next(&mut self.behind, reader.rest(), nesting, self.depth) else { break };
-            (0..seam.leap.closes).for_each(|_| self.room.close());
-            seam.steps.iter().for_each(|step| self.room.step(*step));
-            let idle =
-                seam.plain && self.may_skip && self.room.at.key.says_only(Says::TELLS_NOTHING, ABOUT_OTHERS);
+            if let Some(key) = seam.key {
+                self.room.step(seams::Step::Key(key));
+                reader.step(seam.leap.len);
+            } else {
+                (0..seam.leap.closes).for_each(|_| self.room.close());
+                seam.steps.iter().for_each(|step| self.room.step(*step));
+                reader.leap(&seam.leap);
+                nesting = reader.nesting().unwrap_or(nesting);
+            }
+            let key = self.room.at.key;
+            let idle = seam.plain && self.may_skip && key.says_only(Says::TELLS_NOTHING, ABOUT_OTHERS);
             self.plain = seam.plain;
-            reader.leap(&seam.leap);
             let first = reader.at();
             let Some(Scalar { kind, span, escaped }) = reader.value() else {
                 // It will be told of, and then nobody knows what came before it.
@@ -542,15 +551,11 @@ impl<'b> json::Events<'b> for Document<'_, '_> {
             };
             if idle {
                 self.end = span.end;
-                if !is_idle(self.body, kind, &span, escaped) {
-                    self.leaf(kind, &span, self.room.at.key.rule, escaped);
+                if !self.shows_nothing(kind, &span, escaped) {
+                    self.leaf(kind, &span, key.rule, escaped);
                 }
             } else {
                 self.found(first, kind, span, escaped);
-            }
-            match reader.nesting() {
-                Some(now) => nesting = now,
-                None => return,
             }
         }
         self.room.steps.clear();

@@ -254,10 +254,14 @@ const OPENABLE: usize = 1 << 20;
 const OPENABLE_EACH: usize = 24;
 
 /// Adds the patches that overlap none so far. Both lists are in order, and so is what comes out.
+#[inline]
 fn merge(first: &mut Vec<Patch>, second: Vec<Patch>) {
-    if second.is_empty() {
-        return;
+    if !second.is_empty() {
+        merge_some(first, second);
     }
+}
+
+fn merge_some(first: &mut Vec<Patch>, second: Vec<Patch>) {
     let mut fresh: Vec<Patch> = Vec::new();
     for patch in second {
         let before = first.partition_point(|p| p.range.end <= patch.range.start);

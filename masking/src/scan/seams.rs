@@ -32,15 +32,17 @@ pub(super) struct Seam {
     /// The first bytes, with zeros behind them, and which of them count.
     head: [u128; 2],
     counts: [u128; 2],
-    bytes: Box<[u8]>,
-    pub(super) leap: Leap,
-    /// The containers that close, and the one that is then the innermost: whether they are arrays, the innermost lowest.
-    around: u64,
-    pub(super) steps: Box<[Step]>,
+    /// Of one that has no brackets in it, and in which a key stands: what that says.
+    pub(super) key: Option<NameInfo>,
     /// Whether all keys in it are plain, so that nothing in it gives itself away.
     pub(super) plain: bool,
     /// What came behind it: the last one, and the one before that.
     next: [u32; 2],
+    pub(super) leap: Leap,
+    /// The containers that close, and the one that is then the innermost: whether they are arrays, the innermost lowest.
+    around: u64,
+    bytes: Box<[u8]>,
+    pub(super) steps: Box<[Step]>,
 }
 
 impl Seam {
@@ -51,17 +53,33 @@ impl Seam {
             Some(there) => {
                 let [one, two] = halves(there);
                 ((one ^ self.head[0]) & self.counts[0]) | ((two ^ self.head[1]) & self.counts[1]) == 0
-                    && (self.bytes.len() <= HEAD || rest.starts_with(&self.bytes))
+                    && (self.leap.len <= HEAD || rest.starts_with(&self.bytes))
             }
             None => rest.starts_with(&self.bytes),
         };
-        let Leap { len, closes, opens, .. } = self.leap;
-        same && matches!(rest.get(len), Some(b'"' | b'-' | b'0'..=b'9' | b't' | b'f' | b'n'))
-            && nesting.depth > closes as usize
+        same && rest.get(self.leap.len).is_some_and(|b| BEGINS[usize::from(*b)])
+            && if self.key.is_some() { nesting.arrays & 1 == 0 } else { self.is_allowed(nesting, depth) }
+    }
+
+    /// Whether it can stand in such containers.
+    fn is_allowed(&self, nesting: Nesting, depth: usize) -> bool {
+        let Leap { closes, opens, .. } = self.leap;
+        nesting.depth > closes as usize
             && nesting.depth + opens as usize <= depth.min(Nesting::KNOWN - 1) + closes as usize
             && (nesting.arrays ^ self.around) << (63 - closes) == 0
     }
 }
+
+/// What strings, numbers and literals begin with.
+const BEGINS: [bool; 256] = {
+    let mut begins = [false; 256];
+    let mut at = 0;
+    while at < 256 {
+        begins[at] = matches!(at as u8, b'"' | b'-' | b'0'..=b'9' | b't' | b'f' | b'n');
+        at += 1;
+    }
+    begins
+};
 
 fn halves(bytes: &[u8; HEAD]) -> [u128; 2] {
     let (halves, _) = bytes.as_chunks::<16>();
@@ -170,6 +188,10 @@ impl Seams {
                 head: halves(&head),
                 counts: halves(&counts),
                 bytes: bytes.into(),
+                key: match steps {
+                    [Step::Key(key)] if closes == 0 => Some(*key),
+                    _ => None,
+                },
                 leap: Leap { len: bytes.len(), closes: closes as u32, opens: opens as u32, opened },
                 around,
                 steps: steps.into(),

@@ -1,6 +1,8 @@
 //! URLs within text: their queries, fragments, matrix parameters and user information. And `password=…` in any text: in a line of
 //! a log, in a comment.
 
+use std::borrow::Cow;
+
 use mynah_message::{Encoding, percent};
 
 use super::layer::Layer;
@@ -80,19 +82,22 @@ impl Scanner<'_> {
     fn pairs(&mut self, text: &[u8], separator: u8, context: Context) -> Vec<Patch> {
         let mut patches = Vec::new();
         let mut at = 0;
+        // Most are written without.
+        let encoded = memchr::memchr2(b'%', b'+', text).is_some();
+        let decode = |text| if encoded { percent::decode(text, true) } else { Cow::Borrowed(text) };
         for item in text.split(|b| *b == separator) {
             let start = at;
             at += item.len() + 1;
             // In HTML that was not decoded the separator is &amp;.
             let skip = if item.starts_with(b"amp;") { 4 } else { 0 };
             let Some(equals) = memchr::memchr(b'=', &item[skip..]).map(|e| e + skip) else { continue };
-            let name = percent::decode(&item[skip..equals], true);
+            let name = decode(&item[skip..equals]);
             let raw = &item[equals + 1..];
             let rule = self.memo.name(&self.policy.names, &name).rule;
             if raw.is_empty() || rule.is_none() {
                 continue;
             }
-            let value = percent::decode(raw, true);
+            let value = decode(raw);
             let found = self.value(&value, context.inner(rule));
             let lifted = Layer::new(raw, &value, Encoding::FormPercent).lift(found);
             merge(&mut patches, shift(lifted, start + equals + 1));

@@ -6,7 +6,7 @@ use super::layer::{Layer, splice};
 use super::opened::Opened;
 use super::signature::signatures;
 use super::{Context, Patch, Scanner, Unreadable, Why, merge, nested, shift};
-use crate::detect::signs::Signs;
+use crate::detect::signs::{Look, Signs};
 use crate::detect::{self, Detectors, words};
 use crate::kind::Kind;
 use crate::memo::Values;
@@ -37,7 +37,7 @@ impl Scanner<'_> {
         match context.rule {
             Some(Rule::Own(number)) => self.own(number, value, context),
             Some(Rule::Id) => self.id(value, context),
-            Some(_) if self.policy.index.whole_match(value).is_some() => self.free(value, context),
+            Some(_) if self.is_matched(value) => self.free(value, context),
             Some(Rule::Keep) => Vec::new(),
             Some(Rule::Mask(kind)) => self.named(kind, value, context),
             Some(Rule::Credentials) => self.credentials(value, context, false),
@@ -52,6 +52,11 @@ impl Scanner<'_> {
             }
             Some(Rule::Without(_)) | None => self.free(value, context),
         }
+    }
+
+    /// Whether an expression of the user's is about the value as a whole.
+    fn is_matched(&self, value: &[u8]) -> bool {
+        self.policy.index.has_expressions() && self.policy.index.whole_match(value).is_some()
     }
 
     /// The whole value is one sensitive value.
@@ -198,19 +203,13 @@ impl Scanner<'_> {
         if words::holds_nothing(value) {
             return self.learnt_within(value, context);
         }
-        // These two are every third value of an interface: all that could be in them is what was learnt; and base64 in a UUID.
-        let moment = detect::is_moment(value);
-        if moment || detect::is_uuid(value) && !context.detectors(self.policy.detectors).has(Detectors::UUID)
-        {
-            let mut patches = Vec::new();
-            if !moment {
-                patches = self.enclosed(value, context).unwrap_or_default();
-            }
-            merge(&mut patches, self.learnt_within(value, context));
-            return patches;
+        // These two are every third value of an interface: all that could be in them is what was learnt.
+        let holds_uuids = context.detectors(self.policy.detectors).has(Detectors::UUID);
+        if detect::is_moment(value) || !holds_uuids && detect::is_plain_uuid(value) {
+            return self.learnt_within(value, context);
         }
-        let signs = Signs::of(value);
-        let possible = signs.possible_in(value, context.detectors(self.policy.detectors));
+        let look = Look::of(value);
+        let (signs, possible) = (look.signs(), look.possible(context.detectors(self.policy.detectors)));
         let takes_long = possible != Detectors::NONE || signs.may_hold_url();
         let Some(sort) = self.sort_of_short(value, context, signs).filter(|_| takes_long) else {
             return self.signed_value(value, context, signs, possible);
@@ -323,25 +322,25 @@ impl Scanner<'_> {
             merge(&mut patches, Layer::new(value, &decoded, Encoding::Percent).lift(found));
         }
         // Written for a page or a JSON text, and put into something else as it was.
-        if signs.may_be_escaped() {
-            merge(&mut patches, self.escaped(value, context));
+        if signs.has_ampersand() {
+            merge(&mut patches, self.escaped(value, Encoding::HtmlText, context));
+        }
+        if signs.has_backslash() {
+            merge(&mut patches, self.escaped(value, Encoding::JsonString, context));
         }
         patches
     }
 
     /// The patches of what shows in a text when character references or backslashes are undone.
-    fn escaped(&mut self, value: &[u8], context: Context) -> Vec<Patch> {
-        let mut patches = Vec::new();
-        for encoding in [Encoding::HtmlText, Encoding::JsonString] {
-            let Some(decoded) = encoding.decode(value) else { continue };
-            if *decoded != *value && self.may_open(context, decoded.len()) {
-                let found = self.free(&decoded, context.inner(None));
-                if !found.is_empty() {
-                    merge(&mut patches, Layer::new(value, &decoded, encoding).lift(found));
-                }
-            }
+    fn escaped(&mut self, value: &[u8], encoding: Encoding, context: Context) -> Vec<Patch> {
+        let Some(decoded) = encoding.decode(value).filter(|decoded| **decoded != *value) else {
+            return Vec::new();
+        };
+        if !self.may_open(context, decoded.len()) {
+            return Vec::new();
         }
-        patches
+        let found = self.free(&decoded, context.inner(None));
+        if found.is_empty() { found } else { Layer::new(value, &decoded, encoding).lift(found) }
     }
 }
 

@@ -133,9 +133,26 @@ impl<'a> Reader<'a> {
         self.leapt = true;
     }
 
+    /// The same where no container is closed or opened.
+    #[inline]
+    pub fn step(&mut self, len: usize) {
+        self.at += len;
+        self.leapt = true;
+    }
+
     /// Reads the value behind what was leapt over; `None` when there is none, or it is cut off: that will be told.
     #[inline]
     pub fn value(&mut self) -> Option<Scalar> {
+        let start = self.at + 1;
+        if self.body.get(self.at) == Some(&b'"') {
+            let Text { end, closed, escaped } = self.marks.string(start);
+            if !closed {
+                return None;
+            }
+            self.at = end + 1;
+            self.leapt = false;
+            return Some(Scalar { kind: Kind::String, span: start..end, escaped });
+        }
         let (scalar, next) = self.scalar()?;
         self.at = next?;
         self.leapt = false;
@@ -143,7 +160,6 @@ impl<'a> Reader<'a> {
     }
 
     /// The value that begins here, and what is behind it, unless it is a string that does not end.
-    #[inline]
     fn scalar(&mut self) -> Option<(Scalar, Option<usize>)> {
         let at = self.at;
         let (kind, end) = match self.body.get(at)? {
