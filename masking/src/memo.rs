@@ -305,15 +305,15 @@ pub(crate) struct Values {
     slots: Vec<Short>,
 }
 
-/// Slots of the table of values, a quarter of a megabyte in all, which stays in a processor's cache.
-const VALUES: usize = 1 << 12;
+/// Slots of the table of values, half a megabyte in all, which stays in a processor's cache.
+const VALUES: usize = 1 << 13;
 /// Bytes of the longest value in it. What is shorter than six bytes is looked at in no time.
-const SHORT: usize = 60;
+const SHORT: usize = 59;
 
 #[derive(Clone, Copy)]
 #[repr(align(64))]
 struct Short {
-    sort: u16,
+    sort: u32,
     len: u8,
     bytes: [u8; SHORT],
 }
@@ -324,12 +324,12 @@ impl Values {
         (6..=SHORT).contains(&value.len())
     }
 
-    fn slot(&self, sort: u16, value: &[u8]) -> usize {
+    fn slot(&self, sort: u32, value: &[u8]) -> usize {
         self.hasher.hash(sort as u8, value) as usize % VALUES
     }
 
     /// Whether nothing was found in such a value of that sort.
-    pub(crate) fn has(&self, sort: u16, value: &[u8]) -> bool {
+    pub(crate) fn has(&self, sort: u32, value: &[u8]) -> bool {
         let Some(short) = self.slots.get(self.slot(sort, value)) else { return false };
         short.sort == sort
             && usize::from(short.len) == value.len()
@@ -337,7 +337,7 @@ impl Values {
     }
 
     /// Nothing was found in it.
-    pub(crate) fn note(&mut self, sort: u16, value: &[u8]) {
+    pub(crate) fn note(&mut self, sort: u32, value: &[u8]) {
         if self.slots.is_empty() {
             self.slots = vec![Short { sort: 0, len: 0, bytes: [0; SHORT] }; VALUES];
         }

@@ -198,6 +198,10 @@ impl Signs {
             .only(which)
     }
 
+    pub(crate) fn has_at(self) -> bool {
+        self.has(AT)
+    }
+
     pub(crate) fn has_percent(self) -> bool {
         self.has(PERCENT)
     }

@@ -15,6 +15,9 @@ use crate::names::{self, Rule};
 /// Nothing shorter is learnt, and no address is.
 pub(super) const SHORTEST: usize = 6;
 
+/// Tells queries from values.
+const QUERY: u32 = 1;
+
 /// How URIs begin that are what they stand for.
 const DATA: &[u8] = b"data:";
 
@@ -182,7 +185,7 @@ impl Scanner<'_> {
 
     /// Tells apart what may be found in a short value that stands by itself and of which its name says nothing; `None` where
     /// more has a say in that than its bytes: what was learnt, a rule of the user's, what it stands in.
-    fn sort_of_short(&self, value: &[u8], context: Context, signs: Signs) -> Option<u16> {
+    fn sort_of_short(&self, value: &[u8], context: Context) -> Option<u32> {
         let detectors = match context.rule {
             None => Detectors::NONE,
             Some(Rule::Without(detectors)) => detectors,
@@ -190,9 +193,10 @@ impl Scanner<'_> {
         };
         let alone = context.depth == 0 && self.over.is_none() && (context.searched || self.sink.learns());
         // Tags within it are looked at in values only, and an answer may speak of a secret that is in one.
-        let about = u16::from(context.cards) | u16::from(context.between) << 1;
-        (Values::takes(value) && alone && self.policy.is_steady() && !signs.has_angle())
-            .then(|| detectors.number() << 2 | about)
+        let about = [context.cards, context.between, self.answers];
+        let about = about.into_iter().fold(0, |about, is| about << 1 | u32::from(is));
+        (Values::takes(value) && alone && self.policy.is_steady())
+            .then(|| u32::from(detectors.number()) << 4 | about << 1)
     }
 
     /// A value of which nothing is known: what is nested in it, what was learnt, what gives itself away.
@@ -208,22 +212,30 @@ impl Scanner<'_> {
         if detect::is_moment(value) || !holds_uuids && detect::is_plain_uuid(value) {
             return self.learnt_within(value, context);
         }
-        let look = Look::of(value);
-        let (signs, possible) = (look.signs(), look.possible(context.detectors(self.policy.detectors)));
-        let takes_long = possible != Detectors::NONE || signs.may_hold_url();
-        let Some(sort) = self.sort_of_short(value, context, signs).filter(|_| takes_long) else {
-            return self.signed_value(value, context, signs, possible);
-        };
-        if self.memo.values.has(sort, value) {
+        let sort = self.sort_of_short(value, context);
+        if sort.is_some_and(|sort| self.memo.values.has(sort, value)) {
             return Vec::new();
         }
-        let (met, within) = (self.met, std::mem::replace(&mut self.within, false));
-        let patches = self.signed_value(value, context, signs, possible);
-        if self.met == met && !self.within && self.over.is_none() {
-            self.memo.values.note(sort, value);
+        let look = Look::of(value);
+        let (signs, possible) = (look.signs(), look.possible(context.detectors(self.policy.detectors)));
+        let Some(sort) = sort.filter(|_| !signs.has_angle()) else {
+            return self.signed_value(value, context, signs, possible);
+        };
+        let mut patches = Vec::new();
+        if self.holds(|scanner| patches = scanner.signed_value(value, context, signs, possible)) {
+            return patches;
         }
-        self.within |= within;
+        self.memo.values.note(sort, value);
         patches
+    }
+
+    /// Whether something was met in what is looked at here, or there is a value within a value in it, or more than may be opened.
+    fn holds(&mut self, look: impl FnOnce(&mut Self)) -> bool {
+        let (met, within) = (self.met, std::mem::replace(&mut self.within, false));
+        look(self);
+        let holds = self.met != met || self.within || self.over.is_some();
+        self.within |= within;
+        holds
     }
 
     /// The patches of what was learnt, where the search of the whole did not see all of the value.
@@ -293,7 +305,8 @@ impl Scanner<'_> {
         {
             merge(&mut patches, found);
         }
-        if context.depth < self.policy.depth && signs.may_hold_url() {
+        let idle_query = self.is_query_idle(value, context, signs);
+        if context.depth < self.policy.depth && signs.may_hold_url() && !idle_query {
             merge(&mut patches, self.urls(value, context));
             merge(&mut patches, self.assignments(value, context));
         }
@@ -322,13 +335,40 @@ impl Scanner<'_> {
             merge(&mut patches, Layer::new(value, &decoded, Encoding::Percent).lift(found));
         }
         // Written for a page or a JSON text, and put into something else as it was.
-        if signs.has_ampersand() {
+        if signs.has_ampersand() && !idle_query {
             merge(&mut patches, self.escaped(value, Encoding::HtmlText, context));
         }
         if signs.has_backslash() {
             merge(&mut patches, self.escaped(value, Encoding::JsonString, context));
         }
         patches
+    }
+
+    /// Whether it is known that there is nothing in the query of a URL, and all pairs and character references of the value are in that:
+    /// those of pictures and the like are always the same.
+    fn is_query_idle(&mut self, value: &[u8], context: Context, signs: Signs) -> bool {
+        if !signs.may_hold_url() || signs.has_at() || context.depth >= self.policy.depth {
+            return false;
+        }
+        let Some(query) = memchr::memchr(b'?', value).and_then(|at| value.get(at..)) else { return false };
+        let path = value.get(..value.len() - query.len()).unwrap_or_default();
+        if path.iter().any(|b| matches!(b, b'=' | b'&' | b'#' | b';')) {
+            return false;
+        }
+        let Some(sort) = self.sort_of_short(query, context).map(|sort| sort | QUERY) else { return false };
+        if self.memo.values.has(sort, query) {
+            return true;
+        }
+        let mut refers = false;
+        let holds = self.holds(|scanner| {
+            let found = [scanner.urls(query, context), scanner.assignments(query, context)];
+            refers = Encoding::HtmlText.decode(query).is_none_or(|decoded| *decoded != *query)
+                || found.iter().any(|found| !found.is_empty());
+        });
+        if !holds && !refers {
+            self.memo.values.note(sort, query);
+        }
+        !holds && !refers
     }
 
     /// The patches of what shows in a text when character references or backslashes are undone.
