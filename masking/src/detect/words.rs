@@ -28,6 +28,42 @@ pub(crate) fn quoted_holds_nothing(raw: &[u8]) -> bool {
         && memchr::memchr_iter(b'\\', raw).all(|at| raw.get(at + 1) == Some(&b'"'))
 }
 
+/// The same of a path of names in small letters and of short numbers: most links of an interface are some. Digits are too few for any
+/// number that is looked for, no word is long enough to be random, and no base64 of a text begins with a slash.
+pub(crate) fn is_plain_path(text: &[u8]) -> bool {
+    /// Digits of the shortest number there is a detector for, and of a word that may be random.
+    const NUMBER: usize = 7;
+    const RANDOM: usize = 24;
+    /// The shortest key of a vendor's; all in small letters have one of these signs in them, or a long word.
+    const KEY: usize = 20;
+    /// An interface's address has as many dashes.
+    const MAC: usize = 5;
+    if text.first() != Some(&b'/') || text.len() > 64 {
+        return false;
+    }
+    let (mut digits, mut signs) = (u8x16::splat(0), u8x16::splat(0));
+    let mut look = |piece: &[u8; PIECE]| {
+        let bytes = u8x16::new(*piece);
+        let digit = within(bytes, b'0', 9);
+        let sign = bytes.simd_eq(u8x16::splat(b'-')) | bytes.simd_eq(u8x16::splat(b'_'));
+        // Each lane of a mask is -1.
+        digits -= digit;
+        signs -= sign;
+        (within(bytes, b'a', 25) | digit | sign | bytes.simd_eq(u8x16::splat(b'/'))).to_bitmask() == 0xffff
+    };
+    let (pieces, rest) = text.as_chunks::<PIECE>();
+    if !pieces.iter().all(&mut look) || !rest.is_empty() && !look(&padded(rest, b'a')) {
+        return false;
+    }
+    (digits == u8x16::splat(0) || sum(digits) < NUMBER)
+        && (signs == u8x16::splat(0) || text.len() < KEY && sum(signs) < MAC)
+        && (text.len() < RANDOM || text.split(|b| *b == b'/').all(|word| word.len() < RANDOM))
+}
+
+fn sum(lanes: u8x16) -> usize {
+    lanes.to_array().iter().map(|lane| usize::from(*lane)).sum()
+}
+
 /// Whether each of these, lane by lane, is one of so many from the first on.
 #[inline]
 pub(super) fn within(bytes: u8x16, first: u8, more: u8) -> u8x16 {
@@ -85,7 +121,6 @@ impl Words {
         if !rest.is_empty() && !look(&last_of(text, rest)) {
             return None;
         }
-        let sum = |lanes: u8x16| lanes.to_array().iter().map(|lane| usize::from(*lane)).sum();
         Some(Words {
             spaced: spaces.any(),
             capitals: if capitals == u8x16::splat(0) { 0 } else { sum(capitals) },
@@ -157,12 +192,42 @@ mod tests {
         assert!(!quoted_holds_nothing(br"a\u0040b words") && !quoted_holds_nothing(br"bearer\nabcdefgh"));
     }
 
+    #[test]
+    fn links_are_plain_paths() {
+        for text in ["/api/v2/items/4711", "/api/v2/items/4711/reviews", "/", "/user-groups/12", "/a_b/c"] {
+            assert!(is_plain_path(text.as_bytes()), "{text}");
+        }
+        for text in [
+            "api/v2",
+            "/items?id=4",
+            "/Items/4",
+            "/orders/1234567",
+            "/1/2/3/4/5/6/7",
+            "/a.b",
+            "/keys/abcdefghijklmnopqrstuvwxyz",
+            "/ghp-abcdefghijklmno-x",
+            "/00-11-22-33-44-5",
+        ] {
+            assert!(!is_plain_path(text.as_bytes()), "{text}");
+        }
+    }
+
     proptest! {
         #[test]
         fn pieces_are_padded(text in prop::collection::vec(any::<u8>(), 0..16)) {
             let mut wanted = [b'a'; PIECE];
             wanted[..text.len()].copy_from_slice(&text);
             prop_assert_eq!(padded(&text, b'a'), wanted);
+        }
+
+        #[test]
+        fn nothing_is_in_plain_paths(
+            text in "/([a-z]{1,9}/)?[a-z0-9]{1,23}(/[0-9]{1,7})?|(/[a-z0-9_-]{0,12}){1,3}|/[a-z0-9/]{0,62}|/(ghp_|sk-|dapi|hf_|npm_)[a-f0-9]{8,34}",
+        ) {
+            let bytes = text.as_bytes();
+            if is_plain_path(bytes) {
+                prop_assert!(detect(bytes, Detectors::DEFAULT.with(Detectors::UUID).with(Detectors::LONG_RANDOM)).is_empty());
+            }
         }
 
         #[test]

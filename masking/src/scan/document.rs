@@ -322,6 +322,7 @@ impl<'d, 's> Document<'d, 's> {
             json::Kind::String if span.len() < value::SHORTEST => true,
             json::Kind::String => self.body.get(span.clone()).is_some_and(|raw| {
                 detect::words::holds_nothing(raw)
+                    || detect::words::is_plain_path(raw)
                     || detect::is_moment(raw)
                     || self.uuids_stay && detect::is_plain_uuid(raw)
             }),

@@ -304,6 +304,13 @@ mod tests {
         }
     }
 
+    proptest! {
+        #[test]
+        fn no_path_is_an_encoding(text in "/[a-zA-Z0-9/_=+-]{0,40}") {
+            prop_assert!(Opened::of(text.as_bytes(), &Limits::default()).unwrap().is_none());
+        }
+    }
+
     #[test]
     fn words_numbers_and_random_values_are_none() {
         for value in [

@@ -204,7 +204,7 @@ impl Scanner<'_> {
         if value.len() < SHORTEST {
             return Vec::new();
         }
-        if words::holds_nothing(value) {
+        if words::holds_nothing(value) || words::is_plain_path(value) {
             return self.learnt_within(value, context);
         }
         // These two are every third value of an interface: all that could be in them is what was learnt.
