@@ -8,7 +8,7 @@ use mynah_message::json::{Nesting, Reader, Scalar};
 use mynah_message::{Coverage, json};
 
 use super::part::{Planned, planned};
-use super::seams::{self, Behind, Told};
+use super::seams::{self, Behind, Does, Told};
 use super::{Context, Scanner, layer::Layer, shift, value};
 use crate::detect::{self, Detectors};
 use crate::entropy;
@@ -104,24 +104,24 @@ impl Room {
     /// A step of those between two values.
     #[inline]
     fn step(&mut self, step: seams::Step) {
-        match step {
-            seams::Step::Open { array } => {
-                let way = onward(self.at.base, self.at.step);
-                self.stack.push(self.at);
-                if array {
-                    // Its elements go by its name.
-                    self.at = At { base: way, step: 0, ..self.at };
-                } else {
-                    if self.at.key.says(Says::IS_PERSON) {
-                        self.persons.insert(way);
-                    }
-                    self.at = At { key: NameInfo::default(), object: way, base: way, step: 0 };
-                }
+        match step.does {
+            Does::Key => {
+                self.at.key = step.key;
+                self.at.step = step.key.number;
             }
-            seams::Step::Element => self.at.step += 1,
-            seams::Step::Key(key) => {
-                self.at.key = key;
-                self.at.step = key.number;
+            Does::Element => self.at.step += 1,
+            Does::OpenArray => {
+                self.stack.push(self.at);
+                // Its elements go by its name.
+                self.at = At { base: onward(self.at.base, self.at.step), step: 0, ..self.at };
+            }
+            Does::OpenObject => {
+                let way = onward(self.at.base, self.at.step);
+                if self.at.key.says(Says::IS_PERSON) {
+                    self.persons.insert(way);
+                }
+                self.stack.push(self.at);
+                self.at = At { key: NameInfo::default(), object: way, base: way, step: 0 };
             }
         }
     }
@@ -320,13 +320,21 @@ impl<'d, 's> Document<'d, 's> {
             json::Kind::Number => span.len() < entropy::UNIQUE_BYTES,
             json::Kind::String if may_escape => false,
             json::Kind::String if span.len() < value::SHORTEST => true,
-            json::Kind::String => self.body.get(span.clone()).is_some_and(|raw| {
-                detect::words::holds_nothing(raw)
-                    || detect::words::is_plain_path(raw)
-                    || detect::is_moment(raw)
-                    || self.uuids_stay && detect::is_plain_uuid(raw)
-            }),
+            json::Kind::String => {
+                let raw = self.body.get(span.clone()).unwrap_or_default();
+                match raw.first() {
+                    Some(b'/') => detect::words::is_plain_path(raw),
+                    Some(b'0'..=b'9') => detect::is_moment(raw) || self.is_idle_uuid(raw),
+                    _ => detect::words::holds_nothing(raw) || self.is_idle_uuid(raw),
+                }
+            }
         }
+    }
+
+    /// Whether a value is a UUID, and nobody looks for any.
+    #[inline]
+    fn is_idle_uuid(&self, raw: &[u8]) -> bool {
+        raw.len() == 36 && self.uuids_stay && detect::is_plain_uuid(raw)
     }
 
     /// Says whether the leaf has escapes.
@@ -491,11 +499,11 @@ impl<'b> json::Events<'b> for Document<'_, '_> {
     }
 
     fn open(&mut self, array: bool) {
-        self.read(seams::Step::Open { array });
+        self.read(if array { Does::OpenArray } else { Does::OpenObject }.into());
     }
 
     fn element(&mut self) {
-        self.read(seams::Step::Element);
+        self.read(Does::Element.into());
     }
 
     fn close(&mut self) {
@@ -512,7 +520,7 @@ impl<'b> json::Events<'b> for Document<'_, '_> {
         let key =
             if escaped { self.scanner.memo.json_key(names, raw) } else { self.scanner.memo.name(names, raw) };
         self.plain &= key.says(Says::IS_PLAIN);
-        self.read(seams::Step::Key(key));
+        self.read(seams::Step::key(key));
         true
     }
 
@@ -533,7 +541,7 @@ impl<'b> json::Events<'b> for Document<'_, '_> {
             let seams = &self.scanner.memo.seams;
             let Some(seam) = seams.next(&mut self.behind, reader.rest(), nesting, self.depth) else { break };
             if let Some(key) = seam.key {
-                self.room.step(seams::Step::Key(key));
+                self.room.step(seams::Step::key(key));
                 reader.step(seam.leap.len);
             } else {
                 (0..seam.leap.closes).for_each(|_| self.room.close());

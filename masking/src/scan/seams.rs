@@ -17,14 +17,36 @@ const HEAD: usize = 32;
 const NOWHERE: u32 = u32::MAX;
 
 /// One step on the way from value to value, behind the brackets that close.
-#[derive(Clone, Copy, PartialEq, Debug)]
-pub(super) enum Step {
-    /// An array or object begins.
-    Open { array: bool },
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Step {
+    pub(super) does: Does,
+    /// What a key says; nothing in all other steps.
+    pub(super) key: NameInfo,
+}
+
+/// What a step does.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Does {
+    /// An array begins.
+    OpenArray,
+    /// An object begins.
+    OpenObject,
     /// An element of the array follows.
     Element,
-    /// A key, and what it says.
-    Key(NameInfo),
+    /// A key.
+    Key,
+}
+
+impl Step {
+    pub(super) fn key(key: NameInfo) -> Step {
+        Step { does: Does::Key, key }
+    }
+}
+
+impl From<Does> for Step {
+    fn from(does: Does) -> Step {
+        Step { does, key: NameInfo::default() }
+    }
 }
 
 /// The bytes between two values, and what they say.
@@ -146,7 +168,8 @@ impl Seams {
     pub(super) fn note(&mut self, behind: &mut Behind, bytes: &[u8], told: Told<'_>) {
         let Told { nesting, closes, steps, plain } = told;
         let before = std::mem::take(behind);
-        let opens = steps.iter().filter(|step| matches!(step, Step::Open { .. })).count();
+        let opens =
+            steps.iter().filter(|step| matches!(step.does, Does::OpenArray | Does::OpenObject)).count();
         let known = nesting.depth.max(nesting.depth - closes + opens) < Nesting::KNOWN;
         if bytes.len() > LONGEST || closes >= nesting.depth || !known {
             return;
@@ -174,9 +197,10 @@ impl Seams {
                 (self.each, self.index) = Default::default();
                 return;
             }
-            let opened = steps.iter().fold(0, |opened, step| match step {
-                Step::Open { array } => opened << 1 | u64::from(*array),
-                _ => opened,
+            let opened = steps.iter().fold(0, |opened, step| match step.does {
+                Does::OpenArray => opened << 1 | 1,
+                Does::OpenObject => opened << 1,
+                Does::Element | Does::Key => opened,
             });
             let mut head = [0; HEAD];
             let mut counts = [0; HEAD];
@@ -189,7 +213,7 @@ impl Seams {
                 counts: halves(&counts),
                 bytes: bytes.into(),
                 key: match steps {
-                    [Step::Key(key)] if closes == 0 => Some(*key),
+                    [Step { does: Does::Key, key }] if closes == 0 => Some(*key),
                     _ => None,
                 },
                 leap: Leap { len: bytes.len(), closes: closes as u32, opens: opens as u32, opened },

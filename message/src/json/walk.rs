@@ -127,8 +127,8 @@ impl<'a> Reader<'a> {
     #[inline]
     pub fn leap(&mut self, leap: &Leap) {
         self.at += leap.len;
-        let left = self.stack.bits.checked_shr(leap.closes).unwrap_or(0);
-        self.stack.bits = left.checked_shl(leap.opens).unwrap_or(0) | leap.opened;
+        // There are fewer than bits.
+        self.stack.bits = self.stack.bits.wrapping_shr(leap.closes).wrapping_shl(leap.opens) | leap.opened;
         self.stack.len = self.stack.len.saturating_sub(leap.closes as usize) + leap.opens as usize;
         self.leapt = true;
     }
