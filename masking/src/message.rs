@@ -60,7 +60,8 @@ impl Place {
 pub(crate) fn learn(scanner: &mut Scanner<'_>, message: &Message, side: Side) {
     if let Ok(mut view) = View::open_head(message) {
         let print = print(scanner, &view);
-        if !print.is_some_and(|print| scanner.memo.done.is_learnt(print)) {
+        let known = message.body.is_empty() || print.is_some_and(|print| scanner.memo.done.is_learnt(print));
+        if !known {
             if view.open_body(&scanner.policy.limits).is_ok() {
                 let _ = scanner.part(&view, Part::Body);
             }

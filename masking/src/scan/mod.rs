@@ -4,6 +4,8 @@
 //! | module | looks into |
 //! |---|---|
 //! | [`part`] | a head or a body: its leaves, what lies between them, and the whole by learnt value |
+//! | [`head`], [`lines`] | a head line by line, where no rule is about a place |
+//! | [`quiet`] | what evidently holds nothing |
 //! | [`document`] | a JSON body: keys, values and what lies between them in one go |
 //! | [`again`] | a body that was taken apart before |
 //! | [`value`] | one decoded value, under a name or not |
@@ -20,13 +22,15 @@
 mod again;
 mod credentials;
 pub(crate) mod document;
+mod head;
 mod ids;
 pub(crate) mod layer;
-mod lines;
+pub(crate) mod lines;
 mod nested;
 mod opened;
 mod own;
 pub(crate) mod part;
+mod quiet;
 mod signature;
 mod table;
 mod url;

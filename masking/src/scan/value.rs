@@ -16,7 +16,7 @@ use crate::names::{self, Rule};
 pub(super) const SHORTEST: usize = 6;
 
 /// How URIs begin that are what they stand for.
-const DATA: &[u8] = b"data:";
+pub(super) const DATA: &[u8] = b"data:";
 
 impl Scanner<'_> {
     /// The patches of a value, in order.
