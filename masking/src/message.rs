@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use bytes::Bytes;
-use mynah_message::{Edit, Error, Head, Message, Part, View, patch, patch_decoded, without_digests};
+use mynah_message::{Edit, Error, Head, Message, Part, View, patch_decoded, without_digests};
 use mynah_traffic::{SensitiveSpan, Side};
 
 use crate::kind::Kind;
@@ -43,6 +43,21 @@ pub(crate) struct Place {
 }
 
 impl Place {
+    /// Of what stands at `start` in the new part.
+    fn of(planned: Planned, part: Part, start: usize, policy: &Policy) -> Place {
+        let Planned { range, bytes, kind, why, place } = planned;
+        Place {
+            in_body: part == Part::Body,
+            start: Some(start),
+            written: bytes,
+            kind,
+            name: policy.kind_name(kind),
+            why,
+            holder: place,
+            old: range,
+        }
+    }
+
     /// The bytes that gave way, and where their replacement stands.
     pub(crate) fn moved(&self) -> (Range<usize>, usize) {
         (self.old.clone(), self.written.len())
@@ -172,16 +187,42 @@ pub(crate) fn head(
 /// The same of a message whose head is open.
 fn head_of(scanner: &mut Scanner<'_>, view: &View<'_>) -> Result<(Message, Vec<Place>), Unreadable> {
     let plan = scanner.part(view, Part::Head)?;
-    let (edits, places) = edits(plan, Part::Head, scanner.policy);
-    let masked = patch(view, edits).map_err(|error| reason(&error))?;
-    if scanner.sink.hides(&masked.head) {
+    let message = view.message();
+    let start_line = view.head().start_line();
+    // With its line break.
+    let starts_anew = plan.first().is_some_and(|first| first.range.start < start_line.end + 2);
+    let (head, places) = spliced(&message.head, plan, scanner.policy)?;
+    if scanner.sink.hides(&head) {
         return Err(Unreadable("hides-original"));
     }
     // What the edits made of it must still be a head.
-    if !places.is_empty() && !Head::begins(&masked.head) {
+    if starts_anew && !Head::begins(&head) {
         return Err(Unreadable("head-unreadable"));
     }
-    Ok((masked, places))
+    Ok((Message { head, body: message.body.clone(), trailers: message.trailers.clone() }, places))
+}
+
+/// The head with all of its plan done, and where pseudonyms stand in it.
+fn spliced(head: &Bytes, plan: Vec<Planned>, policy: &Policy) -> Result<(Bytes, Vec<Place>), Unreadable> {
+    if plan.is_empty() {
+        return Ok((head.clone(), Vec::new()));
+    }
+    let put: usize = plan.iter().map(|planned| planned.bytes.len()).sum();
+    let taken: usize = plan.iter().map(|planned| planned.range.len()).sum();
+    // Exactly so long, and not copied once more.
+    let mut out = Vec::with_capacity((head.len() + put).saturating_sub(taken));
+    let mut places = Vec::with_capacity(plan.len());
+    let mut at = 0;
+    for planned in plan {
+        let before = head.get(at..planned.range.start).filter(|_| planned.range.end <= head.len());
+        out.extend_from_slice(before.ok_or(Unreadable("not-patched"))?);
+        at = planned.range.end;
+        let start = out.len();
+        out.extend_from_slice(&planned.bytes);
+        places.push(Place::of(planned, Part::Head, start, policy));
+    }
+    out.extend_from_slice(head.get(at..).unwrap_or_default());
+    Ok((out.into(), places))
 }
 
 /// Trailers are field lines: read behind a start line they are a head.
@@ -213,21 +254,14 @@ fn edits(plan: Vec<Planned>, part: Part, policy: &Policy) -> (Vec<Edit>, Vec<Pla
     let mut places = Vec::with_capacity(plan.len());
     let mut old = 0;
     let mut new = 0;
-    for Planned { range, bytes, kind, why, place } in plan {
-        new += range.start - old;
-        places.push(Place {
-            in_body: part == Part::Body,
-            start: Some(new),
-            written: bytes.clone(),
-            kind,
-            name: policy.kind_name(kind),
-            why,
-            holder: place,
-            old: range.clone(),
-        });
-        new += bytes.len();
-        old = range.end;
-        edits.push(Edit { part, span: range, bytes });
+    for planned in plan {
+        let Range { start, end } = planned.range;
+        new += start - old;
+        old = end;
+        edits.push(Edit { part, span: start..end, bytes: planned.bytes.clone() });
+        let place = Place::of(planned, part, new, policy);
+        new += place.written.len();
+        places.push(place);
     }
     (edits, places)
 }

@@ -9,6 +9,7 @@ use serde::Serialize;
 
 use crate::message::{self, Place};
 use crate::report::acted;
+use crate::tally::Sort;
 use crate::{Error, Key, Learner, Policy};
 
 /// What became of a message, or of a request and its response.
@@ -101,7 +102,7 @@ pub fn attempt(text: &[u8], policy: Policy, key: &Key) -> Result<Trial, Error> {
             trial.changes.push(Change {
                 side: word,
                 place: locator,
-                rule: acted(policy, &place),
+                rule: acted(policy, Sort::of(&place)),
                 kind: place.name,
                 action: policy.action_name(place.kind),
                 before: String::from_utf8_lossy(&before).into_owned(),

@@ -3,8 +3,6 @@
 //! Most lines of a head are those of the head before, in the same order. So each line knows which one came behind it last, and that one is
 //! compared first, before anything is hashed; and a line that never comes again costs a look at a small table of fingerprints.
 
-use std::sync::Arc;
-
 use crate::hash::Quick;
 use crate::scan::part::Planned;
 
@@ -47,7 +45,14 @@ struct Entry {
     /// What was known when it was looked at.
     epoch: u64,
     bytes: Box<[u8]>,
-    planned: Option<Arc<[Planned]>>,
+    /// What is to be done, counted from the line's beginning; `None` for nothing, or when what is learnt from it has been.
+    planned: Option<Box<[Planned]>>,
+}
+
+impl Entry {
+    fn is(&self, side: u8, line: &[u8]) -> bool {
+        *self.bytes == *line && self.side == side
+    }
 }
 
 /// Stands for a line that is not in the table.
@@ -65,12 +70,10 @@ impl Hash {
 }
 
 /// What is known of a line.
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug)]
 pub(crate) enum Found {
     Known {
-        slot: usize,
-        /// What is to be done, counted from the line's beginning; `None` for nothing, or when what is learnt from it has been.
-        planned: Option<Arc<[Planned]>>,
+        slot: u32,
         /// Whether the search for all that is known now has no more to say about the line.
         searched: bool,
     },
@@ -79,53 +82,55 @@ pub(crate) enum Found {
 }
 
 impl LineTable {
-    /// What was found in a line before. `last` is where the line before it in its head stands, `None` for the first, and
-    /// follows.
-    pub(crate) fn find(&mut self, side: u8, line: &[u8], last: &mut Option<usize>) -> Found {
+    /// What was found in a line before, if it is the one that was expected behind the line before it in its head. That stands at
+    /// `last`, `None` for the first, which follows.
+    pub(crate) fn expected(&self, side: u8, line: &[u8], last: &mut Option<usize>) -> Option<Found> {
         let next = match *last {
-            Some(slot) => self.at(slot).map(|entry| entry.next),
-            None => self.first.get(usize::from(side)).copied(),
+            Some(slot) => self.at(slot)?.next,
+            None => *self.first.get(usize::from(side))?,
         };
-        let expected = next.map(|next| next as usize).filter(|next| self.is_at(*next, side, line));
-        let mut hash = None;
-        let slot = expected.or_else(|| {
-            let fresh = self.hash(side, line)?;
-            hash = Some(fresh);
-            let slot = fresh.slot();
-            let there = self.prints.get(slot).is_some_and(|prints| prints.kept == fresh.print());
-            (there && self.is_at(slot, side, line)).then_some(slot)
-        });
-        let Some(slot) = slot else { return Found::Unknown(hash) };
-        if expected.is_none() {
-            let follows = match *last {
-                Some(before) => {
-                    self.slots.get_mut(before).and_then(Option::as_mut).map(|entry| &mut entry.next)
-                }
-                None => self.first.get_mut(usize::from(side)),
-            };
-            if let Some(follows) = follows {
-                *follows = slot as u32;
-            }
-        }
-        *last = Some(slot);
-        match self.at(slot) {
-            Some(entry) if entry.epoch == self.epoch || entry.for_good => {
-                Found::Known { slot, planned: entry.planned.clone(), searched: entry.epoch == self.epoch }
-            }
-            _ => Found::Unknown(hash.or_else(|| self.hash(side, line))),
-        }
+        let entry = self.at(next as usize).filter(|entry| entry.is(side, line))?;
+        let found = self.found(next as usize, entry)?;
+        *last = Some(next as usize);
+        Some(found)
     }
 
-    fn hash(&self, side: u8, line: &[u8]) -> Option<Hash> {
-        (line.len() <= LONGEST).then(|| Hash(self.hasher.hash(side, line)))
+    /// The same wherever the line is; from now on it is the one that is expected behind the last.
+    pub(crate) fn find(&mut self, side: u8, line: &[u8], last: &mut Option<usize>) -> Found {
+        if line.len() > LONGEST {
+            return Found::Unknown(None);
+        }
+        let hash = Hash(self.hasher.hash(side, line));
+        let slot = hash.slot();
+        let there = self.prints.get(slot).is_some_and(|prints| prints.kept == hash.print());
+        let Some(entry) = self.at(slot).filter(|entry| there && entry.is(side, line)) else {
+            return Found::Unknown(Some(hash));
+        };
+        let found = self.found(slot, entry).unwrap_or(Found::Unknown(Some(hash)));
+        let follows = match *last {
+            Some(before) => self.slots.get_mut(before).and_then(Option::as_mut).map(|entry| &mut entry.next),
+            None => self.first.get_mut(usize::from(side)),
+        };
+        if let Some(follows) = follows {
+            *follows = slot as u32;
+        }
+        *last = Some(slot);
+        found
+    }
+
+    /// What is known of the line in a slot, if that still holds.
+    fn found(&self, slot: usize, entry: &Entry) -> Option<Found> {
+        let searched = entry.epoch == self.epoch;
+        (searched || entry.for_good).then_some(Found::Known { slot: slot as u32, searched })
+    }
+
+    /// What is to be done in the line in a slot, counted from its beginning.
+    pub(crate) fn planned(&self, slot: u32) -> &[Planned] {
+        self.at(slot as usize).and_then(|entry| entry.planned.as_deref()).unwrap_or_default()
     }
 
     fn at(&self, slot: usize) -> Option<&Entry> {
         self.slots.get(slot)?.as_ref()
-    }
-
-    fn is_at(&self, slot: usize, side: u8, line: &[u8]) -> bool {
-        self.at(slot).is_some_and(|entry| *entry.bytes == *line && entry.side == side)
     }
 
     /// Whether what is found in this line is worth keeping: it has been asked about before.
@@ -140,7 +145,7 @@ impl LineTable {
     }
 
     /// Notes what was found in a line that is not in the table, or in another epoch.
-    pub(crate) fn put(&mut self, hash: Hash, side: u8, line: &[u8], planned: Option<Arc<[Planned]>>) {
+    pub(crate) fn put(&mut self, hash: Hash, side: u8, line: &[u8], planned: Option<Box<[Planned]>>) {
         if self.slots.is_empty() {
             self.slots.resize_with(SLOTS, || None);
         }
@@ -161,8 +166,8 @@ impl LineTable {
     }
 
     /// A line in which nothing was found was searched again with what is known now.
-    pub(crate) fn renew(&mut self, slot: usize) {
-        if let Some(entry) = self.slots.get_mut(slot).and_then(Option::as_mut) {
+    pub(crate) fn renew(&mut self, slot: u32) {
+        if let Some(entry) = self.slots.get_mut(slot as usize).and_then(Option::as_mut) {
             entry.epoch = self.epoch;
         }
     }
@@ -177,7 +182,7 @@ impl LineTable {
 pub(crate) fn may_be_escaped(line: &[u8]) -> bool {
     let line = line.strip_prefix(b"\r").unwrap_or(line);
     let line = line.strip_prefix(b"\n").unwrap_or(line);
-    line.iter().any(|b| matches!(b, b'%' | b'+' | b'&' | b'\\' | b'\n'))
+    memchr::memchr3(b'%', b'+', b'&', line).is_some() || memchr::memchr2(b'\\', b'\n', line).is_some()
 }
 
 #[cfg(test)]
@@ -189,7 +194,8 @@ mod tests {
         let mut last = None;
         let mut known = Vec::new();
         for line in lines {
-            let found = table.find(side, line, &mut last);
+            let found =
+                table.expected(side, line, &mut last).unwrap_or_else(|| table.find(side, line, &mut last));
             if let Found::Unknown(Some(hash)) = &found
                 && table.comes_again(*hash)
             {
@@ -258,11 +264,11 @@ mod tests {
         let mut table = LineTable::default();
         for n in 0..3 * ROOM / LONGEST {
             let line = format!("{n:>0$}", LONGEST).into_bytes();
-            let hash = table.hash(0, &line).unwrap();
+            let Found::Unknown(Some(hash)) = table.find(0, &line, &mut None) else { panic!("known") };
             table.put(hash, 0, &line, None);
         }
         let kept: usize = table.slots.iter().flatten().map(|entry| entry.bytes.len()).sum();
         assert!(kept == table.taken && kept <= ROOM && kept > ROOM / 2);
-        assert!(table.hash(0, &[b'a'; LONGEST + 1]).is_none());
+        assert!(matches!(table.find(0, &[b'a'; LONGEST + 1], &mut None), Found::Unknown(None)));
     }
 }

@@ -46,9 +46,9 @@ impl Scanner<'_> {
             if line.known.is() {
                 self.gap(&mut reading, line.span.start);
                 reading.at = line.span.end;
-                if let Known::Kept { planned: Some(there), .. } = &line.known {
-                    let start = line.span.start;
-                    reading.plan.extend(there.iter().map(|planned| planned.clone().moved(|at| at + start)));
+                if let Known::Kept { slot, .. } = line.known {
+                    let there = self.memo.lines.planned(slot).iter().cloned();
+                    reading.plan.extend(there.map(|planned| planned.moved(|at| at + line.span.start)));
                 }
                 continue;
             }

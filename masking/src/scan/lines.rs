@@ -1,7 +1,6 @@
 //! The lines of a head: of which of them it is known what they hold, and what was found in the others.
 
 use std::ops::Range;
-use std::sync::Arc;
 
 use mynah_message::{Head, Side};
 
@@ -26,8 +25,6 @@ pub(crate) struct Line {
     whole: bool,
     /// Stands for it in the table of lines, where it is not in there.
     hash: Option<Hash>,
-    /// Stands for it among the lines without anything in them.
-    print: Option<u128>,
     /// Something was found in it now.
     soiled: bool,
     /// There is something in it that was decoded.
@@ -35,16 +32,15 @@ pub(crate) struct Line {
 }
 
 /// What a line is known to hold, be it by itself or because it was looked at before.
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 pub(super) enum Known {
     /// That must be found out.
     Not,
     /// Nothing.
     Clean,
-    /// Nothing or, counted from the line's beginning, this: so it stands in the table of lines.
+    /// What the table of lines says.
     Kept {
-        slot: usize,
-        planned: Option<Arc<[Planned]>>,
+        slot: u32,
         /// The search for all that is known now has no more to say about the line.
         searched: bool,
     },
@@ -77,36 +73,46 @@ impl Scanner<'_> {
         for (number, (name, value)) in ends.enumerate() {
             let span = start..value.end;
             start = span.end;
-            let mut line = Line {
-                whole: apart && (span.start == 0 || breaks(span.start)) && breaks(span.end),
-                span: span.clone(),
-                known: Known::Not,
-                hash: None,
-                print: None,
-                soiled: false,
-                nested: false,
+            let whole = apart && (span.start == 0 || breaks(span.start)) && breaks(span.end);
+            let (known, hash) = if whole {
+                let field = (number > 0 && plain).then_some((&name, &value));
+                self.line(raw, &span, field, &mut last, side)
+            } else {
+                (Known::Not, None)
             };
-            if let Some(text) = raw.get(span.clone()).filter(|_| line.whole) {
-                match self.memo.lines.find(side, text, &mut last) {
-                    Found::Known { slot, planned, searched } => {
-                        line.known = Known::Kept { slot, planned, searched };
-                    }
-                    Found::Unknown(hash) => line.hash = hash,
-                }
-                if !line.known.is() && number > 0 && plain && self.is_clean_field(raw, &span, &name, &value) {
-                    line.known = Known::Clean;
-                }
-                if !line.known.is() {
-                    let print = self.memo.plans.line(side, text);
-                    if self.memo.plans.is_clean(print) {
-                        line.known = Known::Clean;
-                    }
-                    line.print = Some(print);
-                }
-            }
-            each.push(line);
+            each.push(Line { span, known, whole, hash, soiled: false, nested: false });
         }
         Lines { side, apart, each }
+    }
+
+    /// What a line is known to hold, and what stands for it in the table of lines where it is not in there. `field` is where name
+    /// and value are, in a field line which these may tell something of; `last` is where the line before stands in the table.
+    fn line(
+        &mut self,
+        head: &[u8],
+        line: &Range<usize>,
+        field: Option<(&Range<usize>, &Range<usize>)>,
+        last: &mut Option<usize>,
+        side: u8,
+    ) -> (Known, Option<Hash>) {
+        let Some(text) = head.get(line.clone()) else { return (Known::Not, None) };
+        if let Some(Found::Known { slot, searched }) = self.memo.lines.expected(side, text, last) {
+            return (Known::Kept { slot, searched }, None);
+        }
+        let clean = field.is_some_and(|(name, value)| self.is_clean_field(head, line, name, value));
+        // With digits in it, it is probably another one in each head, and not worth looking for.
+        if clean && text.iter().any(u8::is_ascii_digit) {
+            return (Known::Clean, None);
+        }
+        let hash = match self.memo.lines.find(side, text, last) {
+            Found::Known { slot, searched } => {
+                return (Known::Kept { slot, searched }, None);
+            }
+            Found::Unknown(hash) => hash,
+        };
+        // While learning, what was seen once is looked at once more.
+        let noted = || !self.sink.learns() && self.memo.plans.is_clean(self.memo.plans.line(side, text));
+        (if clean || noted() { Known::Clean } else { Known::Not }, hash)
     }
 }
 
@@ -161,10 +167,8 @@ impl Lines {
                 }
                 continue;
             }
-            if let Some(print) = line.print.filter(|_| learns && !line.known.is())
-                && !(line.soiled || line.nested)
-                && !may_be_escaped(text)
-            {
+            if learns && !line.known.is() && !(line.soiled || line.nested) && !may_be_escaped(text) {
+                let print = scanner.memo.plans.line(self.side, text);
                 scanner.memo.plans.note_clean(print);
             }
             let Some(hash) = line.hash.filter(|hash| scanner.memo.lines.comes_again(*hash)) else { continue };
