@@ -161,7 +161,7 @@ pub(super) fn header_rule(name: &str, side: Side) -> Option<Rule> {
         // They say what a body is, and follow it when it changes.
         Some(Rule::Keep)
     } else {
-        signature::is_field(name).then_some(Rule::Signatures)
+        signature::is_field(name.as_bytes()).then_some(Rule::Signatures)
     }
 }
 

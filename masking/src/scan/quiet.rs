@@ -29,7 +29,7 @@ impl Scanner<'_> {
             return false;
         }
         let rule = self.memo.name(&self.policy.names, name).rule;
-        if std::str::from_utf8(name).is_ok_and(signature::is_field) {
+        if signature::is_field(name) {
             return false;
         }
         match rule {
@@ -64,7 +64,10 @@ impl Scanner<'_> {
 
     /// Whether what lies between two values of a head is what always lies there.
     pub(super) fn is_quiet_gap(&self, gap: &[u8]) -> bool {
-        is_name(gap) || is_bare_name(gap) || self.is_quiet(gap, self.policy.detectors)
+        is_name(gap)
+            || is_bare_name(gap)
+            || matches!(gap, b" HTTP/1.1" | b" HTTP/1.0")
+            || self.is_quiet(gap, self.policy.detectors)
     }
 }
 
