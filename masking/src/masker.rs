@@ -114,9 +114,9 @@ impl Masker {
         let scope = self.scopes.scope(&exchange);
         exchange.sensitive.clear();
         let cut = self.scopes.policy().withhold_cut(&mut exchange);
-        let mut outcomes = Vec::new();
+        let mut outcomes = [None, None];
         let mut rejected = None;
-        for side in [Side::Request, Side::Response] {
+        for (side, outcome) in [Side::Request, Side::Response].into_iter().zip(&mut outcomes) {
             let slot = match side {
                 Side::Request => &mut exchange.request,
                 Side::Response => &mut exchange.response,
@@ -124,7 +124,7 @@ impl Masker {
             let Some(original) = slot.take() else { continue };
             let (policy, memo) = self.scopes.of(&scope, message_side(side));
             let mut scanner = Scanner::new(policy, &mut self.state, memo);
-            outcomes.push((side, message::mask(&mut scanner, &original, side)));
+            *outcome = Some((side, message::mask(&mut scanner, &original, side)));
             rejected = rejected.or(scanner.rejected);
         }
         if let Some(number) = rejected {
@@ -139,7 +139,7 @@ impl Masker {
         for _ in 0..cut {
             self.report.quarantine("body-cut");
         }
-        for (side, Outcome { message, places, withheld, unread, signed }) in outcomes {
+        for (side, Outcome { message, places, withheld, unread, signed }) in outcomes.into_iter().flatten() {
             self.report.unread += u64::from(unread);
             if let Some(scheme) = signed {
                 self.report.sign(scheme);
@@ -154,15 +154,16 @@ impl Masker {
                     Side::Response => Flag::NoResponse,
                 });
             }
-            match side {
-                Side::Request => exchange.request = message,
-                Side::Response => exchange.response = message,
-            }
-            self.state.issued.note_all(places.iter().map(|place| &*place.written));
+            let head = message.as_ref().map_or(&[][..], |message| &message.head);
+            self.state.issued.note_all(places.iter().map(|place| place.written(head)));
             exchange.sensitive.reserve(places.len());
             for place in &places {
                 self.tally.count(Sort::of(place));
                 exchange.sensitive.extend(place.span(side));
+            }
+            match side {
+                Side::Request => exchange.request = message,
+                Side::Response => exchange.response = message,
             }
         }
         Some(sworn(exchange))

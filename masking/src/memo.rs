@@ -5,12 +5,14 @@ mod lines;
 
 use std::borrow::Cow;
 
-pub(crate) use lines::{Found, Hash, LineTable, may_be_escaped};
+use lines::LineTable;
+pub(crate) use lines::{Found, Hash, may_be_escaped};
 use mynah_message::{Head, Side, json};
 
 use crate::hash::{Prints, Quick, Strong};
 use crate::names::{Names, Rule};
 use crate::plan::Plans;
+use crate::scan::changes::HeadPlan;
 use crate::scan::document::Room;
 use crate::scan::lines::Line;
 
@@ -27,6 +29,7 @@ pub(crate) struct Memo {
     pub(crate) lines: LineTable,
     /// For taking heads apart in.
     pub(crate) line_room: Vec<Line>,
+    pub(crate) head_room: HeadPlan,
     /// Short values in which nothing was found.
     pub(crate) values: Values,
     /// Of bodies.

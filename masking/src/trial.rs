@@ -98,6 +98,7 @@ pub fn attempt(text: &[u8], policy: Policy, key: &Key) -> Result<Trial, Error> {
         if let Some(rule) = rejected.and_then(|number| policy.rule(number)) {
             trial.rejected.get_or_insert_with(|| rule.label.clone());
         }
+        let head = masked.as_ref().map_or(&[][..], |masked| &masked.head);
         for (place, locator, before) in heads.into_iter().chain(found) {
             trial.changes.push(Change {
                 side: word,
@@ -106,7 +107,7 @@ pub fn attempt(text: &[u8], policy: Policy, key: &Key) -> Result<Trial, Error> {
                 kind: place.name,
                 action: policy.action_name(place.kind),
                 before: String::from_utf8_lossy(&before).into_owned(),
-                after: String::from_utf8_lossy(&place.written).into_owned(),
+                after: String::from_utf8_lossy(place.written(head)).into_owned(),
             });
         }
         let shown = masked.map(|masked| {

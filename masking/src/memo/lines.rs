@@ -4,7 +4,7 @@
 //! compared first, before anything is hashed; and a line that never comes again costs a look at a small table of fingerprints.
 
 use crate::hash::Quick;
-use crate::scan::part::Planned;
+use crate::scan::changes::Change;
 
 /// Slots of the table, a power of two.
 const SLOTS: usize = 1 << 15;
@@ -44,14 +44,17 @@ struct Entry {
     next: u32,
     /// What was known when it was looked at.
     epoch: u64,
+    /// How long the line is.
+    len: u32,
+    /// The line, and behind it all that changes put there: side by side, as they are asked for together.
     bytes: Box<[u8]>,
-    /// What is to be done, counted from the line's beginning; `None` for nothing, or when what is learnt from it has been.
-    planned: Option<Box<[Planned]>>,
+    /// What is to be done, counted from the line's beginning, and put there out of `bytes`; nothing while learning.
+    changes: Box<[Change]>,
 }
 
 impl Entry {
     fn is(&self, side: u8, line: &[u8]) -> bool {
-        *self.bytes == *line && self.side == side
+        line.len() == self.len as usize && self.bytes.starts_with(line) && self.side == side
     }
 }
 
@@ -124,9 +127,9 @@ impl LineTable {
         (searched || entry.for_good).then_some(Found::Known { slot: slot as u32, searched })
     }
 
-    /// What is to be done in the line in a slot, counted from its beginning.
-    pub(crate) fn planned(&self, slot: u32) -> &[Planned] {
-        self.at(slot as usize).and_then(|entry| entry.planned.as_deref()).unwrap_or_default()
+    /// What is to be done in the line in a slot, counted from its beginning, and the text that is put there.
+    pub(crate) fn changes(&self, slot: u32) -> (&[u8], &[Change]) {
+        self.at(slot as usize).map_or((&[], &[]), |entry| (&*entry.bytes, &*entry.changes))
     }
 
     fn at(&self, slot: usize) -> Option<&Entry> {
@@ -144,8 +147,21 @@ impl LineTable {
             .is_some_and(|prints| std::mem::replace(&mut prints.asked, print) == print)
     }
 
-    /// Notes what was found in a line that is not in the table, or in another epoch.
-    pub(crate) fn put(&mut self, hash: Hash, side: u8, line: &[u8], planned: Option<Box<[Planned]>>) {
+    /// Notes what was found in a line that is not in the table, or in another epoch: changes, what they put there, and where the line
+    /// begins in what they are counted in.
+    pub(crate) fn put<'c>(
+        &mut self,
+        hash: Hash,
+        side: u8,
+        line: &[u8],
+        found: impl Iterator<Item = (&'c Change, &'c [u8], usize)>,
+    ) {
+        let mut bytes = line.to_vec();
+        let mut changes = Vec::new();
+        for (change, put, start) in found {
+            changes.push(change.in_line(start, bytes.len()));
+            bytes.extend_from_slice(put);
+        }
         if self.slots.is_empty() {
             self.slots.resize_with(SLOTS, || None);
         }
@@ -155,14 +171,14 @@ impl LineTable {
             return;
         };
         let old = place.as_ref().map_or(0, |entry| entry.bytes.len());
-        if self.taken - old + line.len() > ROOM {
-            return;
-        }
-        self.taken = self.taken - old + line.len();
+        let taken = self.taken - old + bytes.len();
+        let Some(len) = u32::try_from(line.len()).ok().filter(|_| taken <= ROOM) else { return };
+        self.taken = taken;
         prints.kept = hash.print();
-        let for_good = planned.is_none() && !may_be_escaped(line);
-        let next = place.as_ref().filter(|entry| *entry.bytes == *line).map_or(u32::MAX, |entry| entry.next);
-        *place = Some(Entry { side, for_good, next, epoch: self.epoch, bytes: line.into(), planned });
+        let for_good = changes.is_empty() && !may_be_escaped(line);
+        let next = place.as_ref().filter(|entry| entry.is(side, line)).map_or(u32::MAX, |entry| entry.next);
+        let (bytes, changes) = (bytes.into(), changes.into());
+        *place = Some(Entry { side, for_good, next, epoch: self.epoch, len, bytes, changes });
     }
 
     /// A line in which nothing was found was searched again with what is known now.
@@ -199,7 +215,7 @@ mod tests {
             if let Found::Unknown(Some(hash)) = &found
                 && table.comes_again(*hash)
             {
-                table.put(*hash, side, line, None);
+                table.put(*hash, side, line, std::iter::empty());
             }
             known.push(matches!(found, Found::Known { .. }));
         }
@@ -265,7 +281,7 @@ mod tests {
         for n in 0..3 * ROOM / LONGEST {
             let line = format!("{n:>0$}", LONGEST).into_bytes();
             let Found::Unknown(Some(hash)) = table.find(0, &line, &mut None) else { panic!("known") };
-            table.put(hash, 0, &line, None);
+            table.put(hash, 0, &line, std::iter::empty());
         }
         let kept: usize = table.slots.iter().flatten().map(|entry| entry.bytes.len()).sum();
         assert!(kept == table.taken && kept <= ROOM && kept > ROOM / 2);

@@ -7,11 +7,12 @@ use std::ops::Range;
 use mynah_message::view::{HeadPlace, HeadValue};
 use mynah_message::{Head, Side, digest};
 
+use super::changes::HeadPlan;
 use super::document::touches;
 use super::layer::Layer;
 use super::lines::{Known, Line};
-use super::part::{Planned, pattern_name, planned, settle};
-use super::{Context, Scanner, Unreadable, shift, signature};
+use super::part::{pattern_name, planned};
+use super::{Context, Scanner, Unreadable, signature};
 use crate::kind::Kind;
 use crate::learned::Match;
 use crate::names::{Names, Rule};
@@ -21,7 +22,7 @@ struct Reading<'h> {
     raw: &'h [u8],
     side: Side,
     matches: Vec<Match>,
-    plan: Vec<Planned>,
+    plan: HeadPlan,
     /// Where what was not looked at yet begins.
     at: usize,
     /// Ranges between values in which something was found.
@@ -30,7 +31,7 @@ struct Reading<'h> {
 
 impl Scanner<'_> {
     /// What is to be done in a head where no rule of the user's is about a place, in order and without overlaps.
-    pub(super) fn steady_head(&mut self, head: &Head<'_>) -> Result<Vec<Planned>, Unreadable> {
+    pub(super) fn steady_head(&mut self, head: &Head<'_>) -> Result<HeadPlan, Unreadable> {
         let mut lines = self.lines(head);
         // One search for all that was learnt; values in which it saw nothing need not be searched again.
         let matches = lines.search(self, head.raw());
@@ -38,7 +39,8 @@ impl Scanner<'_> {
             raw: head.raw(),
             side: head.side(),
             matches,
-            plan: Vec::new(),
+            // It is empty.
+            plan: std::mem::take(&mut self.memo.head_room),
             at: 0,
             soiled: Vec::new(),
         };
@@ -47,8 +49,8 @@ impl Scanner<'_> {
                 self.gap(&mut reading, line.span.start);
                 reading.at = line.span.end;
                 if let Known::Kept { slot, .. } = line.known {
-                    let there = self.memo.lines.planned(slot).iter().cloned();
-                    reading.plan.extend(there.map(|planned| planned.moved(|at| at + line.span.start)));
+                    let (text, changes) = self.memo.lines.changes(slot);
+                    reading.plan.add_line(text, changes, line.span.start);
                 }
                 continue;
             }
@@ -60,14 +62,18 @@ impl Scanner<'_> {
         }
         self.gap(&mut reading, head.raw().len());
         self.within_limits()?;
-        let Reading { raw, matches, plan, soiled, .. } = reading;
-        let mut plan = settle(plan);
-        for range in soiled.iter().chain(plan.iter().map(|p| &p.range)) {
+        let Reading { raw, matches, mut plan, soiled, .. } = reading;
+        plan.settle();
+        for range in soiled.iter().chain(plan.ranges()) {
             lines.soil(range);
         }
         lines.remember(self, raw, &plan, &matches);
-        plan.extend(self.anywhere(raw, matches, false, &plan));
-        Ok(settle(plan))
+        // What was learnt, wherever it stands.
+        if !matches.iter().all(|m| plan.sees_to(&m.range)) {
+            plan.extend(planned(self.sink.sweep(self.policy, raw, matches, false), "anywhere"));
+            plan.settle();
+        }
+        Ok(plan)
     }
 
     /// Looks at a value, and at what lies before it.
@@ -93,7 +99,7 @@ impl Scanner<'_> {
                 None => patches,
             };
             let lifted = Layer::new(raw, value, *encoding).lift(patches);
-            reading.plan.extend(planned(shift(lifted, span.start), holder(place)));
+            reading.plan.add(lifted, span.start, holder(place));
         }
         if self.met > met {
             reading.soiled.push(span.clone());
@@ -120,7 +126,7 @@ impl Scanner<'_> {
         if self.met > met || self.within {
             reading.soiled.push(gap.clone());
         }
-        reading.plan.extend(planned(shift(patches, gap.start), "between"));
+        reading.plan.add(patches, gap.start, "between");
     }
 
     /// What a value's place says, and whether that is a path.

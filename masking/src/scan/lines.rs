@@ -5,7 +5,8 @@ use std::ops::Range;
 use mynah_message::{Head, Side};
 
 use super::Scanner;
-use super::part::{Planned, crosses, sees_to};
+use super::changes::HeadPlan;
+use super::part::crosses;
 use crate::learned::Match;
 use crate::memo::{Found, Hash, may_be_escaped};
 
@@ -151,7 +152,7 @@ impl Lines {
         mut self,
         scanner: &mut Scanner<'_>,
         head: &[u8],
-        plan: &[Planned],
+        plan: &HeadPlan,
         matches: &[Match],
     ) {
         for range in matches.iter().map(|m| &m.range) {
@@ -173,21 +174,22 @@ impl Lines {
             }
             let Some(hash) = line.hash.filter(|hash| scanner.memo.lines.comes_again(*hash)) else { continue };
             let span = &line.span;
-            let planned = if learns || !line.soiled {
-                None
-            } else {
-                let inside = |range: &Range<usize>| range.start < span.end && range.end > span.start;
-                let here = || plan.iter().filter(|p| inside(&p.range));
-                // What lies between leaves may begin in the line before; and the search must have no more to say.
-                if here().any(|p| p.place == "between" || crosses(&p.range, span))
-                    || matches.iter().any(|m| inside(&m.range) && !sees_to(plan, &m.range))
+            let inside = |range: &Range<usize>| range.start < span.end && range.end > span.start;
+            let here = || plan.iter().filter(|(change, _)| inside(&change.range));
+            // Nothing was found in it; or what is learnt from it has been.
+            let nothing = learns || !line.soiled;
+            // What lies between leaves may begin in the line before; and the search must have no more to say.
+            let open = || {
+                here().any(|(change, _)| change.holder == "between" || crosses(&change.range, span))
+                    || matches.iter().any(|m| inside(&m.range) && !plan.sees_to(&m.range))
                     || here().next().is_none()
-                {
-                    continue;
-                }
-                Some(here().map(|p| p.clone().moved(|at| at - span.start)).collect())
             };
-            scanner.memo.lines.put(hash, self.side, text, planned);
+            if nothing {
+                scanner.memo.lines.put(hash, self.side, text, std::iter::empty());
+            } else if !open() {
+                let changes = here().map(|(change, put)| (change, put, span.start));
+                scanner.memo.lines.put(hash, self.side, text, changes);
+            }
         }
         scanner.memo.line_room = self.each;
     }

@@ -4,7 +4,7 @@
 //! | module | looks into |
 //! |---|---|
 //! | [`part`] | a head or a body: its leaves, what lies between them, and the whole by learnt value |
-//! | [`head`], [`lines`] | a head line by line, where no rule is about a place |
+//! | [`head`], [`lines`], [`changes`] | a head line by line, where no rule is about a place; what is done in it |
 //! | [`quiet`] | what evidently holds nothing |
 //! | [`document`] | a JSON body: keys, values and what lies between them in one go |
 //! | [`again`] | a body that was taken apart before |
@@ -20,6 +20,7 @@
 //! | [`layer`] | back from decoded to written |
 
 mod again;
+pub(crate) mod changes;
 mod credentials;
 pub(crate) mod document;
 mod head;

@@ -7,6 +7,7 @@ use mynah_message::{
 };
 
 use super::again::{Notes, sort};
+use super::changes::HeadPlan;
 use super::document::touches;
 use super::head::header_rule;
 use super::layer::{Layer, splice};
@@ -31,27 +32,37 @@ pub(crate) struct Planned {
 }
 
 impl Scanner<'_> {
-    /// What is to be done in a part, in order and without overlaps. Where a rule takes the whole body, it is read all the
+    /// What is to be done in a body, in order and without overlaps. Where a rule takes all of it, it is read all the
     /// same: its values may stand elsewhere.
-    pub(crate) fn part(&mut self, view: &View<'_>, part: Part) -> Result<Vec<Planned>, Unreadable> {
+    pub(crate) fn body(&mut self, view: &View<'_>) -> Result<Vec<Planned>, Unreadable> {
         self.inherited.clear();
-        let rule = if part == Part::Body { self.body_rule() } else { None };
-        let Some((number, whole)) = rule else { return self.part_by_values(view, part) };
+        let Some((number, whole)) = self.body_rule() else { return self.part_by_values(view, Part::Body) };
         self.inherited.push((0..view.body().len(), number));
-        let plan = self.part_by_values(view, part);
+        let plan = self.part_by_values(view, Part::Body);
         let opaque = matches!(view.kind(), BodyKind::Binary);
         if whole || opaque { Ok(self.whole_body(number, view.body())) } else { plan }
     }
 
-    fn part_by_values(&mut self, view: &View<'_>, part: Part) -> Result<Vec<Planned>, Unreadable> {
-        let bytes = match part {
-            Part::Head => view.message().head.as_ref(),
-            Part::Body => view.body(),
+    /// What is to be done in a head, in order and without overlaps.
+    pub(crate) fn head(&mut self, view: &View<'_>) -> Result<HeadPlan, Unreadable> {
+        self.inherited.clear();
+        if !self.policy.is_steady() {
+            return self.part_by_values(view, Part::Head).map(HeadPlan::of);
+        }
+        self.begin(view, Part::Head)?;
+        self.steady_head(view.head())
+    }
+
+    /// Makes ready for a part.
+    fn begin(&mut self, view: &View<'_>, part: Part) -> Result<(), Unreadable> {
+        let len = match part {
+            Part::Head => view.message().head.len(),
+            Part::Body => view.body().len(),
         };
         self.over = None;
         self.opened = 0;
         self.answers = view.side() == Side::Response;
-        self.openable = OPENABLE.max(bytes.len().saturating_mul(OPENABLE_EACH));
+        self.openable = OPENABLE.max(len.saturating_mul(OPENABLE_EACH));
         match part {
             Part::Body => legible(view)?,
             Part::Head if view.side() == Side::Request && !self.sink.learns() => {
@@ -59,9 +70,15 @@ impl Scanner<'_> {
             }
             Part::Head => {}
         }
-        if part == Part::Head && self.policy.is_steady() {
-            return self.steady_head(view.head());
-        }
+        Ok(())
+    }
+
+    fn part_by_values(&mut self, view: &View<'_>, part: Part) -> Result<Vec<Planned>, Unreadable> {
+        let bytes = match part {
+            Part::Head => view.message().head.as_ref(),
+            Part::Body => view.body(),
+        };
+        self.begin(view, part)?;
         let learns = self.sink.learns();
         let sort = if part == Part::Body && self.policy.is_steady() { sort(view.kind()) } else { None };
         let print = sort.and_then(|sort| self.memo.plans.print(view.side(), sort, bytes, learns));
@@ -271,13 +288,6 @@ pub(super) fn sees_to(plan: &[Planned], range: &Range<usize>) -> bool {
     plan.get(first).is_some_and(|p| p.range.start < range.end)
 }
 
-impl Planned {
-    pub(super) fn moved(mut self, to: impl Fn(usize) -> usize) -> Planned {
-        self.range = to(self.range.start)..to(self.range.end);
-        self
-    }
-}
-
 /// Whether a range reaches over an end of a span.
 pub(super) fn crosses(range: &Range<usize>, span: &Range<usize>) -> bool {
     let over = |at: usize| range.start < at && at < range.end;
@@ -338,21 +348,25 @@ pub(super) fn planned(patches: Vec<Patch>, place: &'static str) -> Vec<Planned> 
 
 /// In order; of those that overlap the earlier in the list stays.
 pub(super) fn settle(plan: Vec<Planned>) -> Vec<Planned> {
-    let in_order = |plan: &[Planned]| plan.windows(2).all(|w| w[0].range.end <= w[1].range.start);
-    if in_order(&plan) {
+    settled(plan, |planned| &planned.range)
+}
+
+/// The same of whatever has a range.
+pub(super) fn settled<P>(mut plan: Vec<P>, range: impl Fn(&P) -> &Range<usize>) -> Vec<P> {
+    if plan.windows(2).all(|w| range(&w[0]).end <= range(&w[1]).start) {
         return plan;
     }
-    let mut plan = plan;
     let mut taken = std::collections::BTreeMap::<usize, usize>::new();
     plan.retain(|p| {
-        let before = taken.range(..=p.range.start).next_back().is_none_or(|(_, end)| *end <= p.range.start);
-        let after = taken.range(p.range.start..).next().is_none_or(|(start, _)| *start >= p.range.end);
+        let range = range(p);
+        let before = taken.range(..=range.start).next_back().is_none_or(|(_, end)| *end <= range.start);
+        let after = taken.range(range.start..).next().is_none_or(|(start, _)| *start >= range.end);
         if before && after {
-            taken.insert(p.range.start, p.range.end);
+            taken.insert(range.start, range.end);
         }
         before && after
     });
-    plan.sort_by_key(|p| p.range.start);
+    plan.sort_by_key(|p| range(p).start);
     plan
 }
 
