@@ -211,7 +211,8 @@ impl Auditor {
             return;
         }
         let mut found = self.known.count(bytes, false);
-        for view in views(&self.known, bytes) {
+        let views = if has_escapes(bytes) { views(&self.known, bytes) } else { Vec::new() };
+        for view in views {
             found = found.max(self.known.count(&view.bytes, view.spaces));
         }
         for _ in 0..found {
@@ -234,7 +235,14 @@ impl Auditor {
 /// Whether learnt values show when escapes are undone, as the audit would see it. Who masks asks this of what it could not reach:
 /// better to withhold one body than to have the audit refuse a whole recording.
 pub(crate) fn hides(known: &Known, bytes: &[u8]) -> bool {
-    !known.is_empty() && views(known, bytes).iter().any(|view| known.count(&view.bytes, view.spaces) > 0)
+    has_escapes(bytes)
+        && !known.is_empty()
+        && views(known, bytes).iter().any(|view| known.count(&view.bytes, view.spaces) > 0)
+}
+
+/// Whether there is any sign with which an escape can begin.
+fn has_escapes(bytes: &[u8]) -> bool {
+    memchr::memchr3(b'%', b'&', b'\\', bytes).is_some() || memchr::memchr(b'+', bytes).is_some()
 }
 
 /// What bytes mean when encodings are undone, one on top of the other.

@@ -43,7 +43,7 @@
 //! | `learned`, `variant`, `finder` | search for many known values in every way of writing them |
 //! | `memo`, `plan`, `hash` | what need not be found out twice |
 //! | [`audit`] | the proof |
-//! | [`report`] | the counts |
+//! | [`report`], `tally` | the counts |
 //! | [`single`] | one value, for `mynah mask-value` |
 //! | [`trial`] | one message, for `mynah mask --try` |
 
@@ -69,6 +69,7 @@ pub mod report;
 mod scan;
 pub mod single;
 pub mod stream;
+mod tally;
 pub mod trial;
 mod variant;
 

@@ -1,7 +1,7 @@
 //! The second pass: pseudonyms in the place of values.
 
 use std::collections::HashMap;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 
 use mynah_message::{Encoding, hex};
 use mynah_traffic::{Exchange, Flag, Masked, Provenance, Side};
@@ -21,13 +21,18 @@ use crate::pseudonym::Pseudonyms;
 use crate::report::Report;
 use crate::scan::layer::splice;
 use crate::scan::{Met, Patch, Scanner, Sink, Why};
+use crate::tally::{Sort, Tally};
 use crate::variant::Variant;
 
 /// Replaces what the [`Learner`](crate::Learner) noted, and whatever a name or a form gives away.
 pub struct Masker {
     scopes: Scopes,
     state: State,
+    /// All counts but those of the spans.
     report: Report,
+    tally: Tally,
+    /// All of it, since somebody asked for it and nothing was counted.
+    told: OnceLock<Report>,
     key_id: [u8; 8],
 }
 
@@ -57,8 +62,18 @@ pub(crate) struct Issued {
 
 impl Issued {
     pub(crate) fn note(&self, written: &[u8]) {
-        let print = self.key.hash(0, written);
-        self.prints.write().unwrap_or_else(PoisonError::into_inner).insert(print);
+        self.note_all(std::iter::once(written));
+    }
+
+    /// Notes several at once.
+    fn note_all<'w>(&self, written: impl ExactSizeIterator<Item = &'w [u8]>) {
+        if written.len() == 0 {
+            return;
+        }
+        let mut prints = self.prints.write().unwrap_or_else(PoisonError::into_inner);
+        for written in written {
+            prints.insert(self.key.hash(0, written));
+        }
     }
 
     pub(crate) fn has(&self, written: &[u8]) -> bool {
@@ -79,7 +94,14 @@ impl Masker {
             ..Report::default()
         };
         let state = State::new(known, Pseudonyms::new(key), Arc::clone(&policy.own), Issued::default());
-        Masker { scopes: Scopes::new(Arc::new(policy)), state, report, key_id: key.id() }
+        Masker {
+            scopes: Scopes::new(Arc::new(policy)),
+            state,
+            report,
+            tally: Tally::default(),
+            told: OnceLock::new(),
+            key_id: key.id(),
+        }
     }
 
     /// Masks one exchange. What cannot be read is withheld in the smallest part and counted; the exchange then has
@@ -88,12 +110,13 @@ impl Masker {
     ///
     /// `None` when a rule of the policy leaves the whole exchange out.
     pub fn mask(&mut self, mut exchange: Exchange) -> Option<Masked<Exchange>> {
+        self.told.take();
         let scope = self.scopes.scope(&exchange);
         exchange.sensitive.clear();
         let cut = self.scopes.policy().withhold_cut(&mut exchange);
-        let mut outcomes = Vec::new();
+        let mut outcomes = [None, None];
         let mut rejected = None;
-        for side in [Side::Request, Side::Response] {
+        for (side, outcome) in [Side::Request, Side::Response].into_iter().zip(&mut outcomes) {
             let slot = match side {
                 Side::Request => &mut exchange.request,
                 Side::Response => &mut exchange.response,
@@ -101,7 +124,7 @@ impl Masker {
             let Some(original) = slot.take() else { continue };
             let (policy, memo) = self.scopes.of(&scope, message_side(side));
             let mut scanner = Scanner::new(policy, &mut self.state, memo);
-            outcomes.push((side, message::mask(&mut scanner, &original, side)));
+            *outcome = Some((side, message::mask(&mut scanner, &original, side)));
             rejected = rejected.or(scanner.rejected);
         }
         if let Some(number) = rejected {
@@ -116,7 +139,7 @@ impl Masker {
         for _ in 0..cut {
             self.report.quarantine("body-cut");
         }
-        for (side, Outcome { message, places, withheld, unread, signed }) in outcomes {
+        for (side, Outcome { message, places, withheld, unread, signed }) in outcomes.into_iter().flatten() {
             self.report.unread += u64::from(unread);
             if let Some(scheme) = signed {
                 self.report.sign(scheme);
@@ -131,14 +154,16 @@ impl Masker {
                     Side::Response => Flag::NoResponse,
                 });
             }
+            let head = message.as_ref().map_or(&[][..], |message| &message.head);
+            self.state.issued.note_all(places.iter().map(|place| place.written(head)));
+            exchange.sensitive.reserve(places.len());
+            for place in &places {
+                self.tally.count(Sort::of(place));
+                exchange.sensitive.extend(place.span(side));
+            }
             match side {
                 Side::Request => exchange.request = message,
                 Side::Response => exchange.response = message,
-            }
-            for place in places {
-                self.state.issued.note(&place.written);
-                self.report.count(self.scopes.policy(), &place);
-                exchange.sensitive.extend(place.span(side));
             }
         }
         Some(sworn(exchange))
@@ -146,7 +171,7 @@ impl Masker {
 
     /// What was done so far.
     pub fn report(&self) -> &Report {
-        &self.report
+        self.told.get_or_init(|| self.tally.added_to(self.report.clone(), self.scopes.policy()))
     }
 
     /// Who checks the exchanges that were masked so far.
@@ -164,6 +189,7 @@ impl Masker {
     pub(crate) fn knows_more(&mut self) {
         self.state.begin_epoch();
         self.scopes.begin_epoch();
+        self.told.take();
         self.report.learned = self.state.known.len() as u64;
     }
 

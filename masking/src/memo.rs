@@ -1,24 +1,26 @@
 //! What need not be found out twice: what names say, and what header lines hold. Tables of a fixed size in which the
 //! newest entry of a slot stays; entries are compared in full.
 
-use std::borrow::Cow;
-use std::sync::Arc;
+mod lines;
 
+use std::borrow::Cow;
+
+use lines::LineTable;
+pub(crate) use lines::{Found, Hash, may_be_escaped};
 use mynah_message::{Head, Side, json};
 
 use crate::hash::{Prints, Quick, Strong};
 use crate::names::{Names, Rule};
 use crate::plan::Plans;
+use crate::scan::changes::HeadPlan;
 use crate::scan::document::Room;
-use crate::scan::part::Planned;
+use crate::scan::lines::Line;
 use crate::scan::seams::Seams;
 
 /// Slots of a table of names, a power of two.
 const NAMES: usize = 4096;
 /// The same of short ones.
 const SHORT_NAMES: usize = 512;
-/// Slots of the table of lines.
-const LINES: usize = 1 << 15;
 /// Nothing longer is kept.
 const LONGEST: usize = 512;
 
@@ -28,12 +30,11 @@ pub(crate) struct Memo {
     names: Table<NameInfo, NAMES>,
     /// The same of short ones, each as one word.
     short_names: Vec<(u64, NameInfo)>,
-    /// Field lines, what was found in them, and the epoch in which that was so.
-    lines: Table<Known, LINES>,
-    /// Lines that were seen once: most never come again, and are not worth a place in the table.
-    once: Vec<u32>,
-    /// Counts on when more is known than before: what held nothing then may hold something now.
-    epoch: u64,
+    /// The lines of heads.
+    pub(crate) lines: LineTable,
+    /// For taking heads apart in.
+    pub(crate) line_room: Vec<Line>,
+    pub(crate) head_room: HeadPlan,
     /// Short values in which nothing was found.
     pub(crate) values: Values,
     /// Of bodies.
@@ -44,27 +45,6 @@ pub(crate) struct Memo {
     pub(crate) room: Room,
     /// What stands between values of JSON.
     pub(crate) seams: Seams,
-}
-
-/// What was found in a field line.
-#[derive(Clone, Debug)]
-pub(crate) enum LineInfo {
-    /// Nothing; or what is learnt from it has been.
-    Clean,
-    /// What is to be done, counted from the line's beginning.
-    Planned(Arc<[Planned]>),
-}
-
-/// That, and for how long it holds.
-#[derive(Clone, Debug)]
-pub(crate) struct Known {
-    pub(crate) info: LineInfo,
-    /// Whether the search for all that is known now has no more to say about the line.
-    pub(crate) searched: bool,
-    /// What was known when it was looked at.
-    epoch: u64,
-    /// Nothing is written in it that the search by value would not see.
-    for_good: bool,
 }
 
 /// All that a name can say.
@@ -189,48 +169,11 @@ impl Memo {
         info
     }
 
-    /// What was found in this line before.
-    pub(crate) fn line(&self, side: u8, line: &[u8]) -> Option<Known> {
-        let known = self.lines.get(side, line)?;
-        let searched = known.epoch == self.epoch;
-        (searched || known.for_good).then(|| Known { searched, ..known.clone() })
-    }
-
-    /// The same of a line in which nothing was found, be it by another pass.
-    pub(crate) fn clean_line(&self, print: u128) -> Option<Known> {
-        let clean = self.plans.is_clean(print);
-        clean.then_some(Known { info: LineInfo::Clean, searched: false, epoch: self.epoch, for_good: true })
-    }
-
-    /// Whether what is found in this line is worth keeping: it has been asked about before.
-    pub(crate) fn comes_again(&mut self, side: u8, line: &[u8]) -> bool {
-        if line.len() > LONGEST {
-            return false;
-        }
-        self.once.resize(LINES, 0);
-        let hash = self.lines.hasher.hash(side, line);
-        let print = (hash >> 32) as u32;
-        self.once.get_mut(hash as usize % LINES).is_some_and(|once| std::mem::replace(once, print) == print)
-    }
-
-    /// Notes what was found in a line.
-    pub(crate) fn note_line(&mut self, side: u8, line: &[u8], info: LineInfo) {
-        let plain = matches!(info, LineInfo::Clean) && !may_be_escaped(line);
-        self.lines.put(side, line, Known { info, searched: true, epoch: self.epoch, for_good: plain });
-    }
-
     /// More is known from now on.
     pub(crate) fn begin_epoch(&mut self) {
-        self.epoch += 1;
+        self.lines.begin_epoch();
         self.done.begin_epoch();
     }
-}
-
-/// Whether there may be something in a line, behind the break that it begins with, that the search by value would not see.
-pub(crate) fn may_be_escaped(line: &[u8]) -> bool {
-    let line = line.strip_prefix(b"\r").unwrap_or(line);
-    let line = line.strip_prefix(b"\n").unwrap_or(line);
-    line.iter().any(|b| matches!(b, b'%' | b'+' | b'&' | b'\\' | b'\n'))
 }
 
 /// Bodies, by keyed fingerprints of 128 bits, which come again and again: those that were learnt from, and those in which nothing was
@@ -249,8 +192,14 @@ impl Done {
     /// Stands for a compressed body as it is sent, with all in the head that says how it is read. `None` where it is not
     /// compressed.
     pub(crate) fn print(&self, head: &Head<'_>, body: &[u8]) -> Option<u128> {
-        let mut reading = vec![u8::from(head.side() == Side::Response)];
+        let mut reading = Vec::new();
         let mut coded = false;
+        if body.is_empty()
+            || !head.raw_fields().any(|(name, _)| name.eq_ignore_ascii_case(b"content-encoding"))
+        {
+            return None;
+        }
+        reading.push(u8::from(head.side() == Side::Response));
         for (name, value) in head.raw_fields() {
             let coding = name.eq_ignore_ascii_case(b"content-encoding");
             if coding || name.eq_ignore_ascii_case(b"content-type") {
@@ -435,18 +384,6 @@ mod tests {
     }
 
     #[test]
-    fn lines_are_clean_on_their_side_only() {
-        let mut memo = Memo::default();
-        assert!(memo.line(0, b"Host: a").is_none());
-        memo.note_line(0, b"Host: a", LineInfo::Clean);
-        assert!(
-            memo.line(0, b"Host: a").is_some()
-                && memo.line(1, b"Host: a").is_none()
-                && memo.line(0, b"Host: b").is_none()
-        );
-    }
-
-    #[test]
     fn bodies_are_told_apart_by_all_that_says_how_they_are_read() {
         let done = Done::default();
         let print = |head: &str, body: &[u8]| done.print(&Head::parse(head.as_bytes()).unwrap(), body);
@@ -479,20 +416,5 @@ mod tests {
         }
         assert!(!Values::takes(b"short") && !Values::takes(&[b'x'; SHORT + 1]));
         assert!(!values.has(0, &[0; SHORT]));
-    }
-
-    #[test]
-    fn what_the_search_cannot_see_is_looked_at_again_when_more_is_known() {
-        let mut memo = Memo::default();
-        memo.note_line(0, b"A: plain", LineInfo::Clean);
-        memo.note_line(0, b"\r\nA: plain", LineInfo::Clean);
-        memo.note_line(0, b"\r\nA: folded\r\n plain", LineInfo::Clean);
-        memo.note_line(0, b"A: enc%6fded", LineInfo::Clean);
-        assert!(memo.line(0, b"A: plain").is_some() && memo.line(0, b"A: enc%6fded").is_some());
-        memo.begin_epoch();
-        assert!(memo.line(0, b"A: plain").is_some() && memo.line(0, b"A: enc%6fded").is_none());
-        assert!(
-            memo.line(0, b"\r\nA: plain").is_some() && memo.line(0, b"\r\nA: folded\r\n plain").is_none()
-        );
     }
 }

@@ -3,11 +3,12 @@
 use std::ops::Range;
 
 use bytes::Bytes;
-use mynah_message::{Edit, Error, Head, Message, Part, View, patch, patch_decoded, without_digests};
+use mynah_message::{Edit, Error, Head, Message, Part, View, patch_decoded, without_digests};
 use mynah_traffic::{SensitiveSpan, Side};
 
 use crate::kind::Kind;
 use crate::policy::Policy;
+use crate::scan::changes::{Change, HeadPlan};
 use crate::scan::part::Planned;
 use crate::scan::{Scanner, Unreadable, Why};
 
@@ -30,7 +31,9 @@ pub(crate) struct Place {
     in_body: bool,
     /// `None` in trailers, in which spans cannot point.
     start: Option<usize>,
-    pub(crate) written: Vec<u8>,
+    len: usize,
+    /// What is written there, where that is not the head.
+    written: Option<Vec<u8>>,
     pub(crate) kind: Kind,
     /// What it is called in reports.
     pub(crate) name: &'static str,
@@ -43,15 +46,24 @@ pub(crate) struct Place {
 }
 
 impl Place {
+    /// What is written there; `head` is the new one.
+    pub(crate) fn written<'p>(&'p self, head: &'p [u8]) -> &'p [u8] {
+        match (&self.written, self.start) {
+            (Some(written), _) => written,
+            (None, Some(start)) => head.get(start..start + self.len).unwrap_or_default(),
+            (None, None) => &[],
+        }
+    }
+
     /// The bytes that gave way, and where their replacement stands.
     pub(crate) fn moved(&self) -> (Range<usize>, usize) {
-        (self.old.clone(), self.written.len())
+        (self.old.clone(), self.len)
     }
 
     /// `None` beyond the first 4 GiB, in trailers, and where nothing is left.
     pub(crate) fn span(&self, side: Side) -> Option<SensitiveSpan> {
         let start = u32::try_from(self.start?).ok()?;
-        let len = u32::try_from(self.written.len()).ok().filter(|len| *len > 0)?;
+        let len = u32::try_from(self.len).ok().filter(|len| *len > 0)?;
         Some(SensitiveSpan { side, in_body: self.in_body, start, len, kind: self.name.to_owned() })
     }
 }
@@ -60,15 +72,16 @@ impl Place {
 pub(crate) fn learn(scanner: &mut Scanner<'_>, message: &Message, side: Side) {
     if let Ok(mut view) = View::open_head(message) {
         let print = print(scanner, &view);
-        if !print.is_some_and(|print| scanner.memo.done.is_learnt(print)) {
+        let known = message.body.is_empty() || print.is_some_and(|print| scanner.memo.done.is_learnt(print));
+        if !known {
             if view.open_body(&scanner.policy.limits).is_ok() {
-                let _ = scanner.part(&view, Part::Body);
+                let _ = scanner.body(&view);
             }
             if let Some(print) = print {
                 scanner.memo.done.note_learnt(print);
             }
         }
-        let _ = scanner.part(&view, Part::Head);
+        let _ = scanner.head(&view);
     }
     let _ = trailers(scanner, &message.trailers, side);
 }
@@ -143,7 +156,7 @@ fn body_of(
         return Ok(None);
     }
     view.open_body(&scanner.policy.limits).map_err(|error| reason(&error))?;
-    let plan = scanner.part(view, Part::Body)?;
+    let plan = scanner.body(view)?;
     if plan.is_empty() {
         if scanner.sink.hides(view.body()) {
             return Err(Unreadable("hides-original"));
@@ -170,17 +183,55 @@ pub(crate) fn head(
 
 /// The same of a message whose head is open.
 fn head_of(scanner: &mut Scanner<'_>, view: &View<'_>) -> Result<(Message, Vec<Place>), Unreadable> {
-    let plan = scanner.part(view, Part::Head)?;
-    let (edits, places) = edits(plan, Part::Head, scanner.policy);
-    let masked = patch(view, edits).map_err(|error| reason(&error))?;
-    if scanner.sink.hides(&masked.head) {
+    let mut plan = scanner.head(view)?;
+    let message = view.message();
+    let start_line = view.head().start_line();
+    // With its line break.
+    let starts_anew = plan.iter().next().is_some_and(|(first, _)| first.range.start < start_line.end + 2);
+    let (head, places) = spliced(&message.head, &plan, scanner.policy)?;
+    plan.clear();
+    scanner.memo.head_room = plan;
+    if scanner.sink.hides(&head) {
         return Err(Unreadable("hides-original"));
     }
     // What the edits made of it must still be a head.
-    if !places.is_empty() && !Head::begins(&masked.head) {
+    if starts_anew && !Head::begins(&head) {
         return Err(Unreadable("head-unreadable"));
     }
-    Ok((masked, places))
+    Ok((Message { head, body: message.body.clone(), trailers: message.trailers.clone() }, places))
+}
+
+/// The head with all of its plan done, and where pseudonyms stand in it.
+fn spliced(head: &Bytes, plan: &HeadPlan, policy: &Policy) -> Result<(Bytes, Vec<Place>), Unreadable> {
+    let changes = plan.iter();
+    let mut places = Vec::with_capacity(changes.len());
+    if changes.len() == 0 {
+        return Ok((head.clone(), places));
+    }
+    // Exactly so long, and not copied once more.
+    let (put, taken) = plan.growth();
+    let mut out = Vec::with_capacity((head.len() + put).saturating_sub(taken));
+    let mut at = 0;
+    for (change, put) in changes {
+        let before = head.get(at..change.range.start).filter(|_| change.range.end <= head.len());
+        out.extend_from_slice(before.ok_or(Unreadable("not-patched"))?);
+        at = change.range.end;
+        let &Change { ref range, kind, why, holder, .. } = change;
+        places.push(Place {
+            in_body: false,
+            start: Some(out.len()),
+            len: put.len(),
+            written: None,
+            kind,
+            name: policy.kind_name(kind),
+            why,
+            holder,
+            old: range.clone(),
+        });
+        out.extend_from_slice(put);
+    }
+    out.extend_from_slice(head.get(at..).unwrap_or_default());
+    Ok((out.into(), places))
 }
 
 /// Trailers are field lines: read behind a start line they are a head.
@@ -199,6 +250,7 @@ pub(crate) fn trailers(
     let message = Message { head: [start, trailers].concat().into(), ..Message::default() };
     let (masked, mut places) = head(scanner, &message).ok()?;
     for place in &mut places {
+        place.written = Some(place.written(&masked.head).to_vec());
         place.start = None;
         place.holder = "trailer";
     }
@@ -212,12 +264,14 @@ fn edits(plan: Vec<Planned>, part: Part, policy: &Policy) -> (Vec<Edit>, Vec<Pla
     let mut places = Vec::with_capacity(plan.len());
     let mut old = 0;
     let mut new = 0;
-    for Planned { range, bytes, kind, why, place } in plan {
+    for planned in plan {
+        let Planned { range, bytes, kind, why, place } = planned;
         new += range.start - old;
         places.push(Place {
             in_body: part == Part::Body,
             start: Some(new),
-            written: bytes.clone(),
+            len: bytes.len(),
+            written: Some(bytes.clone()),
             kind,
             name: policy.kind_name(kind),
             why,

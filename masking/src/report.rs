@@ -6,9 +6,9 @@ use std::fmt::Write as _;
 use serde::ser::SerializeSeq as _;
 use serde::{Serialize, Serializer};
 
-use crate::message::Place;
 use crate::policy::Policy;
 use crate::scan::Why;
+use crate::tally::Sort;
 
 /// The version of the report's JSON; fields may be added to it, never taken away.
 pub const SCHEMA: u32 = 1;
@@ -106,30 +106,31 @@ impl Default for Report {
 }
 
 impl Report {
-    pub(crate) fn count(&mut self, policy: &Policy, place: &Place) {
-        let kind = policy.kind_name(place.kind);
-        let action = policy.action_name(place.kind);
-        let rule = acted(policy, place);
-        add(&mut self.masked, kind);
-        add(&mut self.by_place, place.holder);
-        add(&mut self.by_action, action);
-        add(&mut self.by_rule, &rule);
-        if place.why == Why::Detector {
-            add(&mut self.by_detector, kind);
+    /// Counts so many spans of a sort.
+    pub(crate) fn count(&mut self, policy: &Policy, sort: Sort, spans: u64) {
+        let Sort { kind, why, holder } = sort;
+        let (name, action) = (policy.kind_name(kind), policy.action_name(kind));
+        let rule = acted(policy, sort);
+        add(&mut self.masked, name, spans);
+        add(&mut self.by_place, holder, spans);
+        add(&mut self.by_action, action, spans);
+        add(&mut self.by_rule, &rule, spans);
+        if why == Why::Detector {
+            add(&mut self.by_detector, name, spans);
         }
-        *self.found.entry(Row { rule, kind, place: place.holder, action }).or_default() += 1;
+        *self.found.entry(Row { rule, kind: name, place: holder, action }).or_default() += spans;
     }
 
     pub(crate) fn sign(&mut self, scheme: &'static str) {
-        add(&mut self.signed, scheme);
+        add(&mut self.signed, scheme, 1);
     }
 
     pub(crate) fn quarantine(&mut self, reason: &'static str) {
-        add(&mut self.quarantined, reason);
+        add(&mut self.quarantined, reason, 1);
     }
 
     pub(crate) fn reject(&mut self, rule: &str) {
-        add(&mut self.rejected, rule);
+        add(&mut self.rejected, rule, 1);
     }
 
     /// What was counted after `before` was.
@@ -214,9 +215,9 @@ fn section(out: &mut String, title: &str, counts: &BTreeMap<String, u64>) {
 }
 
 /// What acted, in words.
-pub(crate) fn acted(policy: &Policy, place: &Place) -> String {
-    let kind = || policy.kind_name(place.kind);
-    match place.why {
+pub(crate) fn acted(policy: &Policy, sort: Sort) -> String {
+    let kind = || policy.kind_name(sort.kind);
+    match sort.why {
         Why::Name => format!("name {}", kind()),
         Why::Detector => format!("detector {}", kind()),
         Why::Rule(number) => {
@@ -228,11 +229,11 @@ pub(crate) fn acted(policy: &Policy, place: &Place) -> String {
     }
 }
 
-fn add(counts: &mut BTreeMap<String, u64>, name: &str) {
+fn add(counts: &mut BTreeMap<String, u64>, name: &str, more: u64) {
     if let Some(count) = counts.get_mut(name) {
-        *count += 1;
+        *count += more;
     } else {
-        counts.insert(name.to_owned(), 1);
+        counts.insert(name.to_owned(), more);
     }
 }
 

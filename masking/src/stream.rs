@@ -20,6 +20,7 @@ use crate::policy::scope::Scopes;
 use crate::remask::{self, Again, Remasked};
 use crate::report::Report;
 use crate::scan::Scanner;
+use crate::tally::Sort;
 
 /// Learns from and masks exchanges as they come.
 ///
@@ -179,7 +180,7 @@ impl Sealer {
             exchange.flags.set(Flag::BodyWithheld);
         }
         for place in places {
-            self.report.count(self.scopes.policy(), &place);
+            self.report.count(self.scopes.policy(), Sort::of(&place), 1);
         }
         if message.is_none() {
             exchange.flags.set(gone);

@@ -9,6 +9,7 @@ use serde::Serialize;
 
 use crate::message::{self, Place};
 use crate::report::acted;
+use crate::tally::Sort;
 use crate::{Error, Key, Learner, Policy};
 
 /// What became of a message, or of a request and its response.
@@ -97,15 +98,16 @@ pub fn attempt(text: &[u8], policy: Policy, key: &Key) -> Result<Trial, Error> {
         if let Some(rule) = rejected.and_then(|number| policy.rule(number)) {
             trial.rejected.get_or_insert_with(|| rule.label.clone());
         }
+        let head = masked.as_ref().map_or(&[][..], |masked| &masked.head);
         for (place, locator, before) in heads.into_iter().chain(found) {
             trial.changes.push(Change {
                 side: word,
                 place: locator,
-                rule: acted(policy, &place),
+                rule: acted(policy, Sort::of(&place)),
                 kind: place.name,
                 action: policy.action_name(place.kind),
                 before: String::from_utf8_lossy(&before).into_owned(),
-                after: String::from_utf8_lossy(&place.written).into_owned(),
+                after: String::from_utf8_lossy(place.written(head)).into_owned(),
             });
         }
         let shown = masked.map(|masked| {

@@ -5,6 +5,8 @@
 use std::borrow::Cow;
 use std::ops::Range;
 
+use wide::u8x16;
+
 use crate::target::Target;
 use crate::{Error, Side};
 
@@ -198,6 +200,7 @@ enum Start {
 pub struct Head<'a> {
     raw: &'a [u8],
     start: Start,
+    start_line: Range<usize>,
     version: Version,
     lines: Vec<Line>,
     end: usize,
@@ -220,14 +223,14 @@ impl<'a> Head<'a> {
         while matches!(raw.get(at), Some(b'\r' | b'\n')) {
             at += 1;
         }
-        let (line, mut at) = next_line(raw, at);
-        let (start, version) = start_line(raw, line.clone()).ok_or_else(|| Error::StartLine {
-            found: String::from_utf8_lossy(&raw[line.start..line.end.min(line.start + 40)]).into_owned(),
+        let mut cut = Cut::new(raw, at);
+        let start_line = cut.next_line().map_or(at..at, |(line, _)| line);
+        let (start, version) = start_line_of(raw, start_line.clone()).ok_or_else(|| Error::StartLine {
+            found: String::from_utf8_lossy(&raw[start_line.start..start_line.end.min(start_line.start + 40)])
+                .into_owned(),
         })?;
         let mut lines: Vec<Line> = Vec::with_capacity(16);
-        while at < raw.len() {
-            let (line, next) = next_line(raw, at);
-            at = next;
+        while let Some((line, colon)) = cut.next_line() {
             if line.is_empty() {
                 break;
             }
@@ -242,20 +245,25 @@ impl<'a> Head<'a> {
                 }
                 continue;
             }
-            lines.push(field_line(raw, line));
+            lines.push(field_line(raw, line, colon));
         }
-        Ok(Head { raw, start, version, lines, end: at })
+        Ok(Head { raw, start, start_line, version, lines, end: cut.at })
     }
 
     /// Whether bytes begin with a start line: nothing else is asked of what [`Head::parse`] reads.
     pub fn begins(raw: &[u8]) -> bool {
         let at = raw.iter().take_while(|b| matches!(b, b'\r' | b'\n')).count();
-        start_line(raw, next_line(raw, at).0).is_some()
+        Cut::new(raw, at).next_line().is_some_and(|(line, _)| start_line_of(raw, line).is_some())
     }
 
     /// The bytes that were parsed.
     pub fn raw(&self) -> &'a [u8] {
         self.raw
+    }
+
+    /// Where the start line stands, without its line break.
+    pub fn start_line(&self) -> Range<usize> {
+        self.start_line.clone()
     }
 
     /// Length of the head in bytes, blank line included.
@@ -312,12 +320,26 @@ impl<'a> Head<'a> {
 
     /// The field lines in order.
     pub fn fields(&self) -> impl ExactSizeIterator<Item = Field<'a>> {
-        self.lines.iter().map(|line| Field {
+        self.lines.iter().map(|line| self.field_of(line))
+    }
+
+    /// A field line by its number.
+    pub fn field(&self, number: usize) -> Option<Field<'a>> {
+        self.lines.get(number).map(|line| self.field_of(line))
+    }
+
+    fn field_of(&self, line: &Line) -> Field<'a> {
+        Field {
             name: self.text(line.name.clone()).unwrap_or(""),
             value: &self.raw[line.value.clone()],
             name_span: line.name.clone(),
             value_span: line.value.clone(),
-        })
+        }
+    }
+
+    /// Where name and value of each field line stand, in order.
+    pub fn field_spans(&self) -> impl ExactSizeIterator<Item = (Range<usize>, Range<usize>)> {
+        self.lines.iter().map(|line| (line.name.clone(), line.value.clone()))
     }
 
     /// Name and value of each field line as bytes, without their places: for who looks at every head and wants few fields.
@@ -387,35 +409,104 @@ impl<'a> Head<'a> {
     }
 }
 
-/// The line at `at` without its line break, and where the next one begins.
-fn next_line(raw: &[u8], at: usize) -> (Range<usize>, usize) {
-    let lf = memchr::memchr(b'\n', &raw[at..]).map_or(raw.len(), |n| at + n);
-    let mut end = lf;
-    if end > at && raw[end - 1] == b'\r' {
+/// Bytes that are looked at at once, in pieces of sixteen.
+const BLOCK: usize = 64;
+
+/// Cuts a head into lines. Line breaks and colons are looked for together, a block at a time.
+struct Cut<'a> {
+    raw: &'a [u8],
+    /// Where the next line begins.
+    at: usize,
+    /// Where the block in hand begins.
+    block: usize,
+    /// The line breaks and colons in it that were not passed yet, one bit each.
+    marks: u64,
+}
+
+impl<'a> Cut<'a> {
+    fn new(raw: &'a [u8], at: usize) -> Cut<'a> {
+        Cut { raw, at, block: at, marks: marks(raw, at) }
+    }
+
+    /// The next line without its line break, and where its first colon stands; `None` at the end.
+    #[inline]
+    fn next_line(&mut self) -> Option<(Range<usize>, Option<usize>)> {
+        let start = self.at;
+        if start >= self.raw.len() {
+            return None;
+        }
+        let mut colon = None;
+        loop {
+            while self.marks != 0 {
+                let mark = self.block + self.marks.trailing_zeros() as usize;
+                self.marks &= self.marks - 1;
+                if self.raw[mark] == b'\n' {
+                    self.at = mark + 1;
+                    let returned = mark > start && self.raw[mark - 1] == b'\r';
+                    return Some((start..mark - usize::from(returned), colon));
+                }
+                colon = colon.or(Some(mark));
+            }
+            self.block += BLOCK;
+            if self.block >= self.raw.len() {
+                break;
+            }
+            self.marks = marks(self.raw, self.block);
+        }
+        let end = self.raw.len();
+        self.at = end;
+        let returned = end > start && self.raw[end - 1] == b'\r';
+        Some((start..end - usize::from(returned), colon))
+    }
+}
+
+/// One bit for each line break and each colon in the block that begins there.
+#[inline]
+fn marks(raw: &[u8], at: usize) -> u64 {
+    let rest = raw.get(at..).unwrap_or_default();
+    let padded;
+    let block = if let Some(block) = rest.first_chunk::<BLOCK>() {
+        block
+    } else {
+        let mut last = [0; BLOCK];
+        last[..rest.len()].copy_from_slice(rest);
+        padded = last;
+        &padded
+    };
+    let (pieces, _) = block.as_chunks::<16>();
+    pieces.iter().rev().fold(0, |marks, piece| {
+        let bytes = u8x16::new(*piece);
+        let found = bytes.simd_eq(u8x16::splat(b'\n')) | bytes.simd_eq(u8x16::splat(b':'));
+        marks << 16 | u64::from(found.to_bitmask())
+    })
+}
+
+#[inline]
+fn trim(raw: &[u8], span: Range<usize>) -> Range<usize> {
+    let Range { mut start, mut end } = span;
+    while start < end && raw[start].is_ascii_whitespace() {
+        start += 1;
+    }
+    while start < end && raw[end - 1].is_ascii_whitespace() {
         end -= 1;
     }
-    (at..end, (lf + 1).min(raw.len()))
+    start..end
 }
 
-fn trim(raw: &[u8], span: Range<usize>) -> Range<usize> {
-    let text = &raw[span.clone()];
-    let start = span.start + (text.len() - text.trim_ascii_start().len());
-    start..start + text.trim_ascii().len()
-}
-
-fn field_line(raw: &[u8], line: Range<usize>) -> Line {
-    let text = &raw[line.clone()];
-    if let Some(colon) = memchr::memchr(b':', text) {
-        let name = trim(raw, line.start..line.start + colon);
+/// `colon` is where the first one in the line stands.
+#[inline]
+fn field_line(raw: &[u8], line: Range<usize>, colon: Option<usize>) -> Line {
+    if let Some(colon) = colon {
+        let name = trim(raw, line.start..colon);
         let bytes = &raw[name.clone()];
         if !name.is_empty() && (bytes.is_ascii() || std::str::from_utf8(bytes).is_ok()) {
-            return Line { name, value: trim(raw, line.start + colon + 1..line.end) };
+            return Line { name, value: trim(raw, colon + 1..line.end) };
         }
     }
     Line { name: line.start..line.start, value: trim(raw, line) }
 }
 
-fn start_line(raw: &[u8], line: Range<usize>) -> Option<(Start, Version)> {
+fn start_line_of(raw: &[u8], line: Range<usize>) -> Option<(Start, Version)> {
     let text = &raw[line.clone()];
     if text.starts_with(b"HTTP/") {
         let space = memchr::memchr(b' ', text)?;
@@ -506,6 +597,34 @@ mod tests {
         );
         assert_eq!(head.len(), raw.len() - 4);
         assert_eq!(head.get_all("X-FOLD").count(), 2);
+    }
+
+    /// Line by line, as one would read it.
+    fn plainly(raw: &[u8]) -> Vec<(Range<usize>, Option<usize>)> {
+        let mut lines = Vec::new();
+        let mut at = 0;
+        while at < raw.len() {
+            let end = raw[at..].iter().position(|b| *b == b'\n').map_or(raw.len(), |n| at + n);
+            let next = (end + 1).min(raw.len());
+            let text = raw[at..end].strip_suffix(b"\r").unwrap_or(&raw[at..end]);
+            lines.push((at..at + text.len(), text.iter().position(|b| *b == b':').map(|n| at + n)));
+            at = next;
+        }
+        lines
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn lines_are_cut_where_they_end(raw in "([a: ]{0,70}(\r|\n|\r\n)){0,40}[a:\r]{0,70}", from in 0_usize..70) {
+            let bytes = raw.as_bytes();
+            let mut cut = Cut::new(bytes, 0);
+            let cuts: Vec<_> = std::iter::from_fn(|| cut.next_line()).collect();
+            proptest::prop_assert_eq!(&cuts, &plainly(bytes));
+            proptest::prop_assert_eq!(cut.at, bytes.len());
+            let from = from.min(bytes.len());
+            proptest::prop_assert_eq!(Cut::new(bytes, from).next_line(), plainly(&bytes[from..]).first().cloned()
+                .map(|(line, colon)| (line.start + from..line.end + from, colon.map(|c| c + from))));
+        }
     }
 
     #[test]

@@ -13,6 +13,7 @@ mod url;
 mod walk;
 mod xml;
 
+pub use fields::{HeadPlace, HeadValue};
 pub(crate) use walk::{Counter, Emit, Want};
 
 /// How much of a message's body [`View::leaves`] could read.

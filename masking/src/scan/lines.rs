@@ -1,117 +1,128 @@
 //! The lines of a head: of which of them it is known what they hold, and what was found in the others.
 
-use std::cell::Cell;
 use std::ops::Range;
 
-use mynah_message::{Side, View};
+use mynah_message::{Head, Side};
 
 use super::Scanner;
-use super::part::{Planned, crosses, sees_to};
+use super::changes::HeadPlan;
+use super::part::crosses;
 use crate::learned::Match;
-use crate::memo::{Known, LineInfo, may_be_escaped};
+use crate::memo::{Found, Hash, may_be_escaped};
 
-impl Scanner<'_> {
-    /// The field lines of a head, and of which of them it is known what they hold.
-    pub(super) fn lines(&self, view: &View<'_>) -> Lines {
-        let side = u8::from(view.side() == Side::Response);
-        // Where a value may reach over the end of a line, or a rule counts lines, a line does not say what is in it.
-        let apart = !self.sink.may_cross_lines() && self.policy.is_steady();
-        let head = &*view.message().head;
-        let breaks = |at: usize| matches!(head.get(at), None | Some(b'\r' | b'\n'));
-        let mut start = 0;
-        let each = view
-            .head()
-            .field_ends()
-            .map(|end| {
-                let span = start..end;
-                start = end;
-                let whole = apart && (span.start == 0 || breaks(span.start)) && breaks(span.end);
-                let text = head.get(span.clone()).filter(|_| whole);
-                let mut known = text.and_then(|text| self.memo.line(side, text));
-                let mut print = None;
-                if let (Some(text), None) = (text, &known) {
-                    let fresh = self.memo.plans.line(side, text);
-                    known = self.memo.clean_line(fresh);
-                    print = Some(fresh);
-                }
-                Line { span, whole, known, print, soiled: Cell::new(false), nested: Cell::new(false) }
-            })
-            .collect();
-        Lines { side, apart, each }
-    }
-}
-
-/// The lines of a head, each from the end of the one before to the end of its value; the first one begins with the start
-/// line, which differs from request to request.
-#[derive(Default)]
+/// The lines of a head: the start line, then each field line from the end of the line before to the end of its value.
 pub(super) struct Lines {
     side: u8,
     /// No learnt value has a line break in it.
     apart: bool,
-    each: Vec<Line>,
+    pub(super) each: Vec<Line>,
 }
 
-struct Line {
-    span: Range<usize>,
+/// One of them.
+pub(crate) struct Line {
+    pub(super) span: Range<usize>,
+    pub(super) known: Known,
     /// A line break stands before and behind it, and no value reaches over one.
     whole: bool,
-    /// What it is known to hold.
-    known: Option<Known>,
-    /// Stands for it where it is not known by itself.
-    print: Option<u128>,
+    /// Stands for it in the table of lines, where it is not in there.
+    hash: Option<Hash>,
     /// Something was found in it now.
-    soiled: Cell<bool>,
+    soiled: bool,
     /// There is something in it that was decoded.
-    nested: Cell<bool>,
+    pub(super) nested: bool,
+}
+
+/// What a line is known to hold, be it by itself or because it was looked at before.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Known {
+    /// That must be found out.
+    Not,
+    /// Nothing.
+    Clean,
+    /// What the table of lines says.
+    Kept {
+        slot: u32,
+        /// The search for all that is known now has no more to say about the line.
+        searched: bool,
+    },
+}
+
+impl Known {
+    pub(super) fn is(&self) -> bool {
+        !matches!(self, Known::Not)
+    }
+
+    fn is_searched(&self) -> bool {
+        matches!(self, Known::Kept { searched: true, .. })
+    }
+}
+
+impl Scanner<'_> {
+    /// The lines of a head, and of which of them it is known what they hold.
+    pub(super) fn lines(&mut self, head: &Head<'_>) -> Lines {
+        let side = u8::from(head.side() == Side::Response);
+        // Where a value may reach over the end of a line, or a rule counts lines, a line does not say what is in it.
+        let apart = !self.sink.may_cross_lines() && self.policy.is_steady();
+        let plain = self.policy.is_plain();
+        let raw = head.raw();
+        let breaks = |at: usize| matches!(raw.get(at), None | Some(b'\r' | b'\n'));
+        let mut each = std::mem::take(&mut self.memo.line_room);
+        each.clear();
+        let mut last = None;
+        let mut start = 0;
+        let ends = std::iter::once((0..0, head.start_line())).chain(head.field_spans());
+        for (number, (name, value)) in ends.enumerate() {
+            let span = start..value.end;
+            start = span.end;
+            let whole = apart && (span.start == 0 || breaks(span.start)) && breaks(span.end);
+            let (known, hash) = if whole {
+                let field = (number > 0 && plain).then_some((&name, &value));
+                self.line(raw, &span, field, &mut last, side)
+            } else {
+                (Known::Not, None)
+            };
+            each.push(Line { span, known, whole, hash, soiled: false, nested: false });
+        }
+        Lines { side, apart, each }
+    }
+
+    /// What a line is known to hold, and what stands for it in the table of lines where it is not in there. `field` is where name
+    /// and value are, in a field line which these may tell something of; `last` is where the line before stands in the table.
+    fn line(
+        &mut self,
+        head: &[u8],
+        line: &Range<usize>,
+        field: Option<(&Range<usize>, &Range<usize>)>,
+        last: &mut Option<usize>,
+        side: u8,
+    ) -> (Known, Option<Hash>) {
+        let Some(text) = head.get(line.clone()) else { return (Known::Not, None) };
+        if let Some(Found::Known { slot, searched }) = self.memo.lines.expected(side, text, last) {
+            return (Known::Kept { slot, searched }, None);
+        }
+        let clean = field.is_some_and(|(name, value)| self.is_clean_field(head, line, name, value));
+        // With digits in it, it is probably another one in each head, and not worth looking for.
+        if clean && text.iter().any(u8::is_ascii_digit) {
+            return (Known::Clean, None);
+        }
+        let hash = match self.memo.lines.find(side, text, last) {
+            Found::Known { slot, searched } => {
+                return (Known::Kept { slot, searched }, None);
+            }
+            Found::Unknown(hash) => hash,
+        };
+        // While learning, what was seen once is looked at once more.
+        let noted = || !self.sink.learns() && self.memo.plans.is_clean(self.memo.plans.line(side, text));
+        (if clean || noted() { Known::Clean } else { Known::Not }, hash)
+    }
 }
 
 impl Lines {
-    fn line(&self, at: usize) -> Option<&Line> {
-        self.each.get(self.each.partition_point(|l| l.span.end < at))
-    }
-
-    /// Whether it is known what the line at that offset holds.
-    pub(super) fn is_known(&self, at: usize) -> bool {
-        self.line(at).is_some_and(|l| l.known.is_some())
-    }
-
-    /// What is to be done in the lines of which that is known.
-    pub(super) fn planned(&self) -> Vec<Planned> {
-        let mut plan = Vec::new();
-        for Line { span, known, .. } in &self.each {
-            if let Some(Known { info: LineInfo::Planned(there), .. }) = known {
-                plan.extend(there.iter().map(|planned| planned.clone().moved(|at| at + span.start)));
-            }
-        }
-        plan
-    }
-
-    /// The same of a range, which may begin in the line before: behind the pairs of a `Set-Cookie`, say.
-    pub(super) fn is_known_within(&self, range: &Range<usize>) -> bool {
-        self.line(range.end).is_some_and(|l| l.known.is_some() && l.span.start <= range.start)
-    }
-
-    /// The lines of which it is known what they hold.
-    pub(super) fn known(&self) -> impl Iterator<Item = Range<usize>> {
-        self.each.iter().filter(|l| l.known.is_some()).map(|l| l.span.clone())
-    }
-
-    pub(super) fn soil(&self, at: usize) {
-        if let Some(line) = self.line(at) {
-            line.soiled.set(true);
-        }
-    }
-
-    pub(super) fn nest(&self, at: usize) {
-        if let Some(line) = self.line(at) {
-            line.nested.set(true);
-        }
-    }
-
-    pub(super) fn soil_all(&self, range: &Range<usize>) {
-        let first = self.each.partition_point(|l| l.span.end < range.start);
-        for line in self.each.iter().skip(first).take_while(|l| l.span.start <= range.end) {
-            line.soiled.set(true);
+    /// Something was found in the lines that the range reaches into.
+    pub(super) fn soil(&mut self, range: &Range<usize>) {
+        let first = self.each.partition_point(|l| l.span.end <= range.start);
+        for line in self.each.iter_mut().skip(first).take_while(|l| l.span.start < range.end) {
+            line.soiled = true;
         }
     }
 
@@ -127,7 +138,7 @@ impl Lines {
         };
         let mut from = 0;
         for line in &self.each {
-            if line.known.as_ref().is_some_and(|known| known.searched) {
+            if line.known.is_searched() {
                 search(from..line.span.start);
                 from = line.span.end;
             }
@@ -136,52 +147,50 @@ impl Lines {
         found
     }
 
-    /// Notes what was found in the lines: `plan` is all that is to be done, but for what was learnt.
+    /// Notes what was found in the lines: `plan` is all that is to be done, but for what was learnt. Gives the lines' room back.
     pub(super) fn remember(
-        &self,
+        mut self,
         scanner: &mut Scanner<'_>,
         head: &[u8],
-        plan: &[Planned],
+        plan: &HeadPlan,
         matches: &[Match],
     ) {
+        for range in matches.iter().map(|m| &m.range) {
+            self.soil(range);
+        }
         let learns = scanner.sink.learns();
-        let fresh = |l: &Line| l.whole && l.known.as_ref().is_none_or(|known| !known.searched);
-        for (number, line) in self.each.iter().enumerate().filter(|(_, line)| fresh(line)) {
+        let fresh = |l: &&Line| l.whole && !l.known.is_searched();
+        for line in self.each.iter().filter(fresh) {
             let Some(text) = head.get(line.span.clone()) else { continue };
-            if let Some(print) = line.print.filter(|_| learns && line.known.is_none())
-                && !(line.soiled.get() || line.nested.get())
-                && !parted(text, number == 0).into_iter().any(may_be_escaped)
-            {
-                scanner.memo.plans.note_clean(print);
-            }
-            // The start line is in the first one, which hardly ever comes again.
-            if number == 0 || !scanner.memo.comes_again(self.side, text) {
+            if let Known::Kept { slot, .. } = line.known {
+                if !line.soiled {
+                    scanner.memo.lines.renew(slot);
+                }
                 continue;
             }
+            if learns && !line.known.is() && !(line.soiled || line.nested) && !may_be_escaped(text) {
+                let print = scanner.memo.plans.line(self.side, text);
+                scanner.memo.plans.note_clean(print);
+            }
+            let Some(hash) = line.hash.filter(|hash| scanner.memo.lines.comes_again(*hash)) else { continue };
             let span = &line.span;
-            let info = if learns || !line.soiled.get() {
-                LineInfo::Clean
-            } else {
-                let inside = |range: &Range<usize>| range.start < span.end && range.end > span.start;
-                let here = || plan.iter().filter(|p| inside(&p.range));
-                // What lies between leaves may begin in the line before; and the search must have no more to say.
-                if here().any(|p| p.place == "between" || crosses(&p.range, span))
-                    || matches.iter().any(|m| inside(&m.range) && !sees_to(plan, &m.range))
+            let inside = |range: &Range<usize>| range.start < span.end && range.end > span.start;
+            let here = || plan.iter().filter(|(change, _)| inside(&change.range));
+            // Nothing was found in it; or what is learnt from it has been.
+            let nothing = learns || !line.soiled;
+            // What lies between leaves may begin in the line before; and the search must have no more to say.
+            let open = || {
+                here().any(|(change, _)| change.holder == "between" || crosses(&change.range, span))
+                    || matches.iter().any(|m| inside(&m.range) && !plan.sees_to(&m.range))
                     || here().next().is_none()
-                {
-                    continue;
-                }
-                LineInfo::Planned(here().map(|p| p.clone().moved(|at| at - span.start)).collect())
             };
-            scanner.memo.note_line(self.side, text, info);
+            if nothing {
+                scanner.memo.lines.put(hash, self.side, text, std::iter::empty());
+            } else if !open() {
+                let changes = here().map(|(change, put)| (change, put, span.start));
+                scanner.memo.lines.put(hash, self.side, text, changes);
+            }
         }
-    }
-}
-
-/// A line by itself; the first one parted from the start line before it.
-fn parted(text: &[u8], first: bool) -> [&[u8]; 2] {
-    match memchr::memchr(b'\n', text).filter(|_| first).and_then(|at| text.split_at_checked(at)) {
-        Some((start, line)) => [start, line],
-        None => [text, b""],
+        scanner.memo.line_room = self.each;
     }
 }

@@ -4,6 +4,8 @@
 //! | module | looks into |
 //! |---|---|
 //! | [`part`] | a head or a body: its leaves, what lies between them, and the whole by learnt value |
+//! | [`head`], [`lines`], [`changes`] | a head line by line, where no rule is about a place; what is done in it |
+//! | [`quiet`] | what evidently holds nothing |
 //! | [`document`] | a JSON body: keys, values and what lies between them in one go |
 //! | [`seams`] | what stands between the values of JSON, found out once |
 //! | [`again`] | a body that was taken apart before |
@@ -19,15 +21,18 @@
 //! | [`layer`] | back from decoded to written |
 
 mod again;
+pub(crate) mod changes;
 mod credentials;
 pub(crate) mod document;
+mod head;
 mod ids;
 pub(crate) mod layer;
-mod lines;
+pub(crate) mod lines;
 mod nested;
 mod opened;
 mod own;
 pub(crate) mod part;
+mod quiet;
 pub(crate) mod seams;
 mod signature;
 mod table;

@@ -3,13 +3,14 @@
 use std::ops::Range;
 
 use mynah_message::{
-    BodyKind, Coverage, Detail, Encoding, Error, Leaf, Locator, Part, Side, View, content, digest, head,
+    BodyKind, Coverage, Detail, Encoding, Error, Leaf, Locator, Part, Side, View, content, head,
 };
 
 use super::again::{Notes, sort};
+use super::changes::HeadPlan;
 use super::document::touches;
+use super::head::header_rule;
 use super::layer::{Layer, splice};
-use super::lines::Lines;
 use super::nested::split;
 use super::opened::compressed;
 use super::signature;
@@ -31,27 +32,37 @@ pub(crate) struct Planned {
 }
 
 impl Scanner<'_> {
-    /// What is to be done in a part, in order and without overlaps. Where a rule takes the whole body, it is read all the
+    /// What is to be done in a body, in order and without overlaps. Where a rule takes all of it, it is read all the
     /// same: its values may stand elsewhere.
-    pub(crate) fn part(&mut self, view: &View<'_>, part: Part) -> Result<Vec<Planned>, Unreadable> {
+    pub(crate) fn body(&mut self, view: &View<'_>) -> Result<Vec<Planned>, Unreadable> {
         self.inherited.clear();
-        let rule = if part == Part::Body { self.body_rule() } else { None };
-        let Some((number, whole)) = rule else { return self.part_by_values(view, part) };
+        let Some((number, whole)) = self.body_rule() else { return self.part_by_values(view, Part::Body) };
         self.inherited.push((0..view.body().len(), number));
-        let plan = self.part_by_values(view, part);
+        let plan = self.part_by_values(view, Part::Body);
         let opaque = matches!(view.kind(), BodyKind::Binary);
         if whole || opaque { Ok(self.whole_body(number, view.body())) } else { plan }
     }
 
-    fn part_by_values(&mut self, view: &View<'_>, part: Part) -> Result<Vec<Planned>, Unreadable> {
-        let bytes = match part {
-            Part::Head => view.message().head.as_ref(),
-            Part::Body => view.body(),
+    /// What is to be done in a head, in order and without overlaps.
+    pub(crate) fn head(&mut self, view: &View<'_>) -> Result<HeadPlan, Unreadable> {
+        self.inherited.clear();
+        if !self.policy.is_steady() {
+            return self.part_by_values(view, Part::Head).map(HeadPlan::of);
+        }
+        self.begin(view, Part::Head)?;
+        self.steady_head(view.head())
+    }
+
+    /// Makes ready for a part.
+    fn begin(&mut self, view: &View<'_>, part: Part) -> Result<(), Unreadable> {
+        let len = match part {
+            Part::Head => view.message().head.len(),
+            Part::Body => view.body().len(),
         };
         self.over = None;
         self.opened = 0;
         self.answers = view.side() == Side::Response;
-        self.openable = OPENABLE.max(bytes.len().saturating_mul(OPENABLE_EACH));
+        self.openable = OPENABLE.max(len.saturating_mul(OPENABLE_EACH));
         match part {
             Part::Body => legible(view)?,
             Part::Head if view.side() == Side::Request && !self.sink.learns() => {
@@ -59,7 +70,15 @@ impl Scanner<'_> {
             }
             Part::Head => {}
         }
-        let lines = if part == Part::Head { self.lines(view) } else { Lines::default() };
+        Ok(())
+    }
+
+    fn part_by_values(&mut self, view: &View<'_>, part: Part) -> Result<Vec<Planned>, Unreadable> {
+        let bytes = match part {
+            Part::Head => view.message().head.as_ref(),
+            Part::Body => view.body(),
+        };
+        self.begin(view, part)?;
         let learns = self.sink.learns();
         let sort = if part == Part::Body && self.policy.is_steady() { sort(view.kind()) } else { None };
         let print = sort.and_then(|sort| self.memo.plans.print(view.side(), sort, bytes, learns));
@@ -67,10 +86,7 @@ impl Scanner<'_> {
             return Ok(Vec::new());
         }
         // One search for all that was learnt; values in which it saw nothing need not be searched again.
-        let matches = match part {
-            Part::Head => lines.search(self, bytes),
-            Part::Body => self.sink.matches(bytes),
-        };
+        let matches = self.sink.matches(bytes);
         let is_json = part == Part::Body && *view.kind() == BodyKind::Json;
         if let Some(known) = print.and_then(|print| self.memo.plans.get(print)) {
             if learns {
@@ -102,42 +118,30 @@ impl Scanner<'_> {
             return Ok(settle(plan));
         }
         let places = self.policy.index.has_places();
-        let mut plan = lines.planned();
+        let mut plan = Vec::new();
         let mut leaves: Vec<Range<usize>> = Vec::new();
         let mut notes = Notes::new(learns && print.is_some());
         let mut visit = |leaf: Leaf<'_>| {
             // The pieces of a composite come by themselves; of a chosen option only this leaf has the name.
-            if leaf.part != part || part == Part::Head && lines.is_known(leaf.span.start) {
+            if leaf.part != part {
                 return;
             }
             if leaf.composite && !matches!(leaf.locator, Locator::Input { .. }) {
-                let met = self.met;
                 self.composite(&leaf, &mut plan, bytes);
-                if self.met > met {
-                    lines.soil(leaf.span.start);
-                }
                 return;
             }
             leaves.push(leaf.span.clone());
             let raw = bytes.get(leaf.span.clone());
             let searched = raw == Some(&*leaf.value) && !touches(&matches, &leaf.span);
             let context = Context { searched, ..self.context(&leaf, view.side()) };
-            let met = self.met;
             notes.begin(self);
             self.leaf(bytes, &leaf, context, &mut plan);
             notes.leaf(self, bytes, &leaf, context);
-            if self.met > met {
-                lines.soil(leaf.span.start);
-            }
-            if self.within || !searched {
-                lines.nest(leaf.span.start);
-            }
         };
         // Rules of the user's may ask for one leaf of many.
         let detail = if places { Detail::Full } else { Detail::Names };
         let coverage = if part == Part::Head {
-            view.head_leaves(detail, &mut |field| !lines.is_known(field.value_span.start), &mut visit);
-            leaves.extend(lines.known());
+            view.head_leaves(detail, &mut |_| true, &mut visit);
             Coverage::Whole
         } else {
             view.body_leaves(detail, &mut visit)
@@ -155,17 +159,9 @@ impl Scanner<'_> {
             let gaps = gaps(leaves, bytes.len());
             let between = gaps.flat_map(|gap| {
                 let searched = !touches(&matches, &gap);
-                let named = part == Part::Head && searched && bytes.get(gap.clone()).is_some_and(is_name);
-                if named && self.policy.is_plain() || lines.is_known_within(&gap) {
-                    return Vec::new();
-                }
                 let context = Context { searched, between: true, ..Context::new(None) };
-                let met = self.met;
                 notes.begin(self);
                 let patches = bytes.get(gap.clone()).map_or_else(Vec::new, |text| self.free(text, context));
-                if self.met > met || self.within {
-                    lines.soil_all(&gap);
-                }
                 notes.gap(self, &gap);
                 planned(super::shift(patches, gap.start), "between")
             });
@@ -176,17 +172,12 @@ impl Scanner<'_> {
         if let (Some(print), Some(steps)) = (print, notes.finish()) {
             self.memo.plans.put(print, steps);
         }
-        // Longer than a leaf, across leaves, or in what nobody can read: what was learnt is found there too.
-        for range in matches.iter().map(|m| &m.range).chain(plan.iter().map(|p| &p.range)) {
-            lines.soil_all(range);
-        }
-        lines.remember(self, bytes, &plan, &matches);
         plan.extend(self.anywhere(bytes, matches, opaque, &plan));
         Ok(settle(plan))
     }
 
     /// Whether everything that could be opened was.
-    fn within_limits(&mut self) -> Result<(), Unreadable> {
+    pub(super) fn within_limits(&mut self) -> Result<(), Unreadable> {
         self.over.take().map_or(Ok(()), Err)
     }
 
@@ -208,7 +199,7 @@ impl Scanner<'_> {
     }
 
     /// What was learnt, wherever it stands, but for what the plan (in order) sees to.
-    fn anywhere(
+    pub(super) fn anywhere(
         &mut self,
         bytes: &[u8],
         matches: Vec<Match>,
@@ -261,20 +252,8 @@ impl Scanner<'_> {
         let mut named = |name: &str| memo.name(names, name.as_bytes()).rule;
         let rule = match &leaf.locator {
             Locator::Cookie { name } => Names::cookie(named(name), name, &leaf.value),
-            // On the wrong side these are not taken apart, so all of them goes.
-            Locator::Header { name, .. } if name.eq_ignore_ascii_case("cookie") && side == Side::Response => {
-                Some(Rule::Mask(Kind::Cookie))
-            }
-            Locator::Header { name, .. }
-                if name.eq_ignore_ascii_case("set-cookie") && side == Side::Request =>
-            {
-                Some(Rule::Mask(Kind::Cookie))
-            }
-            // They say what a body is, and follow it when it changes.
-            Locator::Header { name, .. } if digest::is_digest(name) => Some(Rule::Keep),
-            Locator::Header { name, .. } if signature::is_field(name) => Some(Rule::Signatures),
-            Locator::Header { name, .. }
-            | Locator::Query { name, .. }
+            Locator::Header { name, .. } => header_rule(name, side).or_else(|| named(name)),
+            Locator::Query { name, .. }
             | Locator::Form { name, .. }
             | Locator::Multipart { name, .. }
             | Locator::Input { name, .. }
@@ -309,13 +288,6 @@ pub(super) fn sees_to(plan: &[Planned], range: &Range<usize>) -> bool {
     plan.get(first).is_some_and(|p| p.range.start < range.end)
 }
 
-impl Planned {
-    pub(super) fn moved(mut self, to: impl Fn(usize) -> usize) -> Planned {
-        self.range = to(self.range.start)..to(self.range.end);
-        self
-    }
-}
-
 /// Whether a range reaches over an end of a span.
 pub(super) fn crosses(range: &Range<usize>, span: &Range<usize>) -> bool {
     let over = |at: usize| range.start < at && at < range.end;
@@ -323,7 +295,7 @@ pub(super) fn crosses(range: &Range<usize>, span: &Range<usize>) -> bool {
 }
 
 /// `token` of `/reset?token={}`; `None` when the pattern's place is in the path.
-fn pattern_name(pattern: &str) -> Option<&str> {
+pub(super) fn pattern_name(pattern: &str) -> Option<&str> {
     pattern.split_once('?').and_then(|(_, query)| query.strip_suffix("={}"))
 }
 
@@ -376,31 +348,26 @@ pub(super) fn planned(patches: Vec<Patch>, place: &'static str) -> Vec<Planned> 
 
 /// In order; of those that overlap the earlier in the list stays.
 pub(super) fn settle(plan: Vec<Planned>) -> Vec<Planned> {
-    let in_order = |plan: &[Planned]| plan.windows(2).all(|w| w[0].range.end <= w[1].range.start);
-    if in_order(&plan) {
+    settled(plan, |planned| &planned.range)
+}
+
+/// The same of whatever has a range.
+pub(super) fn settled<P>(mut plan: Vec<P>, range: impl Fn(&P) -> &Range<usize>) -> Vec<P> {
+    if plan.windows(2).all(|w| range(&w[0]).end <= range(&w[1]).start) {
         return plan;
     }
-    let mut plan = plan;
     let mut taken = std::collections::BTreeMap::<usize, usize>::new();
     plan.retain(|p| {
-        let before = taken.range(..=p.range.start).next_back().is_none_or(|(_, end)| *end <= p.range.start);
-        let after = taken.range(p.range.start..).next().is_none_or(|(start, _)| *start >= p.range.end);
+        let range = range(p);
+        let before = taken.range(..=range.start).next_back().is_none_or(|(_, end)| *end <= range.start);
+        let after = taken.range(range.start..).next().is_none_or(|(start, _)| *start >= range.end);
         if before && after {
-            taken.insert(p.range.start, p.range.end);
+            taken.insert(range.start, range.end);
         }
         before && after
     });
-    plan.sort_by_key(|p| p.range.start);
+    plan.sort_by_key(|p| range(p).start);
     plan
-}
-
-/// Whether what lies between two values of a head is the name of a field, of letters and dashes, which can give itself away only by
-/// being known.
-fn is_name(gap: &[u8]) -> bool {
-    let Some(name) = gap.strip_prefix(b"\r\n").and_then(|line| line.strip_suffix(b": ")) else {
-        return false;
-    };
-    name.iter().all(|b| b.is_ascii_alphabetic() || *b == b'-')
 }
 
 /// What lies between the leaves.

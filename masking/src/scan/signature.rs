@@ -43,8 +43,8 @@ fn has_length(len: usize) -> bool {
 }
 
 /// Whether a field of that name bears a signature.
-pub(super) fn is_field(name: &str) -> bool {
-    has_length(name.len()) && FIELDS.iter().any(|(field, _)| name.eq_ignore_ascii_case(field))
+pub(super) fn is_field(name: &[u8]) -> bool {
+    has_length(name.len()) && FIELDS.iter().any(|(field, _)| name.eq_ignore_ascii_case(field.as_bytes()))
 }
 
 /// Under which scheme the message is signed, if it is.

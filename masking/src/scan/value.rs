@@ -19,7 +19,7 @@ pub(super) const SHORTEST: usize = 6;
 const QUERY: u32 = 1;
 
 /// How URIs begin that are what they stand for.
-const DATA: &[u8] = b"data:";
+pub(super) const DATA: &[u8] = b"data:";
 
 impl Scanner<'_> {
     /// The patches of a value, in order.

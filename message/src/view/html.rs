@@ -286,7 +286,7 @@ impl<'v> Walk<'v> {
         if memchr::memchr(b'&', raw).is_none() {
             let base = span.start + lead;
             return url::pieces(raw.trim_ascii(), want, &mut |p| {
-                put(p.pattern, p.value, p.span.start + base..p.span.end + base, p.encoding)
+                put(p.pattern.into_owned(), p.value, p.span.start + base..p.span.end + base, p.encoding)
             });
         }
         // With character references in it the URL is read decoded, and its pieces are traced back.
@@ -295,7 +295,7 @@ impl<'v> Walk<'v> {
         url::pieces(decoded.trim_ascii(), want, &mut |p| {
             let place = |at: usize| map.get(at + lead).map_or(span.end, |m| m + span.start);
             let value = Cow::Owned(p.value.into_owned());
-            put(p.pattern, value, place(p.span.start)..place(p.span.end), p.encoding)
+            put(p.pattern.into_owned(), value, place(p.span.start)..place(p.span.end), p.encoding)
         })
     }
 

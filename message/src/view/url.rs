@@ -9,7 +9,7 @@ use crate::{Encoding, percent};
 
 /// A path segment or query value of a URL.
 pub(crate) struct Piece<'a> {
-    pub(crate) pattern: String,
+    pub(crate) pattern: Cow<'a, str>,
     pub(crate) value: Cow<'a, [u8]>,
     /// Within the URL's text.
     pub(crate) span: Range<usize>,
@@ -49,9 +49,9 @@ pub(crate) fn pieces<'a>(
         let pattern = if detail {
             let before = String::from_utf8_lossy(&url[parts.path.start..segment.span.start]);
             let after = String::from_utf8_lossy(&url[segment.span.end..parts.path.end]);
-            [&before, "{}", &after].concat()
+            Cow::Owned([&before, "{}", &after].concat())
         } else {
-            "{}".to_owned()
+            Cow::Borrowed("{}")
         };
         emit(Piece { pattern, value: segment.value, span: segment.span, encoding: Encoding::Percent })?;
     }
@@ -60,7 +60,7 @@ pub(crate) fn pieces<'a>(
         let name = String::from_utf8_lossy(&url[pair.name_span.clone()]);
         let equals = if pair.name_span.end < pair.value_span.start { "=" } else { "" };
         emit(Piece {
-            pattern: [&text, "?", &name, equals, "{}"].concat(),
+            pattern: Cow::Owned([&text, "?", &name, equals, "{}"].concat()),
             value: pair.value,
             span: pair.value_span,
             encoding: Encoding::FormPercent,

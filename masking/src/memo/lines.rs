@@ -1,0 +1,290 @@
+//! The lines of heads that come again and again, and what was found in them.
+//!
+//! Most lines of a head are those of the head before, in the same order. So each line knows which one came behind it last, and that one is
+//! compared first, before anything is hashed; and a line that never comes again costs a look at a small table of fingerprints.
+
+use crate::hash::Quick;
+use crate::scan::changes::Change;
+
+/// Slots of the table, a power of two.
+const SLOTS: usize = 1 << 15;
+/// No longer line is kept: cookies may take some kilobytes.
+const LONGEST: usize = 4096;
+/// Bytes that all lines may take.
+const ROOM: usize = 16 << 20;
+
+/// A table of a fixed size, in which the newest line of a slot stays; lines are compared in full.
+#[derive(Default)]
+pub(crate) struct LineTable {
+    hasher: Quick,
+    prints: Vec<Prints>,
+    slots: Vec<Option<Entry>>,
+    /// Bytes of all lines.
+    taken: usize,
+    /// Where the line stands that a head began with last, for each side.
+    first: [u32; 2],
+    /// Counts on when more is known than before: what held nothing then may hold something now.
+    epoch: u64,
+}
+
+/// What a slot is about, to be asked before the slot itself, which is seldom at hand.
+#[derive(Clone, Copy, Default)]
+struct Prints {
+    /// Of the line in it.
+    kept: u16,
+    /// Of the line that was asked about last: most never come again, and are not worth a place.
+    asked: u16,
+}
+
+struct Entry {
+    side: u8,
+    /// Nothing was found in it, and nothing can be written in it that the search by value would not see.
+    for_good: bool,
+    /// Where the line stands that came behind it last.
+    next: u32,
+    /// What was known when it was looked at.
+    epoch: u64,
+    /// How long the line is.
+    len: u32,
+    /// The line, and behind it all that changes put there: side by side, as they are asked for together.
+    bytes: Box<[u8]>,
+    /// What is to be done, counted from the line's beginning, and put there out of `bytes`; nothing while learning.
+    changes: Box<[Change]>,
+}
+
+impl Entry {
+    fn is(&self, side: u8, line: &[u8]) -> bool {
+        line.len() == self.len as usize && self.bytes.starts_with(line) && self.side == side
+    }
+}
+
+/// Stands for a line that is not in the table.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Hash(u64);
+
+impl Hash {
+    fn slot(self) -> usize {
+        self.0 as usize % SLOTS
+    }
+
+    fn print(self) -> u16 {
+        (self.0 >> 48) as u16
+    }
+}
+
+/// What is known of a line.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Found {
+    Known {
+        slot: u32,
+        /// Whether the search for all that is known now has no more to say about the line.
+        searched: bool,
+    },
+    /// Nothing; `None` for a line that is too long to be kept.
+    Unknown(Option<Hash>),
+}
+
+impl LineTable {
+    /// What was found in a line before, if it is the one that was expected behind the line before it in its head. That stands at
+    /// `last`, `None` for the first, which follows.
+    pub(crate) fn expected(&self, side: u8, line: &[u8], last: &mut Option<usize>) -> Option<Found> {
+        let next = match *last {
+            Some(slot) => self.at(slot)?.next,
+            None => *self.first.get(usize::from(side))?,
+        };
+        let entry = self.at(next as usize).filter(|entry| entry.is(side, line))?;
+        let found = self.found(next as usize, entry)?;
+        *last = Some(next as usize);
+        Some(found)
+    }
+
+    /// The same wherever the line is; from now on it is the one that is expected behind the last.
+    pub(crate) fn find(&mut self, side: u8, line: &[u8], last: &mut Option<usize>) -> Found {
+        if line.len() > LONGEST {
+            return Found::Unknown(None);
+        }
+        let hash = Hash(self.hasher.hash(side, line));
+        let slot = hash.slot();
+        let there = self.prints.get(slot).is_some_and(|prints| prints.kept == hash.print());
+        let Some(entry) = self.at(slot).filter(|entry| there && entry.is(side, line)) else {
+            return Found::Unknown(Some(hash));
+        };
+        let found = self.found(slot, entry).unwrap_or(Found::Unknown(Some(hash)));
+        let follows = match *last {
+            Some(before) => self.slots.get_mut(before).and_then(Option::as_mut).map(|entry| &mut entry.next),
+            None => self.first.get_mut(usize::from(side)),
+        };
+        if let Some(follows) = follows {
+            *follows = slot as u32;
+        }
+        *last = Some(slot);
+        found
+    }
+
+    /// What is known of the line in a slot, if that still holds.
+    fn found(&self, slot: usize, entry: &Entry) -> Option<Found> {
+        let searched = entry.epoch == self.epoch;
+        (searched || entry.for_good).then_some(Found::Known { slot: slot as u32, searched })
+    }
+
+    /// What is to be done in the line in a slot, counted from its beginning, and the text that is put there.
+    pub(crate) fn changes(&self, slot: u32) -> (&[u8], &[Change]) {
+        self.at(slot as usize).map_or((&[], &[]), |entry| (&*entry.bytes, &*entry.changes))
+    }
+
+    fn at(&self, slot: usize) -> Option<&Entry> {
+        self.slots.get(slot)?.as_ref()
+    }
+
+    /// Whether what is found in this line is worth keeping: it has been asked about before.
+    pub(crate) fn comes_again(&mut self, hash: Hash) -> bool {
+        if self.prints.is_empty() {
+            self.prints = vec![Prints::default(); SLOTS];
+        }
+        let print = hash.print();
+        self.prints
+            .get_mut(hash.slot())
+            .is_some_and(|prints| std::mem::replace(&mut prints.asked, print) == print)
+    }
+
+    /// Notes what was found in a line that is not in the table, or in another epoch: changes, what they put there, and where the line
+    /// begins in what they are counted in.
+    pub(crate) fn put<'c>(
+        &mut self,
+        hash: Hash,
+        side: u8,
+        line: &[u8],
+        found: impl Iterator<Item = (&'c Change, &'c [u8], usize)>,
+    ) {
+        let mut bytes = line.to_vec();
+        let mut changes = Vec::new();
+        for (change, put, start) in found {
+            changes.push(change.in_line(start, bytes.len()));
+            bytes.extend_from_slice(put);
+        }
+        if self.slots.is_empty() {
+            self.slots.resize_with(SLOTS, || None);
+        }
+        self.prints.resize(SLOTS, Prints::default());
+        let slot = hash.slot();
+        let (Some(place), Some(prints)) = (self.slots.get_mut(slot), self.prints.get_mut(slot)) else {
+            return;
+        };
+        let old = place.as_ref().map_or(0, |entry| entry.bytes.len());
+        let taken = self.taken - old + bytes.len();
+        let Some(len) = u32::try_from(line.len()).ok().filter(|_| taken <= ROOM) else { return };
+        self.taken = taken;
+        prints.kept = hash.print();
+        let for_good = changes.is_empty() && !may_be_escaped(line);
+        let next = place.as_ref().filter(|entry| entry.is(side, line)).map_or(u32::MAX, |entry| entry.next);
+        let (bytes, changes) = (bytes.into(), changes.into());
+        *place = Some(Entry { side, for_good, next, epoch: self.epoch, len, bytes, changes });
+    }
+
+    /// A line in which nothing was found was searched again with what is known now.
+    pub(crate) fn renew(&mut self, slot: u32) {
+        if let Some(entry) = self.slots.get_mut(slot as usize).and_then(Option::as_mut) {
+            entry.epoch = self.epoch;
+        }
+    }
+
+    /// More is known from now on.
+    pub(crate) fn begin_epoch(&mut self) {
+        self.epoch += 1;
+    }
+}
+
+/// Whether there may be something in a line, behind the break that it begins with, that the search by value would not see.
+pub(crate) fn may_be_escaped(line: &[u8]) -> bool {
+    let line = line.strip_prefix(b"\r").unwrap_or(line);
+    let line = line.strip_prefix(b"\n").unwrap_or(line);
+    memchr::memchr3(b'%', b'+', b'&', line).is_some() || memchr::memchr2(b'\\', b'\n', line).is_some()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Asks about the lines of a head one after the other, and keeps those that come again.
+    fn read(table: &mut LineTable, side: u8, lines: &[&[u8]]) -> Vec<bool> {
+        let mut last = None;
+        let mut known = Vec::new();
+        for line in lines {
+            let found =
+                table.expected(side, line, &mut last).unwrap_or_else(|| table.find(side, line, &mut last));
+            if let Found::Unknown(Some(hash)) = &found
+                && table.comes_again(*hash)
+            {
+                table.put(*hash, side, line, std::iter::empty());
+            }
+            known.push(matches!(found, Found::Known { .. }));
+        }
+        known
+    }
+
+    #[test]
+    fn lines_are_known_when_they_have_come_twice_on_their_side() {
+        let mut table = LineTable::default();
+        let lines: [&[u8]; 3] = [b"\r\nHost: a", b"\r\nAccept: b", b"\r\nVary: c"];
+        assert_eq!(read(&mut table, 0, &lines), [false; 3]);
+        assert_eq!(read(&mut table, 0, &lines), [false; 3]);
+        for _ in 0..3 {
+            assert_eq!(read(&mut table, 0, &lines), [true; 3]);
+        }
+        assert_eq!(read(&mut table, 1, &lines), [false; 3]);
+        assert_eq!(
+            read(&mut table, 0, &[lines[2], b"\r\nHost: A", lines[0], lines[1]]),
+            [true, false, true, true]
+        );
+        assert_eq!(read(&mut table, 0, &[lines[1], lines[1], lines[1]]), [true; 3]);
+    }
+
+    #[test]
+    fn the_line_that_is_expected_is_compared_in_full() {
+        let mut table = LineTable::default();
+        let head: [&[u8]; 2] = [b"\r\nAccept: b", b"\r\nCookie: theme=dark"];
+        for _ in 0..3 {
+            read(&mut table, 0, &head);
+        }
+        for other in
+            [&b"\r\nCookie: theme=dork"[..], b"\r\nCookie: theme=dark; sid=1", b"\r\nCookie: theme=dar"]
+        {
+            assert_eq!(read(&mut table, 0, &[head[0], other]), [true, false]);
+        }
+    }
+
+    #[test]
+    fn what_the_search_cannot_see_is_looked_at_again_when_more_is_known() {
+        let mut table = LineTable::default();
+        let lines: [&[u8]; 4] = [b"A: plain", b"\r\nA: plain", b"\r\nA: folded\r\n plain", b"A: enc%6fded"];
+        read(&mut table, 0, &lines);
+        read(&mut table, 0, &lines);
+        assert_eq!(read(&mut table, 0, &lines), [true; 4]);
+        table.begin_epoch();
+        let mut last = None;
+        let searched = |found: Found| match found {
+            Found::Known { slot, searched, .. } => Some((slot, searched)),
+            Found::Unknown(_) => None,
+        };
+        for line in &lines[..2] {
+            let (slot, was) = searched(table.find(0, line, &mut last)).unwrap();
+            assert!(!was);
+            table.renew(slot);
+            assert!(searched(table.find(0, line, &mut last)).unwrap().1);
+        }
+        assert_eq!(read(&mut table, 0, &lines[2..]), [false; 2]);
+    }
+
+    #[test]
+    fn the_table_does_not_grow_beyond_its_room() {
+        let mut table = LineTable::default();
+        for n in 0..3 * ROOM / LONGEST {
+            let line = format!("{n:>0$}", LONGEST).into_bytes();
+            let Found::Unknown(Some(hash)) = table.find(0, &line, &mut None) else { panic!("known") };
+            table.put(hash, 0, &line, std::iter::empty());
+        }
+        let kept: usize = table.slots.iter().flatten().map(|entry| entry.bytes.len()).sum();
+        assert!(kept == table.taken && kept <= ROOM && kept > ROOM / 2);
+        assert!(matches!(table.find(0, &[b'a'; LONGEST + 1], &mut None), Found::Unknown(None)));
+    }
+}

@@ -1,0 +1,182 @@
+//! A head, line by line: most lines are known, or evidently hold nothing; the values of the others are looked at, and what
+//! lies between them.
+
+use std::borrow::Cow;
+use std::ops::Range;
+
+use mynah_message::view::{HeadPlace, HeadValue};
+use mynah_message::{Head, Side, digest};
+
+use super::changes::HeadPlan;
+use super::document::touches;
+use super::layer::Layer;
+use super::lines::{Known, Line};
+use super::part::{pattern_name, planned};
+use super::{Context, Scanner, Unreadable, signature};
+use crate::kind::Kind;
+use crate::learned::Match;
+use crate::names::{Names, Rule};
+
+/// What is found in a head, as far as it was read.
+struct Reading<'h> {
+    raw: &'h [u8],
+    side: Side,
+    matches: Vec<Match>,
+    plan: HeadPlan,
+    /// Where what was not looked at yet begins.
+    at: usize,
+    /// Ranges between values in which something was found.
+    soiled: Vec<Range<usize>>,
+}
+
+impl Scanner<'_> {
+    /// What is to be done in a head where no rule of the user's is about a place, in order and without overlaps.
+    pub(super) fn steady_head(&mut self, head: &Head<'_>) -> Result<HeadPlan, Unreadable> {
+        let mut lines = self.lines(head);
+        // One search for all that was learnt; values in which it saw nothing need not be searched again.
+        let matches = lines.search(self, head.raw());
+        let mut reading = Reading {
+            raw: head.raw(),
+            side: head.side(),
+            matches,
+            // It is empty.
+            plan: std::mem::take(&mut self.memo.head_room),
+            at: 0,
+            soiled: Vec::new(),
+        };
+        for (number, line) in lines.each.iter_mut().enumerate() {
+            if line.known.is() {
+                self.gap(&mut reading, line.span.start);
+                reading.at = line.span.end;
+                if let Known::Kept { slot, .. } = line.known {
+                    let (text, changes) = self.memo.lines.changes(slot);
+                    reading.plan.add_line(text, changes, line.span.start);
+                }
+                continue;
+            }
+            let mut visit = |value: HeadValue<'_>| self.head_value(&mut reading, line, &value);
+            match number.checked_sub(1) {
+                Some(field) => head.field_values(field, &mut visit),
+                None => head.target_values(&mut visit),
+            }
+        }
+        self.gap(&mut reading, head.raw().len());
+        self.within_limits()?;
+        let Reading { raw, matches, mut plan, soiled, .. } = reading;
+        plan.settle();
+        for range in soiled.iter().chain(plan.ranges()) {
+            lines.soil(range);
+        }
+        lines.remember(self, raw, &plan, &matches);
+        // What was learnt, wherever it stands.
+        if !matches.iter().all(|m| plan.sees_to(&m.range)) {
+            plan.extend(planned(self.sink.sweep(self.policy, raw, matches, false), "anywhere"));
+            plan.settle();
+        }
+        Ok(plan)
+    }
+
+    /// Looks at a value, and at what lies before it.
+    fn head_value(&mut self, reading: &mut Reading<'_>, line: &mut Line, value: &HeadValue<'_>) {
+        // The pieces of a composite come by themselves.
+        if value.composite {
+            return;
+        }
+        let HeadValue { place, value, span, encoding, .. } = value;
+        self.gap(reading, span.start);
+        reading.at = reading.at.max(span.end);
+        let Some(raw) = reading.raw.get(span.clone()) else { return };
+        let searched = *raw == **value && !touches(&reading.matches, span);
+        let (rule, in_path) = self.head_rule(place, value, reading.side);
+        let context = Context { searched, cards: !in_path, ..Context::new(rule) };
+        let met = self.met;
+        self.within = false;
+        if !value.is_empty() {
+            let patches = self.value(value, context);
+            // Of a head the one value goes, not all of the message.
+            let patches = match self.over.take() {
+                Some(_) => self.whole(Kind::Random, value),
+                None => patches,
+            };
+            let lifted = Layer::new(raw, value, *encoding).lift(patches);
+            reading.plan.add(lifted, span.start, holder(place));
+        }
+        if self.met > met {
+            reading.soiled.push(span.clone());
+        }
+        line.nested |= self.within || !searched;
+    }
+
+    /// Looks at what lies between the last value and the next, which begins at `end`.
+    fn gap(&mut self, reading: &mut Reading<'_>, end: usize) {
+        let gap = reading.at..end;
+        // No address and no learnt value is shorter.
+        let Some(text) = reading.raw.get(gap.clone()).filter(|text| text.len() >= super::value::SHORTEST)
+        else {
+            return;
+        };
+        let searched = !touches(&reading.matches, &gap);
+        if searched && self.policy.is_plain() && self.is_quiet_gap(text) {
+            return;
+        }
+        let context = Context { searched, between: true, ..Context::new(None) };
+        let met = self.met;
+        self.within = false;
+        let patches = self.free(text, context);
+        if self.met > met || self.within {
+            reading.soiled.push(gap.clone());
+        }
+        reading.plan.add(patches, gap.start, "between");
+    }
+
+    /// What a value's place says, and whether that is a path.
+    fn head_rule(
+        &mut self,
+        place: &HeadPlace<'_>,
+        value: &Cow<'_, [u8]>,
+        side: Side,
+    ) -> (Option<Rule>, bool) {
+        let names = &self.policy.names;
+        let memo = &mut *self.memo;
+        let mut named = |name: &str| memo.name(names, name.as_bytes()).rule;
+        // Resource ids stand in paths.
+        let id = self.policy.strict.then_some(Rule::Id);
+        match place {
+            HeadPlace::Cookie(name) => (Names::cookie(named(name), name, value), false),
+            HeadPlace::Header(name) => (header_rule(name, side).or_else(|| named(name)), false),
+            HeadPlace::Query(name) => (named(name), false),
+            HeadPlace::PathSegment(_) => (id, true),
+            HeadPlace::Location(pattern) => match pattern_name(pattern) {
+                Some(name) => (named(name), false),
+                None => (id.filter(|_| !pattern.contains('?')), true),
+            },
+        }
+    }
+}
+
+/// What is said of a header by more than what its name means.
+pub(super) fn header_rule(name: &str, side: Side) -> Option<Rule> {
+    let misplaced = match side {
+        Side::Response => "cookie",
+        Side::Request => "set-cookie",
+    };
+    if name.eq_ignore_ascii_case(misplaced) {
+        // On the wrong side these are not taken apart, so all of them goes.
+        Some(Rule::Mask(Kind::Cookie))
+    } else if digest::is_digest(name) {
+        // They say what a body is, and follow it when it changes.
+        Some(Rule::Keep)
+    } else {
+        signature::is_field(name.as_bytes()).then_some(Rule::Signatures)
+    }
+}
+
+fn holder(place: &HeadPlace<'_>) -> &'static str {
+    match place {
+        HeadPlace::Header(_) => "header",
+        HeadPlace::Cookie(_) => "cookie",
+        HeadPlace::Query(_) => "query",
+        HeadPlace::PathSegment(_) => "path",
+        HeadPlace::Location(_) => "location",
+    }
+}
