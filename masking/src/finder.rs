@@ -27,8 +27,8 @@ const BITS: u64 = 32;
 /// Bits in the first bitmap for each that is set: when there are fewer, it is made anew.
 const SPARSE: usize = 16;
 
-/// The first bitmap grows no further.
-const MOST_BYTES: usize = 16 << 20;
+/// The first bitmap grows no further than 16 MiB.
+const MOST_WORDS: usize = 2 << 20;
 
 /// Places that are asked about at once.
 const LANES: usize = 8;
@@ -54,7 +54,7 @@ pub(crate) struct Finder {
 #[derive(Debug, Default)]
 struct Gate {
     /// As many as a power of two.
-    bytes: Vec<u8>,
+    words: Vec<u64>,
     /// How many bits are set.
     set: usize,
 }
@@ -169,7 +169,7 @@ impl Finder {
         let windows = patterns.saturating_mul(STRIDE);
         self.long.entries.reserve(windows, |e| place(e.print, e.beside));
         let windows = windows + self.long.entries.len() + self.short.entries.len();
-        if self.gate.bytes.len() < Gate::room(windows / 2) {
+        if self.gate.words.len() < Gate::room(windows / 2) {
             self.open_anew(windows / 2);
         }
     }
@@ -195,7 +195,7 @@ impl Finder {
 
     /// Every place in a text where a pattern may stand, each once, in no particular order. The caller must compare.
     pub(crate) fn each(&self, text: &[u8], visit: &mut dyn FnMut(Candidate)) {
-        if self.gate.bytes.is_empty() {
+        if self.gate.words.is_empty() {
             return;
         }
         let mut at = 0;
@@ -214,7 +214,7 @@ impl Finder {
             rest = rest.get(LANES * STRIDE..).unwrap_or_default();
         }
         while let Some(bytes) = rest.first_chunk::<8>() {
-            if self.gate.ask(opening(*bytes)) {
+            if self.gate.ask(opening(*bytes)) == 1 {
                 self.look(*bytes, text, at, visit);
             }
             at += STRIDE;
@@ -245,66 +245,56 @@ impl Finder {
     /// Bytes taken.
     #[cfg(test)]
     pub(crate) fn memory(&self) -> usize {
-        self.long.memory() + self.short.memory() + self.gate.bytes.capacity()
+        self.long.memory() + self.short.memory() + self.gate.words.capacity() * size_of::<u64>()
     }
 }
 
 impl Gate {
     /// With room for so many windows, and as many again.
     fn of(windows: usize) -> Gate {
-        Gate { bytes: vec![0; Gate::room(windows)], set: 0 }
+        Gate { words: vec![0; Gate::room(windows)], set: 0 }
     }
 
-    /// Bytes that so many windows take.
+    /// Words that so many windows take.
     fn room(windows: usize) -> usize {
-        windows.saturating_mul(SPARSE / 4).next_power_of_two().clamp(1 << 12, MOST_BYTES)
+        (windows.saturating_mul(SPARSE) / 32).next_power_of_two().clamp(1 << 9, MOST_WORDS)
     }
 
     fn is_crowded(&self) -> bool {
-        self.set * SPARSE > self.bytes.len() * 8 && self.bytes.len() < MOST_BYTES
+        self.set * SPARSE > self.words.len() * 64 && self.words.len() < MOST_WORDS
     }
 
     fn open(&mut self, opening: u32) {
-        if self.bytes.is_empty() {
+        if self.words.is_empty() {
             *self = Gate::of(0);
         }
         let place = self.place(opening);
-        if let Some(byte) = self.bytes.get_mut(place) {
-            let bit = bit_of(opening);
-            self.set += usize::from(*byte & bit == 0);
-            *byte |= bit;
+        if let Some(word) = self.words.get_mut(place) {
+            let bit = 1 << (opening & 63);
+            self.set += usize::from(*word & bit == 0);
+            *word |= bit;
         }
     }
 
     #[inline]
     fn place(&self, opening: u32) -> usize {
-        opening as usize >> 8 & self.bytes.len().wrapping_sub(1)
+        opening as usize >> 6 & self.words.len().wrapping_sub(1)
     }
 
-    /// Whether a window may begin like that.
+    /// One if a window may begin like that, else zero.
     #[inline]
-    fn ask(&self, opening: u32) -> bool {
-        self.bytes.get(self.place(opening)).is_some_and(|byte| byte & bit_of(opening) != 0)
+    fn ask(&self, opening: u32) -> u64 {
+        self.words.get(self.place(opening)).map_or(0, |word| word >> (opening & 63) & 1)
     }
 
     /// One bit for each place of a block in which a window may begin.
     #[inline]
     fn ask_all(&self, block: &[u8; LANES * STRIDE + 4]) -> u64 {
-        let mut hits = 0;
-        for lane in 0..LANES {
-            if let Some(bytes) = block.get(lane * STRIDE..).and_then(|there| there.first_chunk::<8>()) {
-                hits |= u64::from(self.ask(opening(*bytes))) << lane;
-            }
-        }
-        hits
+        (0..LANES).rev().fold(0, |hits, lane| {
+            let bytes = block.get(lane * STRIDE..).and_then(|there| there.first_chunk::<8>());
+            hits + hits + bytes.map_or(0, |bytes| self.ask(opening(*bytes)))
+        })
     }
-}
-
-/// Looking it up costs less than shifting by a number that is not known beforehand.
-#[inline]
-fn bit_of(opening: u32) -> u8 {
-    const BITS: [u8; 8] = [1, 2, 4, 8, 16, 32, 64, 128];
-    BITS[opening as usize >> 5 & 7]
 }
 
 impl<const LENGTH: usize> Table<LENGTH> {

@@ -70,6 +70,16 @@ macro_rules! map {
 map!(u64);
 map!(u128);
 
+/// The capital letters of a text that is not longer than [`LONGEST`].
+#[cold]
+fn capitals_of(text: &[u8]) -> [u64; 2] {
+    let mut words = [0; 2];
+    for (at, b) in text.iter().enumerate() {
+        words[at / 64 % 2] |= u64::from(b.is_ascii_uppercase()) << (at % 64);
+    }
+    words
+}
+
 /// Where so many of them begin that stand in a row.
 fn rows<M: Map>(map: M, wanted: u32) -> M {
     let mut row = map;
@@ -109,12 +119,11 @@ pub(super) struct Rows<'t, M> {
     pub(super) dots: M,
     pub(super) colons: M,
     pub(super) dashes: M,
-    pub(super) equals: M,
     pub(super) capitals: M,
-    pub(super) spaces: M,
-    /// All that is none of these; and `+`.
+    /// All that is none of these, nor a space; and `+`.
     others: M,
-    /// Whether there is a `y`.
+    /// Whether there are any.
+    pub(super) has_spaces: bool,
     pub(super) has_y: bool,
 }
 
@@ -122,7 +131,9 @@ impl<'t, M: Map> Rows<'t, M> {
     /// Of a text that the map has bits for.
     #[inline]
     pub(super) fn of(text: &'t [u8]) -> Rows<'t, M> {
-        let mut maps = [[0_u64; 2]; 12];
+        let mut maps = [[0_u64; 2]; 8];
+        let (mut any_capitals, mut any_spaces, mut any_y) =
+            (u8x16::splat(0), u8x16::splat(0), u8x16::splat(0));
         let mut look = |piece: &[u8; 16], n: usize| {
             let bytes = u8x16::new(*piece);
             let is = |b: u8| bytes.simd_eq(u8x16::splat(b));
@@ -130,27 +141,16 @@ impl<'t, M: Map> Rows<'t, M> {
             let letters = within(folded, b'a', 25);
             let digits = within(bytes, b'0', 9);
             let (dashes, dots, colons) = (is(b'-'), is(b'.'), is(b':'));
-            let (equals, spaces) = (is(b'='), is(b' '));
+            let spaces = is(b' ');
             let between = dashes | is(b'_') | is(b'/');
             let joints = between | is(b'+');
-            let usual = between | letters | digits | dots | colons | equals | spaces;
+            let usual = between | letters | digits | dots | colons | spaces;
             // From ( to 9, which is all of these.
             let numeric = within(bytes, b'(', b'9' - b'(') | spaces;
-            let capitals = letters & !bytes.simd_eq(folded);
-            let all = [
-                digits,
-                letters,
-                numeric,
-                joints,
-                dots,
-                colons,
-                dashes,
-                equals,
-                capitals,
-                spaces,
-                !usual,
-                is(b'y'),
-            ];
+            any_capitals |= letters & !bytes.simd_eq(folded);
+            any_spaces |= spaces;
+            any_y |= is(b'y');
+            let all = [digits, letters, numeric, joints, dots, colons, dashes, !usual];
             for (map, lanes) in maps.iter_mut().zip(all) {
                 map[n / 4 % 2] |= u64::from(lanes.to_bitmask()) << (n % 4 * 16);
             }
@@ -163,11 +163,12 @@ impl<'t, M: Map> Rows<'t, M> {
             // The bytes behind the text are usual ones, and none of those of which there are maps.
             look(&padded(rest, b'_'), pieces.len());
         }
-        let [digits, letters, numeric, joints, dots, colons, dashes, equals, capitals, spaces, others, y] =
-            maps.map(M::of);
+        let [digits, letters, numeric, joints, dots, colons, dashes, others] = maps.map(M::of);
         // Behind the end there is none.
         let joints = if rest.is_empty() { joints } else { joints & M::below(text.len()) };
-        let has_y = y != M::NONE;
+        // Most texts have none.
+        let capitals = if any_capitals.any() { M::of(capitals_of(text)) } else { M::NONE };
+        let (has_spaces, has_y) = (any_spaces.any(), any_y.any());
         Rows {
             text,
             digits,
@@ -177,12 +178,17 @@ impl<'t, M: Map> Rows<'t, M> {
             dots,
             colons,
             dashes,
-            equals,
             capitals,
-            spaces,
             others,
+            has_spaces,
             has_y,
         }
+    }
+
+    /// Where the query of a URL begins, with the question mark: where no sign stands before it that is in none of the maps.
+    pub(super) fn query(&self) -> Option<usize> {
+        let (at, _) = self.others.first();
+        (self.text.get(at) == Some(&b'?')).then_some(at)
     }
 
     /// The bytes that are none of those of which there are maps; and `+`.
@@ -273,7 +279,11 @@ impl<'t, M: Map> Rows<'t, M> {
 
     /// Whether a vendor's key begins where a word or a part of one does. The shortest have twenty characters.
     fn has_vendor_key(&self) -> bool {
-        let made_of = self.alnum() | self.joints | self.equals | self.dots;
+        // An equals sign is in one sort of keys only, and in no other text that is long.
+        let equals = each(self.others)
+            .filter(|at| self.text.get(*at) == Some(&b'='))
+            .fold(M::NONE, |map, at| map | M::below(at + 1) & !M::below(at));
+        let made_of = self.alnum() | self.joints | equals | self.dots;
         let begins = self.begins() & rows(made_of, 20);
         each(begins).any(|at| {
             self.text

@@ -104,6 +104,15 @@ impl<'t> Look<'t> {
         self.signs
     }
 
+    /// Where the query of a URL begins, if it evidently is one, and no pairs stand before it.
+    pub(crate) fn query(&self) -> Option<usize> {
+        match &self.rows {
+            Maps::Short(rows) => rows.query(),
+            Maps::Middling(rows) => rows.query(),
+            Maps::Long => None,
+        }
+    }
+
     /// Those of the detectors that can find anything in it.
     pub(crate) fn possible(&self, which: Detectors) -> Detectors {
         let possible = self.signs.possible(self.text.len(), which);
@@ -124,8 +133,7 @@ impl Signs {
         let marks = there(rows.dots, DOT)
             | there(rows.dashes, DASH)
             | there(rows.colons, COLON)
-            | there(rows.equals, EQUALS)
-            | there(rows.spaces, SPACE)
+            | mark(rows.has_spaces, SPACE)
             | mark(rows.has_y, Y);
         Signs {
             marks: rows.others().fold(marks, |marks, b| marks | (BYTES[usize::from(b)] >> MARKS) as u32),

@@ -6,7 +6,7 @@ use super::layer::{Layer, splice};
 use super::opened::Opened;
 use super::signature::signatures;
 use super::{Context, Patch, Scanner, Unreadable, Why, merge, nested, shift};
-use crate::detect::signs::{Look, Signs};
+use crate::detect::signs::Look;
 use crate::detect::{self, Detectors, words};
 use crate::kind::Kind;
 use crate::memo::Values;
@@ -219,10 +219,10 @@ impl Scanner<'_> {
         let look = Look::of(value);
         let (signs, possible) = (look.signs(), look.possible(context.detectors(self.policy.detectors)));
         let Some(sort) = sort.filter(|_| !signs.has_angle()) else {
-            return self.signed_value(value, context, signs, possible);
+            return self.signed_value(value, context, &look, possible);
         };
         let mut patches = Vec::new();
-        if self.holds(|scanner| patches = scanner.signed_value(value, context, signs, possible)) {
+        if self.holds(|scanner| patches = scanner.signed_value(value, context, &look, possible)) {
             return patches;
         }
         self.memo.values.note(sort, value);
@@ -252,9 +252,10 @@ impl Scanner<'_> {
         &mut self,
         value: &[u8],
         context: Context,
-        signs: Signs,
+        look: &Look<'_>,
         possible: Detectors,
     ) -> Vec<Patch> {
+        let signs = look.signs();
         let mut patches = Vec::new();
         let text = value.trim_ascii_start();
         match text.first() {
@@ -305,7 +306,7 @@ impl Scanner<'_> {
         {
             merge(&mut patches, found);
         }
-        let idle_query = self.is_query_idle(value, context, signs);
+        let idle_query = self.is_query_idle(value, context, look);
         if context.depth < self.policy.depth && signs.may_hold_url() && !idle_query {
             merge(&mut patches, self.urls(value, context));
             merge(&mut patches, self.assignments(value, context));
@@ -346,15 +347,12 @@ impl Scanner<'_> {
 
     /// Whether it is known that there is nothing in the query of a URL, and all pairs and character references of the value are in that:
     /// those of pictures and the like are always the same.
-    fn is_query_idle(&mut self, value: &[u8], context: Context, signs: Signs) -> bool {
+    fn is_query_idle(&mut self, value: &[u8], context: Context, look: &Look<'_>) -> bool {
+        let signs = look.signs();
         if !signs.may_hold_url() || signs.has_at() || context.depth >= self.policy.depth {
             return false;
         }
-        let Some(query) = memchr::memchr(b'?', value).and_then(|at| value.get(at..)) else { return false };
-        let path = value.get(..value.len() - query.len()).unwrap_or_default();
-        if path.iter().any(|b| matches!(b, b'=' | b'&' | b'#' | b';')) {
-            return false;
-        }
+        let Some(query) = look.query().and_then(|at| value.get(at..)) else { return false };
         let Some(sort) = self.sort_of_short(query, context).map(|sort| sort | QUERY) else { return false };
         if self.memo.values.has(sort, query) {
             return true;
