@@ -120,12 +120,6 @@ impl NameInfo {
     pub(crate) fn says(&self, any: Says) -> bool {
         self.says.0 & any.0 != 0
     }
-
-    /// Whether it says this, and none of those.
-    #[inline]
-    pub(crate) fn says_only(&self, this: Says, those: Says) -> bool {
-        self.says.0 & (this.0 | those.0) == this.0
-    }
 }
 
 impl Memo {

@@ -16,6 +16,11 @@ fn length(country: [u8; 2]) -> Option<usize> {
     row.get(2..)?.iter().try_fold(0, |n, b| b.is_ascii_digit().then(|| n * 10 + usize::from(b - b'0')))
 }
 
+/// Whether a text begins with a country of the registry, in either case.
+pub(super) fn begins_with_country(text: &[u8]) -> bool {
+    text.first_chunk::<2>().is_some_and(|country| length(country.map(|b| b.to_ascii_uppercase())).is_some())
+}
+
 /// An IBAN: country, check digits, up to 30 letters and digits, in groups or not; mod 97 is 1.
 pub(crate) fn is_iban(value: &[u8]) -> bool {
     let compact: Vec<u8> = value.iter().filter(|b| **b != b' ').map(u8::to_ascii_uppercase).collect();

@@ -6,7 +6,7 @@ use std::ops::{BitAnd, BitOr, Not, Shl, Shr};
 use wide::u8x16;
 
 use super::words::{padded, within};
-use super::{Detectors, mac, vendor};
+use super::{Detectors, iban, mac, vendor};
 
 /// No longer text is looked at.
 pub(super) const LONGEST: usize = 128;
@@ -258,10 +258,16 @@ impl<'t, M: Map> Rows<'t, M> {
         self.digits & self.begins() & rows(self.numeric, 6) != M::NONE
     }
 
-    /// Whether two letters begin a word and two digits follow.
+    /// Whether a country's letters begin a word, two digits follow, and more in one word or behind a space.
     fn has_iban(&self) -> bool {
-        let country = self.begins() & self.letters & self.letters >> 1;
-        country & self.digits >> 2 & self.digits >> 3 != M::NONE
+        let letters = self.begins() & self.letters & self.letters >> 1;
+        let begins = letters & self.digits >> 2 & self.digits >> 3;
+        begins != M::NONE
+            && each(begins).any(|at| {
+                let there = self.text.get(at..).unwrap_or_default();
+                there.get(4).is_some_and(|b| *b == b' ' || b.is_ascii_alphanumeric())
+                    && iban::begins_with_country(there)
+            })
     }
 
     /// Whether seven digits follow a letter that begins a word, or the dash behind one.

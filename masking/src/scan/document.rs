@@ -550,7 +550,7 @@ impl<'b> json::Events<'b> for Document<'_, '_> {
                 nesting = reader.nesting().unwrap_or(nesting);
             }
             let key = self.room.at.key;
-            let idle = seam.plain && self.may_skip && key.says_only(Says::TELLS_NOTHING, ABOUT_OTHERS);
+            let idle = seam.plain && self.may_skip && key.says(Says::TELLS_NOTHING);
             self.plain = seam.plain;
             let first = reader.at();
             let Some(Scalar { kind, span, escaped }) = reader.value() else {
@@ -560,6 +560,9 @@ impl<'b> json::Events<'b> for Document<'_, '_> {
             };
             if idle {
                 self.end = span.end;
+                if key.says(ABOUT_OTHERS) {
+                    self.tell(key, kind, &span);
+                }
                 if !self.shows_nothing(kind, &span, escaped) {
                     self.leaf(kind, &span, key.rule, escaped);
                 }
