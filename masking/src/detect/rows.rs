@@ -283,15 +283,9 @@ impl<'t, M: Map> Rows<'t, M> {
         rows(self.alnum(), 16) & !(word << 1) & !(word >> 16) != M::NONE
     }
 
-    /// Whether a vendor's key begins where a word or a part of one does. The shortest have twenty characters.
+    /// Whether a vendor's key begins where a word or a part of one does.
     fn has_vendor_key(&self) -> bool {
-        // An equals sign is in one sort of keys only, and in no other text that is long.
-        let equals = each(self.others)
-            .filter(|at| self.text.get(*at) == Some(&b'='))
-            .fold(M::NONE, |map, at| map | M::below(at + 1) & !M::below(at));
-        let made_of = self.alnum() | self.joints | equals | self.dots;
-        let begins = self.begins() & rows(made_of, 20);
-        each(begins).any(|at| {
+        each(self.begins()).any(|at| {
             self.text
                 .get(at..)
                 .is_some_and(|there| vendor::may_begin_with(there) && vendor::key(there).is_some())

@@ -32,36 +32,47 @@ pub(crate) fn quoted_holds_nothing(raw: &[u8]) -> bool {
 /// number that is looked for, no word is long enough to be random, and no base64 of a text begins with a slash.
 pub(crate) fn is_plain_path(text: &[u8]) -> bool {
     /// Digits of the shortest number there is a detector for, and of a word that may be random.
-    const NUMBER: usize = 7;
+    const NUMBER: u32 = 7;
     const RANDOM: usize = 24;
     /// The shortest key of a vendor's; all in small letters have one of these signs in them, or a long word.
     const KEY: usize = 20;
     /// An interface's address has as many dashes.
-    const MAC: usize = 5;
+    const MAC: u32 = 5;
     if text.first() != Some(&b'/') || text.len() > 64 {
         return false;
     }
-    let (mut digits, mut signs) = (u8x16::splat(0), u8x16::splat(0));
-    let mut look = |piece: &[u8; PIECE]| {
+    // One bit for each byte.
+    let (mut digits, mut signs, mut slashes) = (0_u64, 0_u64, 0_u64);
+    let mut look = |piece: &[u8; PIECE], before: usize| {
         let bytes = u8x16::new(*piece);
         let digit = within(bytes, b'0', 9);
         let sign = bytes.simd_eq(u8x16::splat(b'-')) | bytes.simd_eq(u8x16::splat(b'_'));
-        // Each lane of a mask is -1.
-        digits -= digit;
-        signs -= sign;
-        (within(bytes, b'a', 25) | digit | sign | bytes.simd_eq(u8x16::splat(b'/'))).to_bitmask() == 0xffff
+        let slash = bytes.simd_eq(u8x16::splat(b'/'));
+        let bits = |lanes: u8x16| u64::from(lanes.to_bitmask()) << before;
+        digits |= bits(digit);
+        signs |= bits(sign);
+        slashes |= bits(slash);
+        (within(bytes, b'a', 25) | digit | sign | slash).to_bitmask() == 0xffff
     };
     let (pieces, rest) = text.as_chunks::<PIECE>();
-    if !pieces.iter().all(&mut look) || !rest.is_empty() && !look(&padded(rest, b'a')) {
+    let mut before = 0;
+    for piece in pieces {
+        if !look(piece, before) {
+            return false;
+        }
+        before += PIECE;
+    }
+    if !rest.is_empty() && !look(&padded(rest, b'/'), before) {
         return false;
     }
-    (digits == u8x16::splat(0) || sum(digits) < NUMBER)
-        && (signs == u8x16::splat(0) || text.len() < KEY && sum(signs) < MAC)
-        && (text.len() < RANDOM || text.split(|b| *b == b'/').all(|word| word.len() < RANDOM))
-}
-
-fn sum(lanes: u8x16) -> usize {
-    lanes.to_array().iter().map(|lane| usize::from(*lane)).sum()
+    let mut words = !slashes & u64::MAX >> (64 - text.len());
+    // Where a word's first bytes stand so many in a row.
+    for shift in [1, 2, 4, 8, 8] {
+        words &= words >> shift;
+    }
+    let random = text.len() >= RANDOM && words != 0;
+    let key = signs != 0 && (text.len() >= KEY || signs.count_ones() >= MAC);
+    !random && !key && digits.count_ones() < NUMBER
 }
 
 /// Whether each of these, lane by lane, is one of so many from the first on.
@@ -121,6 +132,7 @@ impl Words {
         if !rest.is_empty() && !look(&last_of(text, rest)) {
             return None;
         }
+        let sum = |lanes: u8x16| lanes.to_array().iter().map(|lane| usize::from(*lane)).sum();
         Some(Words {
             spaced: spaces.any(),
             capitals: if capitals == u8x16::splat(0) { 0 } else { sum(capitals) },
