@@ -35,7 +35,7 @@ mod quiet;
 mod signature;
 mod table;
 mod url;
-mod value;
+pub(crate) mod value;
 
 use std::ops::Range;
 

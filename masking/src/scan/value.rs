@@ -13,7 +13,7 @@ use crate::memo::Values;
 use crate::names::{self, Rule};
 
 /// Nothing shorter is learnt, and no address is.
-pub(super) const SHORTEST: usize = 6;
+pub(crate) const SHORTEST: usize = 6;
 
 /// How URIs begin that are what they stand for.
 pub(super) const DATA: &[u8] = b"data:";
