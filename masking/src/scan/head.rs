@@ -1,7 +1,6 @@
 //! A head, line by line: most lines are known, or evidently hold nothing; the values of the others are looked at, and what
 //! lies between them.
 
-use std::borrow::Cow;
 use std::ops::Range;
 
 use mynah_message::view::{HeadPlace, HeadValue};
@@ -137,7 +136,7 @@ impl Scanner<'_> {
     pub(super) fn head_rule(
         &mut self,
         place: &HeadPlace<'_>,
-        value: &Cow<'_, [u8]>,
+        value: &[u8],
         side: Side,
     ) -> (Option<Rule>, bool) {
         let names = &self.policy.names;

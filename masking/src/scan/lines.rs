@@ -48,11 +48,11 @@ pub(super) enum Known {
 }
 
 impl Known {
-    pub(super) fn is(&self) -> bool {
+    pub(super) fn is(self) -> bool {
         !matches!(self, Known::Not)
     }
 
-    fn is_searched(&self) -> bool {
+    fn is_searched(self) -> bool {
         matches!(self, Known::Kept { searched: true, .. })
     }
 }
@@ -168,7 +168,8 @@ impl Lines {
                 }
                 continue;
             }
-            if learns && !line.known.is() && !(line.soiled || line.nested) && !may_be_escaped(text) {
+            let holds_something = line.soiled || line.nested;
+            if learns && !holds_something && !line.known.is() && !may_be_escaped(text) {
                 let print = scanner.memo.plans.line(self.side, text);
                 scanner.memo.plans.note_clean(print);
             }

@@ -97,10 +97,7 @@ fn is_name(gap: &[u8]) -> bool {
 
 /// The same of the name of a cookie or of a query's value, of small letters.
 fn is_bare_name(gap: &[u8]) -> bool {
-    let name = match gap {
-        [b';', b' ', name @ .., b'='] | [b'?' | b'&', name @ .., b'='] => name,
-        _ => return false,
-    };
+    let ([b';', b' ', name @ .., b'='] | [b'?' | b'&', name @ .., b'=']) = gap else { return false };
     name.len() < 64 && name.iter().all(|b| b.is_ascii_lowercase() || matches!(b, b'_' | b'-'))
 }
 

@@ -1,5 +1,7 @@
 //! Heads whose lines come again and again: what is remembered of them must change nothing.
 
+use std::fmt::Write as _;
+
 use mynah_message::{Head, Message};
 use mynah_traffic::Exchange;
 use proptest::prelude::*;
@@ -47,7 +49,7 @@ fn exchange(target: usize, lines: &[usize], answer: &[usize], body: bool, n: u8)
         let mut head = start + "\r\n";
         for (at, line) in lines.iter().enumerate() {
             if body && at == 1 {
-                head += &format!("Content-Type: application/json\r\nContent-Length: {}\r\n", text.len());
+                let _ = write!(head, "Content-Type: application/json\r\nContent-Length: {}\r\n", text.len());
             }
             head += &fill(LINES[*line]);
             head += "\r\n";
@@ -63,7 +65,9 @@ fn exchange(target: usize, lines: &[usize], answer: &[usize], body: bool, n: u8)
 
 fn masker(exchanges: &[Exchange]) -> Masker {
     let mut learner = Learner::new(Policy::built_in(), Key::from([7; 32]));
-    exchanges.iter().for_each(|exchange| learner.learn(exchange));
+    for exchange in exchanges {
+        learner.learn(exchange);
+    }
     learner.finish()
 }
 
