@@ -159,19 +159,25 @@ impl Auditor {
     fn message(&mut self, side: Side, message: &Message, exchange: &Exchange) {
         self.search(side, "head", &message.head);
         self.search(side, "trailers", &message.trailers);
-        let head = Head::parse(&message.head);
+        // Without a body it does not matter what else is in the head.
+        let head = if message.body.is_empty() && Head::begins(&message.head) {
+            None
+        } else {
+            Some(Head::parse(&message.head))
+        };
         let spans = || exchange.sensitive.iter().filter(|s| s.side == side);
         // A compressed body that was clean before need not be opened, unless pseudonyms are to be looked at in it.
         let packed = match &head {
-            Ok(head) if !spans().any(|s| s.in_body) => {
+            Some(Ok(head)) if !spans().any(|s| s.in_body) => {
                 self.clean.packed(head, &message.body, self.known.len())
             }
             _ => None,
         };
         let opened = match head {
-            Ok(_) if packed.is_some_and(|(_, clean)| clean) => Ok(Cow::Borrowed(&b""[..])),
-            Ok(head) => content::decode_content(&head, &message.body, &self.limits),
-            Err(error) => Err(error),
+            None => Ok(Cow::Borrowed(&b""[..])),
+            Some(Ok(_)) if packed.is_some_and(|(_, clean)| clean) => Ok(Cow::Borrowed(&b""[..])),
+            Some(Ok(head)) => content::decode_content(&head, &message.body, &self.limits),
+            Some(Err(error)) => Err(error),
         };
         if opened.is_err() {
             self.report(side, "body", "unreadable");

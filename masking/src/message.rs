@@ -3,13 +3,16 @@
 use std::ops::Range;
 
 use bytes::Bytes;
-use mynah_message::{Edit, Error, Head, Message, Part, View, patch_decoded, without_digests};
+use mynah_message::{
+    Edit, Error, Head, Message, Part, PatchedBody, View, patch, patch_body, without_digests,
+};
 use mynah_traffic::{SensitiveSpan, Side};
 
 use crate::kind::Kind;
 use crate::policy::Policy;
 use crate::scan::changes::{Change, HeadPlan};
 use crate::scan::part::Planned;
+use crate::scan::value::SHORTEST;
 use crate::scan::{Scanner, Unreadable, Why};
 
 /// What became of a message.
@@ -98,9 +101,9 @@ pub(crate) fn mask(scanner: &mut Scanner<'_>, message: &Message, side: Side) -> 
     let body = if message.body.is_empty() { Ok(None) } else { body_of(scanner, &mut view) };
     let with_head = match body {
         Ok(None) => head_of(scanner, &view),
-        Ok(Some((masked, places))) => {
-            outcome.places = places;
-            head(scanner, &masked)
+        Ok(Some(changed)) => {
+            outcome.places = changed.places;
+            framed_head(scanner, &view, changed.body, changed.framing)
         }
         Err(Unreadable(reason)) => {
             outcome.withheld.push(reason);
@@ -143,14 +146,29 @@ pub(crate) fn body(
     message: &Message,
 ) -> Result<(Message, Vec<Place>), Unreadable> {
     let mut view = View::open_head(message).map_err(|error| reason(&error))?;
-    Ok(body_of(scanner, &mut view)?.unwrap_or_else(|| (message.clone(), Vec::new())))
+    let Some(Changed { body, framing, places }) = body_of(scanner, &mut view)? else {
+        return Ok((message.clone(), Vec::new()));
+    };
+    Ok((framed(message, body, framing)?, places))
+}
+
+/// A body that was masked.
+struct Changed {
+    body: Bytes,
+    /// What its head takes to follow.
+    framing: Vec<Edit>,
+    places: Vec<Place>,
+}
+
+/// The message with another body, and a head that follows.
+fn framed(message: &Message, body: Bytes, framing: Vec<Edit>) -> Result<Message, Unreadable> {
+    let view = View::open_head(message).map_err(|error| reason(&error))?;
+    let framed = patch(&view, framing).map_err(|error| reason(&error))?;
+    Ok(Message { body, ..framed })
 }
 
 /// The same of a message whose head is open; `None` when nothing changes.
-fn body_of(
-    scanner: &mut Scanner<'_>,
-    view: &mut View<'_>,
-) -> Result<Option<(Message, Vec<Place>)>, Unreadable> {
+fn body_of(scanner: &mut Scanner<'_>, view: &mut View<'_>) -> Result<Option<Changed>, Unreadable> {
     let print = print(scanner, view);
     if print.is_some_and(|print| scanner.memo.done.is_unchanged(print)) {
         return Ok(None);
@@ -168,9 +186,16 @@ fn body_of(
         return Ok(None);
     }
     let (edits, places) = edits(plan, Part::Body, scanner.policy);
-    let (masked, decoded) = patch_decoded(view, edits).map_err(|error| reason(&error))?;
-    let hides = scanner.sink.hides(decoded.as_deref().unwrap_or(view.body()));
-    if hides { Err(Unreadable("hides-original")) } else { Ok(Some((masked, places))) }
+    let patched = patch_body(view, edits).map_err(|error| reason(&error))?;
+    let hides = scanner.sink.hides(patched.as_ref().map_or(view.body(), |patched| &patched.decoded));
+    if hides {
+        return Err(Unreadable("hides-original"));
+    }
+    Ok(Some(match patched {
+        Some(PatchedBody { body, framing, .. }) => Changed { body, framing, places },
+        // All pseudonyms are what stood there.
+        None => Changed { body: view.message().body.clone(), framing: Vec::new(), places },
+    }))
 }
 
 /// The message with its head masked.
@@ -183,12 +208,46 @@ pub(crate) fn head(
 
 /// The same of a message whose head is open.
 fn head_of(scanner: &mut Scanner<'_>, view: &View<'_>) -> Result<(Message, Vec<Place>), Unreadable> {
-    let mut plan = scanner.head(view)?;
+    let plan = scanner.head(view)?;
     let message = view.message();
-    let start_line = view.head().start_line();
+    let spliced = spliced(&message.head, &plan, &[], scanner.policy)?;
+    Ok((with_head(scanner, view, plan, spliced.head, message.body.clone())?, spliced.places))
+}
+
+/// The message with another body, and its head masked and made to follow that body.
+fn framed_head(
+    scanner: &mut Scanner<'_>,
+    view: &View<'_>,
+    body: Bytes,
+    framing: Vec<Edit>,
+) -> Result<(Message, Vec<Place>), Unreadable> {
+    // Another length is nothing to look into, and what is longer may be a value like any other.
+    let is_simple = |edit: &Edit| (1..SHORTEST).contains(&edit.bytes.len()) && !edit.span.is_empty();
+    if framing.iter().all(is_simple) && !scanner.sink.may_cross_lines() {
+        let plan = scanner.head(view)?;
+        if !framing.iter().any(|edit| plan.sees_to(&edit.span)) {
+            let spliced = spliced(&view.message().head, &plan, &framing, scanner.policy)?;
+            // What was learnt may have the new length in it, in theory.
+            let mut lines = spliced.framed.iter().map(|at| line_around(&spliced.head, *at));
+            if lines.all(|line| scanner.sink.matches(line).is_empty()) {
+                return Ok((with_head(scanner, view, plan, spliced.head, body)?, spliced.places));
+            }
+        }
+    }
+    head(scanner, &framed(view.message(), body, framing)?)
+}
+
+/// The message with that head, which has all of the plan done.
+fn with_head(
+    scanner: &mut Scanner<'_>,
+    view: &View<'_>,
+    mut plan: HeadPlan,
+    head: Bytes,
+    body: Bytes,
+) -> Result<Message, Unreadable> {
     // With its line break.
-    let starts_anew = plan.iter().next().is_some_and(|(first, _)| first.range.start < start_line.end + 2);
-    let (head, places) = spliced(&message.head, &plan, scanner.policy)?;
+    let start_line = view.head().start_line().end + 2;
+    let starts_anew = plan.iter().next().is_some_and(|(first, _)| first.range.start < start_line);
     plan.clear();
     scanner.memo.head_room = plan;
     if scanner.sink.hides(&head) {
@@ -198,24 +257,46 @@ fn head_of(scanner: &mut Scanner<'_>, view: &View<'_>) -> Result<(Message, Vec<P
     if starts_anew && !Head::begins(&head) {
         return Err(Unreadable("head-unreadable"));
     }
-    Ok((Message { head, body: message.body.clone(), trailers: message.trailers.clone() }, places))
+    Ok(Message { head, body, trailers: view.message().trailers.clone() })
 }
 
-/// The head with all of its plan done, and where pseudonyms stand in it.
-fn spliced(head: &Bytes, plan: &HeadPlan, policy: &Policy) -> Result<(Bytes, Vec<Place>), Unreadable> {
+/// A head put together.
+struct Spliced {
+    head: Bytes,
+    /// Where pseudonyms stand in it.
+    places: Vec<Place>,
+    /// Where what makes its framing right does.
+    framed: Vec<usize>,
+}
+
+/// The head with all of its plan done, and these edits, which are in order and overlap nothing of that.
+fn spliced(head: &Bytes, plan: &HeadPlan, framing: &[Edit], policy: &Policy) -> Result<Spliced, Unreadable> {
     let changes = plan.iter();
     let mut places = Vec::with_capacity(changes.len());
-    if changes.len() == 0 {
-        return Ok((head.clone(), places));
+    let mut framed = Vec::new();
+    if changes.len() == 0 && framing.is_empty() {
+        return Ok(Spliced { head: head.clone(), places, framed });
     }
     // Exactly so long, and not copied once more.
-    let (put, taken) = plan.growth();
+    let (put, taken) = framing
+        .iter()
+        .fold(plan.growth(), |(put, taken), edit| (put + edit.bytes.len(), taken + edit.span.len()));
     let mut out = Vec::with_capacity((head.len() + put).saturating_sub(taken));
     let mut at = 0;
-    for (change, put) in changes {
-        let before = head.get(at..change.range.start).filter(|_| change.range.end <= head.len());
+    let mut copy_to = |out: &mut Vec<u8>, range: &Range<usize>| {
+        let before = head.get(at..range.start).filter(|_| range.end <= head.len());
         out.extend_from_slice(before.ok_or(Unreadable("not-patched"))?);
-        at = change.range.end;
+        at = range.end;
+        Ok(())
+    };
+    let mut framing = framing.iter().peekable();
+    for (change, put) in changes {
+        while let Some(edit) = framing.next_if(|edit| edit.span.end <= change.range.start) {
+            copy_to(&mut out, &edit.span)?;
+            framed.push(out.len());
+            out.extend_from_slice(&edit.bytes);
+        }
+        copy_to(&mut out, &change.range)?;
         let &Change { ref range, kind, why, holder, .. } = change;
         places.push(Place {
             in_body: false,
@@ -230,8 +311,20 @@ fn spliced(head: &Bytes, plan: &HeadPlan, policy: &Policy) -> Result<(Bytes, Vec
         });
         out.extend_from_slice(put);
     }
-    out.extend_from_slice(head.get(at..).unwrap_or_default());
-    Ok((out.into(), places))
+    for edit in framing {
+        copy_to(&mut out, &edit.span)?;
+        framed.push(out.len());
+        out.extend_from_slice(&edit.bytes);
+    }
+    copy_to(&mut out, &(head.len()..head.len()))?;
+    Ok(Spliced { head: out.into(), places, framed })
+}
+
+/// The line in which that place is.
+fn line_around(head: &[u8], at: usize) -> &[u8] {
+    let start = memchr::memrchr(b'\n', head.get(..at).unwrap_or_default()).map_or(0, |n| n + 1);
+    let rest = head.get(start..).unwrap_or_default();
+    rest.split(|b| *b == b'\n').next().unwrap_or_default()
 }
 
 /// Trailers are field lines: read behind a start line they are a head.

@@ -13,6 +13,7 @@ use crate::{Auditor, Key, Learner, Masker, Policy};
 
 mod again;
 mod forms;
+mod heads;
 mod nesting;
 mod odd;
 mod policy;

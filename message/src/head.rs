@@ -628,6 +628,21 @@ mod tests {
     }
 
     #[test]
+    fn names_that_are_no_text_are_no_names() {
+        for (name, is_name) in [(&b"caf\xc3\xa9"[..], true), (b"caf\xe9", false), (b"\xff", false)] {
+            for before in [0, 1, 40, 70] {
+                let raw = [b"GET / HTTP/1.1\r\nA: ", &b"b".repeat(before)[..], b"\r\n", name, b": x\r\n\r\n"]
+                    .concat();
+                let head = Head::parse(&raw).unwrap();
+                let field = head.field(1).unwrap();
+                assert_eq!(field.name.as_bytes(), if is_name { name } else { b"" });
+                assert_eq!(field.value.len(), if is_name { 1 } else { name.len() + 3 });
+                assert!(head.field(2).is_none());
+            }
+        }
+    }
+
+    #[test]
     fn status_line() {
         let head = Head::parse(b"HTTP/2 204 \r\nConnection: close\r\n\r\n").unwrap();
         assert_eq!((head.status(), head.version(), head.keep_alive()), (Some(204), Version::Http2, false));

@@ -63,7 +63,7 @@ pub use error::Error;
 pub use head::{BodyKind, ContentType, Field, Head, Version};
 pub use leaf::{Encoding, Leaf, Part, Side};
 pub use locator::{JsonPath, Locator, Nth};
-pub use patch::{Edit, fix_framing, patch, patch_decoded, without_digests};
+pub use patch::{Edit, PatchedBody, fix_framing, patch, patch_body, patch_decoded, without_digests};
 pub use target::Target;
 pub use view::{Coverage, Detail, View};
 

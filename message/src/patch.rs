@@ -56,6 +56,33 @@ pub fn patch_decoded(view: &View<'_>, edits: Vec<Edit>) -> Result<(Message, Opti
     Ok((Message { head, body, trailers: message.trailers.clone() }, Some(decoded)))
 }
 
+/// A body with edits made, by itself.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct PatchedBody {
+    /// As it is sent, with its content coding.
+    pub body: Bytes,
+    /// Before that was applied.
+    pub decoded: Bytes,
+    /// What makes the head right again, in order: edits of `Content-Length` and of [digests](crate::digest).
+    pub framing: Vec<Edit>,
+}
+
+/// Makes edits of the body alone, and leaves it to the caller to make those of the head, which may have some of its own: so it
+/// need not be parsed once more. `None` where the edits change nothing.
+///
+/// # Errors
+/// As [`patch()`]; [`Error::EditOutside`] for an edit of the head.
+pub fn patch_body(view: &View<'_>, edits: Vec<Edit>) -> Result<Option<PatchedBody>, Error> {
+    if let Some(Edit { part, span, .. }) = edits.iter().find(|e| e.part != Part::Body) {
+        return Err(Error::EditOutside { part: *part, start: span.start, end: span.end, len: 0 });
+    }
+    let Some(decoded) = splice(view.body(), edits)?.map(Bytes::from) else { return Ok(None) };
+    let codings = codings(view.head())?;
+    let body = if codings.is_empty() { decoded.clone() } else { encode_content(&codings, &decoded)?.into() };
+    let framing = framing(view.head(), &view.message().head, &body, true);
+    Ok(Some(PatchedBody { body, decoded, framing }))
+}
+
 /// Makes `Content-Length` match the body. It is left alone where there is none, where the message is chunked, and in a
 /// response without a body (of a HEAD request, or 304), whose length speaks of a body that was not sent. A message that
 /// cannot be parsed comes back as it was.
@@ -124,6 +151,11 @@ fn splice(data: &[u8], mut edits: Vec<Edit>) -> Result<Option<Vec<u8>>, Error> {
 
 /// `raw` is what `head` was parsed of.
 fn reframe(head: &Head<'_>, raw: &Bytes, body: &[u8], digests: bool) -> Result<Bytes, Error> {
+    Ok(splice(raw, framing(head, raw, body, digests))?.map_or_else(|| raw.clone(), Bytes::from))
+}
+
+/// The edits that this takes, in order.
+fn framing(head: &Head<'_>, raw: &Bytes, body: &[u8], digests: bool) -> Vec<Edit> {
     let chunked = head.is_chunked();
     let mut edits = Vec::new();
     for field in head.fields() {
@@ -141,7 +173,7 @@ fn reframe(head: &Head<'_>, raw: &Bytes, body: &[u8], digests: bool) -> Result<B
         };
         edits.push(Edit { part: Part::Head, span, bytes });
     }
-    Ok(splice(raw, edits)?.map_or_else(|| raw.clone(), Bytes::from))
+    edits
 }
 
 #[cfg(test)]

@@ -279,7 +279,7 @@ mod tests {
     fn the_table_does_not_grow_beyond_its_room() {
         let mut table = LineTable::default();
         for n in 0..3 * ROOM / LONGEST {
-            let line = format!("{n:>0$}", LONGEST).into_bytes();
+            let line = format!("{n:>LONGEST$}").into_bytes();
             let Found::Unknown(Some(hash)) = table.find(0, &line, &mut None) else { panic!("known") };
             table.put(hash, 0, &line, std::iter::empty());
         }

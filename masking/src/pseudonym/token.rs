@@ -202,7 +202,7 @@ fn number(pseudonyms: &Pseudonyms, value: &[u8]) -> Option<Vec<u8>> {
         let x: u64 = std::str::from_utf8(digits).ok()?.parse().ok()?;
         let power = 10_u64.checked_pow(digits.len() as u32 - 1)?;
         let low = BOUNDS.iter().filter(|b| **b < x).map(|b| b + 1).max().unwrap_or(0).max(power);
-        let high = BOUNDS.iter().copied().find(|b| *b >= x)?.min(power.saturating_mul(9) + (power - 1));
+        let high = BOUNDS.iter().copied().find(|b| *b >= x)?.min(power.checked_mul(10)? - 1);
         let n = (high - low).checked_add(1).filter(|n| *n < 1 << 63)?;
         let masked = low + permute::permute(&pseudonyms.permutation, b"number", n, x - low);
         return Some([&value[..sign], masked.to_string().as_bytes()].concat());

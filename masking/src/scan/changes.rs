@@ -83,7 +83,7 @@ impl HeadPlan {
     }
 
     /// Whether something is to be done with these bytes.
-    pub(super) fn sees_to(&self, range: &Range<usize>) -> bool {
+    pub(crate) fn sees_to(&self, range: &Range<usize>) -> bool {
         let first = self.changes.partition_point(|c| c.range.end <= range.start);
         self.changes.get(first).is_some_and(|c| c.range.start < range.end)
     }

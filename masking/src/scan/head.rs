@@ -1,7 +1,6 @@
 //! A head, line by line: most lines are known, or evidently hold nothing; the values of the others are looked at, and what
 //! lies between them.
 
-use std::borrow::Cow;
 use std::ops::Range;
 
 use mynah_message::view::{HeadPlace, HeadValue};
@@ -12,6 +11,7 @@ use super::document::touches;
 use super::layer::Layer;
 use super::lines::{Known, Line};
 use super::part::{pattern_name, planned};
+use super::value::SHORTEST;
 use super::{Context, Scanner, Unreadable, signature};
 use crate::kind::Kind;
 use crate::learned::Match;
@@ -88,6 +88,10 @@ impl Scanner<'_> {
         let Some(raw) = reading.raw.get(span.clone()) else { return };
         let searched = *raw == **value && !touches(&reading.matches, span);
         let (rule, in_path) = self.head_rule(place, value, reading.side);
+        let unnamed = matches!(rule, Some(Rule::Without(_)) | None);
+        if searched && unnamed && value.len() < SHORTEST && self.policy.is_plain() {
+            return;
+        }
         let context = Context { searched, cards: !in_path, ..Context::new(rule) };
         let met = self.met;
         self.within = false;
@@ -111,8 +115,7 @@ impl Scanner<'_> {
     fn gap(&mut self, reading: &mut Reading<'_>, end: usize) {
         let gap = reading.at..end;
         // No address and no learnt value is shorter.
-        let Some(text) = reading.raw.get(gap.clone()).filter(|text| text.len() >= super::value::SHORTEST)
-        else {
+        let Some(text) = reading.raw.get(gap.clone()).filter(|text| text.len() >= SHORTEST) else {
             return;
         };
         let searched = !touches(&reading.matches, &gap);
@@ -130,10 +133,10 @@ impl Scanner<'_> {
     }
 
     /// What a value's place says, and whether that is a path.
-    fn head_rule(
+    pub(super) fn head_rule(
         &mut self,
         place: &HeadPlace<'_>,
-        value: &Cow<'_, [u8]>,
+        value: &[u8],
         side: Side,
     ) -> (Option<Rule>, bool) {
         let names = &self.policy.names;

@@ -48,11 +48,11 @@ pub(super) enum Known {
 }
 
 impl Known {
-    pub(super) fn is(&self) -> bool {
+    pub(super) fn is(self) -> bool {
         !matches!(self, Known::Not)
     }
 
-    fn is_searched(&self) -> bool {
+    fn is_searched(self) -> bool {
         matches!(self, Known::Kept { searched: true, .. })
     }
 }
@@ -100,9 +100,9 @@ impl Scanner<'_> {
         if let Some(Found::Known { slot, searched }) = self.memo.lines.expected(side, text, last) {
             return (Known::Kept { slot, searched }, None);
         }
-        let clean = field.is_some_and(|(name, value)| self.is_clean_field(head, line, name, value));
-        // With digits in it, it is probably another one in each head, and not worth looking for.
-        if clean && text.iter().any(u8::is_ascii_digit) {
+        let clean = field.and_then(|(name, value)| self.clean_field(head, line, name, value));
+        // Probably another one in each head, and not worth looking for.
+        if clean == Some(false) {
             return (Known::Clean, None);
         }
         let hash = match self.memo.lines.find(side, text, last) {
@@ -113,7 +113,7 @@ impl Scanner<'_> {
         };
         // While learning, what was seen once is looked at once more.
         let noted = || !self.sink.learns() && self.memo.plans.is_clean(self.memo.plans.line(side, text));
-        (if clean || noted() { Known::Clean } else { Known::Not }, hash)
+        (if clean.is_some() || noted() { Known::Clean } else { Known::Not }, hash)
     }
 }
 
@@ -168,11 +168,14 @@ impl Lines {
                 }
                 continue;
             }
-            if learns && !line.known.is() && !(line.soiled || line.nested) && !may_be_escaped(text) {
+            let holds_something = line.soiled || line.nested;
+            if learns && !holds_something && !line.known.is() && !may_be_escaped(text) {
                 let print = scanner.memo.plans.line(self.side, text);
                 scanner.memo.plans.note_clean(print);
             }
-            let Some(hash) = line.hash.filter(|hash| scanner.memo.lines.comes_again(*hash)) else { continue };
+            // What something was found in is worth keeping at once: it takes long to look at, and most often it is a session's.
+            let again = |hash: &Hash| line.soiled || scanner.memo.lines.comes_again(*hash);
+            let Some(hash) = line.hash.filter(again) else { continue };
             let span = &line.span;
             let inside = |range: &Range<usize>| range.start < span.end && range.end > span.start;
             let here = || plan.iter().filter(|(change, _)| inside(&change.range));

@@ -37,7 +37,7 @@ pub(crate) mod seams;
 mod signature;
 mod table;
 mod url;
-mod value;
+pub(crate) mod value;
 
 use std::ops::Range;
 

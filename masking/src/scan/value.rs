@@ -13,7 +13,7 @@ use crate::memo::Values;
 use crate::names::{self, Rule};
 
 /// Nothing shorter is learnt, and no address is.
-pub(super) const SHORTEST: usize = 6;
+pub(crate) const SHORTEST: usize = 6;
 
 /// Tells queries from values.
 const QUERY: u32 = 1;

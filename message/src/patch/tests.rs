@@ -104,3 +104,29 @@ fn framing() {
         "POST / HTTP/1.1\nContent-Length: 0\n\n"
     );
 }
+
+#[test]
+fn a_body_by_itself_is_patched_as_with_its_head() {
+    let packed = crate::encode_content(&[crate::Coding::Gzip], b"a secret").unwrap();
+    for (head, body) in [
+        (
+            "HTTP/1.1 200 OK\r\nContent-Length: 8\r\nContent-MD5: x\r\nDigest: unknown=x\r\n\r\n",
+            &b"a secret"[..],
+        ),
+        ("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nContent-Length: 8\r\n\r\n", b"a secret"),
+        ("HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 0\r\n\r\n", &packed),
+        ("HTTP/1.1 200 OK\r\n\r\n", b"a secret"),
+    ] {
+        let message = Message { head: head.into(), body: body.to_vec().into(), ..Message::default() };
+        let view = View::open(&message, &Limits::default()).unwrap();
+        let edit = |bytes: &[u8]| vec![Edit { part: Part::Body, span: 2..8, bytes: bytes.to_vec() }];
+        let (whole, decoded) = patch_decoded(&view, edit(b"pseudonym")).unwrap();
+        let alone = patch_body(&view, edit(b"pseudonym")).unwrap().unwrap();
+        assert_eq!((&alone.body, Some(&alone.decoded)), (&whole.body, decoded.as_ref()));
+        let framed = patch(&View::open_head(&message).unwrap(), alone.framing).unwrap();
+        assert_eq!(framed.head, whole.head);
+        assert_eq!(patch_body(&view, edit(b"secret")).unwrap(), None);
+        let in_head = vec![Edit { part: Part::Head, span: 0..1, bytes: Vec::new() }];
+        assert!(patch_body(&view, in_head).is_err());
+    }
+}
