@@ -6,6 +6,7 @@ use mynah_traffic::{Flag, Flags, Nanos, Side};
 
 use super::chunked::{Chunked, Step};
 use super::framing::Framing;
+use super::plain::Plain;
 use super::start;
 
 /// A head that is longer is no head. Servers stop at 8 to 64 KiB.
@@ -34,8 +35,8 @@ enum State {
 /// What a push led to.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Event {
-    /// A whole head. [`Parser::begin`] must follow.
-    Head(Bytes),
+    /// A whole head, and what it says when that is plain. [`Parser::begin`] must follow.
+    Head(Bytes, Option<Plain>),
     /// The message is over. [`Parser::take`] must follow.
     Done,
     /// Bytes that belong to no message begin here.
@@ -125,15 +126,16 @@ impl Parser {
         if rest.is_empty() {
             return (skipped, None);
         }
-        if !start::plausible(self.side, rest) {
+        let plain = Plain::read(self.side, rest);
+        if plain.is_none() && !start::plausible(self.side, rest) {
             self.state = State::Lost;
             return (skipped, Some(Event::Junk));
         }
         (self.first, self.last) = (time, time);
-        match head_end(rest, 0) {
+        match plain.map_or_else(|| head_end(rest, 0), |plain| Ok(plain.end)) {
             Ok(end) => {
                 self.state = State::Framing;
-                (skipped + end, Some(Event::Head(Bytes::copy_from_slice(&rest[..end]))))
+                (skipped + end, Some(Event::Head(Bytes::copy_from_slice(&rest[..end]), plain)))
             }
             Err(resume) => {
                 self.head.extend_from_slice(rest);
@@ -152,7 +154,8 @@ impl Parser {
             Ok(end) => {
                 self.state = State::Framing;
                 self.head.truncate(end);
-                (end - before, Some(Event::Head(frozen(&mut self.head))))
+                let plain = Plain::read(self.side, &self.head);
+                (end - before, Some(Event::Head(frozen(&mut self.head), plain)))
             }
             Err(_) if self.head.len() > MAX_HEAD || !start::plausible(self.side, &self.head) => {
                 self.head = BytesMut::new();
@@ -220,15 +223,20 @@ impl Parser {
         false
     }
 
-    /// Body, trailers and flags of the message that is over; makes ready for the next.
-    pub(super) fn take(&mut self, head: Bytes) -> (Message, Flags) {
-        let body =
+    /// Gives the message that is over, of which the head is known, its body and trailers, and its flags; makes ready for the next.
+    pub(super) fn take(&mut self, message: &mut Message) -> Flags {
+        message.body =
             if self.whole.is_empty() { frozen(&mut self.body) } else { std::mem::take(&mut self.whole) };
-        let trailers = frozen(&mut self.trailers);
+        message.trailers = frozen(&mut self.trailers);
         if !matches!(self.state, State::Lost | State::Off) {
             self.state = State::Start;
         }
-        (Message { head, body, trailers }, std::mem::take(&mut self.flags))
+        std::mem::take(&mut self.flags)
+    }
+
+    /// The same where nobody wants the message.
+    pub(super) fn drop_message(&mut self) {
+        self.take(&mut Message::default());
     }
 
     /// `length` bytes were never captured.
@@ -272,7 +280,7 @@ impl Parser {
     /// The stream is over: what is in hand, if anything. [`Parser::take`] must follow on [`Event::Done`].
     pub(super) fn end(&mut self) -> Option<Event> {
         let event = match &mut self.state {
-            State::Head(_) => Some(Event::Head(frozen(&mut self.head))),
+            State::Head(_) => Some(Event::Head(frozen(&mut self.head), None)),
             State::UntilClose => {
                 self.flags.set(Flag::CloseDelimited);
                 Some(Event::Done)
@@ -350,22 +358,25 @@ mod tests {
         let mut parser = Parser::new(Side::Response, 100, false);
         let data = b"HTTP/1.1 200 OK\r\n\r\nabc";
         let (used, event) = parser.push(data, Nanos(1));
-        let Some(Event::Head(head)) = event else { panic!("{event:?}") };
+        let Some(Event::Head(head, _)) = event else { panic!("{event:?}") };
         assert!(!parser.begin(Framing::Fixed(3)));
         assert_eq!(parser.push(&data[used..], Nanos(2)), (3, Some(Event::Done)));
         assert_eq!(parser.body.capacity(), 0);
-        assert_eq!(parser.take(head).0.body, "abc");
+        let mut message = Message { head, ..Message::default() };
+        parser.take(&mut message);
+        assert_eq!(message.body, "abc");
     }
 
     #[test]
     fn long_bodies_are_cut_and_counted_through() {
         let mut parser = Parser::new(Side::Request, 4, false);
         let (_, event) = parser.push(b"PUT / HTTP/1.1\n\n", Nanos(1));
-        let Some(Event::Head(head)) = event else { panic!("{event:?}") };
+        let Some(Event::Head(head, None)) = event else { panic!("{event:?}") };
         parser.begin(Framing::Fixed(8));
         assert_eq!(parser.push(b"abc", Nanos(2)), (3, None));
         assert_eq!(parser.push(b"defghGET", Nanos(3)), (5, Some(Event::Done)));
-        let (message, flags) = parser.take(head);
+        let mut message = Message { head, ..Message::default() };
+        let flags = parser.take(&mut message);
         assert_eq!(message.body, "abcd");
         assert!(flags.has(Flag::BodyCut));
     }
