@@ -79,6 +79,16 @@ impl Assembly {
         Some(exchange)
     }
 
+    /// Whether none is complete.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.finished.is_empty()
+    }
+
+    /// The next exchange that is complete, left where it is.
+    pub(crate) fn front(&mut self) -> Option<&mut Exchange> {
+        self.finished.front_mut()
+    }
+
     /// What became of the packets that were given; nothing is known here of those that never were.
     pub(crate) fn counts(&self) -> CaptureCounts {
         let flows = self.table.statistics;

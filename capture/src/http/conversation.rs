@@ -260,11 +260,8 @@ impl Conversation {
             _ => return self.no_message(Side::Request),
         };
         let asked = head.asked();
-        let framing = if whole {
-            head.framing(Side::Request, asked, &mut self.requests.flags)
-        } else {
-            Framing::Empty
-        };
+        let framing =
+            if whole { head.framing(Side::Request, asked, &mut self.requests.flags) } else { Framing::Empty };
         drop(head);
         let mut pending = self.pending();
         pending.asked = asked;

@@ -238,10 +238,18 @@ mod tests {
         let long = "x".repeat(200);
         for (side, text) in [
             (Side::Request, "GET / HTTP/1.1\r\n\r\n".to_owned()),
-            (Side::Request, format!("POST /{long} HTTP/1.1\r\nHost: a:80\r\ncontent-LENGTH:  12 \r\n\r\nbody:\n")),
+            (
+                Side::Request,
+                format!("POST /{long} HTTP/1.1\r\nHost: a:80\r\ncontent-LENGTH:  12 \r\n\r\nbody:\n"),
+            ),
             (Side::Request, "HEAD /a b HTTP/1.1\r\nX:\r\n\r\n".to_owned()),
             (Side::Response, "HTTP/1.1 200\r\nContent-Length: 0\r\n\r\n".to_owned()),
-            (Side::Response, format!("HTTP/1.1 404 Not: Found\r\nA: {long}\r\nTransfer-Encoding: Chunked\r\n\r\n5\r\n\u{e4}")),
+            (
+                Side::Response,
+                format!(
+                    "HTTP/1.1 404 Not: Found\r\nA: {long}\r\nTransfer-Encoding: Chunked\r\n\r\n5\r\n\u{e4}"
+                ),
+            ),
             (Side::Response, "HTTP/1.1 304 Same\r\nContent-Length: 7\r\nDate: 10:00:00\r\n\r\n".to_owned()),
             (Side::Response, "HTTP/1.1 200 OK\r\nServer: s\r\n\r\nto the end".to_owned()),
         ] {

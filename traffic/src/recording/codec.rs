@@ -3,7 +3,7 @@
 
 use std::net::SocketAddr;
 
-use bincode::{Decode, Encode};
+use bincode::{BorrowDecode, Decode, Encode};
 use bytes::Bytes;
 use mynah_message::Message;
 
@@ -28,6 +28,11 @@ pub(crate) fn decode<T: Decode<()>>(bytes: &mut &[u8]) -> Result<T, String> {
     let (value, used) = bincode::decode_from_slice(bytes, config()).map_err(|error| error.to_string())?;
     *bytes = bytes.get(used..).unwrap_or_default();
     Ok(value)
+}
+
+/// The same of what refers to the bytes; says also how many it took.
+pub(super) fn decode_ref<'a, T: BorrowDecode<'a, ()>>(bytes: &'a [u8]) -> Result<(T, usize), String> {
+    bincode::borrow_decode_from_slice(bytes, config()).map_err(|error| error.to_string())
 }
 
 /// A message as stored.
@@ -58,8 +63,8 @@ impl From<MessageCode> for Message {
     }
 }
 
-/// The same bytes as a [`MessageCode`], written from where they are.
-#[derive(Encode)]
+/// The same bytes as a [`MessageCode`], written from where they are, and read where they are.
+#[derive(Encode, BorrowDecode)]
 struct MessageRef<'a> {
     head: &'a [u8],
     body: &'a [u8],
@@ -90,16 +95,7 @@ struct TimesCode {
     response_last: Option<i64>,
 }
 
-#[derive(Decode)]
-struct SpanCode {
-    response: bool,
-    in_body: bool,
-    start: u32,
-    len: u32,
-    kind: String,
-}
-
-#[derive(Encode)]
+#[derive(Encode, BorrowDecode)]
 struct SpanRef<'a> {
     response: bool,
     in_body: bool,
@@ -108,20 +104,8 @@ struct SpanRef<'a> {
     kind: &'a str,
 }
 
-/// An exchange as stored in format version 1.
-#[derive(Decode)]
-pub(super) struct ExchangeCode {
-    request: Option<MessageCode>,
-    response: Option<MessageCode>,
-    https: bool,
-    connection: ConnectionCode,
-    times: TimesCode,
-    flags: u32,
-    sensitive: Vec<SpanCode>,
-}
-
-/// The same bytes as an [`ExchangeCode`], written from where they are.
-#[derive(Encode)]
+/// An exchange as stored in format version 1: written from where its parts are, and read where they are.
+#[derive(Encode, BorrowDecode)]
 pub(super) struct ExchangeRef<'a> {
     request: Option<MessageRef<'a>>,
     response: Option<MessageRef<'a>>,
@@ -168,29 +152,36 @@ impl<'a> From<&'a Exchange> for ExchangeRef<'a> {
     }
 }
 
-impl From<ExchangeCode> for Exchange {
-    fn from(code: ExchangeCode) -> Self {
-        let first = code.times.request_first;
+impl ExchangeRef<'_> {
+    /// The exchange; `keep` makes each of its parts its own.
+    pub(super) fn exchange(self, keep: impl Fn(&[u8]) -> Bytes) -> Exchange {
+        let first = self.times.request_first;
         let at = |offset: i64| Nanos(first.wrapping_add(offset as u64));
+        let part = |bytes: &[u8]| if bytes.is_empty() { Bytes::new() } else { keep(bytes) };
+        let message = |message: MessageRef<'_>| Message {
+            head: part(message.head),
+            body: part(message.body),
+            trailers: part(message.trailers),
+        };
         Exchange {
-            request: code.request.map(Into::into),
-            response: code.response.map(Into::into),
-            scheme: if code.https { Scheme::Https } else { Scheme::Http },
+            request: self.request.map(message),
+            response: self.response.map(message),
+            scheme: if self.https { Scheme::Https } else { Scheme::Http },
             connection: Connection {
-                id: code.connection.id,
-                ordinal: code.connection.ordinal,
-                client: code.connection.client,
-                server: code.connection.server,
-                client_hint: code.connection.client_hint,
+                id: self.connection.id,
+                ordinal: self.connection.ordinal,
+                client: self.connection.client,
+                server: self.connection.server,
+                client_hint: self.connection.client_hint,
             },
             times: Times {
                 request_first: Nanos(first),
-                request_last: at(code.times.request_last),
-                response_first: code.times.response_first.map(at),
-                response_last: code.times.response_last.map(at),
+                request_last: at(self.times.request_last),
+                response_first: self.times.response_first.map(at),
+                response_last: self.times.response_last.map(at),
             },
-            flags: Flags::from_bits(code.flags),
-            sensitive: code
+            flags: Flags::from_bits(self.flags),
+            sensitive: self
                 .sensitive
                 .into_iter()
                 .map(|span| SensitiveSpan {
@@ -198,7 +189,7 @@ impl From<ExchangeCode> for Exchange {
                     in_body: span.in_body,
                     start: span.start,
                     len: span.len,
-                    kind: span.kind,
+                    kind: span.kind.to_owned(),
                 })
                 .collect(),
         }
