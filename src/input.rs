@@ -413,11 +413,13 @@ impl Iterator for Stream {
 }
 
 impl Stream {
-    /// For who looks at one exchange after the other and keeps none: those of a recording come without a copy of their bytes.
+    /// For who looks at one exchange after the other and keeps none: they come without a copy of
+    /// their bytes where that can be.
     pub(crate) fn sharing(mut self) -> Stream {
-        if let Source::Recording(reader) = self.source {
-            self.source = Source::Recording(Box::new(reader.sharing()));
-        }
+        self.source = match self.source {
+            Source::Recording(reader) => Source::Recording(Box::new(reader.sharing())),
+            Source::Capture(source) => Source::Capture(Box::new(source.sharing())),
+        };
         self
     }
 
