@@ -413,13 +413,11 @@ impl Iterator for Stream {
 }
 
 impl Stream {
-    /// For who looks at one exchange after the other and keeps none: they come without a copy of
-    /// their bytes where that can be.
+    /// For who looks at one exchange after the other and keeps none: those of a recording come without a copy of their bytes.
     pub(crate) fn sharing(mut self) -> Stream {
-        self.source = match self.source {
-            Source::Recording(reader) => Source::Recording(Box::new(reader.sharing())),
-            Source::Capture(source) => Source::Capture(Box::new(source.sharing())),
-        };
+        if let Source::Recording(reader) = self.source {
+            self.source = Source::Recording(Box::new(reader.sharing()));
+        }
         self
     }
 

@@ -53,11 +53,6 @@ impl Assembly {
         }
     }
 
-    /// What waits keeps no part of the packets' buffer any more.
-    pub(crate) fn let_go(&mut self) {
-        self.table.let_go();
-    }
-
     /// No packet came until `now`: flows that have been silent for too long end.
     #[cfg(feature = "live")]
     pub(crate) fn quiet(&mut self, now: Nanos) {

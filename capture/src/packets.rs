@@ -69,20 +69,12 @@ impl Packets {
         Some(Ok(()))
     }
 
-    /// Exchanges come without a copy of their bytes where they stand in one packet.
-    pub(crate) fn share(&mut self) {
-        self.reader.share();
-    }
-
     pub(crate) fn current(&mut self) -> Option<&mut Exchange> {
         if self.shown { self.assembly.front() } else { None }
     }
 
     /// Reads one packet, or ends.
     fn step(&mut self) -> Result<(), Error> {
-        if self.reader.has_turned() {
-            self.assembly.let_go();
-        }
         match self.reader.next() {
             Ok(Some(packet)) => self.assembly.packet(&packet),
             Ok(None) => self.end(None),

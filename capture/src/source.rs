@@ -81,16 +81,6 @@ impl Source {
         Ok(Source { kind: Kind::Gor, inner, current: None })
     }
 
-    /// Exchanges are given out without a copy of their bytes, where that can be: for who looks at one after the other, and keeps
-    /// none. One that is kept keeps the whole buffer that it was read into, 256 KiB as a rule.
-    #[must_use]
-    pub fn sharing(mut self) -> Source {
-        if let Inner::Packets(packets) = &mut self.inner {
-            packets.share();
-        }
-        self
-    }
-
     /// Goes on to the next exchange, which [`Source::current`] then is: for who does not need it for himself, and is spared
     /// moving it about. `None` at the end.
     ///

@@ -7,7 +7,6 @@ mod refill;
 use std::io::{self, Read};
 use std::ops::Range;
 
-use bytes::Bytes;
 use mynah_traffic::Nanos;
 
 use self::refill::Refill;
@@ -25,8 +24,6 @@ pub(crate) struct Packet<'a> {
     pub(crate) data: &'a [u8],
     /// Length on the wire, which is longer than `data` when the snap length cut it.
     pub(crate) original: u32,
-    /// The buffer that `data` stands in, where parts of it may be kept without a copy.
-    pub(crate) whole: Option<&'a Bytes>,
 }
 
 /// Why no more packets come before the end of the file.
@@ -66,7 +63,6 @@ enum Format {
 pub(crate) struct PacketReader {
     buffer: Refill,
     format: Format,
-    shares: bool,
 }
 
 impl PacketReader {
@@ -78,7 +74,7 @@ impl PacketReader {
         } else {
             Format::Pcapng(pcapng::Pcapng::default())
         };
-        Ok(PacketReader { buffer, format, shares: false })
+        Ok(PacketReader { buffer, format })
     }
 
     /// The next packet; `None` at the end.
@@ -91,19 +87,8 @@ impl PacketReader {
             time: found.time,
             link: found.link,
             original: found.original,
-            whole: self.shares.then(|| self.buffer.whole()),
             data: self.buffer.slice(found.data),
         }))
-    }
-
-    /// Parts of the buffer may be kept from now on.
-    pub(crate) fn share(&mut self) {
-        self.shares = true;
-    }
-
-    /// Whether another buffer is in use since this was last asked: what keeps parts of the one before should let go of them.
-    pub(crate) fn has_turned(&mut self) -> bool {
-        self.buffer.has_turned()
     }
 
     /// Where the reader stands, in bytes from the start of the (decompressed) file.

@@ -1,19 +1,13 @@
 use std::io::{self, Read};
 use std::ops::Range;
 
-use bytes::Bytes;
-
 /// Small enough to stay in a core's cache.
 const FIRST_SIZE: usize = 256 << 10;
 
-/// A buffer that is filled from a reader and used up from its front. Where parts of it are still kept by others when more is to be
-/// read, it is set aside, and another one taken: two are enough when they let go of them then.
+/// A buffer that is filled from a reader and used up from its front.
 pub(super) struct Refill {
     reader: Box<dyn Read + Send>,
-    buffer: Bytes,
-    /// The one before, to be used again when nothing of it is kept any more.
-    aside: Bytes,
-    turned: bool,
+    buffer: Vec<u8>,
     start: usize,
     end: usize,
     /// Offset of `start` in the file.
@@ -23,9 +17,7 @@ pub(super) struct Refill {
 
 impl Refill {
     pub(super) fn new(reader: Box<dyn Read + Send>) -> Self {
-        let buffer = Bytes::from(vec![0; FIRST_SIZE]);
-        let aside = Bytes::new();
-        Refill { reader, buffer, aside, turned: false, start: 0, end: 0, offset: 0, ended: false }
+        Refill { reader, buffer: vec![0; FIRST_SIZE], start: 0, end: 0, offset: 0, ended: false }
     }
 
     /// Makes `wanted` bytes available; false when the file ends before.
@@ -34,10 +26,16 @@ impl Refill {
             if self.ended {
                 return Ok(false);
             }
-            let mut buffer = self.room(wanted);
-            let read = self.reader.read(buffer.get_mut(self.end..).unwrap_or_default());
-            self.buffer = Bytes::from(buffer);
-            match read {
+            if self.start + wanted > self.buffer.len() {
+                self.buffer.copy_within(self.start..self.end, 0);
+                self.end -= self.start;
+                self.start = 0;
+                // by what has come, not by what a header claims: a short file must not cost what its lengths say
+                if self.end == self.buffer.len() {
+                    self.buffer.resize(self.buffer.len() * 2, 0);
+                }
+            }
+            match self.reader.read(&mut self.buffer[self.end..]) {
                 Ok(0) => self.ended = true,
                 Ok(n) => self.end += n,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
@@ -45,53 +43,6 @@ impl Refill {
             }
         }
         Ok(true)
-    }
-
-    /// Takes the buffer to read more into it, from `end` on.
-    fn room(&mut self, wanted: usize) -> Vec<u8> {
-        let buffer = std::mem::take(&mut self.buffer);
-        if !buffer.is_unique() {
-            return self.turn(buffer);
-        }
-        let mut buffer = Vec::from(buffer);
-        if self.start + wanted > buffer.len() {
-            buffer.copy_within(self.start..self.end, 0);
-            self.end -= self.start;
-            self.start = 0;
-            // by what has come, not by what a header claims: a short file must not cost what its lengths say
-            if self.end == buffer.len() {
-                buffer.resize(buffer.len() * 2, 0);
-            }
-        }
-        buffer
-    }
-
-    /// Sets the buffer aside and takes the other one, with what is left to use up at its front.
-    fn turn(&mut self, old: Bytes) -> Vec<u8> {
-        let left = old.get(self.start..self.end).unwrap_or_default();
-        let aside = std::mem::take(&mut self.aside);
-        let mut buffer = if aside.is_unique() { Vec::from(aside) } else { Vec::new() };
-        let needed = if left.len() < old.len() { old.len() } else { old.len() * 2 };
-        if buffer.len() < needed {
-            buffer = vec![0; needed];
-        }
-        if let Some(front) = buffer.get_mut(..left.len()) {
-            front.copy_from_slice(left);
-        }
-        (self.start, self.end) = (0, left.len());
-        self.aside = old;
-        self.turned = true;
-        buffer
-    }
-
-    /// Whether another buffer is in use since this was last asked.
-    pub(super) fn has_turned(&mut self) -> bool {
-        std::mem::take(&mut self.turned)
-    }
-
-    /// The buffer, of which parts may be kept.
-    pub(super) fn whole(&self) -> &Bytes {
-        &self.buffer
     }
 
     /// What is available.
@@ -128,25 +79,6 @@ mod tests {
         let mut refill = Refill::new(Box::new(io::Cursor::new(vec![7; 1000])));
         assert!(!refill.need(64 << 20).unwrap());
         assert_eq!((refill.available().len(), refill.buffer.len()), (1000, FIRST_SIZE));
-    }
-
-    #[test]
-    fn what_is_kept_stays_and_two_buffers_are_enough_when_it_is_let_go() {
-        let data: Vec<u8> = (0..20 * FIRST_SIZE).map(|n| (n % 251) as u8).collect();
-        let mut refill = Refill::new(Box::new(io::Cursor::new(data.clone())));
-        let (mut at, mut kept, mut buffers) = (0, None::<Bytes>, std::collections::BTreeSet::new());
-        while refill.need(1000).unwrap() {
-            let range = refill.take(1000);
-            let part = refill.whole().slice(range);
-            assert_eq!(part, data[at..at + 1000]);
-            at += 1000;
-            if refill.has_turned() {
-                assert!(kept.is_some_and(|kept| *kept == data[at - 2000..at - 1000]));
-            }
-            kept = Some(part);
-            buffers.insert(refill.whole().as_ptr());
-        }
-        assert_eq!((refill.available(), buffers.len()), (&data[at..], 2));
     }
 
     #[test]

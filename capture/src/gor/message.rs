@@ -20,9 +20,9 @@ pub fn message(payload: &[u8], side: Side, method: Option<&str>) -> Option<(Mess
     let mut out = Out { exchanges: &mut found, next_connection: &mut number };
     if side == Side::Response {
         let asked = format!("{} / HTTP/1.1\r\n\r\n", method.unwrap_or("GET"));
-        conversation.feed(Side::Request, asked.as_bytes(), None, Nanos(0), &mut out);
+        conversation.feed(Side::Request, asked.as_bytes(), Nanos(0), &mut out);
     }
-    conversation.feed(side, payload, None, Nanos(0), &mut out);
+    conversation.feed(side, payload, Nanos(0), &mut out);
     if side == Side::Request {
         conversation.eof(Side::Request, &mut out);
     }

@@ -176,13 +176,13 @@ impl Gor {
         let (mut found, mut number) = (VecDeque::new(), 0);
         let mut out = Out { exchanges: &mut found, next_connection: &mut number };
         if let Some(half) = &request {
-            conversation.feed(Side::Request, &half.payload, None, times.request_first, &mut out);
+            conversation.feed(Side::Request, &half.payload, times.request_first, &mut out);
             // nothing of it is to come, so that no response can be early
             conversation.eof(Side::Request, &mut out);
         }
         if let Some(half) = &response {
             let time = times.response_first.unwrap_or(times.request_last);
-            conversation.feed(Side::Response, &half.payload, None, time, &mut out);
+            conversation.feed(Side::Response, &half.payload, time, &mut out);
         }
         conversation.close(Ending::Closed, &mut out);
         if found.is_empty() {

@@ -52,8 +52,6 @@ struct Pending {
     response_done: bool,
     /// A hole among the responses lies behind this request: its response may have been in it.
     doubtful: bool,
-    /// Parts of it may be parts of a packets' buffer.
-    shares: bool,
 }
 
 impl Pending {
@@ -132,15 +130,7 @@ impl Conversation {
     }
 
     /// The next bytes that the client ([`Side::Request`]) or the server sent.
-    /// They stand in `whole`, where parts of that may be kept.
-    pub(crate) fn feed(
-        &mut self,
-        side: Side,
-        data: &[u8],
-        whole: Option<&Bytes>,
-        time: Nanos,
-        out: &mut Out<'_>,
-    ) {
+    pub(crate) fn feed(&mut self, side: Side, data: &[u8], time: Nanos, out: &mut Out<'_>) {
         if side == Side::Request
             && let Some(held) = &mut self.tunnel
         {
@@ -153,14 +143,14 @@ impl Conversation {
             self.tunnel = None;
             self.requests.off();
         }
-        self.parse(side, data, whole, time, out);
+        self.parse(side, data, time, out);
         self.bound(out);
     }
 
-    fn parse(&mut self, side: Side, mut data: &[u8], whole: Option<&Bytes>, time: Nanos, out: &mut Out<'_>) {
+    fn parse(&mut self, side: Side, mut data: &[u8], time: Nanos, out: &mut Out<'_>) {
         while !data.is_empty() {
             let parser = if side == Side::Request { &mut self.requests } else { &mut self.responses };
-            let (used, event) = parser.push(data, whole, time);
+            let (used, event) = parser.push(data, time);
             data = data.get(used..).unwrap_or_default();
             match event {
                 None => {}
@@ -170,7 +160,7 @@ impl Conversation {
             }
             if side == Side::Request && self.tunnel.is_some() {
                 if !data.is_empty() {
-                    self.feed(side, data, whole, time, out);
+                    self.feed(side, data, time, out);
                 }
                 return;
             }
@@ -273,14 +263,12 @@ impl Conversation {
         let framing =
             if whole { head.framing(Side::Request, asked, &mut self.requests.flags) } else { Framing::Empty };
         drop(head);
-        let (first, shares) = (self.requests.first, self.requests.has_shared());
-        self.begin_pending(|pending| {
-            pending.asked = asked;
-            pending.shares = shares;
-            pending.exchange.times.request_first = first;
-            // moved, not cloned: a second owner would cost an allocation for each
-            pending.exchange.request = Some(Message { head: bytes, ..Message::default() });
-        });
+        let mut pending = self.pending();
+        pending.asked = asked;
+        pending.exchange.times.request_first = self.requests.first;
+        // moved, not cloned: a second owner would cost an allocation for each
+        pending.exchange.request = Some(Message { head: bytes, ..Message::default() });
+        self.push(pending);
         let empty = self.requests.begin(framing);
         if empty {
             self.done(Side::Request, out);
@@ -305,13 +293,12 @@ impl Conversation {
             return;
         }
         if !self.queue.iter().any(|pending| !pending.response_started) {
-            let first = self.responses.first;
-            self.begin_pending(|orphan| {
-                orphan.request_done = true;
-                orphan.exchange.flags.set(Flag::NoRequest);
-                orphan.exchange.times.request_first = first;
-                orphan.exchange.times.request_last = first;
-            });
+            let mut orphan = self.pending();
+            orphan.request_done = true;
+            orphan.exchange.flags.set(Flag::NoRequest);
+            orphan.exchange.times.request_first = self.responses.first;
+            orphan.exchange.times.request_last = self.responses.first;
+            self.push(orphan);
         }
         let Some(pending) = self.queue.iter_mut().find(|pending| !pending.response_started) else { return };
         if !pending.request_done {
@@ -332,7 +319,6 @@ impl Conversation {
             let upgrade = Head::parse(&bytes).ok().and_then(|head| head.get("upgrade"));
             upgrade.is_some_and(|to| to.eq_ignore_ascii_case("h2c"))
         });
-        pending.shares |= self.responses.has_shared();
         pending.exchange.response = Some(Message { head: bytes, ..Message::default() });
         if let Some(to_http2) = leaves {
             pending.exchange.flags.set(Flag::Upgraded);
@@ -363,7 +349,7 @@ impl Conversation {
     /// A `CONNECT` was refused: what the client sent behind it is HTTP after all.
     fn refused_tunnel(&mut self, out: &mut Out<'_>) {
         for (data, time) in self.tunnel.take().unwrap_or_default() {
-            self.feed(Side::Request, &data, None, time, out);
+            self.feed(Side::Request, &data, time, out);
         }
     }
 
@@ -396,7 +382,6 @@ impl Conversation {
         };
         let message = message.get_or_insert_default();
         exchange.flags.join(parser.take(message));
-        pending.shares |= parser.has_shared();
         // the head was counted when it came
         self.stored += (message.body.len() + message.trailers.len()) as u64;
         let server_done = self.server_done;
@@ -454,28 +439,16 @@ impl Conversation {
         self.flush(|pending| pending.request_done && pending.response_done, out);
     }
 
-    /// Puts another exchange at the end of the queue; made in its place, for it is large.
-    fn begin_pending(&mut self, fill: impl FnOnce(&mut Pending)) {
-        self.queue.push_back(Pending::default());
-        if let Some(pending) = self.queue.back_mut() {
-            fill(pending);
-            pending.exchange.connection.ordinal = self.ordinals;
-            self.stored += pending.cost();
-        }
+    fn pending(&mut self) -> Pending {
+        let mut pending = Pending::default();
+        pending.exchange.connection.ordinal = self.ordinals;
         self.ordinals = self.ordinals.saturating_add(1);
+        pending
     }
 
-    /// What waits keeps no part of a packets' buffer any more.
-    pub(crate) fn let_go(&mut self) {
-        for pending in self.queue.iter_mut().filter(|pending| pending.shares) {
-            pending.shares = false;
-            let messages = [&mut pending.exchange.request, &mut pending.exchange.response];
-            for message in messages.into_iter().flatten() {
-                for part in [&mut message.head, &mut message.body, &mut message.trailers] {
-                    *part = Bytes::copy_from_slice(part);
-                }
-            }
-        }
+    fn push(&mut self, pending: Pending) {
+        self.stored += pending.cost();
+        self.queue.push_back(pending);
     }
 
     /// Keeps what waits within its limits: the oldest goes out without what it waits for.
@@ -483,7 +456,8 @@ impl Conversation {
         while self.queue.len() > MAX_OUTSTANDING
             || (self.stored > self.limits.waiting && self.queue.len() > 1)
         {
-            self.emit(0, out);
+            let Some(first) = self.queue.pop_front() else { break };
+            self.emit(first, out);
         }
     }
 
@@ -492,25 +466,19 @@ impl Conversation {
         let mut at = 0;
         while at < self.queue.len() {
             if self.queue.get(at).is_some_and(&is_ready) {
-                self.emit(at, out);
+                let pending = if at == 0 { self.queue.pop_front() } else { self.queue.remove(at) };
+                if let Some(pending) = pending {
+                    self.emit(pending, out);
+                }
             } else {
                 at += 1;
             }
         }
     }
 
-    /// Sends out the one at this place of the queue.
-    fn emit(&mut self, at: usize, out: &mut Out<'_>) {
-        let Some(pending) = self.queue.get_mut(at) else { return };
+    fn emit(&mut self, pending: Pending, out: &mut Out<'_>) {
         self.stored = self.stored.saturating_sub(pending.cost());
-        let (request_done, response_done) = (pending.request_done, pending.response_done);
-        out.exchanges.push_back(std::mem::take(&mut pending.exchange));
-        if at == 0 {
-            self.queue.pop_front();
-        } else {
-            self.queue.remove(at);
-        }
-        let Some(exchange) = out.exchanges.back_mut() else { return };
+        let Pending { mut exchange, request_done, response_done, .. } = pending;
         // a message in hand whose exchange must go: its head is all there is
         if exchange.request.is_some() && !request_done || exchange.response.is_some() && !response_done {
             exchange.flags.set(Flag::Truncated);
@@ -529,6 +497,7 @@ impl Conversation {
         });
         exchange.connection.client = Some(self.sockets.0);
         exchange.connection.server = Some(self.sockets.1);
+        out.exchanges.push_back(exchange);
     }
 }
 

@@ -81,7 +81,7 @@ impl Heads {
     /// Bytes came.
     pub(crate) fn push(&mut self, mut data: &[u8], time: Nanos) {
         while !data.is_empty() && !self.off {
-            let (used, event) = self.parser.push(data, None, time);
+            let (used, event) = self.parser.push(data, time);
             data = data.get(used..).unwrap_or_default();
             match event {
                 Some(Event::Head(head, _)) => self.head(head, time),

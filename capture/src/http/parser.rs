@@ -73,8 +73,6 @@ pub(super) struct Parser {
     pub(super) last: Nanos,
     /// Of the message in hand.
     pub(super) flags: Flags,
-    /// What was given out since this was last asked may be part of a packets' buffer.
-    shares: bool,
 }
 
 impl Parser {
@@ -91,25 +89,24 @@ impl Parser {
             first: Nanos(0),
             last: Nanos(0),
             flags: Flags::default(),
-            shares: false,
         }
     }
 
-    /// Takes bytes, as many as it says, up to the next event. They stand in `whole`, where parts of that may be kept.
-    pub(super) fn push(&mut self, data: &[u8], whole: Option<&Bytes>, time: Nanos) -> (usize, Option<Event>) {
+    /// Takes bytes, as many as it says, up to the next event.
+    pub(super) fn push(&mut self, data: &[u8], time: Nanos) -> (usize, Option<Event>) {
         match &mut self.state {
-            State::Start => self.start(data, whole, time),
+            State::Start => self.start(data, time),
             State::Head(_) => self.more_head(data, time),
             State::Fixed(left) => {
                 let here = (data.len() as u64).min(*left) as usize;
                 *left -= here as u64;
                 let (left, done) = (*left, *left == 0);
-                self.keep(&data[..here], whole, time, left);
+                self.keep(&data[..here], time, left);
                 (here, done.then_some(Event::Done))
             }
             State::Chunked(_) => self.chunk(data, time),
             State::UntilClose => {
-                self.keep(data, None, time, u64::MAX);
+                self.keep(data, time, u64::MAX);
                 (data.len(), None)
             }
             State::Lost => match start::find(self.side, data) {
@@ -123,7 +120,7 @@ impl Parser {
         }
     }
 
-    fn start(&mut self, data: &[u8], whole: Option<&Bytes>, time: Nanos) -> (usize, Option<Event>) {
+    fn start(&mut self, data: &[u8], time: Nanos) -> (usize, Option<Event>) {
         let rest = start::skip_line_breaks(data);
         let skipped = data.len() - rest.len();
         if rest.is_empty() {
@@ -138,8 +135,7 @@ impl Parser {
         match plain.map_or_else(|| head_end(rest, 0), |plain| Ok(plain.end)) {
             Ok(end) => {
                 self.state = State::Framing;
-                let head = self.part(&rest[..end], whole);
-                (skipped + end, Some(Event::Head(head, plain)))
+                (skipped + end, Some(Event::Head(Bytes::copy_from_slice(&rest[..end]), plain)))
             }
             Err(resume) => {
                 self.head.extend_from_slice(rest);
@@ -180,7 +176,7 @@ impl Parser {
         match step {
             Step::Framing(n) => (n, None),
             Step::Data(n) => {
-                self.keep(&data[..n], None, time, u64::MAX);
+                self.keep(&data[..n], time, u64::MAX);
                 (n, None)
             }
             Step::Trailer(n) if self.trailers.len() + n <= MAX_TRAILERS => {
@@ -198,7 +194,7 @@ impl Parser {
     }
 
     /// Appends to the body, up to its limit. `left`: how much is yet to come, when that is known.
-    fn keep(&mut self, data: &[u8], whole: Option<&Bytes>, time: Nanos, left: u64) {
+    fn keep(&mut self, data: &[u8], time: Nanos, left: u64) {
         self.last = self.last.max(time);
         let have = self.body.len() as u64;
         let room = self.max_body.saturating_sub(have).min(data.len() as u64) as usize;
@@ -206,7 +202,7 @@ impl Parser {
             self.flags.set(Flag::BodyCut);
         }
         if left == 0 && have == 0 {
-            self.whole = self.part(&data[..room], whole);
+            self.whole = Bytes::copy_from_slice(&data[..room]);
             return;
         }
         if have == 0 && left < u64::MAX {
@@ -214,12 +210,6 @@ impl Parser {
                 .reserve(left.saturating_add(room as u64).min(FIRST_RESERVE).min(self.max_body) as usize);
         }
         self.body.extend_from_slice(&data[..room]);
-    }
-
-    /// A part of a packet that is kept: where it stands, if that can be.
-    fn part(&mut self, data: &[u8], whole: Option<&Bytes>) -> Bytes {
-        self.shares |= whole.is_some();
-        whole.map_or_else(|| Bytes::copy_from_slice(data), |whole| whole.slice_ref(data))
     }
 
     /// Says how the body behind the head just given out ends. True when there is none: [`Parser::take`] must follow.
@@ -321,11 +311,6 @@ impl Parser {
         self.state = State::Lost;
     }
 
-    /// Whether something was given out, since this was last asked, that may be part of a packets' buffer.
-    pub(super) fn has_shared(&mut self) -> bool {
-        std::mem::take(&mut self.shares)
-    }
-
     /// Bytes held.
     pub(super) fn cost(&self) -> usize {
         self.head.len() + self.body.capacity() + self.whole.len() + self.trailers.len()
@@ -372,10 +357,10 @@ mod tests {
     fn a_body_that_comes_whole_is_not_copied_twice() {
         let mut parser = Parser::new(Side::Response, 100, false);
         let data = b"HTTP/1.1 200 OK\r\n\r\nabc";
-        let (used, event) = parser.push(data, None, Nanos(1));
+        let (used, event) = parser.push(data, Nanos(1));
         let Some(Event::Head(head, _)) = event else { panic!("{event:?}") };
         assert!(!parser.begin(Framing::Fixed(3)));
-        assert_eq!(parser.push(&data[used..], None, Nanos(2)), (3, Some(Event::Done)));
+        assert_eq!(parser.push(&data[used..], Nanos(2)), (3, Some(Event::Done)));
         assert_eq!(parser.body.capacity(), 0);
         let mut message = Message { head, ..Message::default() };
         parser.take(&mut message);
@@ -385,11 +370,11 @@ mod tests {
     #[test]
     fn long_bodies_are_cut_and_counted_through() {
         let mut parser = Parser::new(Side::Request, 4, false);
-        let (_, event) = parser.push(b"PUT / HTTP/1.1\n\n", None, Nanos(1));
+        let (_, event) = parser.push(b"PUT / HTTP/1.1\n\n", Nanos(1));
         let Some(Event::Head(head, None)) = event else { panic!("{event:?}") };
         parser.begin(Framing::Fixed(8));
-        assert_eq!(parser.push(b"abc", None, Nanos(2)), (3, None));
-        assert_eq!(parser.push(b"defghGET", None, Nanos(3)), (5, Some(Event::Done)));
+        assert_eq!(parser.push(b"abc", Nanos(2)), (3, None));
+        assert_eq!(parser.push(b"defghGET", Nanos(3)), (5, Some(Event::Done)));
         let mut message = Message { head, ..Message::default() };
         let flags = parser.take(&mut message);
         assert_eq!(message.body, "abcd");

@@ -280,7 +280,6 @@ impl Listener {
                 let fraction = u64::try_from(packet.header.ts.tv_usec).unwrap_or_default();
                 let fraction = if NANOSECONDS { fraction } else { fraction * 1000 };
                 self.assembly.packet(&Packet {
-                    whole: None,
                     time: Nanos(seconds.saturating_mul(Nanos::PER_SECOND).saturating_add(fraction)),
                     link: self.link,
                     data: packet.data,

@@ -155,6 +155,5 @@ pub(super) fn tcp(data: &[u8], source: [u8; 16], destination: [u8; 16], missing:
         rst: header.rst(),
         data: data.get(header.slice().len()..)?,
         missing,
-        whole: None,
     })
 }

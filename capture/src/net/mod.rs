@@ -9,7 +9,6 @@ mod tunnel;
 
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
-use ::bytes::Bytes;
 use mynah_traffic::Nanos;
 
 use self::fragments::Fragments;
@@ -52,8 +51,6 @@ pub(crate) struct Segment<'a> {
     pub(crate) data: &'a [u8],
     /// Bytes that the snap length cut off behind `data`.
     pub(crate) missing: u32,
-    /// The buffer that `data` stands in, where parts of it may be kept without a copy.
-    pub(crate) whole: Option<&'a Bytes>,
 }
 
 /// What became of a frame.
@@ -97,8 +94,6 @@ struct Frame<'s> {
     time: Nanos,
     /// Bytes that the snap length cut off the frame.
     cut: u32,
-    /// What the bytes in hand stand in, where parts of it may be kept.
-    whole: Option<&'s Bytes>,
     sink: &'s mut dyn FnMut(Segment<'_>),
 }
 
@@ -112,7 +107,7 @@ impl Decoder {
         if packet.link == link::ETHERNET
             && let Some(segment) = ip::usual(packet.data)
         {
-            sink(Segment { whole: packet.whole, ..segment });
+            sink(segment);
             return Outcome::Segment;
         }
         let cut = packet.original.saturating_sub(packet.data.len() as u32);
@@ -120,7 +115,7 @@ impl Decoder {
             return Outcome::UnknownLink(packet.link);
         };
         let Some((layer, data)) = opened else { return Outcome::Undecodable };
-        let mut frame = Frame { time: packet.time, cut, whole: packet.whole, sink };
+        let mut frame = Frame { time: packet.time, cut, sink };
         self.layers(&mut frame, layer, data, 0).unwrap_or(Outcome::Undecodable)
     }
 
@@ -152,7 +147,7 @@ impl Decoder {
                     let whole = self.fragments.add(&header, fragment, frame.time);
                     return match whole {
                         Some((protocol, whole)) => {
-                            (frame.cut, frame.whole) = (0, None);
+                            frame.cut = 0;
                             let layer = Layer::Protocol(protocol, header.source, header.destination);
                             self.layers(frame, layer, &whole, depth + 1)
                         }
@@ -161,7 +156,7 @@ impl Decoder {
                 }
                 Layer::Protocol(ip::TCP, source, destination) => {
                     let segment = ip::tcp(data, source, destination, frame.cut)?;
-                    (frame.sink)(Segment { whole: frame.whole, ..segment });
+                    (frame.sink)(segment);
                     return Some(Outcome::Segment);
                 }
                 Layer::Protocol(protocol, source, destination) => {

@@ -10,7 +10,7 @@ type Found = Vec<(String, String, Vec<u8>, u32)>;
 
 fn decode_cut(decoder: &mut Decoder, link: u16, data: &[u8], original: usize) -> (Outcome, Found) {
     let mut found = Vec::new();
-    let packet = Packet { time: Nanos(1), link, data, original: original as u32, whole: None };
+    let packet = Packet { time: Nanos(1), link, data, original: original as u32 };
     let outcome = decoder.decode(&packet, &mut |segment: Segment<'_>| {
         found.push((
             segment.from.socket().to_string(),

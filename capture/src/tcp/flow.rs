@@ -1,6 +1,5 @@
 //! One connection.
 
-use bytes::Bytes;
 use mynah_traffic::{Nanos, Side};
 
 use super::half::{Half, Noticed, START};
@@ -196,25 +195,24 @@ impl Flow {
                 && !(fresh.is_empty() && segment.missing == 0)
             {
                 half.next = end;
-                self.deliver(from, fresh, segment.whole, segment.missing, time, context);
+                self.deliver(from, fresh, segment.missing, time, context);
             }
         } else if end > half.next {
             half.keep(position, segment, time, need);
         }
     }
 
-    /// Hands on bytes, which stand in `whole` where that may be kept, and the hole behind them that the snap length left.
+    /// Hands on bytes, and the hole behind them that the snap length left.
     fn deliver(
         &mut self,
         from: usize,
         data: &[u8],
-        whole: Option<&Bytes>,
         missing: u32,
         time: Nanos,
         context: &mut Context<'_, '_>,
     ) {
         if !data.is_empty() {
-            self.hand_on(from, data, whole, time, context);
+            self.hand_on(from, data, time, context);
         }
         if missing > 0 {
             self.halves[from].next += u64::from(missing);
@@ -247,7 +245,7 @@ impl Flow {
                 let (half, other) = if dir == 0 { (&mut one[0], &two[0]) } else { (&mut two[0], &one[0]) };
                 if let Some(early) = half.due(|need| other.reached(need)) {
                     half.next += early.data.len() as u64;
-                    self.deliver(dir, &early.data, None, early.missing, early.time, context);
+                    self.deliver(dir, &early.data, early.missing, early.time, context);
                     progress = true;
                 } else if !half.ended
                     && let Some((_, need)) = half.fin
@@ -396,19 +394,12 @@ impl Flow {
     }
 
     /// Gives bytes to whom they belong.
-    fn hand_on(
-        &mut self,
-        from: usize,
-        data: &[u8],
-        whole: Option<&Bytes>,
-        time: Nanos,
-        context: &mut Context<'_, '_>,
-    ) {
+    fn hand_on(&mut self, from: usize, data: &[u8], time: Nanos, context: &mut Context<'_, '_>) {
         match self.protocol {
             Protocol::Http => {
                 if let (Some(conversation), Some(client)) = (&mut self.conversation, self.client) {
                     let side = if from == client { Side::Request } else { Side::Response };
-                    conversation.feed(side, data, whole, time, context.out);
+                    conversation.feed(side, data, time, context.out);
                 }
             }
             Protocol::Unclear => self.tell(from, data, time, context),
@@ -458,10 +449,10 @@ impl Flow {
         let (own, others) = if from == 0 { (one, two) } else { (two, one) };
         let now = [(data.to_vec(), time)];
         for (data, time) in own.iter().chain(&now) {
-            self.hand_on(from, data, None, *time, context);
+            self.hand_on(from, data, *time, context);
         }
         for (data, time) in &others {
-            self.hand_on(1 - from, data, None, *time, context);
+            self.hand_on(1 - from, data, *time, context);
         }
     }
 

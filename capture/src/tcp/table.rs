@@ -57,8 +57,6 @@ struct Slot {
     before: u32,
     after: u32,
     list: usize,
-    /// Stands among those that share.
-    shares: bool,
 }
 
 /// A list through the slots, from the one silent for longest to the latest.
@@ -79,8 +77,6 @@ pub(crate) struct Table {
     free: Vec<u32>,
     /// Open flows, closed flows.
     lists: [List; 2],
-    /// Flows that may keep parts of the packets' buffer.
-    sharing: Vec<u32>,
     /// Bytes held by all flows.
     cost: u64,
     now: Nanos,
@@ -96,7 +92,6 @@ impl Table {
             slots: Vec::new(),
             free: Vec::new(),
             lists: [List { first: NONE, last: NONE }; 2],
-            sharing: Vec::new(),
             cost: 0,
             now: Nanos(0),
             statistics: Statistics::default(),
@@ -131,18 +126,6 @@ impl Table {
         self.latest = Some((key, place));
         if self.cost > self.options.memory {
             self.shrink(place, out);
-        }
-    }
-
-    /// What waits keeps no part of the packets' buffer any more.
-    pub(crate) fn let_go(&mut self) {
-        for place in self.sharing.drain(..) {
-            if let Some(Some(slot)) = self.slots.get_mut(place as usize) {
-                slot.shares = false;
-                if let Some(conversation) = &mut slot.flow.conversation {
-                    conversation.let_go();
-                }
-            }
         }
     }
 
@@ -186,10 +169,6 @@ impl Table {
         if slot.flow.closed && !was_closed {
             count(&slot.flow, &mut self.statistics);
             slot.flow.forget();
-        }
-        if segment.whole.is_some() && !slot.shares {
-            slot.shares = true;
-            self.sharing.push(place);
         }
         let cost = slot.flow.cost() + OVERHEAD;
         self.cost = self.cost + cost - slot.cost;
@@ -260,7 +239,7 @@ impl Table {
     fn open(&mut self, key: Key) -> u32 {
         let flow = Flow::new([key.low, key.high]);
         let cost = flow.cost() + OVERHEAD;
-        let slot = Box::new(Slot { key, flow, cost, before: NONE, after: NONE, list: 0, shares: false });
+        let slot = Box::new(Slot { key, flow, cost, before: NONE, after: NONE, list: 0 });
         self.cost += cost;
         let place = if let Some(place) = self.free.pop() {
             self.slots[place as usize] = Some(slot);

@@ -3,7 +3,6 @@
 use std::collections::VecDeque;
 use std::net::SocketAddr;
 
-use bytes::Bytes;
 use mynah_traffic::{Exchange, Nanos};
 
 use super::Table;
@@ -131,17 +130,9 @@ pub(super) fn run(sent: &[Sent], options: &Options) -> (Vec<Exchange>, Statistic
     let client = |port: u16| End::from(SocketAddr::from(([10, 0, 0, 1], port)));
     let server = End::from(SocketAddr::from(([10, 0, 0, 2], 80)));
     let mut table = Table::new(options);
-    let (mut finished, mut next) = (VecDeque::new(), options.first_connection);
-    let (mut exchanges, mut kept) = (Vec::new(), Vec::new());
-    for (number, sent) in sent.iter().enumerate() {
-        // every other packet may be kept where it stands, and from time to time none may any more
-        let whole = Bytes::from(sent.data.clone());
-        if number % 3 == 0 {
-            table.let_go();
-            let free = |whole: &Bytes| whole.is_empty() || whole.is_unique();
-            assert!(kept.iter().all(free), "something is kept");
-            kept.clear();
-        }
+    let (mut exchanges, mut next) = (VecDeque::new(), options.first_connection);
+    let mut out = Out { exchanges: &mut exchanges, next_connection: &mut next };
+    for sent in sent {
         let (from, to) =
             if sent.by_client { (client(sent.port), server) } else { (server, client(sent.port)) };
         let segment = Segment {
@@ -152,28 +143,13 @@ pub(super) fn run(sent: &[Sent], options: &Options) -> (Vec<Exchange>, Statistic
             syn: sent.syn,
             fin: sent.fin,
             rst: sent.rst,
-            data: &whole,
+            data: &sent.data,
             missing: sent.missing,
-            whole: Some(&whole).filter(|_| number % 2 == 0),
         };
-        let mut out = Out { exchanges: &mut finished, next_connection: &mut next };
         table.segment(&segment, sent.time, &mut out);
-        exchanges.extend(finished.drain(..).map(own));
-        kept.push(whole);
     }
-    while table.finish(&mut Out { exchanges: &mut finished, next_connection: &mut next }) {}
-    exchanges.extend(finished);
-    (exchanges, table.statistics)
-}
-
-/// The same with bytes of its own.
-fn own(mut exchange: Exchange) -> Exchange {
-    for message in [&mut exchange.request, &mut exchange.response].into_iter().flatten() {
-        for part in [&mut message.head, &mut message.body, &mut message.trailers] {
-            *part = Bytes::copy_from_slice(part);
-        }
-    }
-    exchange
+    while table.finish(&mut out) {}
+    (exchanges.into(), table.statistics)
 }
 
 /// `GET /a → 200 "body" [flags]`, for comparing.
