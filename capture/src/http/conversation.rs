@@ -6,14 +6,13 @@
 use std::collections::VecDeque;
 use std::net::SocketAddr;
 
-use bytes::Bytes;
 use mynah_message::{Head, Message, Version};
 use mynah_traffic::{Exchange, Flag, Nanos, Side};
 
 use super::Limits;
 use super::framing::{Asked, Framing};
 use super::parser::{Event, Hole, Parser};
-use super::plain::{Plain, Read};
+use super::plain::Read;
 use crate::net::End;
 
 /// Requests that may wait for their responses.
@@ -154,7 +153,7 @@ impl Conversation {
             data = data.get(used..).unwrap_or_default();
             match event {
                 None => {}
-                Some(Event::Head(head, plain)) => self.head(side, head, plain, true, out),
+                Some(Event::Head) => self.head(side, true, out),
                 Some(Event::Done) => self.done(side, out),
                 Some(Event::Junk) => self.junk(side),
             }
@@ -181,8 +180,8 @@ impl Conversation {
                     self.doubt(side);
                 }
             }
-            Hole::InHead(head) => {
-                self.partial_head(side, &head, Flag::Gap, out);
+            Hole::InHead => {
+                self.partial_head(side, Flag::Gap, out);
                 self.doubt(side);
             }
             Hole::Between => self.doubt(side),
@@ -226,7 +225,7 @@ impl Conversation {
         let parser = if side == Side::Request { &mut self.requests } else { &mut self.responses };
         let cut = parser.until_close() && mark.is_some();
         match parser.end() {
-            Some(Event::Head(head, _)) => self.partial_head(side, &head, Flag::Truncated, out),
+            Some(Event::Head) => self.partial_head(side, Flag::Truncated, out),
             Some(Event::Done) => {
                 if cut {
                     parser.flags.set(Flag::Truncated);
@@ -238,23 +237,26 @@ impl Conversation {
     }
 
     /// A head that was cut short: a message of its own when at least its start line is whole.
-    fn partial_head(&mut self, side: Side, head: &Bytes, why: Flag, out: &mut Out<'_>) {
-        let Some(end) = memchr::memrchr(b'\n', head) else { return };
+    fn partial_head(&mut self, side: Side, why: Flag, out: &mut Out<'_>) {
         let parser = if side == Side::Request { &mut self.requests } else { &mut self.responses };
+        if !parser.keep_whole_lines() {
+            return;
+        }
         parser.flags.set(why);
         parser.flags.set(Flag::Truncated);
-        self.head(side, head.slice(..=end), None, false, out);
+        self.head(side, false, out);
     }
 
     /// `whole`: up to its blank line, so that a body may follow.
-    fn head(&mut self, side: Side, head: Bytes, plain: Option<Plain>, whole: bool, out: &mut Out<'_>) {
+    fn head(&mut self, side: Side, whole: bool, out: &mut Out<'_>) {
         match side {
-            Side::Request => self.request_head(head, plain, whole, out),
-            Side::Response => self.response_head(head, plain, whole, out),
+            Side::Request => self.request_head(whole, out),
+            Side::Response => self.response_head(whole, out),
         }
     }
 
-    fn request_head(&mut self, bytes: Bytes, plain: Option<Plain>, whole: bool, out: &mut Out<'_>) {
+    fn request_head(&mut self, whole: bool, out: &mut Out<'_>) {
+        let (bytes, plain) = self.requests.take_head();
         let head = match Read::of(plain, &bytes) {
             Some(head) if head.status().is_none() && is_http(&head) => head,
             _ => return self.no_message(Side::Request),
@@ -263,12 +265,13 @@ impl Conversation {
         let framing =
             if whole { head.framing(Side::Request, asked, &mut self.requests.flags) } else { Framing::Empty };
         drop(head);
-        let mut pending = self.pending();
-        pending.asked = asked;
-        pending.exchange.times.request_first = self.requests.first;
-        // moved, not cloned: a second owner would cost an allocation for each
-        pending.exchange.request = Some(Message { head: bytes, ..Message::default() });
-        self.push(pending);
+        let first = self.requests.first;
+        self.begin_pending(|pending| {
+            pending.asked = asked;
+            pending.exchange.times.request_first = first;
+            // moved, not cloned: a second owner would cost an allocation for each
+            pending.exchange.request = Some(Message { head: bytes, ..Message::default() });
+        });
         let empty = self.requests.begin(framing);
         if empty {
             self.done(Side::Request, out);
@@ -278,7 +281,8 @@ impl Conversation {
         }
     }
 
-    fn response_head(&mut self, bytes: Bytes, plain: Option<Plain>, whole: bool, out: &mut Out<'_>) {
+    fn response_head(&mut self, whole: bool, out: &mut Out<'_>) {
+        let (bytes, plain) = self.responses.take_head();
         let head = Read::of(plain, &bytes);
         let Some((head, status)) = head.and_then(|head| head.status().map(|status| (head, status))) else {
             return self.no_message(Side::Response);
@@ -293,12 +297,13 @@ impl Conversation {
             return;
         }
         if !self.queue.iter().any(|pending| !pending.response_started) {
-            let mut orphan = self.pending();
-            orphan.request_done = true;
-            orphan.exchange.flags.set(Flag::NoRequest);
-            orphan.exchange.times.request_first = self.responses.first;
-            orphan.exchange.times.request_last = self.responses.first;
-            self.push(orphan);
+            let first = self.responses.first;
+            self.begin_pending(|orphan| {
+                orphan.request_done = true;
+                orphan.exchange.flags.set(Flag::NoRequest);
+                orphan.exchange.times.request_first = first;
+                orphan.exchange.times.request_last = first;
+            });
         }
         let Some(pending) = self.queue.iter_mut().find(|pending| !pending.response_started) else { return };
         if !pending.request_done {
@@ -439,16 +444,15 @@ impl Conversation {
         self.flush(|pending| pending.request_done && pending.response_done, out);
     }
 
-    fn pending(&mut self) -> Pending {
-        let mut pending = Pending::default();
-        pending.exchange.connection.ordinal = self.ordinals;
+    /// Puts another exchange at the end of the queue; made in its place, for it is large.
+    fn begin_pending(&mut self, fill: impl FnOnce(&mut Pending)) {
+        self.queue.push_back(Pending::default());
+        if let Some(pending) = self.queue.back_mut() {
+            fill(pending);
+            pending.exchange.connection.ordinal = self.ordinals;
+            self.stored += pending.cost();
+        }
         self.ordinals = self.ordinals.saturating_add(1);
-        pending
-    }
-
-    fn push(&mut self, pending: Pending) {
-        self.stored += pending.cost();
-        self.queue.push_back(pending);
     }
 
     /// Keeps what waits within its limits: the oldest goes out without what it waits for.
@@ -456,8 +460,7 @@ impl Conversation {
         while self.queue.len() > MAX_OUTSTANDING
             || (self.stored > self.limits.waiting && self.queue.len() > 1)
         {
-            let Some(first) = self.queue.pop_front() else { break };
-            self.emit(first, out);
+            self.emit(0, out);
         }
     }
 
@@ -466,19 +469,25 @@ impl Conversation {
         let mut at = 0;
         while at < self.queue.len() {
             if self.queue.get(at).is_some_and(&is_ready) {
-                let pending = if at == 0 { self.queue.pop_front() } else { self.queue.remove(at) };
-                if let Some(pending) = pending {
-                    self.emit(pending, out);
-                }
+                self.emit(at, out);
             } else {
                 at += 1;
             }
         }
     }
 
-    fn emit(&mut self, pending: Pending, out: &mut Out<'_>) {
+    /// Sends out the one at this place of the queue.
+    fn emit(&mut self, at: usize, out: &mut Out<'_>) {
+        let Some(pending) = self.queue.get_mut(at) else { return };
         self.stored = self.stored.saturating_sub(pending.cost());
-        let Pending { mut exchange, request_done, response_done, .. } = pending;
+        let (request_done, response_done) = (pending.request_done, pending.response_done);
+        out.exchanges.push_back(std::mem::take(&mut pending.exchange));
+        if at == 0 {
+            self.queue.pop_front();
+        } else {
+            self.queue.remove(at);
+        }
+        let Some(exchange) = out.exchanges.back_mut() else { return };
         // a message in hand whose exchange must go: its head is all there is
         if exchange.request.is_some() && !request_done || exchange.response.is_some() && !response_done {
             exchange.flags.set(Flag::Truncated);
@@ -497,7 +506,6 @@ impl Conversation {
         });
         exchange.connection.client = Some(self.sockets.0);
         exchange.connection.server = Some(self.sockets.1);
-        out.exchanges.push_back(exchange);
     }
 }
 

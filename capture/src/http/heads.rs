@@ -84,7 +84,10 @@ impl Heads {
             let (used, event) = self.parser.push(data, time);
             data = data.get(used..).unwrap_or_default();
             match event {
-                Some(Event::Head(head, _)) => self.head(head, time),
+                Some(Event::Head) => {
+                    let (head, _) = self.parser.take_head();
+                    self.head(head, time);
+                }
                 Some(Event::Done) => {
                     self.parser.drop_message();
                 }

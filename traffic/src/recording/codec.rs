@@ -7,6 +7,7 @@ use bincode::{BorrowDecode, Decode, Encode};
 use bytes::Bytes;
 use mynah_message::Message;
 
+use super::quick;
 use crate::exchange::{Connection, Exchange, Flags, Nanos, Scheme, SensitiveSpan, Side, Times};
 use crate::frame::MAX_UNPACKED;
 
@@ -31,8 +32,13 @@ pub(crate) fn decode<T: Decode<()>>(bytes: &mut &[u8]) -> Result<T, String> {
 }
 
 /// The same of what refers to the bytes; says also how many it took.
-pub(super) fn decode_ref<'a, T: BorrowDecode<'a, ()>>(bytes: &'a [u8]) -> Result<(T, usize), String> {
+pub(super) fn decode_by_type<'a, T: BorrowDecode<'a, ()>>(bytes: &'a [u8]) -> Result<(T, usize), String> {
     bincode::borrow_decode_from_slice(bytes, config()).map_err(|error| error.to_string())
+}
+
+/// The exchange that stands first, and how many bytes it took.
+pub(super) fn decode_exchange(bytes: &[u8]) -> Result<(ExchangeRef<'_>, usize), String> {
+    quick::read(bytes).map_or_else(|| decode_by_type(bytes), Ok)
 }
 
 /// A message as stored.
@@ -65,10 +71,10 @@ impl From<MessageCode> for Message {
 
 /// The same bytes as a [`MessageCode`], written from where they are, and read where they are.
 #[derive(Encode, BorrowDecode)]
-struct MessageRef<'a> {
-    head: &'a [u8],
-    body: &'a [u8],
-    trailers: &'a [u8],
+pub(super) struct MessageRef<'a> {
+    pub(super) head: &'a [u8],
+    pub(super) body: &'a [u8],
+    pub(super) trailers: &'a [u8],
 }
 
 impl<'a> From<&'a Message> for MessageRef<'a> {
@@ -78,42 +84,42 @@ impl<'a> From<&'a Message> for MessageRef<'a> {
 }
 
 #[derive(Encode, Decode)]
-struct ConnectionCode {
-    id: u64,
-    ordinal: u32,
-    client: Option<SocketAddr>,
-    server: Option<SocketAddr>,
-    client_hint: Option<u64>,
+pub(super) struct ConnectionCode {
+    pub(super) id: u64,
+    pub(super) ordinal: u32,
+    pub(super) client: Option<SocketAddr>,
+    pub(super) server: Option<SocketAddr>,
+    pub(super) client_hint: Option<u64>,
 }
 
 #[derive(Encode, Decode)]
-struct TimesCode {
-    request_first: u64,
+pub(super) struct TimesCode {
+    pub(super) request_first: u64,
     /// The rest relative to the one before, so that they pack small.
-    request_last: i64,
-    response_first: Option<i64>,
-    response_last: Option<i64>,
+    pub(super) request_last: i64,
+    pub(super) response_first: Option<i64>,
+    pub(super) response_last: Option<i64>,
 }
 
 #[derive(Encode, BorrowDecode)]
-struct SpanRef<'a> {
-    response: bool,
-    in_body: bool,
-    start: u32,
-    len: u32,
-    kind: &'a str,
+pub(super) struct SpanRef<'a> {
+    pub(super) response: bool,
+    pub(super) in_body: bool,
+    pub(super) start: u32,
+    pub(super) len: u32,
+    pub(super) kind: &'a str,
 }
 
 /// An exchange as stored in format version 1: written from where its parts are, and read where they are.
 #[derive(Encode, BorrowDecode)]
 pub(super) struct ExchangeRef<'a> {
-    request: Option<MessageRef<'a>>,
-    response: Option<MessageRef<'a>>,
-    https: bool,
-    connection: ConnectionCode,
-    times: TimesCode,
-    flags: u32,
-    sensitive: Vec<SpanRef<'a>>,
+    pub(super) request: Option<MessageRef<'a>>,
+    pub(super) response: Option<MessageRef<'a>>,
+    pub(super) https: bool,
+    pub(super) connection: ConnectionCode,
+    pub(super) times: TimesCode,
+    pub(super) flags: u32,
+    pub(super) sensitive: Vec<SpanRef<'a>>,
 }
 
 impl<'a> From<&'a Exchange> for ExchangeRef<'a> {

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
 
-use super::codec::{ExchangeRef, decode, decode_ref};
+use super::codec::{decode, decode_exchange};
 use super::header::{Header, LENGTH, MAGIC, VERSION};
 use super::summary::{IndexEntry, Summary};
 use super::{FOOTER, FOOTER_MAGIC, kind};
@@ -237,7 +237,7 @@ impl Reader {
 
     fn next_in_frame(&mut self) -> Result<Exchange, Error> {
         let rest = self.frame.get(self.at..).unwrap_or_default();
-        let (found, used) = decode_ref::<ExchangeRef<'_>>(rest)
+        let (found, used) = decode_exchange(rest)
             .map_err(|error| self.damaged(format!("an exchange cannot be decoded: {error}")))?;
         let exchange = if self.shares {
             found.exchange(|part| self.frame.slice_ref(part))
