@@ -73,10 +73,21 @@ impl Assembly {
     }
 
     /// The next exchange that is complete.
+    #[cfg(feature = "live")]
     pub(crate) fn pop(&mut self) -> Option<Exchange> {
         let exchange = self.finished.pop_front()?;
         self.exchanges += 1;
         Some(exchange)
+    }
+
+    /// Drops it; where it stands, as a rule, for it is large.
+    pub(crate) fn drop_front(&mut self) {
+        self.exchanges += 1;
+        if self.finished.len() == 1 {
+            self.finished.clear();
+        } else {
+            self.finished.pop_front();
+        }
     }
 
     /// Whether none is complete.

@@ -54,7 +54,7 @@ impl Packets {
 
     pub(crate) fn advance(&mut self) -> Option<Result<(), Error>> {
         if std::mem::take(&mut self.shown) {
-            self.assembly.pop();
+            self.assembly.drop_front();
         }
         while self.assembly.is_empty() {
             if self.finishing {

@@ -482,8 +482,9 @@ impl Conversation {
         self.stored = self.stored.saturating_sub(pending.cost());
         let (request_done, response_done) = (pending.request_done, pending.response_done);
         out.exchanges.push_back(std::mem::take(&mut pending.exchange));
-        if at == 0 {
-            self.queue.pop_front();
+        // where it stands, as a rule: taken out it would be moved once more
+        if self.queue.len() == 1 {
+            self.queue.clear();
         } else {
             self.queue.remove(at);
         }
