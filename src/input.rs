@@ -407,38 +407,64 @@ impl Iterator for Stream {
     type Item = Result<Exchange, Error>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        loop {
-            match self.next_of_all()? {
-                Ok(exchange) if !self.reading.filter.matches(&exchange) => {}
-                item => return Some(item),
-            }
-        }
+        let item = self.advance()?;
+        Some(item.map(|()| self.current().map(std::mem::take).unwrap_or_default()))
     }
 }
 
 impl Stream {
-    /// The next exchange, meant or not.
-    fn next_of_all(&mut self) -> Option<Result<Exchange, Error>> {
+    /// For who looks at one exchange after the other and keeps none: those of a recording come without a copy of their bytes.
+    pub(crate) fn sharing(mut self) -> Stream {
+        if let Source::Recording(reader) = self.source {
+            self.source = Source::Recording(Box::new(reader.sharing()));
+        }
+        self
+    }
+
+    /// Goes on to the next exchange that is meant, which [`Stream::current`] then is.
+    pub(crate) fn advance(&mut self) -> Option<Result<(), Error>> {
+        loop {
+            let found = self.advance_in_all()?;
+            let meant = |exchange: &mut Exchange| self.reading.filter.matches(exchange);
+            let current = match &mut self.source {
+                Source::Recording(reader) => reader.current(),
+                Source::Capture(source) => source.current(),
+            };
+            if found.is_err() || self.reading.filter.is_empty() || current.is_some_and(meant) {
+                return Some(found);
+            }
+        }
+    }
+
+    /// The exchange last come to; may be taken.
+    pub(crate) fn current(&mut self) -> Option<&mut Exchange> {
+        match &mut self.source {
+            Source::Recording(reader) => reader.current(),
+            Source::Capture(source) => source.current(),
+        }
+    }
+
+    /// Goes on to the next exchange, meant or not.
+    fn advance_in_all(&mut self) -> Option<Result<(), Error>> {
         if self.recovered.is_some() {
             return None;
         }
-        let item = match &mut self.source {
-            Source::Recording(reader) => reader.next()?.map(mynah_traffic::Masked::into_inner),
-            Source::Capture(source) => source.next()?.map_err(|error| Error::Limit(error.to_string())),
+        let found = match &mut self.source {
+            Source::Recording(reader) => reader.advance()?,
+            Source::Capture(source) => source.advance()?.map_err(|error| Error::Limit(error.to_string())),
         };
-        match item {
-            Ok(mut exchange) => {
+        match found {
+            Ok(()) => {
                 let (number, of) = self.place;
                 let among = |number_within| {
                     rooms::among(number_within, number, of)
                         .ok_or_else(|| Error::Limit("too many inputs within inputs".to_owned()))
                 };
-                let own = exchange.connection;
-                Some(among(own.id).and_then(|id| {
-                    exchange.connection.client_hint = own.client_hint.map(among).transpose()?;
-                    exchange.connection.id = id;
-                    Ok(exchange)
-                }))
+                let Some(exchange) = self.current() else { return Some(Ok(())) };
+                let own = &mut exchange.connection;
+                let placed =
+                    own.client_hint.map(among).transpose().and_then(|hint| Ok((among(own.id)?, hint)));
+                Some(placed.map(|(id, hint)| (own.id, own.client_hint) = (id, hint)))
             }
             Err(error @ Error::Damaged { .. }) if self.reading.recover => {
                 self.recovered = Some(format!("{error}; what came before was taken"));

@@ -92,8 +92,12 @@ fn record_masked(
     let mut learner = Learner::new(policy.with_max_body(inputs.max_body()), key);
     let mut progress = Progress::new("learning what is sensitive");
     for input in inputs.iter() {
-        for exchange in input.open()? {
-            learner.learn(&exchange?);
+        let mut stream = input.open()?.sharing();
+        while let Some(found) = stream.advance() {
+            found?;
+            if let Some(exchange) = stream.current() {
+                learner.learn(exchange);
+            }
             progress.tick();
         }
     }
@@ -144,8 +148,12 @@ pub(crate) fn audit(
     mut auditor: Auditor,
     mut tick: impl FnMut(),
 ) -> Result<PathBuf, Failure> {
-    for exchange in Reader::open(unsealed.partial_path())? {
-        auditor.check(exchange?.get());
+    let mut written = Reader::open(unsealed.partial_path())?.sharing();
+    while let Some(found) = written.advance() {
+        found?;
+        if let Some(exchange) = written.current() {
+            auditor.check(exchange);
+        }
         tick();
     }
     if let Err(findings) = auditor.finish() {
@@ -179,9 +187,16 @@ fn write(
     let mut progress = Progress::new(what);
     for input in inputs.iter() {
         let mut stream = input.open()?;
+        // what waits for the middleware must not keep all that stood around it
+        if middleware.is_none() {
+            stream = stream.sharing();
+        }
         tracing::debug!(input = %input.path().display(), format = stream.format(), "reading");
-        for exchange in stream.by_ref() {
-            if let Some(exchange) = pass(exchange?) {
+        while let Some(found) = stream.advance() {
+            found?;
+            if let Some(exchange) = stream.current()
+                && let Some(exchange) = pass(std::mem::take(exchange))
+            {
                 put(exchange, writer, middleware.as_mut())?;
             }
             progress.tick();

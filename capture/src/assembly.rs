@@ -73,10 +73,31 @@ impl Assembly {
     }
 
     /// The next exchange that is complete.
+    #[cfg(feature = "live")]
     pub(crate) fn pop(&mut self) -> Option<Exchange> {
         let exchange = self.finished.pop_front()?;
         self.exchanges += 1;
         Some(exchange)
+    }
+
+    /// Drops it; where it stands, as a rule, for it is large.
+    pub(crate) fn drop_front(&mut self) {
+        self.exchanges += 1;
+        if self.finished.len() == 1 {
+            self.finished.clear();
+        } else {
+            self.finished.pop_front();
+        }
+    }
+
+    /// Whether none is complete.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.finished.is_empty()
+    }
+
+    /// The next exchange that is complete, left where it is.
+    pub(crate) fn front(&mut self) -> Option<&mut Exchange> {
+        self.finished.front_mut()
     }
 
     /// What became of the packets that were given; nothing is known here of those that never were.

@@ -19,6 +19,8 @@ pub(crate) struct Packets {
     ended: bool,
     /// Flows are left that must be ended.
     finishing: bool,
+    /// The first of the complete exchanges has been shown.
+    shown: bool,
 }
 
 impl Packets {
@@ -46,25 +48,29 @@ impl Packets {
             warnings: Vec::new(),
             ended: false,
             finishing: false,
+            shown: false,
         })
     }
 
-    pub(crate) fn next(&mut self) -> Option<Result<Exchange, Error>> {
-        loop {
-            if let Some(exchange) = self.assembly.pop() {
-                return Some(Ok(exchange));
-            }
+    pub(crate) fn advance(&mut self) -> Option<Result<(), Error>> {
+        if std::mem::take(&mut self.shown) {
+            self.assembly.drop_front();
+        }
+        while self.assembly.is_empty() {
             if self.finishing {
                 self.finish();
-                continue;
-            }
-            if self.ended {
+            } else if self.ended {
                 return None;
-            }
-            if let Err(error) = self.step() {
+            } else if let Err(error) = self.step() {
                 return Some(Err(error));
             }
         }
+        self.shown = true;
+        Some(Ok(()))
+    }
+
+    pub(crate) fn current(&mut self) -> Option<&mut Exchange> {
+        if self.shown { self.assembly.front() } else { None }
     }
 
     /// Reads one packet, or ends.

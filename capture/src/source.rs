@@ -16,6 +16,8 @@ use crate::{Error, Kind, Options};
 pub struct Source {
     kind: Kind,
     inner: Inner,
+    /// The exchange last come to, where it does not stand in the reader itself.
+    current: Option<Exchange>,
 }
 
 enum Inner {
@@ -62,7 +64,7 @@ impl Source {
             Kind::Gor => Inner::Gor(Box::new(Gor::open(vec![input], options))),
             Kind::AccessLog => Inner::AccessLog(Box::new(AccessLog::open(input, options, log))),
         };
-        Ok(Source { kind, inner })
+        Ok(Source { kind, inner, current: None })
     }
 
     /// Begins to read GoReplay files together, their records in the order of their times: GoReplay writes one recording in pieces, and
@@ -75,7 +77,31 @@ impl Source {
             let what = format!("a {} among GoReplay files that are read together", other.kind().name());
             return Err(Error::Unsupported { path: other.path().to_owned(), what });
         }
-        Ok(Source { kind: Kind::Gor, inner: Inner::Gor(Box::new(Gor::open(inputs, options))) })
+        let inner = Inner::Gor(Box::new(Gor::open(inputs, options)));
+        Ok(Source { kind: Kind::Gor, inner, current: None })
+    }
+
+    /// Goes on to the next exchange, which [`Source::current`] then is: for who does not need it for himself, and is spared
+    /// moving it about. `None` at the end.
+    ///
+    /// # Errors
+    /// As the iterator gives them.
+    pub fn advance(&mut self) -> Option<Result<(), Error>> {
+        let item = match &mut self.inner {
+            Inner::Packets(packets) => return packets.advance(),
+            Inner::Har(har) => har.next()?,
+            Inner::Gor(gor) => gor.next()?,
+            Inner::AccessLog(log) => log.next()?,
+        };
+        Some(item.map(|exchange| self.current = Some(exchange)))
+    }
+
+    /// The exchange last come to; may be taken.
+    pub fn current(&mut self) -> Option<&mut Exchange> {
+        match &mut self.inner {
+            Inner::Packets(packets) => packets.current(),
+            _ => self.current.as_mut(),
+        }
     }
 
     /// What the input is.
@@ -127,12 +153,8 @@ impl Iterator for Source {
     type Item = Result<Exchange, Error>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        match &mut self.inner {
-            Inner::Packets(packets) => packets.next(),
-            Inner::Har(har) => har.next(),
-            Inner::Gor(gor) => gor.next(),
-            Inner::AccessLog(log) => log.next(),
-        }
+        let item = self.advance()?;
+        Some(item.map(|()| self.current().map(std::mem::take).unwrap_or_default()))
     }
 }
 

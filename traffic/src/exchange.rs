@@ -193,6 +193,11 @@ impl Flags {
         self.0 |= 1 << flag as u32;
     }
 
+    /// Sets every one of `others`.
+    pub fn join(&mut self, others: Flags) {
+        self.0 |= others.0;
+    }
+
     /// Whether `flag` is set.
     pub fn has(self, flag: Flag) -> bool {
         self.0 & (1 << flag as u32) != 0

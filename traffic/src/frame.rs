@@ -103,6 +103,53 @@ fn fill(input: &mut impl Read, buffer: &mut [u8]) -> io::Result<usize> {
 
 /// Reads the next frame; `None` at a clean end of the file.
 pub(crate) fn read(input: &mut impl Read) -> Result<Option<Frame>, Broken> {
+    Unpacker::default().read(input, Vec::new())
+}
+
+/// Reads frames: the decompressor, its tables and the packed payload's buffer are made once, not for each frame.
+#[derive(Default)]
+pub(crate) struct Unpacker {
+    decompressor: Option<zstd::bulk::Decompressor<'static>>,
+    payload: Vec<u8>,
+}
+
+impl Unpacker {
+    /// Reads the next frame; `None` at a clean end of the file. What was allocated for `room` is used again.
+    pub(crate) fn read(&mut self, input: &mut impl Read, room: Vec<u8>) -> Result<Option<Frame>, Broken> {
+        let Some((kind, length)) = packed(input, &mut self.payload)? else { return Ok(None) };
+        let bytes = self
+            .unpack(room)
+            .map_err(|error| Broken::Corrupt(format!("a frame cannot be decompressed: {error}")))?;
+        if self.payload.capacity() > KEPT {
+            self.payload = Vec::new();
+        }
+        Ok(Some(Frame { kind, bytes, length: HEADER as u64 + u64::from(length) }))
+    }
+
+    fn unpack(&mut self, mut room: Vec<u8>) -> io::Result<Vec<u8>> {
+        room.clear();
+        // as much at once as it says it needs, when that is no more than an ordinary frame does; whatever is odd goes the slow way
+        let says = zstd::zstd_safe::get_frame_content_size(&self.payload).ok().flatten();
+        let Some(size) = says.and_then(|size| usize::try_from(size).ok()).filter(|&size| size <= KEPT) else {
+            return unpack(&self.payload);
+        };
+        if room.capacity() > KEPT {
+            room = Vec::new();
+        }
+        room.reserve(size);
+        let decompressor = match &mut self.decompressor {
+            Some(decompressor) => decompressor,
+            none => none.insert(zstd::bulk::Decompressor::new()?),
+        };
+        match decompressor.decompress_to_buffer(&self.payload, &mut room) {
+            Ok(_) => Ok(room),
+            Err(_) => unpack(&self.payload),
+        }
+    }
+}
+
+/// Reads the next frame into `payload`, as it is packed, and says its kind and the payload's length.
+fn packed(input: &mut impl Read, payload: &mut Vec<u8>) -> Result<Option<(u8, u32)>, Broken> {
     let mut header = [0; HEADER];
     match fill(input, &mut header).map_err(Broken::Io)? {
         0 => return Ok(None),
@@ -122,20 +169,18 @@ pub(crate) fn read(input: &mut impl Read) -> Result<Option<Frame>, Broken> {
         )));
     }
     // Not allocated by what the header says: a damaged length must not cost memory that the file cannot fill.
-    let mut payload = Vec::new();
-    input.take(u64::from(length)).read_to_end(&mut payload).map_err(Broken::Io)?;
+    payload.clear();
+    input.take(u64::from(length)).read_to_end(payload).map_err(Broken::Io)?;
     if payload.len() < length as usize {
         return Err(Broken::Torn(format!(
             "the file ends after {} of a frame's {length} bytes",
             payload.len()
         )));
     }
-    if check(length_bytes, kind, &payload) != u32::from_le_bytes([c0, c1, c2, c3]) {
+    if check(length_bytes, kind, payload) != u32::from_le_bytes([c0, c1, c2, c3]) {
         return Err(Broken::Corrupt("a frame's checksum does not match its bytes".to_owned()));
     }
-    let bytes = unpack(&payload)
-        .map_err(|error| Broken::Corrupt(format!("a frame cannot be decompressed: {error}")))?;
-    Ok(Some(Frame { kind, bytes, length: HEADER as u64 + u64::from(length) }))
+    Ok(Some((kind, length)))
 }
 
 fn unpack(payload: &[u8]) -> io::Result<Vec<u8>> {
@@ -150,6 +195,28 @@ fn unpack(payload: &[u8]) -> io::Result<Vec<u8>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_reader_of_many_frames_reads_what_one_of_each_does() {
+        let (long, random): (Vec<u8>, Vec<u8>) = (vec![7; KEPT + 1], (0..=255).cycle().take(5000).collect());
+        let mut file = Vec::new();
+        let contents = [&b"hello"[..], b"", &long, &random];
+        for (kind, bytes) in (0..).zip(contents) {
+            write(&mut file, kind, bytes).unwrap();
+        }
+        // packed in two pieces, which no writer of ours does
+        let two =
+            [zstd::bulk::compress(b"one ", LEVEL).unwrap(), zstd::bulk::compress(b"two", LEVEL).unwrap()]
+                .concat();
+        put(&mut file, 9, b"", &two).unwrap();
+        let (mut input, mut unpacker, mut room) = (file.as_slice(), Unpacker::default(), Vec::new());
+        for (kind, bytes) in (0..).zip(contents).chain([(9, &b"one two"[..])]) {
+            let frame = unpacker.read(&mut input, std::mem::take(&mut room)).unwrap().unwrap();
+            assert_eq!((frame.kind, frame.bytes.as_slice()), (kind, bytes));
+            room = frame.bytes;
+        }
+        assert!(unpacker.read(&mut input, room).unwrap().is_none());
+    }
 
     #[test]
     fn every_flipped_bit_and_every_cut_is_noticed() {

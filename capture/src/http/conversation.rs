@@ -4,14 +4,15 @@
 //! ones before it lost theirs.
 
 use std::collections::VecDeque;
+use std::net::SocketAddr;
 
-use bytes::Bytes;
 use mynah_message::{Head, Message, Version};
-use mynah_traffic::{Connection, Exchange, Flag, Flags, Nanos, Scheme, Side, Times};
+use mynah_traffic::{Exchange, Flag, Nanos, Side};
 
 use super::Limits;
-use super::framing::{Asked, Framing, framing};
+use super::framing::{Asked, Framing};
 use super::parser::{Event, Hole, Parser};
+use super::plain::Read;
 use crate::net::End;
 
 /// Requests that may wait for their responses.
@@ -42,27 +43,22 @@ pub(crate) enum Left {
 /// An exchange in the making.
 #[derive(Debug, Default)]
 struct Pending {
-    request: Option<Message>,
-    request_head: Bytes,
+    /// As far as it is known. A message is there from its head on.
+    exchange: Exchange,
     request_done: bool,
     asked: Asked,
-    response: Option<Message>,
-    response_head: Bytes,
     response_started: bool,
     response_done: bool,
     /// A hole among the responses lies behind this request: its response may have been in it.
     doubtful: bool,
-    ordinal: u32,
-    times: Times,
-    flags: Flags,
 }
 
 impl Pending {
     fn cost(&self) -> u64 {
         let message =
             |m: &Option<Message>| m.as_ref().map_or(0, |m| m.head.len() + m.body.len() + m.trailers.len());
-        let heads = self.request_head.len() + self.response_head.len();
-        (message(&self.request) + message(&self.response) + heads + size_of::<Pending>()) as u64
+        let messages = message(&self.exchange.request) + message(&self.exchange.response);
+        (messages + size_of::<Pending>()) as u64
     }
 }
 
@@ -77,8 +73,8 @@ pub(crate) struct Out<'a> {
 #[derive(Debug)]
 pub(crate) struct Conversation {
     limits: Limits,
-    client: End,
-    server: End,
+    /// The client's and the server's.
+    sockets: (SocketAddr, SocketAddr),
     mid_stream: bool,
     id: Option<u64>,
     ordinals: u32,
@@ -101,8 +97,7 @@ impl Conversation {
     pub(crate) fn new(client: End, server: End, mid_stream: bool, limits: Limits) -> Self {
         Conversation {
             limits,
-            client,
-            server,
+            sockets: (client.socket(), server.socket()),
             mid_stream,
             id: None,
             ordinals: 0,
@@ -158,7 +153,7 @@ impl Conversation {
             data = data.get(used..).unwrap_or_default();
             match event {
                 None => {}
-                Some(Event::Head(head)) => self.head(side, head, true, out),
+                Some(Event::Head) => self.head(side, true, out),
                 Some(Event::Done) => self.done(side, out),
                 Some(Event::Junk) => self.junk(side),
             }
@@ -185,8 +180,8 @@ impl Conversation {
                     self.doubt(side);
                 }
             }
-            Hole::InHead(head) => {
-                self.partial_head(side, &head, Flag::Gap, out);
+            Hole::InHead => {
+                self.partial_head(side, Flag::Gap, out);
                 self.doubt(side);
             }
             Hole::Between => self.doubt(side),
@@ -218,7 +213,7 @@ impl Conversation {
             Ending::Unseen => Some(Flag::Truncated),
         };
         if ending == Ending::Reset {
-            self.queue.iter_mut().for_each(|pending| pending.flags.set(Flag::Reset));
+            self.queue.iter_mut().for_each(|pending| pending.exchange.flags.set(Flag::Reset));
         }
         for side in [Side::Request, Side::Response] {
             self.end_side(side, mark, out);
@@ -230,7 +225,7 @@ impl Conversation {
         let parser = if side == Side::Request { &mut self.requests } else { &mut self.responses };
         let cut = parser.until_close() && mark.is_some();
         match parser.end() {
-            Some(Event::Head(head)) => self.partial_head(side, &head, Flag::Truncated, out),
+            Some(Event::Head) => self.partial_head(side, Flag::Truncated, out),
             Some(Event::Done) => {
                 if cut {
                     parser.flags.set(Flag::Truncated);
@@ -242,38 +237,41 @@ impl Conversation {
     }
 
     /// A head that was cut short: a message of its own when at least its start line is whole.
-    fn partial_head(&mut self, side: Side, head: &Bytes, why: Flag, out: &mut Out<'_>) {
-        let Some(end) = memchr::memrchr(b'\n', head) else { return };
+    fn partial_head(&mut self, side: Side, why: Flag, out: &mut Out<'_>) {
         let parser = if side == Side::Request { &mut self.requests } else { &mut self.responses };
+        if !parser.keep_whole_lines() {
+            return;
+        }
         parser.flags.set(why);
         parser.flags.set(Flag::Truncated);
-        self.head(side, head.slice(..=end), false, out);
+        self.head(side, false, out);
     }
 
     /// `whole`: up to its blank line, so that a body may follow.
-    fn head(&mut self, side: Side, head: Bytes, whole: bool, out: &mut Out<'_>) {
+    fn head(&mut self, side: Side, whole: bool, out: &mut Out<'_>) {
         match side {
-            Side::Request => self.request_head(head, whole, out),
-            Side::Response => self.response_head(head, whole, out),
+            Side::Request => self.request_head(whole, out),
+            Side::Response => self.response_head(whole, out),
         }
     }
 
-    fn request_head(&mut self, bytes: Bytes, whole: bool, out: &mut Out<'_>) {
-        let head = match Head::parse(&bytes) {
-            Ok(head) if head.status().is_none() && is_http(&head) => head,
+    fn request_head(&mut self, whole: bool, out: &mut Out<'_>) {
+        let (bytes, plain) = self.requests.take_head();
+        let head = match Read::of(plain, &bytes) {
+            Some(head) if head.status().is_none() && is_http(&head) => head,
             _ => return self.no_message(Side::Request),
         };
-        let asked = Asked::of(&head);
-        let framing = if whole {
-            framing(&head, Side::Request, asked, &mut self.requests.flags)
-        } else {
-            Framing::Empty
-        };
-        let mut pending = self.pending();
-        pending.asked = asked;
-        pending.times.request_first = self.requests.first;
-        pending.request_head = bytes;
-        self.push(pending);
+        let asked = head.asked();
+        let framing =
+            if whole { head.framing(Side::Request, asked, &mut self.requests.flags) } else { Framing::Empty };
+        drop(head);
+        let first = self.requests.first;
+        self.begin_pending(|pending| {
+            pending.asked = asked;
+            pending.exchange.times.request_first = first;
+            // moved, not cloned: a second owner would cost an allocation for each
+            pending.exchange.request = Some(Message { head: bytes, ..Message::default() });
+        });
         let empty = self.requests.begin(framing);
         if empty {
             self.done(Side::Request, out);
@@ -283,49 +281,52 @@ impl Conversation {
         }
     }
 
-    fn response_head(&mut self, bytes: Bytes, whole: bool, out: &mut Out<'_>) {
-        let parsed = Head::parse(&bytes).ok();
-        let Some((head, status)) = parsed.as_ref().and_then(|head| Some((head, head.status()?))) else {
+    fn response_head(&mut self, whole: bool, out: &mut Out<'_>) {
+        let (bytes, plain) = self.responses.take_head();
+        let head = Read::of(plain, &bytes);
+        let Some((head, status)) = head.and_then(|head| head.status().map(|status| (head, status))) else {
             return self.no_message(Side::Response);
         };
         self.drop_doubtful(out);
         if (100..200).contains(&status) && status != 101 {
             if let Some(pending) = self.queue.iter_mut().find(|pending| !pending.response_started) {
-                pending.flags.set(Flag::Interim);
+                pending.exchange.flags.set(Flag::Interim);
             }
             self.responses.begin(Framing::Empty);
-            self.responses.take(Bytes::new());
+            self.responses.drop_message();
             return;
         }
         if !self.queue.iter().any(|pending| !pending.response_started) {
-            let mut orphan = self.pending();
-            orphan.request_done = true;
-            orphan.flags.set(Flag::NoRequest);
-            orphan.times.request_first = self.responses.first;
-            orphan.times.request_last = self.responses.first;
-            self.push(orphan);
+            let first = self.responses.first;
+            self.begin_pending(|orphan| {
+                orphan.request_done = true;
+                orphan.exchange.flags.set(Flag::NoRequest);
+                orphan.exchange.times.request_first = first;
+                orphan.exchange.times.request_last = first;
+            });
         }
         let Some(pending) = self.queue.iter_mut().find(|pending| !pending.response_started) else { return };
         if !pending.request_done {
-            pending.flags.set(Flag::EarlyResponse);
+            pending.exchange.flags.set(Flag::EarlyResponse);
         }
         let asked = pending.asked;
         pending.response_started = true;
-        pending.times.response_first = Some(self.responses.first);
+        pending.exchange.times.response_first = Some(self.responses.first);
         self.stored += bytes.len() as u64;
         let framing = if whole {
-            framing(head, Side::Response, asked, &mut self.responses.flags)
+            head.framing(Side::Response, asked, &mut self.responses.flags)
         } else {
             Framing::Empty
         };
         let tunnel = asked.connect && (200..300).contains(&status);
-        let leaves = (status == 101 || tunnel)
-            .then(|| head.get("upgrade").is_some_and(|to| to.eq_ignore_ascii_case("h2c")));
-        drop(parsed);
-        // moved, not cloned: a second owner would cost an allocation for each response
-        pending.response_head = bytes;
+        drop(head);
+        let leaves = (status == 101 || tunnel).then(|| {
+            let upgrade = Head::parse(&bytes).ok().and_then(|head| head.get("upgrade"));
+            upgrade.is_some_and(|to| to.eq_ignore_ascii_case("h2c"))
+        });
+        pending.exchange.response = Some(Message { head: bytes, ..Message::default() });
         if let Some(to_http2) = leaves {
-            pending.flags.set(Flag::Upgraded);
+            pending.exchange.flags.set(Flag::Upgraded);
             self.leave(to_http2, out);
         }
         let empty = self.responses.begin(framing);
@@ -368,29 +369,26 @@ impl Conversation {
             }
         };
         let Some(pending) = found else {
-            parser.take(Bytes::new());
+            parser.drop_message();
             return;
         };
-        let before = pending.cost();
-        let head = match side {
-            Side::Request => std::mem::take(&mut pending.request_head),
-            Side::Response => std::mem::take(&mut pending.response_head),
-        };
-        let (message, flags) = parser.take(head);
-        flags.iter().for_each(|flag| pending.flags.set(flag));
-        match side {
+        let exchange = &mut pending.exchange;
+        let message = match side {
             Side::Request => {
-                pending.request = Some(message);
                 pending.request_done = true;
-                pending.times.request_last = last;
+                exchange.times.request_last = last;
+                &mut exchange.request
             }
             Side::Response => {
-                pending.response = Some(message);
                 pending.response_done = true;
-                pending.times.response_last = Some(last);
+                exchange.times.response_last = Some(last);
+                &mut exchange.response
             }
-        }
-        self.stored = self.stored + pending.cost() - before;
+        };
+        let message = message.get_or_insert_default();
+        exchange.flags.join(parser.take(message));
+        // the head was counted when it came
+        self.stored += (message.body.len() + message.trailers.len()) as u64;
         let server_done = self.server_done;
         self.flush(|pending| pending.request_done && (pending.response_done || server_done), out);
     }
@@ -399,7 +397,7 @@ impl Conversation {
     fn junk(&mut self, side: Side) {
         self.junk = true;
         match self.queue.back_mut() {
-            Some(pending) => pending.flags.set(Flag::Junk),
+            Some(pending) => pending.exchange.flags.set(Flag::Junk),
             None if side == Side::Request => self.requests.flags.set(Flag::Junk),
             None => self.responses.flags.set(Flag::Junk),
         }
@@ -409,7 +407,7 @@ impl Conversation {
     fn no_message(&mut self, side: Side) {
         let parser = if side == Side::Request { &mut self.requests } else { &mut self.responses };
         parser.lose();
-        parser.take(Bytes::new());
+        parser.drop_message();
         self.junk(side);
     }
 
@@ -435,7 +433,7 @@ impl Conversation {
             pending.doubtful = false;
             // with several in doubt the pairing of the rest is a guess, and says so
             if doubtful > 1 || left > 0 {
-                pending.flags.set(Flag::Gap);
+                pending.exchange.flags.set(Flag::Gap);
             }
             if left > 0 {
                 left -= 1;
@@ -446,15 +444,15 @@ impl Conversation {
         self.flush(|pending| pending.request_done && pending.response_done, out);
     }
 
-    fn pending(&mut self) -> Pending {
-        let pending = Pending { ordinal: self.ordinals, ..Pending::default() };
+    /// Puts another exchange at the end of the queue; made in its place, for it is large.
+    fn begin_pending(&mut self, fill: impl FnOnce(&mut Pending)) {
+        self.queue.push_back(Pending::default());
+        if let Some(pending) = self.queue.back_mut() {
+            fill(pending);
+            pending.exchange.connection.ordinal = self.ordinals;
+            self.stored += pending.cost();
+        }
         self.ordinals = self.ordinals.saturating_add(1);
-        pending
-    }
-
-    fn push(&mut self, pending: Pending) {
-        self.stored += pending.cost();
-        self.queue.push_back(pending);
     }
 
     /// Keeps what waits within its limits: the oldest goes out without what it waits for.
@@ -462,8 +460,7 @@ impl Conversation {
         while self.queue.len() > MAX_OUTSTANDING
             || (self.stored > self.limits.waiting && self.queue.len() > 1)
         {
-            let Some(first) = self.queue.pop_front() else { break };
-            self.emit(first, out);
+            self.emit(0, out);
         }
     }
 
@@ -472,60 +469,50 @@ impl Conversation {
         let mut at = 0;
         while at < self.queue.len() {
             if self.queue.get(at).is_some_and(&is_ready) {
-                if let Some(pending) = self.queue.remove(at) {
-                    self.emit(pending, out);
-                }
+                self.emit(at, out);
             } else {
                 at += 1;
             }
         }
     }
 
-    fn emit(&mut self, mut pending: Pending, out: &mut Out<'_>) {
+    /// Sends out the one at this place of the queue.
+    fn emit(&mut self, at: usize, out: &mut Out<'_>) {
+        let Some(pending) = self.queue.get_mut(at) else { return };
         self.stored = self.stored.saturating_sub(pending.cost());
+        let (request_done, response_done) = (pending.request_done, pending.response_done);
+        out.exchanges.push_back(std::mem::take(&mut pending.exchange));
+        // where it stands, as a rule: taken out it would be moved once more
+        if self.queue.len() == 1 {
+            self.queue.clear();
+        } else {
+            self.queue.remove(at);
+        }
+        let Some(exchange) = out.exchanges.back_mut() else { return };
         // a message in hand whose exchange must go: its head is all there is
-        if !pending.request_head.is_empty() {
-            let head = std::mem::take(&mut pending.request_head);
-            pending.request = Some(Message { head, ..Message::default() });
-            pending.flags.set(Flag::Truncated);
+        if exchange.request.is_some() && !request_done || exchange.response.is_some() && !response_done {
+            exchange.flags.set(Flag::Truncated);
         }
-        if !pending.response_head.is_empty() {
-            let head = std::mem::take(&mut pending.response_head);
-            pending.response = Some(Message { head, ..Message::default() });
-            pending.flags.set(Flag::Truncated);
-        }
-        if pending.response.is_none() {
-            pending.flags.set(Flag::NoResponse);
+        if exchange.response.is_none() {
+            exchange.flags.set(Flag::NoResponse);
         }
         if self.mid_stream {
-            pending.flags.set(Flag::MidStream);
+            exchange.flags.set(Flag::MidStream);
         }
-        pending.times.request_last = pending.times.request_last.max(pending.times.request_first);
-        let id = *self.id.get_or_insert_with(|| {
+        exchange.times.request_last = exchange.times.request_last.max(exchange.times.request_first);
+        exchange.connection.id = *self.id.get_or_insert_with(|| {
             let id = *out.next_connection;
             *out.next_connection += 1;
             id
         });
-        out.exchanges.push_back(Exchange {
-            request: pending.request,
-            response: pending.response,
-            scheme: Scheme::Http,
-            connection: Connection {
-                id,
-                ordinal: pending.ordinal,
-                client: Some(self.client.socket()),
-                server: Some(self.server.socket()),
-                client_hint: None,
-            },
-            times: pending.times,
-            flags: pending.flags,
-            sensitive: Vec::new(),
-        });
+        exchange.connection.client = Some(self.sockets.0);
+        exchange.connection.server = Some(self.sockets.1);
     }
 }
 
 /// Whether a request line without an HTTP version is a simple or misspelt request rather than another protocol's.
-fn is_http(head: &Head<'_>) -> bool {
+fn is_http(head: &Read<'_>) -> bool {
+    let Read::Parsed(head) = head else { return true };
     head.version() != Version::Http09
         || head.target().is_some_and(|target| {
             !target.contains([' ', '\t']) && (target.starts_with(['/', '*']) || target.starts_with("http"))

@@ -18,7 +18,7 @@ pub(super) enum Framing {
 }
 
 /// What of a request decides about its response.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Asked {
     pub(super) head: bool,
     pub(super) connect: bool,

@@ -84,9 +84,12 @@ impl Heads {
             let (used, event) = self.parser.push(data, time);
             data = data.get(used..).unwrap_or_default();
             match event {
-                Some(Event::Head(head)) => self.head(head, time),
+                Some(Event::Head) => {
+                    let (head, _) = self.parser.take_head();
+                    self.head(head, time);
+                }
                 Some(Event::Done) => {
-                    self.parser.take(Bytes::new());
+                    self.parser.drop_message();
                 }
                 Some(Event::Junk) => self.off(),
                 None if used == 0 => return,
@@ -104,7 +107,7 @@ impl Heads {
         let until_close = framing == Framing::UntilClose;
         self.found.push_back(Found { head: raw, first: self.parser.first, last: time, until_close, flags });
         if self.parser.begin(framing) {
-            self.parser.take(Bytes::new());
+            self.parser.drop_message();
         }
     }
 }

@@ -6,6 +6,7 @@ mod framing;
 #[cfg(feature = "proxy")]
 mod heads;
 mod parser;
+mod plain;
 pub(crate) mod start;
 
 pub(crate) use conversation::{Conversation, Ending, Left, Out};

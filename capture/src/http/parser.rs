@@ -6,6 +6,7 @@ use mynah_traffic::{Flag, Flags, Nanos, Side};
 
 use super::chunked::{Chunked, Step};
 use super::framing::Framing;
+use super::plain::Plain;
 use super::start;
 
 /// A head that is longer is no head. Servers stop at 8 to 64 KiB.
@@ -32,10 +33,10 @@ enum State {
 }
 
 /// What a push led to.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Event {
-    /// A whole head. [`Parser::begin`] must follow.
-    Head(Bytes),
+    /// A head is whole. [`Parser::take_head`] and [`Parser::begin`] must follow.
+    Head,
     /// The message is over. [`Parser::take`] must follow.
     Done,
     /// Bytes that belong to no message begin here.
@@ -50,8 +51,8 @@ pub(super) enum Hole {
     /// It took the end of the message in hand, and perhaps more: then the parser is out of step.
     /// [`Parser::take`] must follow.
     Ended { in_step: bool },
-    /// It cut this head short.
-    InHead(Bytes),
+    /// It cut a head short, which [`Parser::take_head`] gives.
+    InHead,
     /// It lies between messages, as far as can be told.
     Between,
 }
@@ -61,7 +62,12 @@ pub(super) struct Parser {
     side: Side,
     state: State,
     max_body: u64,
+    /// A head that came in pieces.
     head: BytesMut,
+    /// A head that is there, and what it says when that is plain: given out by themselves, as events that hold them cost more to
+    /// hand on than to make.
+    found: Bytes,
+    plain: Option<Plain>,
     /// A body that came in one piece.
     whole: Bytes,
     body: BytesMut,
@@ -82,6 +88,8 @@ impl Parser {
             state: if mid_stream { State::Lost } else { State::Start },
             max_body,
             head: BytesMut::new(),
+            found: Bytes::new(),
+            plain: None,
             whole: Bytes::new(),
             body: BytesMut::new(),
             trailers: BytesMut::new(),
@@ -125,15 +133,17 @@ impl Parser {
         if rest.is_empty() {
             return (skipped, None);
         }
-        if !start::plausible(self.side, rest) {
+        self.plain = Plain::read(self.side, rest);
+        if self.plain.is_none() && !start::plausible(self.side, rest) {
             self.state = State::Lost;
             return (skipped, Some(Event::Junk));
         }
         (self.first, self.last) = (time, time);
-        match head_end(rest, 0) {
+        match self.plain.as_ref().map_or_else(|| head_end(rest, 0), |plain| Ok(plain.end)) {
             Ok(end) => {
                 self.state = State::Framing;
-                (skipped + end, Some(Event::Head(Bytes::copy_from_slice(&rest[..end]))))
+                self.found = Bytes::copy_from_slice(&rest[..end]);
+                (skipped + end, Some(Event::Head))
             }
             Err(resume) => {
                 self.head.extend_from_slice(rest);
@@ -152,7 +162,9 @@ impl Parser {
             Ok(end) => {
                 self.state = State::Framing;
                 self.head.truncate(end);
-                (end - before, Some(Event::Head(frozen(&mut self.head))))
+                self.plain = Plain::read(self.side, &self.head);
+                self.found = frozen(&mut self.head);
+                (end - before, Some(Event::Head))
             }
             Err(_) if self.head.len() > MAX_HEAD || !start::plausible(self.side, &self.head) => {
                 self.head = BytesMut::new();
@@ -209,6 +221,20 @@ impl Parser {
         self.body.extend_from_slice(&data[..room]);
     }
 
+    /// The head that is there, and what it says when that is plain.
+    #[inline]
+    pub(super) fn take_head(&mut self) -> (Bytes, Option<Plain>) {
+        (std::mem::take(&mut self.found), self.plain.take())
+    }
+
+    /// Of a head that was cut short, keeps the lines that are whole. False when there are none.
+    pub(super) fn keep_whole_lines(&mut self) -> bool {
+        let end = memchr::memrchr(b'\n', &self.found).map_or(0, |end| end + 1);
+        self.found.truncate(end);
+        self.plain = None;
+        end > 0
+    }
+
     /// Says how the body behind the head just given out ends. True when there is none: [`Parser::take`] must follow.
     pub(super) fn begin(&mut self, framing: Framing) -> bool {
         self.state = match framing {
@@ -220,15 +246,20 @@ impl Parser {
         false
     }
 
-    /// Body, trailers and flags of the message that is over; makes ready for the next.
-    pub(super) fn take(&mut self, head: Bytes) -> (Message, Flags) {
-        let body =
+    /// Gives the message that is over, of which the head is known, its body and trailers, and its flags; makes ready for the next.
+    pub(super) fn take(&mut self, message: &mut Message) -> Flags {
+        message.body =
             if self.whole.is_empty() { frozen(&mut self.body) } else { std::mem::take(&mut self.whole) };
-        let trailers = frozen(&mut self.trailers);
+        message.trailers = frozen(&mut self.trailers);
         if !matches!(self.state, State::Lost | State::Off) {
             self.state = State::Start;
         }
-        (Message { head, body, trailers }, std::mem::take(&mut self.flags))
+        std::mem::take(&mut self.flags)
+    }
+
+    /// The same where nobody wants the message.
+    pub(super) fn drop_message(&mut self) {
+        self.take(&mut Message::default());
     }
 
     /// `length` bytes were never captured.
@@ -241,7 +272,8 @@ impl Parser {
             }
             State::Head(_) => {
                 self.state = State::Lost;
-                return Hole::InHead(frozen(&mut self.head));
+                self.found = frozen(&mut self.head);
+                return Hole::InHead;
             }
             State::Fixed(left) if length < *left => {
                 *left -= length;
@@ -272,7 +304,10 @@ impl Parser {
     /// The stream is over: what is in hand, if anything. [`Parser::take`] must follow on [`Event::Done`].
     pub(super) fn end(&mut self) -> Option<Event> {
         let event = match &mut self.state {
-            State::Head(_) => Some(Event::Head(frozen(&mut self.head))),
+            State::Head(_) => {
+                self.found = frozen(&mut self.head);
+                Some(Event::Head)
+            }
             State::UntilClose => {
                 self.flags.set(Flag::CloseDelimited);
                 Some(Event::Done)
@@ -350,22 +385,29 @@ mod tests {
         let mut parser = Parser::new(Side::Response, 100, false);
         let data = b"HTTP/1.1 200 OK\r\n\r\nabc";
         let (used, event) = parser.push(data, Nanos(1));
-        let Some(Event::Head(head)) = event else { panic!("{event:?}") };
+        assert_eq!(event, Some(Event::Head));
+        let (head, plain) = parser.take_head();
+        assert_eq!(plain.map(|plain| plain.end), Some(used));
         assert!(!parser.begin(Framing::Fixed(3)));
         assert_eq!(parser.push(&data[used..], Nanos(2)), (3, Some(Event::Done)));
         assert_eq!(parser.body.capacity(), 0);
-        assert_eq!(parser.take(head).0.body, "abc");
+        let mut message = Message { head, ..Message::default() };
+        parser.take(&mut message);
+        assert_eq!(message.body, "abc");
     }
 
     #[test]
     fn long_bodies_are_cut_and_counted_through() {
         let mut parser = Parser::new(Side::Request, 4, false);
         let (_, event) = parser.push(b"PUT / HTTP/1.1\n\n", Nanos(1));
-        let Some(Event::Head(head)) = event else { panic!("{event:?}") };
+        assert_eq!(event, Some(Event::Head));
+        let (head, plain) = parser.take_head();
+        assert_eq!(plain, None);
         parser.begin(Framing::Fixed(8));
         assert_eq!(parser.push(b"abc", Nanos(2)), (3, None));
         assert_eq!(parser.push(b"defghGET", Nanos(3)), (5, Some(Event::Done)));
-        let (message, flags) = parser.take(head);
+        let mut message = Message { head, ..Message::default() };
+        let flags = parser.take(&mut message);
         assert_eq!(message.body, "abcd");
         assert!(flags.has(Flag::BodyCut));
     }

@@ -123,6 +123,25 @@ fn v6(data: &[u8]) -> Option<Header<'_>> {
     })
 }
 
+/// The segment in an Ethernet frame as most are: TCP in IPv4 without options, all of it there and in no fragments. `None` of any
+/// other, which goes layer by layer.
+pub(super) fn usual(frame: &[u8]) -> Option<Segment<'_>> {
+    let (ethernet, packet) = frame.split_first_chunk::<14>()?;
+    let &[0x45, _, h, l, _, _, flags, offset, _, TCP, _, _, s0, s1, s2, s3, d0, d1, d2, d3] =
+        packet.first_chunk::<20>()?
+    else {
+        return None;
+    };
+    // more fragments, or not the first
+    let fragment = u16::from_be_bytes([flags, offset]) & 0x3fff != 0;
+    if !ethernet.ends_with(&[0x08, 0x00]) || fragment {
+        return None;
+    }
+    let payload = packet.get(20..usize::from(u16::from_be_bytes([h, l])))?;
+    let mapped = |a, b, c, d| [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, a, b, c, d];
+    tcp(payload, mapped(s0, s1, s2, s3), mapped(d0, d1, d2, d3), 0)
+}
+
 /// The segment in the payload of an IP packet.
 pub(super) fn tcp(data: &[u8], source: [u8; 16], destination: [u8; 16], missing: u32) -> Option<Segment<'_>> {
     let header = TcpHeaderSlice::from_slice(data).ok()?;

@@ -4,6 +4,9 @@
 use super::Layer;
 use super::bytes::u16_at;
 
+/// The LINKTYPE of most captures.
+pub(super) const ETHERNET: u16 = 1;
+
 type Inner<'a> = Option<Option<(Layer, &'a [u8])>>;
 
 /// Opens a frame by its LINKTYPE. Outer `None` for an unknown one; inner `None` when it is not whole.
@@ -15,7 +18,7 @@ pub(super) fn open(link: u16, data: &[u8]) -> Option<Option<(Layer, &[u8])>> {
         skip(Layer::Type(kind), length)
     };
     Some(match link {
-        1 => skip(Layer::Ethernet, 0),
+        ETHERNET => skip(Layer::Ethernet, 0),
         // BSD loopback: four bytes of address family in the sender's byte order; the IP version says the same
         0 | 108 => skip(Layer::Ip, 4),
         12 | 14 | 101 | 228 | 229 => skip(Layer::Ip, 0),

@@ -104,6 +104,12 @@ impl Decoder {
         packet: &crate::container::Packet<'_>,
         sink: &mut dyn FnMut(Segment<'_>),
     ) -> Outcome {
+        if packet.link == link::ETHERNET
+            && let Some(segment) = ip::usual(packet.data)
+        {
+            sink(segment);
+            return Outcome::Segment;
+        }
         let cut = packet.original.saturating_sub(packet.data.len() as u32);
         let Some(opened) = link::open(packet.link, packet.data) else {
             return Outcome::UnknownLink(packet.link);

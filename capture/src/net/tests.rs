@@ -256,10 +256,40 @@ fn fragments_that_never_complete_are_bounded() {
     assert_eq!(found, 1);
 }
 
+#[test]
+fn most_frames_are_usual() {
+    let framed = joined(&[&ethernet(0x0800), &ip(), &[0; 4]]);
+    assert_eq!(ip::usual(&framed).map(|segment| segment.data), Some(PAYLOAD));
+    assert!(ip::usual(&joined(&[&ethernet(0x0806), &ip()])).is_none());
+    assert!(ip::usual(&joined(&[&ethernet(0x0800), &udp(80, PAYLOAD)])).is_none());
+}
+
 proptest::proptest! {
     #[test]
     fn any_bytes_on_any_link(link in 0_u16..300, data: Vec<u8>, cut in 0_usize..100) {
         let _ = decode_cut(&mut Decoder::default(), link, &data, data.len() + cut);
+    }
+
+    #[test]
+    fn a_usual_frame_is_what_it_is_layer_by_layer(
+        changes in proptest::collection::vec((0_usize..80, proptest::prelude::any::<u8>()), 0..3),
+        cut in 0_usize..80,
+        padding in 0_usize..8,
+    ) {
+        let mut data = joined(&[&ethernet(0x0800), &ip(), &vec![0; padding]]);
+        let length = data.len();
+        for (at, value) in changes {
+            data[at % length] = value;
+        }
+        let cut = if cut > 60 { cut.min(length) } else { length };
+        let data = &data[..cut];
+        let mut slow = Vec::new();
+        let mut sink = |segment: Segment<'_>| slow.push(format!("{segment:?}"));
+        let mut frame = Frame { time: Nanos(1), cut: (length - cut) as u32, sink: &mut sink };
+        let outcome = Decoder::default().layers(&mut frame, Layer::Ethernet, data, 0);
+        if let Some(segment) = ip::usual(data) {
+            assert_eq!((outcome, slow), (Some(Outcome::Segment), vec![format!("{segment:?}")]));
+        }
     }
 
     #[test]

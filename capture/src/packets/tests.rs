@@ -46,6 +46,23 @@ fn count(source: &mut Source) -> usize {
 }
 
 #[test]
+fn exchanges_are_the_same_when_they_are_only_looked_at() {
+    let all: Vec<_> = open(pcap(5), &Options::default()).unwrap().map(Result::unwrap).collect();
+    let mut source = open(pcap(5), &Options::default()).unwrap();
+    assert!(source.current().is_none());
+    let mut seen = Vec::new();
+    // the last two by the iterator, which may take over at any time
+    while seen.len() < 3 {
+        source.advance().unwrap().unwrap();
+        seen.push(source.current().unwrap().clone());
+    }
+    seen.extend(source.by_ref().map(Result::unwrap));
+    assert_eq!(seen, all);
+    assert!(source.advance().is_none() && source.current().is_none());
+    assert!(source.warnings().is_empty());
+}
+
+#[test]
 fn connections_are_numbered_on_from_the_input_before() {
     let options = Options { first_connection: 7, ..Options::default() };
     let mut source = open(pcap(3), &options).unwrap();

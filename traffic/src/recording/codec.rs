@@ -3,10 +3,11 @@
 
 use std::net::SocketAddr;
 
-use bincode::{Decode, Encode};
+use bincode::{BorrowDecode, Decode, Encode};
 use bytes::Bytes;
 use mynah_message::Message;
 
+use super::quick;
 use crate::exchange::{Connection, Exchange, Flags, Nanos, Scheme, SensitiveSpan, Side, Times};
 use crate::frame::MAX_UNPACKED;
 
@@ -28,6 +29,16 @@ pub(crate) fn decode<T: Decode<()>>(bytes: &mut &[u8]) -> Result<T, String> {
     let (value, used) = bincode::decode_from_slice(bytes, config()).map_err(|error| error.to_string())?;
     *bytes = bytes.get(used..).unwrap_or_default();
     Ok(value)
+}
+
+/// The same of what refers to the bytes; says also how many it took.
+pub(super) fn decode_by_type<'a, T: BorrowDecode<'a, ()>>(bytes: &'a [u8]) -> Result<(T, usize), String> {
+    bincode::borrow_decode_from_slice(bytes, config()).map_err(|error| error.to_string())
+}
+
+/// The exchange that stands first, and how many bytes it took.
+pub(super) fn decode_exchange(bytes: &[u8]) -> Result<(ExchangeRef<'_>, usize), String> {
+    quick::read(bytes).map_or_else(|| decode_by_type(bytes), Ok)
 }
 
 /// A message as stored.
@@ -58,12 +69,12 @@ impl From<MessageCode> for Message {
     }
 }
 
-/// The same bytes as a [`MessageCode`], written from where they are.
-#[derive(Encode)]
-struct MessageRef<'a> {
-    head: &'a [u8],
-    body: &'a [u8],
-    trailers: &'a [u8],
+/// The same bytes as a [`MessageCode`], written from where they are, and read where they are.
+#[derive(Encode, BorrowDecode)]
+pub(super) struct MessageRef<'a> {
+    pub(super) head: &'a [u8],
+    pub(super) body: &'a [u8],
+    pub(super) trailers: &'a [u8],
 }
 
 impl<'a> From<&'a Message> for MessageRef<'a> {
@@ -73,63 +84,42 @@ impl<'a> From<&'a Message> for MessageRef<'a> {
 }
 
 #[derive(Encode, Decode)]
-struct ConnectionCode {
-    id: u64,
-    ordinal: u32,
-    client: Option<SocketAddr>,
-    server: Option<SocketAddr>,
-    client_hint: Option<u64>,
+pub(super) struct ConnectionCode {
+    pub(super) id: u64,
+    pub(super) ordinal: u32,
+    pub(super) client: Option<SocketAddr>,
+    pub(super) server: Option<SocketAddr>,
+    pub(super) client_hint: Option<u64>,
 }
 
 #[derive(Encode, Decode)]
-struct TimesCode {
-    request_first: u64,
+pub(super) struct TimesCode {
+    pub(super) request_first: u64,
     /// The rest relative to the one before, so that they pack small.
-    request_last: i64,
-    response_first: Option<i64>,
-    response_last: Option<i64>,
+    pub(super) request_last: i64,
+    pub(super) response_first: Option<i64>,
+    pub(super) response_last: Option<i64>,
 }
 
-#[derive(Decode)]
-struct SpanCode {
-    response: bool,
-    in_body: bool,
-    start: u32,
-    len: u32,
-    kind: String,
+#[derive(Encode, BorrowDecode)]
+pub(super) struct SpanRef<'a> {
+    pub(super) response: bool,
+    pub(super) in_body: bool,
+    pub(super) start: u32,
+    pub(super) len: u32,
+    pub(super) kind: &'a str,
 }
 
-#[derive(Encode)]
-struct SpanRef<'a> {
-    response: bool,
-    in_body: bool,
-    start: u32,
-    len: u32,
-    kind: &'a str,
-}
-
-/// An exchange as stored in format version 1.
-#[derive(Decode)]
-pub(super) struct ExchangeCode {
-    request: Option<MessageCode>,
-    response: Option<MessageCode>,
-    https: bool,
-    connection: ConnectionCode,
-    times: TimesCode,
-    flags: u32,
-    sensitive: Vec<SpanCode>,
-}
-
-/// The same bytes as an [`ExchangeCode`], written from where they are.
-#[derive(Encode)]
+/// An exchange as stored in format version 1: written from where its parts are, and read where they are.
+#[derive(Encode, BorrowDecode)]
 pub(super) struct ExchangeRef<'a> {
-    request: Option<MessageRef<'a>>,
-    response: Option<MessageRef<'a>>,
-    https: bool,
-    connection: ConnectionCode,
-    times: TimesCode,
-    flags: u32,
-    sensitive: Vec<SpanRef<'a>>,
+    pub(super) request: Option<MessageRef<'a>>,
+    pub(super) response: Option<MessageRef<'a>>,
+    pub(super) https: bool,
+    pub(super) connection: ConnectionCode,
+    pub(super) times: TimesCode,
+    pub(super) flags: u32,
+    pub(super) sensitive: Vec<SpanRef<'a>>,
 }
 
 impl<'a> From<&'a Exchange> for ExchangeRef<'a> {
@@ -168,29 +158,36 @@ impl<'a> From<&'a Exchange> for ExchangeRef<'a> {
     }
 }
 
-impl From<ExchangeCode> for Exchange {
-    fn from(code: ExchangeCode) -> Self {
-        let first = code.times.request_first;
+impl ExchangeRef<'_> {
+    /// The exchange; `keep` makes each of its parts its own.
+    pub(super) fn exchange(self, keep: impl Fn(&[u8]) -> Bytes) -> Exchange {
+        let first = self.times.request_first;
         let at = |offset: i64| Nanos(first.wrapping_add(offset as u64));
+        let part = |bytes: &[u8]| if bytes.is_empty() { Bytes::new() } else { keep(bytes) };
+        let message = |message: MessageRef<'_>| Message {
+            head: part(message.head),
+            body: part(message.body),
+            trailers: part(message.trailers),
+        };
         Exchange {
-            request: code.request.map(Into::into),
-            response: code.response.map(Into::into),
-            scheme: if code.https { Scheme::Https } else { Scheme::Http },
+            request: self.request.map(message),
+            response: self.response.map(message),
+            scheme: if self.https { Scheme::Https } else { Scheme::Http },
             connection: Connection {
-                id: code.connection.id,
-                ordinal: code.connection.ordinal,
-                client: code.connection.client,
-                server: code.connection.server,
-                client_hint: code.connection.client_hint,
+                id: self.connection.id,
+                ordinal: self.connection.ordinal,
+                client: self.connection.client,
+                server: self.connection.server,
+                client_hint: self.connection.client_hint,
             },
             times: Times {
                 request_first: Nanos(first),
-                request_last: at(code.times.request_last),
-                response_first: code.times.response_first.map(at),
-                response_last: code.times.response_last.map(at),
+                request_last: at(self.times.request_last),
+                response_first: self.times.response_first.map(at),
+                response_last: self.times.response_last.map(at),
             },
-            flags: Flags::from_bits(code.flags),
-            sensitive: code
+            flags: Flags::from_bits(self.flags),
+            sensitive: self
                 .sensitive
                 .into_iter()
                 .map(|span| SensitiveSpan {
@@ -198,7 +195,7 @@ impl From<ExchangeCode> for Exchange {
                     in_body: span.in_body,
                     start: span.start,
                     len: span.len,
-                    kind: span.kind,
+                    kind: span.kind.to_owned(),
                 })
                 .collect(),
         }

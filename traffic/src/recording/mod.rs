@@ -19,6 +19,7 @@
 
 mod codec;
 mod header;
+mod quick;
 mod reader;
 mod summary;
 #[cfg(test)]

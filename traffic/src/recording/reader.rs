@@ -4,33 +4,38 @@ use std::fs::File;
 use std::io::{BufReader, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
-use super::codec::{ExchangeCode, decode};
+use bytes::Bytes;
+
+use super::codec::{decode, decode_exchange};
 use super::header::{Header, LENGTH, MAGIC, VERSION};
 use super::summary::{IndexEntry, Summary};
 use super::{FOOTER, FOOTER_MAGIC, kind};
 use crate::exchange::Exchange;
-use crate::frame::{self, Broken};
+use crate::frame::{self, Broken, Unpacker};
 use crate::{Error, Masked};
 
 /// Reads a recording in the order in which exchanges were completed. Memory: one frame.
 ///
 /// As an iterator it yields every exchange of every whole frame; at damage it yields one [`Error::Damaged`] and ends.
 pub struct Reader {
-    input: BufReader<Box<dyn Bytes>>,
+    input: BufReader<Box<dyn Readable>>,
     path: PathBuf,
     header: Header,
     offset: u64,
-    frame: Vec<u8>,
+    unpacker: Unpacker,
+    frame: Bytes,
     at: usize,
+    current: Option<Exchange>,
+    shares: bool,
     summary: Option<Summary>,
     ended: bool,
     done: bool,
 }
 
 /// What a recording can be read from.
-trait Bytes: Read + Seek + Send {}
+trait Readable: Read + Seek + Send {}
 
-impl<B: Read + Seek + Send> Bytes for B {}
+impl<B: Read + Seek + Send> Readable for B {}
 
 impl Reader {
     /// Whether the first bytes of a file are a recording's.
@@ -54,7 +59,7 @@ impl Reader {
     pub fn of(input: impl Read + Seek + Send + 'static, name: impl AsRef<Path>) -> Result<Reader, Error> {
         let path = name.as_ref().to_path_buf();
         let io = |error| Error::io(&path, error);
-        let input: Box<dyn Bytes> = Box::new(input);
+        let input: Box<dyn Readable> = Box::new(input);
         let mut input = BufReader::with_capacity(256 << 10, input);
         let mut first = Vec::new();
         input.by_ref().take(LENGTH as u64).read_to_end(&mut first).map_err(io)?;
@@ -81,12 +86,49 @@ impl Reader {
             path,
             header,
             offset: LENGTH as u64,
-            frame: Vec::new(),
+            unpacker: Unpacker::default(),
+            frame: Bytes::new(),
             at: 0,
+            current: None,
+            shares: false,
             summary: None,
             ended: false,
             done: false,
         })
+    }
+
+    /// Exchanges are given out without a copy of their bytes: for who looks at one after the other, and keeps none. One that is
+    /// kept keeps its whole frame, a mebibyte as a rule.
+    #[must_use]
+    pub fn sharing(self) -> Reader {
+        Reader { shares: true, ..self }
+    }
+
+    /// Goes on to the next exchange, which [`Reader::current`] then is: for who does not need it for himself, and is spared
+    /// moving it about. `None` at the end.
+    ///
+    /// # Errors
+    /// As the iterator gives them.
+    pub fn advance(&mut self) -> Option<Result<(), Error>> {
+        self.current = None;
+        if self.done {
+            return None;
+        }
+        let exchange = match self.more() {
+            Ok(true) => self.next_in_frame(),
+            Ok(false) => {
+                self.done = true;
+                return None;
+            }
+            Err(error) => Err(error),
+        };
+        self.done |= exchange.is_err();
+        Some(exchange.map(|exchange| self.current = Some(exchange)))
+    }
+
+    /// The exchange last come to; may be taken.
+    pub fn current(&mut self) -> Option<&mut Exchange> {
+        self.current.as_mut()
     }
 
     /// What the recording says of itself.
@@ -132,6 +174,7 @@ impl Reader {
     }
 
     fn rebuild_index(mut self) -> Result<Vec<IndexEntry>, Error> {
+        self.shares = true;
         let mut index = Vec::new();
         loop {
             let frame = self.offset;
@@ -155,6 +198,11 @@ impl Reader {
         Error::Damaged { path: self.path.clone(), offset: self.offset, why }
     }
 
+    /// Whether there is another exchange.
+    fn more(&mut self) -> Result<bool, Error> {
+        Ok(self.at < self.frame.len() || self.next_frame()?)
+    }
+
     /// Loads the next frame of exchanges; `false` at the end.
     fn next_frame(&mut self) -> Result<bool, Error> {
         loop {
@@ -162,13 +210,16 @@ impl Reader {
             if self.ended {
                 return Ok(false);
             }
-            match frame::read(&mut self.input) {
+            // the room of the frame before, unless an exchange of it is still there
+            let frame = std::mem::take(&mut self.frame);
+            let room = if frame.is_unique() { Vec::from(frame) } else { Vec::new() };
+            match self.unpacker.read(&mut self.input, room) {
                 Ok(None) => return Ok(false),
                 Ok(Some(found)) => {
                     self.offset += found.length;
                     match found.kind {
                         kind::EXCHANGES => {
-                            self.frame = found.bytes;
+                            self.frame = Bytes::from(found.bytes);
                             self.at = 0;
                             return Ok(true);
                         }
@@ -185,11 +236,16 @@ impl Reader {
     }
 
     fn next_in_frame(&mut self) -> Result<Exchange, Error> {
-        let mut rest = self.frame.get(self.at..).unwrap_or_default();
-        let code: ExchangeCode = decode(&mut rest)
+        let rest = self.frame.get(self.at..).unwrap_or_default();
+        let (found, used) = decode_exchange(rest)
             .map_err(|error| self.damaged(format!("an exchange cannot be decoded: {error}")))?;
-        self.at = self.frame.len() - rest.len();
-        Ok(code.into())
+        let exchange = if self.shares {
+            found.exchange(|part| self.frame.slice_ref(part))
+        } else {
+            found.exchange(Bytes::copy_from_slice)
+        };
+        self.at += used;
+        Ok(exchange)
     }
 }
 
@@ -197,24 +253,8 @@ impl Iterator for Reader {
     type Item = Result<Masked<Exchange>, Error>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        if self.done {
-            return None;
-        }
-        if self.at >= self.frame.len() {
-            match self.next_frame() {
-                Ok(true) => {}
-                Ok(false) => {
-                    self.done = true;
-                    return None;
-                }
-                Err(error) => {
-                    self.done = true;
-                    return Some(Err(error));
-                }
-            }
-        }
-        let exchange = self.next_in_frame();
-        self.done |= exchange.is_err();
-        Some(exchange.map(|exchange| Masked::from_recording(exchange, self.header.provenance)))
+        let item = self.advance()?;
+        let taken = item.map(|()| self.current.take().unwrap_or_default());
+        Some(taken.map(|exchange| Masked::from_recording(exchange, self.header.provenance)))
     }
 }

@@ -89,6 +89,27 @@ fn what_is_written_is_read() {
 }
 
 #[test]
+fn the_same_is_read_without_a_copy_one_after_the_other() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("t.mynah");
+    let all: Vec<Exchange> = (0..300).map(|n| exchange(n, 10)).collect();
+    write(&path, &all);
+    let mut reader = Reader::open(&path).unwrap().sharing();
+    assert!(reader.current().is_none());
+    let mut kept = Vec::new();
+    while let Some(found) = reader.advance() {
+        found.unwrap();
+        // one is kept, so that its frame cannot be used again; the others are only looked at
+        let taken = kept.len() % 7 == 3;
+        let exchange = reader.current().unwrap();
+        kept.push(if taken { std::mem::take(exchange) } else { exchange.clone() });
+    }
+    assert_eq!(kept, all);
+    assert!(reader.current().is_none() && reader.advance().is_none());
+    assert!(reader.summary().is_some());
+}
+
+#[test]
 fn the_index_is_by_start_and_the_same_when_rebuilt() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("t.mynah");

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use super::codec::{ExchangeRef, encode};
 use super::header::{Audit, Header, LENGTH};
 use super::summary::{IndexEntry, Summary};
-use super::{FOOTER_MAGIC, kind};
+use super::{FOOTER_MAGIC, kind, quick};
 use crate::exchange::Exchange;
 use crate::frame::Packer;
 use crate::{Error, Masked, Nanos, Provenance};
@@ -164,7 +164,7 @@ impl Writer {
             self.buffer_began = end;
         }
         let before = self.buffer.len();
-        encode(ExchangeRef::from(exchange), &mut self.buffer).map_err(Error::Limit)?;
+        quick::write(&ExchangeRef::from(exchange), &mut self.buffer);
         if self.buffered > 0 && self.buffer.len() > FRAME_BYTES {
             // It does not fit with the others: they are closed without it.
             let own = self.buffer.split_off(before);
