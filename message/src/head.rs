@@ -349,11 +349,6 @@ impl<'a> Head<'a> {
         self.lines.iter().map(move |line| (&raw[line.name.clone()], &raw[line.value.clone()]))
     }
 
-    /// Where the value of each field line ends, in order.
-    pub fn field_ends(&self) -> impl Iterator<Item = usize> {
-        self.lines.iter().map(|line| line.value.end)
-    }
-
     /// The first field of that name (case does not matter) whose value is UTF-8.
     pub fn get(&self, name: &str) -> Option<&'a str> {
         let mut named = self.raw_fields().filter(|(field, _)| field.eq_ignore_ascii_case(name.as_bytes()));
