@@ -436,7 +436,7 @@ impl Document<'_, '_> {
         let Some((start, nesting, closes)) = self.seam.take() else { return };
         if let Some(bytes) = self.body.get(start..end) {
             let told = Told { nesting, closes, steps: &self.room.steps, plain: self.plain };
-            self.scanner.memo.seams.note(&mut self.behind, bytes, told);
+            self.scanner.memo.seams.note(&mut self.behind, bytes, &told);
         }
     }
 

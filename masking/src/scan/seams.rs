@@ -165,8 +165,8 @@ impl Seams {
     }
 
     /// Takes note of a seam.
-    pub(super) fn note(&mut self, behind: &mut Behind, bytes: &[u8], told: Told<'_>) {
-        let Told { nesting, closes, steps, plain } = told;
+    pub(super) fn note(&mut self, behind: &mut Behind, bytes: &[u8], told: &Told<'_>) {
+        let Told { nesting, closes, steps, plain } = *told;
         let before = std::mem::take(behind);
         let opens =
             steps.iter().filter(|step| matches!(step.does, Does::OpenArray | Does::OpenObject)).count();
