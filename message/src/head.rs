@@ -109,7 +109,7 @@ pub struct ContentType {
 impl ContentType {
     /// Reads the value of a `Content-Type` field.
     pub fn parse(value: &str) -> ContentType {
-        let media_type = value.split(';').next().unwrap_or("").trim().to_ascii_lowercase();
+        let media_type = before(value, |b| b == b';').trim().to_ascii_lowercase();
         let kind = match media_type.as_str() {
             "application/json"
             | "text/json"
@@ -148,11 +148,14 @@ impl ContentType {
 
 /// The value of a `; name=value` parameter of a field's value, unquoted: of `charset`, say.
 pub fn parameter(value: &str, name: &str) -> Option<String> {
-    let mut rest = &value[value.find(';')? + 1..];
+    let mut rest = value.get(before(value, |b| b == b';').len() + 1..)?;
     loop {
         rest = rest.trim_start_matches([' ', '\t', ';', '\r', '\n']);
-        let eq = rest.find(['=', ';'])?;
-        let (key, tail) = rest.split_at(eq);
+        let key = before(rest, |b| matches!(b, b'=' | b';'));
+        let tail = &rest[key.len()..];
+        if tail.is_empty() {
+            return None;
+        }
         let Some(tail) = tail.strip_prefix('=') else {
             rest = tail;
             continue;
@@ -161,14 +164,19 @@ pub fn parameter(value: &str, name: &str) -> Option<String> {
         let (found, after) = if let Some(inner) = tail.strip_prefix('"') {
             unquote(inner)
         } else {
-            let end = tail.find(';').unwrap_or(tail.len());
-            (tail[..end].trim().to_owned(), &tail[end..])
+            let found = before(tail, |b| b == b';');
+            (found.trim().to_owned(), &tail[found.len()..])
         };
         if key.trim().eq_ignore_ascii_case(name) {
             return Some(found);
         }
         rest = after;
     }
+}
+
+/// A short text up to the first byte in ASCII that is one of those; all of it where there is none.
+fn before(text: &str, ends: impl Fn(u8) -> bool) -> &str {
+    text.bytes().position(ends).and_then(|end| text.get(..end)).unwrap_or(text)
 }
 
 fn unquote(inner: &str) -> (String, &str) {

@@ -9,6 +9,7 @@ use super::{Context, Patch, Scanner, Unreadable, Why, merge, nested, shift};
 use crate::detect::signs::Look;
 use crate::detect::{self, Detectors, words};
 use crate::kind::Kind;
+use crate::learned::Learning;
 use crate::memo::Values;
 use crate::names::{self, Rule};
 
@@ -141,7 +142,9 @@ impl Scanner<'_> {
         }
         if is_percent_encoded(value) {
             let decoded = percent::decode(value, false);
-            if std::str::from_utf8(&decoded).is_ok() {
+            // A password with a percent sign and two digits in it: what these would mean cannot be searched for, it can.
+            let as_written = Learning::would_take(kind, value) && !Learning::would_take(kind, &decoded);
+            if !as_written && std::str::from_utf8(&decoded).is_ok() {
                 let patches = self.value(&decoded, context.inner(rule));
                 return Some(Layer::new(value, &decoded, Encoding::Percent).lift(patches));
             }

@@ -184,3 +184,34 @@ fn private_keys_are_found_in_any_text() {
         assert!(!masked.contains("VcB/UNPxalR9zDYAjQIf") && !masked.contains("AjQIfjoj"), "{masked}");
     }
 }
+
+#[test]
+fn a_password_that_looks_percent_encoded_goes_wherever_it_stands() {
+    for password in ["Lovchokar%095zY0", "Ergklelov%201l5D"] {
+        let page =
+            format!("<p>Your password: <b>{}</b></p><p>{password}</p>", password.replace('%', "&percnt;"));
+        let masked = proven(&[
+            exchange(
+                message(
+                    "POST /login HTTP/1.1\nContent-Type: application/json\n",
+                    &format!(r#"{{"user":"ann","password":"{password}"}}"#),
+                ),
+                message("HTTP/1.1 200 OK\nContent-Type: text/html\n", &page),
+            ),
+            exchange(
+                message(
+                    "POST /note HTTP/1.1\nContent-Type: text/plain\n",
+                    &format!("Write down: {password}"),
+                ),
+                message("HTTP/1.1 204 No Content\n", ""),
+            ),
+        ]);
+        let body = |m: &Option<Message>| String::from_utf8(m.as_ref().unwrap().body.to_vec()).unwrap();
+        let login = body(&masked[0].request);
+        let new = login.split('"').nth(7).unwrap();
+        assert_ne!(new, password);
+        assert_eq!(body(&masked[1].request), format!("Write down: {new}"));
+        let page = body(&masked[0].response);
+        assert!(page.ends_with(&format!("<p>{new}</p>")) && !page.contains(&password[..9]), "{page}");
+    }
+}
