@@ -194,15 +194,12 @@ fn a_password_that_looks_percent_encoded_goes_wherever_it_stands() {
             exchange(
                 message(
                     "POST /login HTTP/1.1\nContent-Type: application/json\n",
-                    &format!(r#"{{"user":"ann","password":"{password}"}}"#),
+                    format!(r#"{{"user":"ann","password":"{password}"}}"#),
                 ),
                 message("HTTP/1.1 200 OK\nContent-Type: text/html\n", &page),
             ),
             exchange(
-                message(
-                    "POST /note HTTP/1.1\nContent-Type: text/plain\n",
-                    &format!("Write down: {password}"),
-                ),
+                message("POST /note HTTP/1.1\nContent-Type: text/plain\n", format!("Write down: {password}")),
                 message("HTTP/1.1 204 No Content\n", ""),
             ),
         ]);
