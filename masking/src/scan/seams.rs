@@ -7,9 +7,10 @@ use mynah_message::json::{Leap, Nesting};
 use crate::hash::Quick;
 use crate::memo::NameInfo;
 
-/// No longer one is kept.
+/// No longer one is kept, and none that takes more steps.
 const LONGEST: usize = 256;
-/// Seams kept, some megabyte; beyond that they are collected anew.
+const MOST_STEPS: usize = 16;
+/// Seams kept, four megabytes at most; beyond that they are collected anew.
 const MOST: usize = 1 << 12;
 /// Bytes that are compared without a call.
 const HEAD: usize = 32;
@@ -171,7 +172,7 @@ impl Seams {
         let opens =
             steps.iter().filter(|step| matches!(step.does, Does::OpenArray | Does::OpenObject)).count();
         let known = nesting.depth.max(nesting.depth - closes + opens) < Nesting::KNOWN;
-        if bytes.len() > LONGEST || closes >= nesting.depth || !known {
+        if bytes.len() > LONGEST || steps.len() > MOST_STEPS || closes >= nesting.depth || !known {
             return;
         }
         let around = nesting.arrays & (u64::MAX >> (63 - closes));

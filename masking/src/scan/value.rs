@@ -143,7 +143,9 @@ impl Scanner<'_> {
         if is_percent_encoded(value) {
             let decoded = percent::decode(value, false);
             // A password with a percent sign and two digits in it: what these would mean cannot be searched for, it can.
-            let as_written = Learning::would_take(kind, value) && !Learning::would_take(kind, &decoded);
+            let as_written = kind == Kind::Password
+                && Learning::would_take(kind, value)
+                && !Learning::would_take(kind, &decoded);
             if !as_written && std::str::from_utf8(&decoded).is_ok() {
                 let patches = self.value(&decoded, context.inner(rule));
                 return Some(Layer::new(value, &decoded, Encoding::Percent).lift(patches));
