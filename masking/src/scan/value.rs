@@ -151,6 +151,10 @@ impl Scanner<'_> {
                 return Some(Layer::new(value, &decoded, Encoding::Percent).lift(patches));
             }
         }
+        // A number with its check digit that its name says it is: some are the hex of digits by chance.
+        if detect::number_shape(value, Detectors::DEFAULT) == Some(kind) {
+            return None;
+        }
         let opened =
             Opened::of(value, &self.policy.limits).ok().flatten().filter(|opened| opened.is_certain(kind))?;
         let met = self.met;

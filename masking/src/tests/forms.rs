@@ -212,3 +212,19 @@ fn a_password_that_looks_percent_encoded_goes_wherever_it_stands() {
         assert!(page.ends_with(&format!("<p>{new}</p>")) && !page.contains(&password[..9]), "{page}");
     }
 }
+
+#[test]
+fn a_number_that_is_hex_of_digits_by_chance_stays_a_number() {
+    for body in [r#"{"aadhaar":"703735373838"}"#, r#"{"aadhaar":"NzAzNzM1MzczODM4"}"#] {
+        let masked = body_of("application/json", body);
+        let value = masked.split('"').nth(3).unwrap().as_bytes();
+        let value = base64::prelude::BASE64_STANDARD
+            .decode(value)
+            .ok()
+            .filter(|_| value.len() > 12)
+            .unwrap_or(value.into());
+        assert_ne!(value, b"703735373838");
+        let all = crate::detect::Detectors::DEFAULT;
+        assert_eq!(crate::detect::number_shape(&value, all), Some(crate::kind::Kind::NationalId), "{masked}");
+    }
+}
