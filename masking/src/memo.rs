@@ -27,7 +27,7 @@ const LONGEST: usize = 512;
 /// Everything that is remembered.
 #[derive(Default)]
 pub(crate) struct Memo {
-    names: Table<NameInfo, NAMES>,
+    names: NameTable,
     /// The same of short ones, each as one word.
     short_names: Vec<(u64, NameInfo)>,
     /// The lines of heads.
@@ -154,12 +154,12 @@ impl Memo {
     }
 
     fn long_name(&mut self, names: &Names, name: &[u8]) -> NameInfo {
-        if let Some(info) = self.names.get(0, name) {
-            return *info;
+        if let Some(info) = self.names.get(name) {
+            return info;
         }
         let text: Cow<'_, str> = String::from_utf8_lossy(name);
         let info = NameInfo::of(names, &text);
-        self.names.put(0, name, info);
+        self.names.put(name, info);
         info
     }
 
@@ -307,51 +307,37 @@ fn word_of(name: &[u8]) -> Option<u64> {
     Some((len as u64) << 56 | word)
 }
 
-/// What was found out about some bytes of a sort.
-struct Entry<V> {
-    sort: u8,
-    bytes: Box<[u8]>,
-    found: V,
-}
-
-struct Table<V, const SLOTS: usize> {
+/// What names say, each in its slot.
+#[derive(Default)]
+struct NameTable {
     hasher: Quick,
-    slots: Vec<Option<Entry<V>>>,
+    slots: Vec<Option<(Box<[u8]>, NameInfo)>>,
 }
 
-impl<V, const SLOTS: usize> Default for Table<V, SLOTS> {
-    fn default() -> Self {
-        Table { hasher: Quick::default(), slots: Vec::new() }
-    }
-}
-
-impl<V, const SLOTS: usize> Table<V, SLOTS> {
-    fn slot(&self, sort: u8, bytes: &[u8]) -> usize {
-        self.hasher.hash(sort, bytes) as usize % SLOTS
+impl NameTable {
+    fn slot(&self, name: &[u8]) -> usize {
+        self.hasher.hash(0, name) as usize % NAMES
     }
 
-    fn get(&self, sort: u8, bytes: &[u8]) -> Option<&V> {
-        if bytes.len() > LONGEST || self.slots.is_empty() {
+    fn get(&self, name: &[u8]) -> Option<NameInfo> {
+        if name.len() > LONGEST || self.slots.is_empty() {
             return None;
         }
-        let entry = self.slots.get(self.slot(sort, bytes))?.as_ref()?;
-        (entry.sort == sort && *entry.bytes == *bytes).then_some(&entry.found)
+        let (there, info) = self.slots.get(self.slot(name))?.as_ref()?;
+        (**there == *name).then_some(*info)
     }
 
-    fn put(&mut self, sort: u8, bytes: &[u8], found: V) {
-        if bytes.len() > LONGEST {
+    /// Of a name that is not there.
+    fn put(&mut self, name: &[u8], info: NameInfo) {
+        if name.len() > LONGEST {
             return;
         }
         if self.slots.is_empty() {
-            self.slots.resize_with(SLOTS, || None);
+            self.slots.resize(NAMES, None);
         }
-        let slot = self.slot(sort, bytes);
+        let slot = self.slot(name);
         if let Some(place) = self.slots.get_mut(slot) {
-            if let Some(entry) = place.as_mut().filter(|entry| entry.sort == sort && *entry.bytes == *bytes) {
-                entry.found = found;
-                return;
-            }
-            *place = Some(Entry { sort, bytes: bytes.into(), found });
+            *place = Some((name.into(), info));
         }
     }
 }

@@ -170,6 +170,9 @@ impl Index {
 
     /// The rule of an expression that matches all of a value.
     pub(crate) fn whole_match(&self, value: &[u8]) -> Option<u8> {
+        if self.expressions.is_empty() {
+            return None;
+        }
         let whole = |(expression, number): &(Arc<Regex>, u8)| {
             let captures = expression.captures(value)?;
             let matched = captures.get(1).or_else(|| captures.get(0))?;

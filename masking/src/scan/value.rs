@@ -41,7 +41,7 @@ impl Scanner<'_> {
         match context.rule {
             Some(Rule::Own(number)) => self.own(number, value, context),
             Some(Rule::Id) => self.id(value, context),
-            Some(_) if self.is_matched(value) => self.free(value, context),
+            Some(_) if self.policy.index.whole_match(value).is_some() => self.free(value, context),
             Some(Rule::Keep) => Vec::new(),
             Some(Rule::Mask(kind)) => self.named(kind, value, context),
             Some(Rule::Credentials) => self.credentials(value, context, false),
@@ -56,11 +56,6 @@ impl Scanner<'_> {
             }
             Some(Rule::Without(_)) | None => self.free(value, context),
         }
-    }
-
-    /// Whether an expression of the user's is about the value as a whole.
-    fn is_matched(&self, value: &[u8]) -> bool {
-        self.policy.index.has_expressions() && self.policy.index.whole_match(value).is_some()
     }
 
     /// The whole value is one sensitive value.
@@ -315,10 +310,21 @@ impl Scanner<'_> {
         {
             merge(&mut patches, found);
         }
-        let idle_query = self.is_query_idle(value, context, look);
+        let query = self.query_by_itself(value, context, look);
+        let idle_query = query.is_some_and(|(sort, query)| self.memo.values.has(sort, query));
         if context.depth < self.policy.depth && signs.may_hold_url() && !idle_query {
-            merge(&mut patches, self.urls(value, context));
-            merge(&mut patches, self.assignments(value, context));
+            let mut found = false;
+            let holds = self.holds(|scanner| {
+                for more in [scanner.urls(value, context), scanner.assignments(value, context)] {
+                    found |= !more.is_empty();
+                    merge(&mut patches, more);
+                }
+            });
+            if let Some((sort, query)) = query
+                && !(holds || found || refers(query))
+            {
+                self.memo.values.note(sort, query);
+            }
         }
         merge(&mut patches, self.learnt_within(value, context));
         if possible != Detectors::NONE {
@@ -354,28 +360,20 @@ impl Scanner<'_> {
         patches
     }
 
-    /// Whether it is known that there is nothing in the query of a URL, and all pairs and character references of the value are in that:
-    /// those of pictures and the like are always the same.
-    fn is_query_idle(&mut self, value: &[u8], context: Context, look: &Look<'_>) -> bool {
+    /// The query of a URL, if all pairs and character references of the value are in that, and under which sort it is kept when nothing
+    /// is in it: those of pictures and the like are always the same.
+    fn query_by_itself<'v>(
+        &self,
+        value: &'v [u8],
+        context: Context,
+        look: &Look<'_>,
+    ) -> Option<(u32, &'v [u8])> {
         let signs = look.signs();
         if !signs.may_hold_url() || signs.has_at() || context.depth >= self.policy.depth {
-            return false;
+            return None;
         }
-        let Some(query) = look.query().and_then(|at| value.get(at..)) else { return false };
-        let Some(sort) = self.sort_of_short(query, context).map(|sort| sort | QUERY) else { return false };
-        if self.memo.values.has(sort, query) {
-            return true;
-        }
-        let mut refers = false;
-        let holds = self.holds(|scanner| {
-            let found = [scanner.urls(query, context), scanner.assignments(query, context)];
-            refers = Encoding::HtmlText.decode(query).is_none_or(|decoded| *decoded != *query)
-                || found.iter().any(|found| !found.is_empty());
-        });
-        if !holds && !refers {
-            self.memo.values.note(sort, query);
-        }
-        !holds && !refers
+        let query = look.query().and_then(|at| value.get(at..))?;
+        Some((self.sort_of_short(query, context)? | QUERY, query))
     }
 
     /// The patches of what shows in a text when character references or backslashes are undone.
@@ -389,6 +387,11 @@ impl Scanner<'_> {
         let found = self.free(&decoded, context.inner(None));
         if found.is_empty() { found } else { Layer::new(value, &decoded, encoding).lift(found) }
     }
+}
+
+/// Whether there is a character reference in a text.
+fn refers(text: &[u8]) -> bool {
+    Encoding::HtmlText.decode(text).is_none_or(|decoded| *decoded != *text)
 }
 
 /// What is written in place of a value that was opened; `None` when nothing in it changes.
