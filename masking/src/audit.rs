@@ -278,21 +278,60 @@ struct Decoded {
     spaces: bool,
 }
 
-/// What the bytes become when one encoding is undone, for each that changes anything which can tell. With `plus`, also what
+/// What of the bytes becomes something else when one encoding is undone, for each of which anything can tell. With `plus`, also what
 /// they are when `+` is a space.
 fn decoded(bytes: &[u8], spaces: bool, plus: bool, telling: &Alphabet, views: &mut Vec<Decoded>) {
+    let [mut percent, mut form, mut json, mut html] = [const { Stretches::none() }; 4];
+    for at in memchr::memchr3_iter(b'%', b'&', b'\\', bytes) {
+        let stretches = match bytes.get(at) {
+            Some(b'%') if percent_tells_at(bytes, at, telling) => &mut percent,
+            Some(b'&') if html_tells_at(bytes, at, telling) => &mut html,
+            Some(b'\\') if json_tells_at(bytes, at, telling) => &mut json,
+            _ => continue,
+        };
+        stretches.take(bytes, at, telling);
+    }
+    if plus {
+        memchr::memchr_iter(b'+', bytes).for_each(|at| form.take(bytes, at, telling));
+    }
     let forms = [
-        percent_tells(bytes, telling).then(|| (percent::decode(bytes, false), spaces)),
-        memchr::memchr(b'+', bytes).filter(|_| plus).map(|_| (percent::decode(bytes, true), true)),
-        json_tells(bytes, telling).then(|| (json::unescape(bytes), spaces)),
-        html_tells(bytes, telling).then(|| (html::entity::decode(bytes, false), spaces)),
+        (percent::decode(&percent.taken, false), spaces, &percent),
+        (percent::decode(&form.taken, true), true, &form),
+        (json::unescape(&json.taken), spaces, &json),
+        (html::entity::decode(&html.taken, false), spaces, &html),
     ];
-    for (form, spaces) in forms.into_iter().flatten() {
+    for (form, spaces, written) in forms {
         if let Cow::Owned(form) = form
-            && form != bytes
+            && form != written.taken
         {
             views.push(Decoded { bytes: form, spaces });
         }
+    }
+}
+
+/// The stretches of a text in which learnt values can be that show only when an escape is undone: those around such an escape of
+/// bytes that can stand in a value or in an escape, each with the bytes before and behind it.
+struct Stretches {
+    taken: Vec<u8>,
+    /// Where the last one ends, without the byte behind it.
+    end: usize,
+}
+
+impl Stretches {
+    const fn none() -> Stretches {
+        Stretches { taken: Vec::new(), end: 0 }
+    }
+
+    /// Takes the stretch around a place.
+    fn take(&mut self, text: &[u8], at: usize, telling: &Alphabet) {
+        if at < self.end {
+            return;
+        }
+        let (before, behind) = text.split_at(at);
+        let start = before.iter().rposition(|b| !telling.has(*b)).unwrap_or(0);
+        let end = behind.iter().position(|b| !telling.has(*b)).map_or(text.len(), |len| at + len);
+        self.taken.extend_from_slice(text.get(start..text.len().min(end + 1)).unwrap_or_default());
+        self.end = end;
     }
 }
 
@@ -309,15 +348,21 @@ pub(crate) fn may_hide(bytes: &[u8], plus: bool, telling: &Alphabet) -> bool {
 // links. Only where one is not, the bytes are decoded and searched again. In doubt these say yes.
 
 pub(crate) fn percent_tells(bytes: &[u8], telling: &Alphabet) -> bool {
-    memchr::memchr_iter(b'%', bytes).any(|at| {
-        let there = &bytes[at..bytes.len().min(at + 3)];
-        let meant = percent::decode(there, false);
-        *meant != *there && telling.has_any(&meant)
-    })
+    memchr::memchr_iter(b'%', bytes).any(|at| percent_tells_at(bytes, at, telling))
+}
+
+fn percent_tells_at(bytes: &[u8], at: usize, telling: &Alphabet) -> bool {
+    let there = &bytes[at..bytes.len().min(at + 3)];
+    let meant = percent::decode(there, false);
+    *meant != *there && telling.has_any(&meant)
 }
 
 pub(crate) fn json_tells(bytes: &[u8], telling: &Alphabet) -> bool {
-    memchr::memchr_iter(b'\\', bytes).any(|at| match bytes.get(at + 1) {
+    memchr::memchr_iter(b'\\', bytes).any(|at| json_tells_at(bytes, at, telling))
+}
+
+fn json_tells_at(bytes: &[u8], at: usize, telling: &Alphabet) -> bool {
+    match bytes.get(at + 1) {
         // A pair of surrogates takes two of them.
         Some(b'u') => telling.has_any(&json::unescape(&bytes[at..bytes.len().min(at + 12)])),
         Some(b'n') => telling.has(b'\n'),
@@ -327,34 +372,35 @@ pub(crate) fn json_tells(bytes: &[u8], telling: &Alphabet) -> bool {
         Some(b'f') => telling.has(12),
         Some(b @ (b'"' | b'/' | b'\\')) => telling.has(*b),
         _ => false,
-    })
+    }
 }
 
 pub(crate) fn html_tells(bytes: &[u8], telling: &Alphabet) -> bool {
-    memchr::memchr_iter(b'&', bytes).any(|at| {
-        let rest = &bytes[at + 1..];
-        let len = rest.iter().take_while(|b| b.is_ascii_alphanumeric() || **b == b'#').count();
-        let closed = rest.get(len) == Some(&b';');
-        if len == 0 {
-            return false;
-        }
-        // No name of old begins with another letter, and none is shorter.
-        if !closed && rest[0] != b'#' && (len < 2 || !b"ACEGILNOQRTUYabcdefgilmnopqrstuy".contains(&rest[0]))
-        {
-            return false;
-        }
-        // The names of old need no semicolon. But for these four they stand for letters and signs of Latin-1.
-        if !closed && rest[0] != b'#' && !telling.has(0xc2) && !telling.has(0xc3) {
-            return [&b"amp"[..], b"lt", b"gt", b"quot"].iter().any(|name| {
-                rest.get(..name.len()).is_some_and(|there| there.eq_ignore_ascii_case(name))
-                    && (*name == b"amp"
-                        || telling.has_any(&html::entity::decode(&[b"&", *name, b";"].concat(), false)))
-            });
-        }
-        let there = &bytes[at..=at + len + usize::from(closed)];
-        let meant = html::entity::decode(there, false);
-        *meant != *there && telling.has_any(&meant)
-    })
+    memchr::memchr_iter(b'&', bytes).any(|at| html_tells_at(bytes, at, telling))
+}
+
+fn html_tells_at(bytes: &[u8], at: usize, telling: &Alphabet) -> bool {
+    let rest = &bytes[at + 1..];
+    let len = rest.iter().take_while(|b| b.is_ascii_alphanumeric() || **b == b'#').count();
+    let closed = rest.get(len) == Some(&b';');
+    if len == 0 {
+        return false;
+    }
+    // No name of old begins with another letter, and none is shorter.
+    if !closed && rest[0] != b'#' && (len < 2 || !b"ACEGILNOQRTUYabcdefgilmnopqrstuy".contains(&rest[0])) {
+        return false;
+    }
+    // The names of old need no semicolon. But for these four they stand for letters and signs of Latin-1.
+    if !closed && rest[0] != b'#' && !telling.has(0xc2) && !telling.has(0xc3) {
+        return [&b"amp"[..], b"lt", b"gt", b"quot"].iter().any(|name| {
+            rest.get(..name.len()).is_some_and(|there| there.eq_ignore_ascii_case(name))
+                && (*name == b"amp"
+                    || telling.has_any(&html::entity::decode(&[b"&", *name, b";"].concat(), false)))
+        });
+    }
+    let there = &bytes[at..=at + len + usize::from(closed)];
+    let meant = html::entity::decode(there, false);
+    *meant != *there && telling.has_any(&meant)
 }
 
 #[cfg(test)]

@@ -7,26 +7,40 @@ use std::ops::Range;
 
 /// Undoes percent-encoding; with `plus`, `+` is a space. Borrows when there is nothing to undo.
 pub fn decode(raw: &[u8], plus: bool) -> Cow<'_, [u8]> {
-    let first = if plus { memchr::memchr2(b'%', b'+', raw) } else { memchr::memchr(b'%', raw) };
-    let Some(first) = first else { return Cow::Borrowed(raw) };
+    let next = |rest: &[u8]| {
+        if plus { memchr::memchr2(b'%', b'+', rest) } else { memchr::memchr(b'%', rest) }
+    };
+    let Some(mut first) = next(raw) else { return Cow::Borrowed(raw) };
     let mut out = Vec::with_capacity(raw.len());
-    let (clean, mut rest) = raw.split_at(first);
-    out.extend_from_slice(clean);
-    while let [b, tail @ ..] = rest {
-        rest = tail;
-        match (b, tail) {
-            (b'%', [high, low, after @ ..]) => match (hex(*high), hex(*low)) {
-                (Some(h), Some(l)) => {
-                    out.push(h << 4 | l);
-                    rest = after;
+    let mut rest = raw;
+    loop {
+        let (clean, there) = rest.split_at(first);
+        out.extend_from_slice(clean);
+        rest = match there {
+            [b'+', after @ ..] => {
+                out.push(b' ');
+                after
+            }
+            [percent, after @ ..] => match encoded(after) {
+                Some((byte, after)) => {
+                    out.push(byte);
+                    after
                 }
-                _ => out.push(b'%'),
+                None => {
+                    out.push(*percent);
+                    after
+                }
             },
-            (b'+', _) if plus => out.push(b' '),
-            _ => out.push(*b),
-        }
+            [] => return Cow::Owned(out),
+        };
+        first = next(rest).unwrap_or(rest.len());
     }
-    Cow::Owned(out)
+}
+
+/// The byte that is written behind a percent sign, and what follows it.
+fn encoded(rest: &[u8]) -> Option<(u8, &[u8])> {
+    let ([high, low], after) = rest.split_first_chunk()?;
+    Some((hex(*high)? << 4 | hex(*low)?, after))
 }
 
 /// Percent-encodes every byte that is not `safe`; with `plus`, a space becomes `+`.

@@ -191,6 +191,11 @@ impl<'t, M: Map> Rows<'t, M> {
         (self.text.get(at) == Some(&b'?')).then_some(at)
     }
 
+    /// Whether there are no bytes but those of which there are maps, and spaces.
+    pub(super) fn is_bare(&self) -> bool {
+        self.others == M::NONE
+    }
+
     /// The bytes that are none of those of which there are maps; and `+`.
     pub(super) fn others(&self) -> impl Iterator<Item = u8> {
         each(self.others).filter_map(|at| self.text.get(at).copied())

@@ -113,6 +113,15 @@ impl<'t> Look<'t> {
         }
     }
 
+    /// Whether it is known to be of letters, digits, spaces and the signs of which there are maps.
+    pub(crate) fn is_bare(&self) -> bool {
+        match &self.rows {
+            Maps::Short(rows) => rows.is_bare(),
+            Maps::Middling(rows) => rows.is_bare(),
+            Maps::Long => false,
+        }
+    }
+
     /// Those of the detectors that can find anything in it.
     pub(crate) fn possible(&self, which: Detectors) -> Detectors {
         let possible = self.signs.possible(self.text.len(), which);
@@ -236,6 +245,11 @@ impl Signs {
     /// What escapes begin with.
     pub(crate) fn has_backslash(self) -> bool {
         self.has(BACKSLASH)
+    }
+
+    /// Whether there is no sign in a query but those that make it one.
+    pub(crate) fn is_query(self) -> bool {
+        !self.has_any(AT | PERCENT | PLUS | BRACE | ANGLE | LINE | BACKSLASH | SPACE)
     }
 
     /// Whether it can be base64 or hex from end to end: none of these stands in them.
