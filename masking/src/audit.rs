@@ -39,6 +39,34 @@ struct Clean {
     prints: Prints,
     /// How many values were searched for.
     values: usize,
+    worth: Worth,
+}
+
+/// Whether it is worth while to look bodies up: in traffic in which hardly any comes again only some are, to see whether that changes.
+#[derive(Default)]
+struct Worth {
+    bodies: u64,
+    /// How often those looked up were known of late, in parts of 2¹⁶.
+    share: u32,
+}
+
+impl Worth {
+    /// Of how many bodies one is looked up at least.
+    const SOME: u64 = 8;
+    /// From this share on all are.
+    const ENOUGH: u32 = (1 << 16) / 32;
+
+    /// Whether the next body is to be looked up.
+    fn look(&mut self) -> bool {
+        self.bodies += 1;
+        // The first ones say whether bodies come again at all.
+        self.bodies.is_multiple_of(Worth::SOME) || self.bodies < 256 || self.share >= Worth::ENOUGH
+    }
+
+    /// Whether one was known that was looked up.
+    fn note(&mut self, known: bool) {
+        self.share = self.share - self.share / 64 + if known { 1 << 10 } else { 0 };
+    }
 }
 
 /// Shorter ones are searched in less time than it takes to look them up.
@@ -65,14 +93,17 @@ impl Clean {
         }
     }
 
-    /// The body's fingerprint, and whether nothing was found in the same body when the same was searched for.
+    /// The body's fingerprint, and whether nothing was found in the same body when the same was searched for. `None` for one that is
+    /// not worth looking up.
     fn print(&mut self, body: &[u8], values: usize) -> Option<(u128, bool)> {
-        if body.len() < WORTH_KNOWING {
+        if body.len() < WORTH_KNOWING || !self.worth.look() {
             return None;
         }
         self.expect(values);
         let print = self.hasher.hash(0, body);
-        Some((print, self.prints.contains(print)))
+        let known = self.prints.contains(print);
+        self.worth.note(known);
+        Some((print, known))
     }
 
     fn note(&mut self, print: u128) {
@@ -241,9 +272,12 @@ impl Auditor {
 /// Whether learnt values show when escapes are undone, as the audit would see it. Who masks asks this of what it could not reach:
 /// better to withhold one body than to have the audit refuse a whole recording.
 pub(crate) fn hides(known: &Known, bytes: &[u8]) -> bool {
-    has_escapes(bytes)
-        && !known.is_empty()
-        && views(known, bytes).iter().any(|view| known.count(&view.bytes, view.spaces) > 0)
+    if known.is_empty() || !has_escapes(bytes) {
+        return false;
+    }
+    let views = views(known, bytes);
+    views.iter().any(|view| known.count(&view.bytes, view.spaces) > 0)
+        || views.iter().any(|view| !view.spaces) && known.count(bytes, false) > 0
 }
 
 /// Whether there is any sign with which an escape can begin.
@@ -466,6 +500,21 @@ mod tests {
             auditor.search(Side::Request, "body", text.as_bytes());
             prop_assert!(auditor.finish().is_err() || !naive, "{text}");
         }
+    }
+
+    #[test]
+    fn bodies_are_looked_up_where_they_come_again() {
+        let mut worth = Worth::default();
+        let looked = |worth: &mut Worth, bodies: u64, known: bool| {
+            let looks = (0..bodies).filter(|_| worth.look().then(|| worth.note(known)).is_some());
+            looks.count() as u64
+        };
+        looked(&mut worth, 256, false);
+        assert_eq!(looked(&mut worth, 800, false), 100);
+        // Some three of those that are looked up are known, and then all are.
+        assert!(looked(&mut worth, 800, true) > 770);
+        assert!(looked(&mut worth, 800, false) < 300 && worth.share < Worth::ENOUGH);
+        assert!((0..100).all(|_| worth.look() || worth.bodies % Worth::SOME != 0));
     }
 
     #[test]
