@@ -277,10 +277,13 @@ impl<'t, M: Map> Rows<'t, M> {
         lead & digits >> 1 != M::NONE || lead & self.dashes >> 1 & digits >> 2 != M::NONE
     }
 
-    /// Whether a word has sixteen characters, as many as a tax code of Italy's.
+    /// Whether letters and digits stand in a word of sixteen as they do in a tax code of Italy's: `AAAAAA##A##A###A`. Hashes have as
+    /// many, and are everywhere.
     fn has_italian(&self) -> bool {
-        let word = self.word();
-        rows(self.alnum(), 16) & !(word << 1) & !(word >> 16) != M::NONE
+        let (word, letters, digits) = (self.word(), self.letters, self.digits);
+        let begins = rows(letters, 6) & !(word << 1) & !(word >> 16);
+        let date = rows(digits, 2) >> 6 & letters >> 8 & rows(digits, 2) >> 9;
+        begins & date & letters >> 11 & rows(digits, 3) >> 12 & letters >> 15 != M::NONE
     }
 
     /// Whether a vendor's key begins where a word or a part of one does.

@@ -3,11 +3,15 @@
 
 use std::ops::Range;
 
+use mynah_message::view::{HeadPlace, HeadValue};
+use mynah_message::{Head, Side};
+
 use super::opened::Opened;
 use super::value::{DATA, SHORTEST};
 use super::{Scanner, signature};
 use crate::detect::signs::Look;
 use crate::detect::{self, Detectors, words};
+use crate::memo::{Says, may_be_escaped};
 use crate::names::Rule;
 
 impl Scanner<'_> {
@@ -26,14 +30,11 @@ impl Scanner<'_> {
         else {
             return None;
         };
-        if !is_name(before) || has_pieces(name) {
+        let info = self.memo.name(&self.policy.names, name);
+        if !info.says(Says::IS_USUAL_FIELD) || !is_around(before, name) {
             return None;
         }
-        let rule = self.memo.name(&self.policy.names, name).rule;
-        if signature::is_field(name) {
-            return None;
-        }
-        let clean = match rule {
+        let clean = match info.rule {
             // A value that goes over several lines is another one.
             Some(Rule::Keep) => memchr::memchr(b'\n', value).is_none(),
             Some(Rule::Without(without)) => self.is_quiet(value, self.policy.detectors.without(without)),
@@ -42,6 +43,48 @@ impl Scanner<'_> {
         };
         // All of it at once, rather than up to the first.
         clean.then(|| !value.iter().fold(false, |any, b| any | b.is_ascii_digit()))
+    }
+
+    /// Whether it shows in the start line of a request that there is nothing in it but perhaps what was learnt, nor, where that is
+    /// searched for, anything that the search would not see. Where names and detectors alone say what is sensitive, that is.
+    pub(super) fn is_clean_target(&mut self, head: &Head<'_>, line: &Range<usize>) -> bool {
+        let raw = head.raw();
+        let Some(text) = raw.get(line.clone()) else { return false };
+        if head.side() != Side::Request || !self.sink.learns() && may_be_escaped(text) {
+            return false;
+        }
+        let (mut clean, mut at) = (true, line.start);
+        head.target_values(&mut |value: HeadValue<'_>| {
+            clean = clean && self.is_clean_piece(raw, at..value.span.start, &value);
+            at = at.max(value.span.end);
+        });
+        clean && self.is_clean_gap(raw, at..line.end)
+    }
+
+    /// Whether there is nothing in a piece of a target, nor in what lies before it.
+    fn is_clean_piece(&mut self, raw: &[u8], gap: Range<usize>, value: &HeadValue<'_>) -> bool {
+        // What was decoded is asked about once more while learning, and may be a web token.
+        let is_written = || raw.get(value.span.clone()) == Some(&*value.value);
+        let is_as_it_is = if self.sink.learns() { !value.value.starts_with(b"ey") } else { is_written() };
+        if value.composite || !is_as_it_is || !self.is_clean_gap(raw, gap) {
+            return false;
+        }
+        let all = self.policy.detectors;
+        let detectors = match &value.place {
+            HeadPlace::PathSegment(_) => all.in_path(),
+            HeadPlace::Query(name) => match self.memo.name(&self.policy.names, name.as_bytes()).rule {
+                None => all,
+                Some(Rule::Without(without)) => all.without(without),
+                Some(_) => return false,
+            },
+            _ => return false,
+        };
+        self.is_quiet(&value.value, detectors)
+    }
+
+    fn is_clean_gap(&self, raw: &[u8], gap: Range<usize>) -> bool {
+        // One that ends before it begins is none.
+        raw.get(gap).is_none_or(|gap| gap.len() < SHORTEST || self.is_quiet_gap(gap))
     }
 
     /// Whether there is nothing in a value but perhaps what was learnt: nothing that could be opened, and nothing for these detectors.
@@ -71,9 +114,22 @@ impl Scanner<'_> {
     pub(super) fn is_quiet_gap(&self, gap: &[u8]) -> bool {
         is_name(gap)
             || is_bare_name(gap)
-            || matches!(gap, b" HTTP/1.1" | b" HTTP/1.0")
+            || matches!(gap, b" HTTP/1.1" | b" HTTP/1.0" | b"POST /" | b"PATCH /" | b"DELETE /")
             || self.is_quiet(gap, self.policy.detectors)
     }
+}
+
+/// Whether a field of that name, which is of letters and dashes, has one value, of which its place says no more.
+pub(crate) fn is_usual_field(name: &[u8]) -> bool {
+    !name.is_empty()
+        && name.iter().all(|b| b.is_ascii_alphabetic() || *b == b'-')
+        && !has_pieces(name)
+        && !signature::is_field(name)
+}
+
+/// Whether all that stands before a field's value are a line break, its name, a colon and a space.
+fn is_around(before: &[u8], name: &[u8]) -> bool {
+    before.len() == name.len() + 4 && before.starts_with(b"\r\n") && before.ends_with(b": ")
 }
 
 /// Fields whose values are taken apart, or whose place says more than their name.
