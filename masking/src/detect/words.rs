@@ -75,6 +75,15 @@ pub(crate) fn is_plain_path(text: &[u8]) -> bool {
     !random && !key && digits.count_ones() < NUMBER
 }
 
+/// Whether there is a digit in a text.
+pub(crate) fn has_digit(text: &[u8]) -> bool {
+    let (pieces, rest) = text.as_chunks::<PIECE>();
+    let look = |all: u8x16, piece: &[u8; PIECE]| all | within(u8x16::new(*piece), b'0', 9);
+    let all = pieces.iter().fold(u8x16::splat(0), look);
+    let all = if rest.is_empty() { all } else { look(all, &last_of(text, rest)) };
+    all.to_bitmask() != 0
+}
+
 /// Whether each of these, lane by lane, is one of so many from the first on.
 #[inline]
 pub(super) fn within(bytes: u8x16, first: u8, more: u8) -> u8x16 {
@@ -230,6 +239,12 @@ mod tests {
             let mut wanted = [b'a'; PIECE];
             wanted[..text.len()].copy_from_slice(&text);
             prop_assert_eq!(padded(&text, b'a'), wanted);
+        }
+
+        #[test]
+        fn digits_are_seen(before in "[a-z:/!-~&&[^0-9]]{0,40}", digit in "[0-9]?", behind in "[ -/:-~]{0,40}") {
+            let text = format!("{before}{digit}{behind}");
+            prop_assert_eq!(has_digit(text.as_bytes()), !digit.is_empty());
         }
 
         #[test]

@@ -60,9 +60,13 @@ impl Known {
         !matches!(self, Known::Not)
     }
 
-    /// Whether there is nothing to do with the line.
-    fn is_settled(self) -> bool {
-        matches!(self, Known::Kept { searched: true, changes: false, .. })
+    /// Whether there is nothing to do with the line; with one that holds nothing, where nothing is searched for.
+    fn is_settled(self, learns: bool) -> bool {
+        match self {
+            Known::Not => false,
+            Known::Clean => learns,
+            Known::Kept { searched, changes, .. } => searched && !changes,
+        }
     }
 
     fn is_searched(self) -> bool {
@@ -76,7 +80,7 @@ impl Scanner<'_> {
         let side = u8::from(head.side() == Side::Response);
         // Where a value may reach over the end of a line, or a rule counts lines, a line does not say what is in it.
         let apart = !self.sink.may_cross_lines() && self.policy.is_steady();
-        let plain = self.policy.is_plain();
+        let (plain, learns) = (self.policy.is_plain(), self.sink.learns());
         let raw = head.raw();
         let breaks = |at: usize| matches!(raw.get(at), None | Some(b'\r' | b'\n'));
         let mut each = std::mem::take(&mut self.memo.line_room);
@@ -100,7 +104,7 @@ impl Scanner<'_> {
                 }
                 None => (Known::Not, None),
             };
-            if !known.is_settled() {
+            if hash.is_some() || !known.is_settled(learns) {
                 each.push(Line { span, field, known, whole, hash, soiled: false, nested: false });
             }
             number += 1;
@@ -137,8 +141,11 @@ impl Scanner<'_> {
             }
             Found::Unknown(hash) => hash,
         };
-        // While learning, what was seen once is looked at once more.
-        let noted = || !self.sink.learns() && self.memo.plans.is_clean(self.memo.plans.line(side, text));
+        // While learning, what was seen once is looked at once more. Of what may have escapes nothing is noted.
+        let noted = || {
+            let may_be = !self.sink.learns() && !may_be_escaped(text);
+            may_be && self.memo.plans.is_clean(self.memo.plans.line(side, text))
+        };
         (if clean.is_some() || noted() { Known::Clean } else { Known::Not }, hash)
     }
 }

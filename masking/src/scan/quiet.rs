@@ -41,8 +41,7 @@ impl Scanner<'_> {
             None => self.is_quiet(value, self.policy.detectors),
             Some(_) => false,
         };
-        // All of it at once, rather than up to the first.
-        clean.then(|| !value.iter().fold(false, |any, b| any | b.is_ascii_digit()))
+        clean.then(|| !words::has_digit(value))
     }
 
     /// Whether it shows in the start line of a request that there is nothing in it but perhaps what was learnt, nor, where that is
@@ -304,6 +303,25 @@ mod tests {
     }
 
     #[test]
+    fn the_targets_of_most_requests_are_clean() {
+        let policy = Policy::built_in();
+        for (line, clean) in [
+            ("GET /api/v2/items/4711/reviews?limit=20", true),
+            ("POST /orders", true),
+            ("GET /items?q=garden+chair&page=2", true),
+            ("GET /reset?token=abcdef", false),
+            ("GET /users/ann@mail.example", false),
+            ("GET /reset/wJa7rXUtnF3MIK7mDKNGbPxRf1CYz", false),
+        ] {
+            let (mut learning, mut memo) = (Learning::default(), Memo::default());
+            let mut scanner = Scanner::new(&policy, &mut learning, &mut memo);
+            let raw = format!("{line} HTTP/1.1\r\n\r\n");
+            let head = Head::parse(raw.as_bytes()).unwrap();
+            assert_eq!(scanner.is_clean_target(&head, &(0..head.start_line().end)), clean, "{line}");
+        }
+    }
+
+    #[test]
     fn every_date_holds_nothing() {
         for n in 0..4000_u64 {
             let at = |of: u64, end: u64| n.wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(of as u32) % end;
@@ -338,6 +356,36 @@ mod tests {
                 if is_quiet(value.as_bytes(), which) {
                     prop_assert_eq!(found(value.as_bytes(), rule, false), (Vec::new(), false));
                 }
+            }
+        }
+
+        #[test]
+        fn in_a_clean_target_nothing_is_found(
+            target in "(/[a-z0-9._-]{0,20}){1,4}(\\?[a-z_]{1,9}=[a-z0-9%+.-]{0,24}(&(id|token|q|page|email)=[A-Za-z0-9%+@.-]{0,24}){0,2})?|/[!-~]{0,40}|[!-~]{1,30}|/[0-9]{1,16}(/[0-9a-f-]{8,36})?",
+            method in "GET|POST|DELETE|CONNECT|[A-Z]{3,9}",
+        ) {
+            let policy = Policy::built_in();
+            let (mut learning, mut memo) = (Learning::default(), Memo::default());
+            let mut scanner = Scanner::new(&policy, &mut learning, &mut memo);
+            let raw = format!("{method} {target} HTTP/1.1\r\nHost: a\r\n\r\n");
+            let Ok(head) = Head::parse(raw.as_bytes()) else { return Ok(()) };
+            let line = 0..head.start_line().end;
+            if scanner.is_clean_target(&head, &line) {
+                let mut at = 0;
+                let mut look = |scanner: &mut Scanner<'_>, gap: Range<usize>| {
+                    let context = Context { searched: true, between: true, ..Context::new(None) };
+                    scanner.free(head.raw().get(gap).unwrap_or_default(), context).len()
+                };
+                let mut found = 0;
+                head.target_values(&mut |value| {
+                    found += look(&mut scanner, at..value.span.start);
+                    at = at.max(value.span.end);
+                    let (rule, in_path) = scanner.head_rule(&value.place, &value.value, head.side());
+                    let context = Context { cards: !in_path, searched: true, ..Context::new(rule) };
+                    found += scanner.value(&value.value, context).len();
+                });
+                found += look(&mut scanner, at..line.end);
+                prop_assert_eq!((found, scanner.met, scanner.within, scanner.over), (0, 0, false, None));
             }
         }
 

@@ -115,6 +115,18 @@ mod tests {
     use super::*;
 
     #[test]
+    fn every_field_with_a_signature_is_seen() {
+        for (name, wanted) in FIELDS {
+            for name in [name.to_owned(), name.to_uppercase()] {
+                assert!(is_field(name.as_bytes()), "{name}");
+                let head = format!("POST / HTTP/1.1\r\n{name}: a\r\n\r\n");
+                assert_eq!(scheme(&Head::parse(head.as_bytes()).unwrap()), Some(wanted), "{name}");
+            }
+        }
+        assert!(!is_field(b"Authorization") && !is_field(b"Accept-Encoding") && !is_field(b""));
+    }
+
+    #[test]
     fn schemes() {
         for (head, wanted) in [
             ("POST /hook HTTP/1.1\r\nX-Hub-Signature-256: sha256=00\r\n\r\n", Some("github-webhook")),
