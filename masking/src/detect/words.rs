@@ -84,6 +84,18 @@ pub(crate) fn has_digit(text: &[u8]) -> bool {
     all.to_bitmask() != 0
 }
 
+/// The bytes with `A` for every capital letter, `a` for every small one and `0` for every digit.
+#[inline]
+pub(crate) fn form_of(piece: &[u8; PIECE]) -> [u8; PIECE] {
+    let bytes = u8x16::new(*piece);
+    let in_place_of = |those: u8x16, with: u8| those & (bytes ^ u8x16::splat(with));
+    // No byte is two of these.
+    let capitals = in_place_of(within(bytes, b'A', 25), b'A');
+    let small = in_place_of(within(bytes, b'a', 25), b'a');
+    let digits = in_place_of(within(bytes, b'0', 9), b'0');
+    (bytes ^ (capitals | small | digits)).to_array()
+}
+
 /// Whether each of these, lane by lane, is one of so many from the first on.
 #[inline]
 pub(super) fn within(bytes: u8x16, first: u8, more: u8) -> u8x16 {

@@ -161,14 +161,15 @@ fn is_bare_name(gap: &[u8]) -> bool {
 /// A date as heads have it: `Sun, 06 Nov 1994 08:49:37 GMT`, [RFC 9110 §5.6.7](https://www.rfc-editor.org/rfc/rfc9110#section-5.6.7);
 /// or as everybody else has it.
 fn is_moment(value: &[u8]) -> bool {
-    const FORM: &[u8; 29] = b"Aaa, 00 Aaa 0000 00:00:00 GMT";
-    let Ok(date) = <&[u8; 29]>::try_from(value) else { return detect::is_moment(value) };
-    date.iter().zip(FORM).all(|(b, form)| match form {
-        b'A' => b.is_ascii_uppercase(),
-        b'a' => b.is_ascii_lowercase(),
-        b'0' => b.is_ascii_digit(),
-        same => b == same,
-    }) || detect::is_moment(value)
+    const FORM: &[u8; 29] = b"Aaa, 00 Aaa 0000 00:00:00 AAA";
+    let (Some(first), Some(last), 29) = (value.first_chunk::<16>(), value.last_chunk::<16>(), value.len())
+    else {
+        return detect::is_moment(value);
+    };
+    // These two overlap.
+    let (Some(form), Some(rest)) = (FORM.first_chunk::<16>(), FORM.last_chunk::<16>()) else { return false };
+    words::form_of(first) == *form && words::form_of(last) == *rest && value.ends_with(b" GMT")
+        || detect::is_moment(value)
 }
 
 #[cfg(test)]
@@ -321,6 +322,18 @@ mod tests {
         }
     }
 
+    /// A date by its form, byte by byte.
+    fn is_date(value: &[u8]) -> bool {
+        const FORM: &[u8; 29] = b"Aaa, 00 Aaa 0000 00:00:00 GMT";
+        value.len() == FORM.len()
+            && value.iter().zip(FORM).all(|(b, form)| match form {
+                b'A' => b.is_ascii_uppercase(),
+                b'a' => b.is_ascii_lowercase(),
+                b'0' => b.is_ascii_digit(),
+                same => b == same,
+            })
+    }
+
     #[test]
     fn every_date_holds_nothing() {
         for n in 0..4000_u64 {
@@ -357,6 +370,14 @@ mod tests {
                     prop_assert_eq!(found(value.as_bytes(), rule, false), (Vec::new(), false));
                 }
             }
+        }
+
+        #[test]
+        fn dates_are_known_by_their_form(at in 0_usize..29, other: u8) {
+            let mut date = *b"Sat, 21 Nov 2026 02:11:09 GMT";
+            date[at] = other;
+            prop_assert_eq!(is_moment(&date), is_date(&date) || detect::is_moment(&date));
+            prop_assert!(is_moment(b"Sat, 21 Nov 2026 02:11:09 GMT") && !is_moment(&date[1..]));
         }
 
         #[test]
