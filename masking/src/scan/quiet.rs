@@ -393,7 +393,7 @@ mod tests {
             let line = 0..head.start_line().end;
             if scanner.is_clean_target(&head, &line) {
                 let mut at = 0;
-                let mut look = |scanner: &mut Scanner<'_>, gap: Range<usize>| {
+                let look = |scanner: &mut Scanner<'_>, gap: Range<usize>| {
                     let context = Context { searched: true, between: true, ..Context::new(None) };
                     scanner.free(head.raw().get(gap).unwrap_or_default(), context).len()
                 };
