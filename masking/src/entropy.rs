@@ -12,35 +12,46 @@ pub(crate) const UNIQUE_BITS: f64 = 40.0;
 /// No shorter value is searched for, whatever its bits.
 pub(crate) const UNIQUE_BYTES: usize = 8;
 
-/// A careful estimate: letters that could be words count as such, so that `wireless-headphones` is not taken for a secret.
-pub(crate) fn bits(value: &[u8]) -> f64 {
-    estimate(value, WORD)
+/// Whether a value has so many bits by a careful estimate: letters that could be words count as such, so that `wireless-headphones` is not taken for a secret.
+pub(crate) fn has_bits(value: &[u8], wanted: f64) -> bool {
+    reaches(value, WORD, wanted)
 }
 
 /// The same with words worth nothing: what is left is random.
-pub(crate) fn random_bits(value: &[u8]) -> f64 {
-    estimate(value, 0.0)
+pub(crate) fn is_random(value: &[u8], wanted: f64) -> bool {
+    reaches(value, 0.0, wanted)
 }
 
 /// Whether a value may be searched for everywhere.
 pub(crate) fn is_unique(value: &[u8]) -> bool {
-    value.len() >= UNIQUE_BYTES && bits(value) >= UNIQUE_BITS
+    value.len() >= UNIQUE_BYTES && has_bits(value, UNIQUE_BITS)
 }
 
-fn estimate(value: &[u8], word: f64) -> f64 {
+/// Whether the bits of all runs come to so many. No run takes any away: with enough of them the others need not be looked at.
+fn reaches(value: &[u8], word: f64, wanted: f64) -> bool {
     let mut total = 0.0;
     for run in value.chunk_by(|a, b| is_alnum(*a) == is_alnum(*b)) {
         let first = run.first().copied().unwrap_or(0);
-        total += if !is_alnum(first) {
+        if !is_alnum(first) {
             // A long rule of dashes is no secret.
-            SEPARATOR * run.chunk_by(|a, b| a == b).count() as f64
+            total += SEPARATOR * run.chunk_by(|a, b| a == b).count() as f64;
         } else if is_hex(run) {
-            HEX * run.len() as f64
+            total += HEX * run.len() as f64;
         } else {
-            pieces(run).map(|piece| piece_bits(piece, word)).sum()
-        };
+            let mut bits = 0.0;
+            for piece in pieces(run) {
+                bits += piece_bits(piece, word);
+                if total + bits >= wanted {
+                    return true;
+                }
+            }
+            total += bits;
+        }
+        if total >= wanted {
+            return true;
+        }
     }
-    total
+    total >= wanted
 }
 
 fn is_alnum(byte: u8) -> bool {
@@ -95,7 +106,7 @@ mod tests {
             "qwmxkzplrt",
             "ann.example.smith@mail.example",
         ] {
-            assert!(is_unique(secret.as_bytes()), "{secret}: {}", bits(secret.as_bytes()));
+            assert!(is_unique(secret.as_bytes()), "{secret}: {}", bits(secret.as_bytes(), WORD));
         }
         for word in [
             "",
@@ -109,13 +120,41 @@ mod tests {
             "2026-11-21",
             "en-US,en",
         ] {
-            assert!(!is_unique(word.as_bytes()), "{word}: {}", bits(word.as_bytes()));
+            assert!(!is_unique(word.as_bytes()), "{word}: {}", bits(word.as_bytes(), WORD));
         }
     }
 
     #[test]
     fn words_are_not_random() {
-        assert!(random_bits(b"/products/wireless-headphones?sort=price") < UNIQUE_BITS);
-        assert!(random_bits(b"aG93IHJhbmRvbSBpcyBpdA") >= UNIQUE_BITS);
+        assert!(!is_random(b"/products/wireless-headphones?sort=price", UNIQUE_BITS));
+        assert!(is_random(b"aG93IHJhbmRvbSBpcyBpdA", UNIQUE_BITS));
+    }
+
+    /// All bits there are.
+    fn bits(value: &[u8], word: f64) -> f64 {
+        let mut total = 0.0;
+        for run in value.chunk_by(|a, b| is_alnum(*a) == is_alnum(*b)) {
+            total += if !is_alnum(run[0]) {
+                SEPARATOR * run.chunk_by(|a, b| a == b).count() as f64
+            } else if is_hex(run) {
+                HEX * run.len() as f64
+            } else {
+                pieces(run).map(|piece| piece_bits(piece, word)).sum()
+            };
+        }
+        total
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn who_stops_early_comes_to_the_same(
+            value in "[a-zA-Z0-9]{0,60}|([a-f0-9]{1,12}-{0,3}){0,6}|[ -~]{0,60}",
+            wanted in proptest::sample::select(vec![5.0, 20.0, 30.0, UNIQUE_BITS, 60.0, 100.0]),
+        ) {
+            for word in [WORD, 0.0] {
+                let reached = reaches(value.as_bytes(), word, wanted);
+                proptest::prop_assert_eq!(reached, bits(value.as_bytes(), word) >= wanted);
+            }
+        }
     }
 }

@@ -101,7 +101,7 @@ fn is_learnable(kind: Kind, value: &[u8]) -> bool {
     if kind == Kind::Password && is_mixed(value) {
         return true;
     }
-    entropy::is_unique(value) && (kind != Kind::Cookie || entropy::random_bits(value) >= entropy::UNIQUE_BITS)
+    entropy::is_unique(value) && (kind != Kind::Cookie || entropy::is_random(value, entropy::UNIQUE_BITS))
 }
 
 /// Letters, digits and signs in ten characters or more: a password, whatever words its letters make, and nothing else.
@@ -110,7 +110,7 @@ fn is_mixed(value: &[u8]) -> bool {
         && value.iter().any(u8::is_ascii_digit)
         && value.iter().any(u8::is_ascii_alphabetic)
         && value.iter().any(|b| b.is_ascii_punctuation() && !matches!(b, b'-' | b'_' | b'.'))
-        && entropy::bits(value) >= PASSWORD_BITS
+        && entropy::has_bits(value, PASSWORD_BITS)
 }
 
 /// Bits of a password that is replaced wherever it occurs, by an estimate in which a word's letters count little.

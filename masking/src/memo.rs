@@ -15,6 +15,7 @@ use crate::plan::Plans;
 use crate::scan::changes::HeadPlan;
 use crate::scan::document::Room;
 use crate::scan::lines::Line;
+use crate::scan::quiet::is_usual_field;
 use crate::scan::seams::Seams;
 
 /// Slots of a table of names, a power of two.
@@ -78,6 +79,8 @@ impl Says {
     pub(crate) const IS_PLAIN: Says = Says(1 << 6);
     /// That neither it nor what stands beside its value says anything of that, but perhaps that some detectors would be wrong there.
     pub(crate) const TELLS_NOTHING: Says = Says(1 << 7);
+    /// That a field of that name has one value, of which its place says no more.
+    pub(crate) const IS_USUAL_FIELD: Says = Says(1 << 8);
 
     /// Both.
     pub(crate) const fn or(self, other: Says) -> Says {
@@ -104,6 +107,7 @@ impl NameInfo {
                 Says::IS_PLAIN,
             ),
             (tells_nothing, Says::TELLS_NOTHING),
+            (is_usual_field(name.as_bytes()), Says::IS_USUAL_FIELD),
         ];
         NameInfo {
             rule,

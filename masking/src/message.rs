@@ -117,7 +117,11 @@ pub(crate) fn mask(scanner: &mut Scanner<'_>, message: &Message, side: Side) -> 
         outcome.withheld = vec!["head-unreadable"];
         return outcome;
     };
-    outcome.places.extend(places);
+    if outcome.places.is_empty() {
+        outcome.places = places;
+    } else {
+        outcome.places.extend(places);
+    }
     if let Some((trailers, places)) = trailers(scanner, &message.trailers, side) {
         masked.trailers = trailers;
         outcome.places.extend(places);

@@ -218,7 +218,7 @@ impl Names {
             return None;
         }
         let mut folded = [0; 128];
-        let short = value.len() <= 32 && crate::entropy::random_bits(value) < 30.0;
+        let short = value.len() <= 32 && !crate::entropy::is_random(value, 30.0);
         if short && name.len() <= 128 {
             let folded = fold(name, &mut folded);
             if PREFERENCES.split_whitespace().any(|p| p == folded) {

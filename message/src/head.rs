@@ -7,7 +7,7 @@ mod cut;
 use std::borrow::Cow;
 use std::ops::Range;
 
-use cut::Cut;
+use cut::{Cut, first, is_ascii, trimmed};
 
 use crate::target::Target;
 use crate::{Error, Side};
@@ -229,24 +229,22 @@ impl<'a> Head<'a> {
     /// # Errors
     /// [`Error::StartLine`] when there is neither a request line nor a status line.
     pub fn parse(raw: &'a [u8]) -> Result<Head<'a>, Error> {
-        let mut at = 0;
-        while matches!(raw.get(at), Some(b'\r' | b'\n')) {
-            at += 1;
-        }
+        let at = raw.iter().take_while(|b| matches!(b, b'\r' | b'\n')).count();
         let mut cut = Cut::new(raw, at);
-        let start_line = cut.next_line().map_or(at..at, |(line, _)| line);
+        let start_line = cut.next_line().map_or(at..at, |(at, line)| at..at + line.len());
         let (start, version) = start_line_of(raw, start_line.clone()).ok_or_else(|| Error::StartLine {
             found: String::from_utf8_lossy(&raw[start_line.start..start_line.end.min(start_line.start + 40)])
                 .into_owned(),
         })?;
+        // What is ASCII from end to end is text wherever it is cut.
+        let is_text = is_ascii(raw);
         let mut lines: Vec<Line> = Vec::with_capacity(16);
-        while let Some((line, colon)) = cut.next_line() {
-            if line.is_empty() {
-                break;
-            }
-            let folded = matches!(raw[line.start], b' ' | b'\t');
-            if folded && let Some(last) = lines.last_mut() {
-                let text = trim(raw, line);
+        while let Some((at, line)) = cut.next_line() {
+            let Some(first) = line.first() else { break };
+            if matches!(first, b' ' | b'\t')
+                && let Some(last) = lines.last_mut()
+            {
+                let text = trimmed(at, line);
                 if !text.is_empty() {
                     last.value.end = text.end;
                     if last.value.is_empty() {
@@ -255,7 +253,7 @@ impl<'a> Head<'a> {
                 }
                 continue;
             }
-            lines.push(field_line(raw, line, colon));
+            lines.push(field_line(at, line, is_text));
         }
         Ok(Head { raw, start, start_line, version, lines, end: cut.at })
     }
@@ -263,7 +261,9 @@ impl<'a> Head<'a> {
     /// Whether bytes begin with a start line: nothing else is asked of what [`Head::parse`] reads.
     pub fn begins(raw: &[u8]) -> bool {
         let at = raw.iter().take_while(|b| matches!(b, b'\r' | b'\n')).count();
-        Cut::new(raw, at).next_line().is_some_and(|(line, _)| start_line_of(raw, line).is_some())
+        Cut::new(raw, at)
+            .next_line()
+            .is_some_and(|(at, line)| start_line_of(raw, at..at + line.len()).is_some())
     }
 
     /// The bytes that were parsed.
@@ -414,29 +414,22 @@ impl<'a> Head<'a> {
     }
 }
 
-#[inline]
 fn trim(raw: &[u8], span: Range<usize>) -> Range<usize> {
-    let Range { mut start, mut end } = span;
-    while start < end && raw[start].is_ascii_whitespace() {
-        start += 1;
-    }
-    while start < end && raw[end - 1].is_ascii_whitespace() {
-        end -= 1;
-    }
-    start..end
+    trimmed(span.start, raw.get(span).unwrap_or_default())
 }
 
-/// `colon` is where the first one in the line stands.
+/// A line that begins at `at`; `is_text` says that all of it is ASCII.
 #[inline]
-fn field_line(raw: &[u8], line: Range<usize>, colon: Option<usize>) -> Line {
-    if let Some(colon) = colon {
-        let name = trim(raw, line.start..colon);
-        let bytes = &raw[name.clone()];
-        if !name.is_empty() && (bytes.is_ascii() || std::str::from_utf8(bytes).is_ok()) {
-            return Line { name, value: trim(raw, colon + 1..line.end) };
+fn field_line(at: usize, line: &[u8], is_text: bool) -> Line {
+    if let Some(colon) = first(b':', line)
+        && let Some((name, [_, value @ ..])) = line.split_at_checked(colon)
+    {
+        let span = trimmed(at, name);
+        if !span.is_empty() && (is_text || std::str::from_utf8(name.trim_ascii()).is_ok()) {
+            return Line { name: span, value: trimmed(at + colon + 1, value) };
         }
     }
-    Line { name: line.start..line.start, value: trim(raw, line) }
+    Line { name: at..at, value: trimmed(at, line) }
 }
 
 fn start_line_of(raw: &[u8], line: Range<usize>) -> Option<(Start, Version)> {

@@ -31,7 +31,7 @@ pub(super) fn within(text: &[u8], start: usize, end: usize) -> Option<Range<usiz
         return None;
     }
     let wanted = if value.len() < LONG { BITS } else { BITS_OF_LONG };
-    (!is_path(value) && entropy::random_bits(value) >= wanted && !is_readable(value)).then_some(start..end)
+    (!is_path(value) && entropy::is_random(value, wanted) && !is_readable(value)).then_some(start..end)
 }
 
 /// Whether capital and small letters stand side by side, as in base64: most identifiers in paths are of one case.
@@ -64,7 +64,7 @@ fn is_path(value: &[u8]) -> bool {
     slashes > 0
         && (value.starts_with(b"/")
             || slashes * 12 > value.len()
-            || value.split(|b| *b == b'/').any(|piece| piece.len() >= 3 && entropy::random_bits(piece) < 5.0))
+            || value.split(|b| *b == b'/').any(|piece| piece.len() >= 3 && !entropy::is_random(piece, 5.0)))
 }
 
 /// Whether it is base64 of a text or an image: that is for others to look into.

@@ -75,6 +75,27 @@ pub(crate) fn is_plain_path(text: &[u8]) -> bool {
     !random && !key && digits.count_ones() < NUMBER
 }
 
+/// Whether there is a digit in a text.
+pub(crate) fn has_digit(text: &[u8]) -> bool {
+    let (pieces, rest) = text.as_chunks::<PIECE>();
+    let look = |all: u8x16, piece: &[u8; PIECE]| all | within(u8x16::new(*piece), b'0', 9);
+    let all = pieces.iter().fold(u8x16::splat(0), look);
+    let all = if rest.is_empty() { all } else { look(all, &last_of(text, rest)) };
+    all.to_bitmask() != 0
+}
+
+/// The bytes with `A` for every capital letter, `a` for every small one and `0` for every digit.
+#[inline]
+pub(crate) fn form_of(piece: &[u8; PIECE]) -> [u8; PIECE] {
+    let bytes = u8x16::new(*piece);
+    let in_place_of = |those: u8x16, with: u8| those & (bytes ^ u8x16::splat(with));
+    // No byte is two of these.
+    let capitals = in_place_of(within(bytes, b'A', 25), b'A');
+    let small = in_place_of(within(bytes, b'a', 25), b'a');
+    let digits = in_place_of(within(bytes, b'0', 9), b'0');
+    (bytes ^ (capitals | small | digits)).to_array()
+}
+
 /// Whether each of these, lane by lane, is one of so many from the first on.
 #[inline]
 pub(super) fn within(bytes: u8x16, first: u8, more: u8) -> u8x16 {
@@ -230,6 +251,12 @@ mod tests {
             let mut wanted = [b'a'; PIECE];
             wanted[..text.len()].copy_from_slice(&text);
             prop_assert_eq!(padded(&text, b'a'), wanted);
+        }
+
+        #[test]
+        fn digits_are_seen(before in "[a-z:/!-~&&[^0-9]]{0,40}", digit in "[0-9]?", behind in "[ -/:-~]{0,40}") {
+            let text = format!("{before}{digit}{behind}");
+            prop_assert_eq!(has_digit(text.as_bytes()), !digit.is_empty());
         }
 
         #[test]

@@ -17,8 +17,9 @@ const ROOM: usize = 16 << 20;
 #[derive(Default)]
 pub(crate) struct LineTable {
     hasher: Quick,
-    prints: Vec<Prints>,
-    slots: Vec<Option<Entry>>,
+    slots: Vec<Slot>,
+    /// The lines side by side, in the order in which they came: those at work are few, and so are soon all at hand.
+    entries: Vec<Entry>,
     /// Bytes of all lines.
     taken: usize,
     /// Where the line stands that a head began with last, for each side.
@@ -27,13 +28,22 @@ pub(crate) struct LineTable {
     epoch: u64,
 }
 
-/// What a slot is about, to be asked before the slot itself, which is seldom at hand.
-#[derive(Clone, Copy, Default)]
-struct Prints {
+/// What a slot is about, to be asked before its line, which is seldom at hand.
+#[derive(Clone, Copy)]
+struct Slot {
     /// Of the line in it.
     kept: u16,
     /// Of the line that was asked about last: most never come again, and are not worth a place.
     asked: u16,
+    /// Where its line stands.
+    entry: u32,
+}
+
+/// Where no line stands.
+const NOWHERE: u32 = u32::MAX;
+
+impl Slot {
+    const FREE: Slot = Slot { kept: 0, asked: 0, entry: NOWHERE };
 }
 
 struct Entry {
@@ -48,8 +58,10 @@ struct Entry {
     len: u32,
     /// The line, and behind it all that changes put there: side by side, as they are asked for together.
     bytes: Box<[u8]>,
-    /// What is to be done, counted from the line's beginning, and put there out of `bytes`; nothing while learning.
-    changes: Box<[Change]>,
+    /// What is to be done, counted from the line's beginning, and put there out of `bytes`; nothing while learning. Most often it is
+    /// one thing, which is at hand with all of this.
+    change: Option<Change>,
+    more: Box<[Change]>,
 }
 
 impl Entry {
@@ -76,9 +88,12 @@ impl Hash {
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Found {
     Known {
-        slot: u32,
+        /// Where it stands.
+        number: u32,
         /// Whether the search for all that is known now has no more to say about the line.
         searched: bool,
+        /// Whether something is to be done in it.
+        changes: bool,
     },
     /// Nothing; `None` for a line that is too long to be kept.
     Unknown(Option<Hash>),
@@ -87,64 +102,71 @@ pub(crate) enum Found {
 impl LineTable {
     /// What was found in a line before, if it is the one that was expected behind the line before it in its head. That stands at
     /// `last`, `None` for the first, which follows.
-    pub(crate) fn expected(&self, side: u8, line: &[u8], last: &mut Option<usize>) -> Option<Found> {
+    #[inline]
+    pub(crate) fn expected(&self, side: u8, line: &[u8], last: &mut Option<u32>) -> Option<Found> {
         let next = match *last {
-            Some(slot) => self.at(slot)?.next,
+            Some(last) => self.at(last)?.next,
             None => *self.first.get(usize::from(side))?,
         };
-        let entry = self.at(next as usize).filter(|entry| entry.is(side, line))?;
-        let found = self.found(next as usize, entry)?;
-        *last = Some(next as usize);
+        let entry = self.at(next).filter(|entry| entry.is(side, line))?;
+        let found = self.found(next, entry)?;
+        *last = Some(next);
         Some(found)
     }
 
     /// The same wherever the line is; from now on it is the one that is expected behind the last.
-    pub(crate) fn find(&mut self, side: u8, line: &[u8], last: &mut Option<usize>) -> Found {
+    pub(crate) fn find(&mut self, side: u8, line: &[u8], last: &mut Option<u32>) -> Found {
         if line.len() > LONGEST {
             return Found::Unknown(None);
         }
         let hash = Hash(self.hasher.hash(side, line));
-        let slot = hash.slot();
-        let there = self.prints.get(slot).is_some_and(|prints| prints.kept == hash.print());
-        let Some(entry) = self.at(slot).filter(|entry| there && entry.is(side, line)) else {
+        let slot = self.slots.get(hash.slot()).filter(|slot| slot.kept == hash.print());
+        let number = slot.map_or(NOWHERE, |slot| slot.entry);
+        let Some(entry) = self.at(number).filter(|entry| entry.is(side, line)) else {
             return Found::Unknown(Some(hash));
         };
-        let found = self.found(slot, entry).unwrap_or(Found::Unknown(Some(hash)));
+        let found = self.found(number, entry).unwrap_or(Found::Unknown(Some(hash)));
         let follows = match *last {
-            Some(before) => self.slots.get_mut(before).and_then(Option::as_mut).map(|entry| &mut entry.next),
+            Some(before) => self.entries.get_mut(before as usize).map(|entry| &mut entry.next),
             None => self.first.get_mut(usize::from(side)),
         };
         if let Some(follows) = follows {
-            *follows = slot as u32;
+            *follows = number;
         }
-        *last = Some(slot);
+        *last = Some(number);
         found
     }
 
-    /// What is known of the line in a slot, if that still holds.
-    fn found(&self, slot: usize, entry: &Entry) -> Option<Found> {
+    /// What is known of a line, if that still holds.
+    fn found(&self, number: u32, entry: &Entry) -> Option<Found> {
         let searched = entry.epoch == self.epoch;
-        (searched || entry.for_good).then_some(Found::Known { slot: slot as u32, searched })
+        let changes = entry.change.is_some();
+        (searched || entry.for_good).then_some(Found::Known { number, searched, changes })
     }
 
-    /// What is to be done in the line in a slot, counted from its beginning, and the text that is put there.
-    pub(crate) fn changes(&self, slot: u32) -> (&[u8], &[Change]) {
-        self.at(slot as usize).map_or((&[], &[]), |entry| (&*entry.bytes, &*entry.changes))
+    /// What is to be done in a line, counted from its beginning, and the text that is put there.
+    pub(crate) fn changes(&self, number: u32) -> (&[u8], impl Iterator<Item = &Change>) {
+        let entry = self.at(number);
+        let changes = entry.into_iter().flat_map(|entry| entry.change.iter().chain(&entry.more));
+        (entry.map_or(&[], |entry| &*entry.bytes), changes)
     }
 
-    fn at(&self, slot: usize) -> Option<&Entry> {
-        self.slots.get(slot)?.as_ref()
+    #[inline]
+    fn at(&self, number: u32) -> Option<&Entry> {
+        self.entries.get(number as usize)
     }
 
     /// Whether what is found in this line is worth keeping: it has been asked about before.
     pub(crate) fn comes_again(&mut self, hash: Hash) -> bool {
-        if self.prints.is_empty() {
-            self.prints = vec![Prints::default(); SLOTS];
+        self.slot(hash).is_some_and(|slot| std::mem::replace(&mut slot.asked, hash.print()) == hash.print())
+    }
+
+    /// The slot of a line, in a table that has its slots from now on.
+    fn slot(&mut self, hash: Hash) -> Option<&mut Slot> {
+        if self.slots.is_empty() {
+            self.slots = vec![Slot::FREE; SLOTS];
         }
-        let print = hash.print();
-        self.prints
-            .get_mut(hash.slot())
-            .is_some_and(|prints| std::mem::replace(&mut prints.asked, print) == print)
+        self.slots.get_mut(hash.slot())
     }
 
     /// Notes what was found in a line that is not in the table, or in another epoch: changes, what they put there, and where the line
@@ -157,33 +179,37 @@ impl LineTable {
         found: impl Iterator<Item = (&'c Change, &'c [u8], usize)>,
     ) {
         let mut bytes = line.to_vec();
-        let mut changes = Vec::new();
-        for (change, put, start) in found {
-            changes.push(change.in_line(start, bytes.len()));
+        let mut changes = found.map(|(change, put, start)| {
+            let change = change.in_line(start, bytes.len());
             bytes.extend_from_slice(put);
-        }
-        if self.slots.is_empty() {
-            self.slots.resize_with(SLOTS, || None);
-        }
-        self.prints.resize(SLOTS, Prints::default());
-        let slot = hash.slot();
-        let (Some(place), Some(prints)) = (self.slots.get_mut(slot), self.prints.get_mut(slot)) else {
-            return;
-        };
-        let old = place.as_ref().map_or(0, |entry| entry.bytes.len());
-        let taken = self.taken - old + bytes.len();
+            change
+        });
+        let change = changes.next();
+        let more: Box<[Change]> = changes.collect();
+        let number = self.slot(hash).map_or(NOWHERE, |slot| slot.entry);
+        let there = self.at(number);
+        let taken = self.taken - there.map_or(0, |entry| entry.bytes.len()) + bytes.len();
         let Some(len) = u32::try_from(line.len()).ok().filter(|_| taken <= ROOM) else { return };
+        let for_good = change.is_none() && !may_be_escaped(line);
+        let next = there.filter(|entry| entry.is(side, line)).map_or(NOWHERE, |entry| entry.next);
+        let entry = Entry { side, for_good, next, epoch: self.epoch, len, bytes: bytes.into(), change, more };
         self.taken = taken;
-        prints.kept = hash.print();
-        let for_good = changes.is_empty() && !may_be_escaped(line);
-        let next = place.as_ref().filter(|entry| entry.is(side, line)).map_or(u32::MAX, |entry| entry.next);
-        let (bytes, changes) = (bytes.into(), changes.into());
-        *place = Some(Entry { side, for_good, next, epoch: self.epoch, len, bytes, changes });
+        let fresh = self.entries.len() as u32;
+        let number = if let Some(place) = self.entries.get_mut(number as usize) {
+            *place = entry;
+            number
+        } else {
+            self.entries.push(entry);
+            fresh
+        };
+        if let Some(slot) = self.slot(hash) {
+            (slot.kept, slot.entry) = (hash.print(), number);
+        }
     }
 
     /// A line in which nothing was found was searched again with what is known now.
-    pub(crate) fn renew(&mut self, slot: u32) {
-        if let Some(entry) = self.slots.get_mut(slot as usize).and_then(Option::as_mut) {
+    pub(crate) fn renew(&mut self, number: u32) {
+        if let Some(entry) = self.entries.get_mut(number as usize) {
             entry.epoch = self.epoch;
         }
     }
@@ -263,13 +289,13 @@ mod tests {
         table.begin_epoch();
         let mut last = None;
         let searched = |found: Found| match found {
-            Found::Known { slot, searched, .. } => Some((slot, searched)),
+            Found::Known { number, searched, .. } => Some((number, searched)),
             Found::Unknown(_) => None,
         };
         for line in &lines[..2] {
-            let (slot, was) = searched(table.find(0, line, &mut last)).unwrap();
+            let (number, was) = searched(table.find(0, line, &mut last)).unwrap();
             assert!(!was);
-            table.renew(slot);
+            table.renew(number);
             assert!(searched(table.find(0, line, &mut last)).unwrap().1);
         }
         assert_eq!(read(&mut table, 0, &lines[2..]), [false; 2]);
@@ -283,7 +309,7 @@ mod tests {
             let Found::Unknown(Some(hash)) = table.find(0, &line, &mut None) else { panic!("known") };
             table.put(hash, 0, &line, std::iter::empty());
         }
-        let kept: usize = table.slots.iter().flatten().map(|entry| entry.bytes.len()).sum();
+        let kept: usize = table.entries.iter().map(|entry| entry.bytes.len()).sum();
         assert!(kept == table.taken && kept <= ROOM && kept > ROOM / 2);
         assert!(matches!(table.find(0, &[b'a'; LONGEST + 1], &mut None), Found::Unknown(None)));
     }

@@ -59,7 +59,12 @@ impl HeadPlan {
     }
 
     /// Takes over the changes of a line that begins at `start`, which are counted from there.
-    pub(super) fn add_line(&mut self, text: &[u8], changes: &[Change], start: usize) {
+    pub(super) fn add_line<'c>(
+        &mut self,
+        text: &[u8],
+        changes: impl Iterator<Item = &'c Change>,
+        start: usize,
+    ) {
         for change in changes {
             let range = change.range.start + start..change.range.end + start;
             self.put(range, text_of(text, change), change.kind, change.why, change.holder);

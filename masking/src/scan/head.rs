@@ -44,21 +44,33 @@ impl Scanner<'_> {
             at: 0,
             soiled: Vec::new(),
         };
-        for (number, line) in lines.each.iter_mut().enumerate() {
+        let mut end = 0;
+        for line in &mut lines.each {
+            // Between these two there are lines with which there is nothing to do.
+            if line.span.start > end {
+                self.gap(&mut reading, end);
+                reading.at = line.span.start;
+            }
+            end = line.span.end;
             if line.known.is() {
                 self.gap(&mut reading, line.span.start);
-                reading.at = line.span.end;
-                if let Known::Kept { slot, .. } = line.known {
-                    let (text, changes) = self.memo.lines.changes(slot);
+                reading.at = end;
+                if let Known::Kept { number, changes: true, .. } = line.known {
+                    let (text, changes) = self.memo.lines.changes(number);
                     reading.plan.add_line(text, changes, line.span.start);
                 }
                 continue;
             }
+            let field = line.field;
             let mut visit = |value: HeadValue<'_>| self.head_value(&mut reading, line, &value);
-            match number.checked_sub(1) {
+            match field {
                 Some(field) => head.field_values(field, &mut visit),
                 None => head.target_values(&mut visit),
             }
+        }
+        if lines.end > end {
+            self.gap(&mut reading, end);
+            reading.at = lines.end;
         }
         self.gap(&mut reading, head.raw().len());
         self.within_limits()?;
@@ -112,12 +124,17 @@ impl Scanner<'_> {
     }
 
     /// Looks at what lies between the last value and the next, which begins at `end`.
+    #[inline]
     fn gap(&mut self, reading: &mut Reading<'_>, end: usize) {
-        let gap = reading.at..end;
         // No address and no learnt value is shorter.
-        let Some(text) = reading.raw.get(gap.clone()).filter(|text| text.len() >= SHORTEST) else {
-            return;
-        };
+        if reading.at + SHORTEST <= end {
+            self.long_gap(reading, end);
+        }
+    }
+
+    fn long_gap(&mut self, reading: &mut Reading<'_>, end: usize) {
+        let gap = reading.at..end;
+        let Some(text) = reading.raw.get(gap.clone()) else { return };
         let searched = !touches(&reading.matches, &gap);
         if searched && self.policy.is_plain() && self.is_quiet_gap(text) {
             return;

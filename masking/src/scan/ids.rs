@@ -117,7 +117,7 @@ fn id_range(value: &[u8]) -> Option<Range<usize>> {
     let is_id = digits == id.len()
         || digits > 0 && (separated || id.len() >= 10)
         || digits >= 3 && id.len() >= 4
-        || entropy::random_bits(id) >= 30.0;
+        || entropy::is_random(id, 30.0);
     is_id.then_some(0..end)
 }
 

@@ -7,20 +7,26 @@ use mynah_message::{Head, Side};
 use super::Scanner;
 use super::changes::HeadPlan;
 use super::part::crosses;
+use super::value::SHORTEST;
 use crate::learned::Match;
 use crate::memo::{Found, Hash, may_be_escaped};
 
-/// The lines of a head: the start line, then each field line from the end of the line before to the end of its value.
+/// The lines of a head: the start line, then each field line from the end of the line before to the end of its value. Those with
+/// which there is nothing to do, as was found out before, are left out.
 pub(super) struct Lines {
     side: u8,
     /// No learnt value has a line break in it.
     apart: bool,
     pub(super) each: Vec<Line>,
+    /// Where the last line ends, be it left out or not.
+    pub(super) end: usize,
 }
 
 /// One of them.
 pub(crate) struct Line {
     pub(super) span: Range<usize>,
+    /// Which field it is; `None` for the start line.
+    pub(super) field: Option<usize>,
     pub(super) known: Known,
     /// A line break stands before and behind it, and no value reaches over one.
     whole: bool,
@@ -41,15 +47,26 @@ pub(super) enum Known {
     Clean,
     /// What the table of lines says.
     Kept {
-        slot: u32,
+        number: u32,
         /// The search for all that is known now has no more to say about the line.
         searched: bool,
+        /// Something is to be done in it.
+        changes: bool,
     },
 }
 
 impl Known {
     pub(super) fn is(self) -> bool {
         !matches!(self, Known::Not)
+    }
+
+    /// Whether there is nothing to do with the line; with one that holds nothing, where nothing is searched for.
+    fn is_settled(self, learns: bool) -> bool {
+        match self {
+            Known::Not => false,
+            Known::Clean => learns,
+            Known::Kept { searched, changes, .. } => searched && !changes,
+        }
     }
 
     fn is_searched(self) -> bool {
@@ -63,56 +80,72 @@ impl Scanner<'_> {
         let side = u8::from(head.side() == Side::Response);
         // Where a value may reach over the end of a line, or a rule counts lines, a line does not say what is in it.
         let apart = !self.sink.may_cross_lines() && self.policy.is_steady();
-        let plain = self.policy.is_plain();
+        let (plain, learns) = (self.policy.is_plain(), self.sink.learns());
         let raw = head.raw();
         let breaks = |at: usize| matches!(raw.get(at), None | Some(b'\r' | b'\n'));
         let mut each = std::mem::take(&mut self.memo.line_room);
         each.clear();
-        let mut last = None;
-        let mut start = 0;
-        let ends = std::iter::once((0..0, head.start_line())).chain(head.field_spans());
-        for (number, (name, value)) in ends.enumerate() {
-            let span = start..value.end;
-            start = span.end;
-            let whole = apart && (span.start == 0 || breaks(span.start)) && breaks(span.end);
-            let (known, hash) = if whole {
-                let field = (number > 0 && plain).then_some((&name, &value));
-                self.line(raw, &span, field, &mut last, side)
-            } else {
-                (Known::Not, None)
+        let mut fields = head.field_spans();
+        // The start line has no name.
+        let mut next = Some((0..0, head.start_line()));
+        let (mut number, mut last) = (0_usize, None);
+        let (mut end, mut begins) = (0, true);
+        while let Some((name, value)) = next {
+            let span = end..value.end;
+            end = span.end;
+            let ends = breaks(end);
+            let whole = apart && begins && ends;
+            begins = ends;
+            let field = number.checked_sub(1);
+            let (known, hash) = match raw.get(span.clone()).filter(|_| whole) {
+                Some(text) => {
+                    let named = (field.is_some() && plain).then_some((&name, &value));
+                    self.line(head, text, &span, named, &mut last, side)
+                }
+                None => (Known::Not, None),
             };
-            each.push(Line { span, known, whole, hash, soiled: false, nested: false });
+            if hash.is_some() || !known.is_settled(learns) {
+                each.push(Line { span, field, known, whole, hash, soiled: false, nested: false });
+            }
+            number += 1;
+            next = fields.next();
         }
-        Lines { side, apart, each }
+        Lines { side, apart, each, end }
     }
 
     /// What a line is known to hold, and what stands for it in the table of lines where it is not in there. `field` is where name
     /// and value are, in a field line which these may tell something of; `last` is where the line before stands in the table.
     fn line(
         &mut self,
-        head: &[u8],
+        head: &Head<'_>,
+        text: &[u8],
         line: &Range<usize>,
         field: Option<(&Range<usize>, &Range<usize>)>,
-        last: &mut Option<usize>,
+        last: &mut Option<u32>,
         side: u8,
     ) -> (Known, Option<Hash>) {
-        let Some(text) = head.get(line.clone()) else { return (Known::Not, None) };
-        if let Some(Found::Known { slot, searched }) = self.memo.lines.expected(side, text, last) {
-            return (Known::Kept { slot, searched }, None);
+        if let Some(Found::Known { number, searched, changes }) = self.memo.lines.expected(side, text, last) {
+            return (Known::Kept { number, searched, changes }, None);
         }
-        let clean = field.and_then(|(name, value)| self.clean_field(head, line, name, value));
+        let clean = match field {
+            Some((name, value)) => self.clean_field(head.raw(), line, name, value),
+            None => (self.policy.is_plain() && self.is_clean_target(head, line)).then_some(false),
+        };
         // Probably another one in each head, and not worth looking for.
         if clean == Some(false) {
             return (Known::Clean, None);
         }
         let hash = match self.memo.lines.find(side, text, last) {
-            Found::Known { slot, searched } => {
-                return (Known::Kept { slot, searched }, None);
+            Found::Known { number, searched, changes } => {
+                return (Known::Kept { number, searched, changes }, None);
             }
             Found::Unknown(hash) => hash,
         };
-        // While learning, what was seen once is looked at once more.
-        let noted = || !self.sink.learns() && self.memo.plans.is_clean(self.memo.plans.line(side, text));
+        // While learning, what was seen once is looked at once more. Of what may have escapes nothing is noted.
+        let noted = || {
+            let may_be = !self.sink.learns() && !may_be_escaped(text);
+            may_be && self.memo.plans.is_clean(self.memo.plans.line(side, text))
+        };
         (if clean.is_some() || noted() { Known::Clean } else { Known::Not }, hash)
     }
 }
@@ -133,15 +166,25 @@ impl Lines {
         }
         let mut found = Vec::new();
         let mut search = |range: Range<usize>| {
-            let text = head.get(range.clone()).unwrap_or_default();
+            let Some(text) = head.get(range.clone()).filter(|text| text.len() >= SHORTEST) else { return };
             found.extend(scanner.sink.matches(text).into_iter().map(|m| m.behind(range.start)));
         };
-        let mut from = 0;
+        // From where on nothing was searched, and where the line before ends.
+        let (mut from, mut end) = (0, 0);
         for line in &self.each {
+            if line.span.start > end {
+                search(from..end);
+                from = line.span.start;
+            }
+            end = line.span.end;
             if line.known.is_searched() {
                 search(from..line.span.start);
-                from = line.span.end;
+                from = end;
             }
+        }
+        if self.end > end {
+            search(from..end);
+            from = self.end;
         }
         search(from..head.len());
         found
@@ -162,9 +205,9 @@ impl Lines {
         let fresh = |l: &&Line| l.whole && !l.known.is_searched();
         for line in self.each.iter().filter(fresh) {
             let Some(text) = head.get(line.span.clone()) else { continue };
-            if let Known::Kept { slot, .. } = line.known {
+            if let Known::Kept { number, .. } = line.known {
                 if !line.soiled {
-                    scanner.memo.lines.renew(slot);
+                    scanner.memo.lines.renew(number);
                 }
                 continue;
             }

@@ -32,7 +32,7 @@ mod nested;
 mod opened;
 mod own;
 pub(crate) mod part;
-mod quiet;
+pub(crate) mod quiet;
 pub(crate) mod seams;
 mod signature;
 mod table;

@@ -3,11 +3,15 @@
 
 use std::ops::Range;
 
+use mynah_message::view::{HeadPlace, HeadValue};
+use mynah_message::{Head, Side};
+
 use super::opened::Opened;
 use super::value::{DATA, SHORTEST};
 use super::{Scanner, signature};
 use crate::detect::signs::Look;
 use crate::detect::{self, Detectors, words};
+use crate::memo::{Says, may_be_escaped};
 use crate::names::Rule;
 
 impl Scanner<'_> {
@@ -26,22 +30,60 @@ impl Scanner<'_> {
         else {
             return None;
         };
-        if !is_name(before) || has_pieces(name) {
+        let info = self.memo.name(&self.policy.names, name);
+        if !info.says(Says::IS_USUAL_FIELD) || !is_around(before, name) {
             return None;
         }
-        let rule = self.memo.name(&self.policy.names, name).rule;
-        if signature::is_field(name) {
-            return None;
-        }
-        let clean = match rule {
+        let clean = match info.rule {
             // A value that goes over several lines is another one.
             Some(Rule::Keep) => memchr::memchr(b'\n', value).is_none(),
             Some(Rule::Without(without)) => self.is_quiet(value, self.policy.detectors.without(without)),
             None => self.is_quiet(value, self.policy.detectors),
             Some(_) => false,
         };
-        // All of it at once, rather than up to the first.
-        clean.then(|| !value.iter().fold(false, |any, b| any | b.is_ascii_digit()))
+        clean.then(|| !words::has_digit(value))
+    }
+
+    /// Whether it shows in the start line of a request that there is nothing in it but perhaps what was learnt, nor, where that is
+    /// searched for, anything that the search would not see. Where names and detectors alone say what is sensitive, that is.
+    pub(super) fn is_clean_target(&mut self, head: &Head<'_>, line: &Range<usize>) -> bool {
+        let raw = head.raw();
+        let Some(text) = raw.get(line.clone()) else { return false };
+        if head.side() != Side::Request || !self.sink.learns() && may_be_escaped(text) {
+            return false;
+        }
+        let (mut clean, mut at) = (true, line.start);
+        head.target_values(&mut |value: HeadValue<'_>| {
+            clean = clean && self.is_clean_piece(raw, at..value.span.start, &value);
+            at = at.max(value.span.end);
+        });
+        clean && self.is_clean_gap(raw, at..line.end)
+    }
+
+    /// Whether there is nothing in a piece of a target, nor in what lies before it.
+    fn is_clean_piece(&mut self, raw: &[u8], gap: Range<usize>, value: &HeadValue<'_>) -> bool {
+        // What was decoded is asked about once more while learning, and may be a web token.
+        let is_written = || raw.get(value.span.clone()) == Some(&*value.value);
+        let is_as_it_is = if self.sink.learns() { !value.value.starts_with(b"ey") } else { is_written() };
+        if value.composite || !is_as_it_is || !self.is_clean_gap(raw, gap) {
+            return false;
+        }
+        let all = self.policy.detectors;
+        let detectors = match &value.place {
+            HeadPlace::PathSegment(_) => all.in_path(),
+            HeadPlace::Query(name) => match self.memo.name(&self.policy.names, name.as_bytes()).rule {
+                None => all,
+                Some(Rule::Without(without)) => all.without(without),
+                Some(_) => return false,
+            },
+            _ => return false,
+        };
+        self.is_quiet(&value.value, detectors)
+    }
+
+    fn is_clean_gap(&self, raw: &[u8], gap: Range<usize>) -> bool {
+        // One that ends before it begins is none.
+        raw.get(gap).is_none_or(|gap| gap.len() < SHORTEST || self.is_quiet_gap(gap))
     }
 
     /// Whether there is nothing in a value but perhaps what was learnt: nothing that could be opened, and nothing for these detectors.
@@ -71,9 +113,22 @@ impl Scanner<'_> {
     pub(super) fn is_quiet_gap(&self, gap: &[u8]) -> bool {
         is_name(gap)
             || is_bare_name(gap)
-            || matches!(gap, b" HTTP/1.1" | b" HTTP/1.0")
+            || matches!(gap, b" HTTP/1.1" | b" HTTP/1.0" | b"POST /" | b"PATCH /" | b"DELETE /")
             || self.is_quiet(gap, self.policy.detectors)
     }
+}
+
+/// Whether a field of that name, which is of letters and dashes, has one value, of which its place says no more.
+pub(crate) fn is_usual_field(name: &[u8]) -> bool {
+    !name.is_empty()
+        && name.iter().all(|b| b.is_ascii_alphabetic() || *b == b'-')
+        && !has_pieces(name)
+        && !signature::is_field(name)
+}
+
+/// Whether all that stands before a field's value are a line break, its name, a colon and a space.
+fn is_around(before: &[u8], name: &[u8]) -> bool {
+    before.len() == name.len() + 4 && before.starts_with(b"\r\n") && before.ends_with(b": ")
 }
 
 /// Fields whose values are taken apart, or whose place says more than their name.
@@ -106,14 +161,15 @@ fn is_bare_name(gap: &[u8]) -> bool {
 /// A date as heads have it: `Sun, 06 Nov 1994 08:49:37 GMT`, [RFC 9110 §5.6.7](https://www.rfc-editor.org/rfc/rfc9110#section-5.6.7);
 /// or as everybody else has it.
 fn is_moment(value: &[u8]) -> bool {
-    const FORM: &[u8; 29] = b"Aaa, 00 Aaa 0000 00:00:00 GMT";
-    let Ok(date) = <&[u8; 29]>::try_from(value) else { return detect::is_moment(value) };
-    date.iter().zip(FORM).all(|(b, form)| match form {
-        b'A' => b.is_ascii_uppercase(),
-        b'a' => b.is_ascii_lowercase(),
-        b'0' => b.is_ascii_digit(),
-        same => b == same,
-    }) || detect::is_moment(value)
+    const FORM: &[u8; 29] = b"Aaa, 00 Aaa 0000 00:00:00 AAA";
+    let (Some(first), Some(last), 29) = (value.first_chunk::<16>(), value.last_chunk::<16>(), value.len())
+    else {
+        return detect::is_moment(value);
+    };
+    // These two overlap.
+    let (Some(form), Some(rest)) = (FORM.first_chunk::<16>(), FORM.last_chunk::<16>()) else { return false };
+    words::form_of(first) == *form && words::form_of(last) == *rest && value.ends_with(b" GMT")
+        || detect::is_moment(value)
 }
 
 #[cfg(test)]
@@ -248,6 +304,37 @@ mod tests {
     }
 
     #[test]
+    fn the_targets_of_most_requests_are_clean() {
+        let policy = Policy::built_in();
+        for (line, clean) in [
+            ("GET /api/v2/items/4711/reviews?limit=20", true),
+            ("POST /orders", true),
+            ("GET /items?q=garden+chair&page=2", true),
+            ("GET /reset?token=abcdef", false),
+            ("GET /users/ann@mail.example", false),
+            ("GET /reset/wJa7rXUtnF3MIK7mDKNGbPxRf1CYz", false),
+        ] {
+            let (mut learning, mut memo) = (Learning::default(), Memo::default());
+            let mut scanner = Scanner::new(&policy, &mut learning, &mut memo);
+            let raw = format!("{line} HTTP/1.1\r\n\r\n");
+            let head = Head::parse(raw.as_bytes()).unwrap();
+            assert_eq!(scanner.is_clean_target(&head, &(0..head.start_line().end)), clean, "{line}");
+        }
+    }
+
+    /// A date by its form, byte by byte.
+    fn is_date(value: &[u8]) -> bool {
+        const FORM: &[u8; 29] = b"Aaa, 00 Aaa 0000 00:00:00 GMT";
+        value.len() == FORM.len()
+            && value.iter().zip(FORM).all(|(b, form)| match form {
+                b'A' => b.is_ascii_uppercase(),
+                b'a' => b.is_ascii_lowercase(),
+                b'0' => b.is_ascii_digit(),
+                same => b == same,
+            })
+    }
+
+    #[test]
     fn every_date_holds_nothing() {
         for n in 0..4000_u64 {
             let at = |of: u64, end: u64| n.wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(of as u32) % end;
@@ -282,6 +369,44 @@ mod tests {
                 if is_quiet(value.as_bytes(), which) {
                     prop_assert_eq!(found(value.as_bytes(), rule, false), (Vec::new(), false));
                 }
+            }
+        }
+
+        #[test]
+        fn dates_are_known_by_their_form(at in 0_usize..29, other: u8) {
+            let mut date = *b"Sat, 21 Nov 2026 02:11:09 GMT";
+            date[at] = other;
+            prop_assert_eq!(is_moment(&date), is_date(&date) || detect::is_moment(&date));
+            prop_assert!(is_moment(b"Sat, 21 Nov 2026 02:11:09 GMT") && !is_moment(&date[1..]));
+        }
+
+        #[test]
+        fn in_a_clean_target_nothing_is_found(
+            target in "(/[a-z0-9._-]{0,20}){1,4}(\\?[a-z_]{1,9}=[a-z0-9%+.-]{0,24}(&(id|token|q|page|email)=[A-Za-z0-9%+@.-]{0,24}){0,2})?|/[!-~]{0,40}|[!-~]{1,30}|/[0-9]{1,16}(/[0-9a-f-]{8,36})?",
+            method in "GET|POST|DELETE|CONNECT|[A-Z]{3,9}",
+        ) {
+            let policy = Policy::built_in();
+            let (mut learning, mut memo) = (Learning::default(), Memo::default());
+            let mut scanner = Scanner::new(&policy, &mut learning, &mut memo);
+            let raw = format!("{method} {target} HTTP/1.1\r\nHost: a\r\n\r\n");
+            let Ok(head) = Head::parse(raw.as_bytes()) else { return Ok(()) };
+            let line = 0..head.start_line().end;
+            if scanner.is_clean_target(&head, &line) {
+                let mut at = 0;
+                let look = |scanner: &mut Scanner<'_>, gap: Range<usize>| {
+                    let context = Context { searched: true, between: true, ..Context::new(None) };
+                    scanner.free(head.raw().get(gap).unwrap_or_default(), context).len()
+                };
+                let mut found = 0;
+                head.target_values(&mut |value| {
+                    found += look(&mut scanner, at..value.span.start);
+                    at = at.max(value.span.end);
+                    let (rule, in_path) = scanner.head_rule(&value.place, &value.value, head.side());
+                    let context = Context { cards: !in_path, searched: true, ..Context::new(rule) };
+                    found += scanner.value(&value.value, context).len();
+                });
+                found += look(&mut scanner, at..line.end);
+                prop_assert_eq!((found, scanner.met, scanner.within, scanner.over), (0, 0, false, None));
             }
         }
 

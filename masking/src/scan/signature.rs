@@ -37,20 +37,23 @@ const LENGTHS: u64 = {
     lengths
 };
 
-/// Most names are not even as long as one of these.
-fn has_length(len: usize) -> bool {
-    LENGTHS >> len.min(63) & 1 != 0
+/// Most names are not even as long as one of these, or begin with another letter.
+fn may_tell(name: &[u8]) -> bool {
+    let begins = |first: &u8| matches!(first | 0x20, b'x' | b's' | b'p' | b'l' | b'w' | b'a');
+    LENGTHS >> name.len().min(63) & 1 != 0
+        && name.first().is_some_and(begins)
+        && (name.len() == AUTHORIZATION.len() || name.first().is_some_and(|first| first | 0x20 != b'a'))
 }
 
 /// Whether a field of that name bears a signature.
 pub(super) fn is_field(name: &[u8]) -> bool {
-    has_length(name.len()) && FIELDS.iter().any(|(field, _)| name.eq_ignore_ascii_case(field.as_bytes()))
+    may_tell(name) && FIELDS.iter().any(|(field, _)| name.eq_ignore_ascii_case(field.as_bytes()))
 }
 
 /// Under which scheme the message is signed, if it is.
 pub(super) fn scheme(head: &Head<'_>) -> Option<&'static str> {
     for (field, value) in head.raw_fields() {
-        if !has_length(field.len()) {
+        if !may_tell(field) {
             continue;
         }
         if let Some((_, scheme)) = FIELDS.iter().find(|(name, _)| field.eq_ignore_ascii_case(name.as_bytes()))
@@ -72,6 +75,9 @@ pub(super) fn scheme(head: &Head<'_>) -> Option<&'static str> {
             }
         }
     }
+    // Those few parameters begin with a letter that most targets have not.
+    let target = head.target_span().and_then(|span| head.raw().get(span)).unwrap_or_default();
+    memchr::memchr(b'X', target)?;
     let query = head.target().and_then(|target| target.split_once('?')).map_or("", |(_, query)| query);
     query.split('&').find_map(|pair| match pair.split('=').next().unwrap_or("") {
         "X-Amz-Signature" => Some("aws-sigv4"),
@@ -107,6 +113,18 @@ pub(super) fn signatures(value: &[u8]) -> impl Iterator<Item = std::ops::Range<u
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn every_field_with_a_signature_is_seen() {
+        for (name, wanted) in FIELDS {
+            for name in [name.to_owned(), name.to_uppercase()] {
+                assert!(is_field(name.as_bytes()), "{name}");
+                let head = format!("POST / HTTP/1.1\r\n{name}: a\r\n\r\n");
+                assert_eq!(scheme(&Head::parse(head.as_bytes()).unwrap()), Some(wanted), "{name}");
+            }
+        }
+        assert!(!is_field(b"Authorization") && !is_field(b"Accept-Encoding") && !is_field(b""));
+    }
 
     #[test]
     fn schemes() {

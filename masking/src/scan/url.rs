@@ -70,7 +70,7 @@ impl Scanner<'_> {
             let len = rest.iter().take_while(|b| !ends_url(**b) && !b"&;,()[]{}".contains(*b)).count();
             let value = &rest[..len];
             let told = kind.is_machine_made() || matches!(kind, Kind::Password | Kind::Otp);
-            if told && (value.iter().any(u8::is_ascii_digit) || entropy::random_bits(value) >= 20.0) {
+            if told && (value.iter().any(u8::is_ascii_digit) || entropy::is_random(value, 20.0)) {
                 let found = self.named(kind, value, context);
                 merge(&mut patches, shift(found, equals + 1));
             }
