@@ -218,7 +218,6 @@ impl Page<'_, '_> {
         let Some(pair) = memchr::memchr(b'&', text) else { return true };
         let in_query = memchr::memchr(b'?', text).is_some_and(|question| question < pair);
         in_query
-            && memchr::memchr(b'#', text).is_none()
             && memchr::memchr_iter(b'&', text).count() <= MOST_PIECES
             && memchr::memchr_iter(b'&', text).all(|at| divides_pairs(text.get(at + 1..).unwrap_or_default()))
     }
@@ -353,3 +352,6 @@ impl PageEvents for Page<'_, '_> {
         })
     }
 }
+
+#[cfg(test)]
+mod tests;

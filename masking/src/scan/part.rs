@@ -156,7 +156,7 @@ impl Scanner<'_> {
     }
 
     /// Leaf by leaf, then what lies between them.
-    fn apart(
+    pub(super) fn apart(
         &mut self,
         view: &View<'_>,
         part: Part,
