@@ -56,11 +56,16 @@ pub(super) enum To {
         rule: Option<Rule>,
     },
     /// The first segment of the path of a link in these quotes, of which so many bytes stand before it.
-    Link { quote: u8, before: usize },
+    Link {
+        quote: u8,
+        before: usize,
+    },
     /// A segment further on in the path.
     Segment,
     /// The value of a pair in the query, whose name says that.
-    Pair { rule: Option<Rule> },
+    Pair {
+        rule: Option<Rule>,
+    },
 }
 
 /// The bytes between two values, and what they lead to.

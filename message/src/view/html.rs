@@ -265,10 +265,8 @@ impl<'v> Walk<'v> {
         self.lower_into(name, &mut tag);
         self.tag = if tag.contains('@') { tag.replace('@', "-") } else { tag };
         self.textarea = None;
-        let tells = matches!(
-            self.tag.as_str(),
-            "input" | "button" | "meta" | "textarea" | "select" | "option"
-        );
+        let tells =
+            matches!(self.tag.as_str(), "input" | "button" | "meta" | "textarea" | "select" | "option");
         self.tag_is_plain = !(tells || tokens.is_in_raw() || self.select.is_some());
         if !self.tag_is_plain {
             way.is_odd();

@@ -179,7 +179,9 @@ fn check(pages: &[String]) -> Result<(), TestCaseError> {
         };
         let learnt = listed(learning);
         prop_assert_eq!(&learnt, &listed(other), "{}", page);
-        learnt.iter().for_each(|(value, kind)| all.note(*kind, value));
+        for (value, kind) in &learnt {
+            all.note(*kind, value);
+        }
     }
     // What stands in markup may be known from elsewhere.
     all.note(Kind::Token, b"q7Zt-41xWp-9sKd");
