@@ -14,7 +14,9 @@ use super::trails::{Behind, From, To};
 use super::value::SHORTEST;
 use super::{Context, Scanner, shift};
 use crate::detect::words;
+use crate::entropy;
 use crate::learned::Match;
+use crate::memo::Values;
 use crate::names::Rule;
 use crate::plan::Step;
 
@@ -80,6 +82,12 @@ impl Page<'_, '_> {
         }
         let Some(text) = self.bytes.get(gap.clone()) else { return false };
         let context = Context { searched: !touches(self.matches, gap), between: true, ..Context::new(None) };
+        // What is short is among the values that are kept in mind.
+        let print = (context.searched && !Values::takes(text))
+            .then(|| self.scanner.memo.trails.print(self.scanner.answers, text));
+        if print.is_some_and(|print| self.scanner.memo.trails.is_clean(print)) {
+            return true;
+        }
         self.notes.begin(self.scanner);
         let met = self.scanner.met;
         let patches = self.scanner.free(text, context);
@@ -90,6 +98,9 @@ impl Page<'_, '_> {
             && self.scanner.over.is_none();
         self.notes.gap(self.scanner, gap);
         self.plan.extend(planned(shift(patches, gap.start), "between"));
+        if let (true, Some(print)) = (idle, print) {
+            self.scanner.memo.trails.note_clean(print);
+        }
         idle
     }
 
@@ -100,15 +111,19 @@ impl Page<'_, '_> {
             Encoding::HtmlAttr | Encoding::HtmlAttrUnquoted | Encoding::HtmlText => b'&',
             Encoding::Percent => b'%',
             Encoding::FormPercent => b'+',
+            Encoding::ScriptString | Encoding::ScriptNumber => b'\\',
             _ => return false,
         };
         if !matches!(context.rule, None | Some(Rule::Without(_))) || touches(self.matches, span) {
             return false;
         }
+        if encoding == Encoding::ScriptNumber {
+            return raw.len() < entropy::UNIQUE_BYTES;
+        }
         if raw.len() < SHORTEST {
             return !raw.iter().any(|b| *b == escapes || *b == b'%');
         }
-        // What is quiet has no percent signs and no ampersands.
+        // What is quiet has no other of these signs in it.
         (escapes != b'+' || memchr::memchr(b'+', raw).is_none())
             && self.scanner.is_quiet(raw, context.detectors(self.scanner.policy.detectors))
     }

@@ -6,7 +6,7 @@
 
 use hashbrown::HashTable;
 
-use crate::hash::Quick;
+use crate::hash::{Prints, Quick, Strong};
 use crate::names::Rule;
 
 /// No longer one is kept.
@@ -126,9 +126,32 @@ pub(crate) struct Trails {
     index: HashTable<u32>,
     /// Trails that were met once: most of a page that is read once never come again, and are not worth being kept.
     once: Vec<u32>,
+    strong: Strong,
+    /// What lies between values in which nothing was found, plain or not: scripts and styles come again with each page.
+    clean: Prints,
 }
 
+/// Fingerprints kept of these; then they are collected anew.
+const CLEAN: usize = 1 << 14;
+
 impl Trails {
+    /// Stands for what lies between two values.
+    pub(super) fn print(&self, answers: bool, bytes: &[u8]) -> u128 {
+        self.strong.hash(u64::from(answers), bytes)
+    }
+
+    /// Whether nothing was found in that, so that nothing can be but what was learnt.
+    pub(super) fn is_clean(&self, print: u128) -> bool {
+        self.clean.contains(print)
+    }
+
+    pub(super) fn note_clean(&mut self, print: u128) {
+        if self.clean.len() >= CLEAN {
+            self.clean.clear();
+        }
+        self.clean.insert(print);
+    }
+
     /// The trail that a text begins with, if it is one of those that came behind the last one.
     #[inline]
     pub(super) fn next(

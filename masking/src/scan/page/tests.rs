@@ -41,6 +41,8 @@ const MARKUP: &[&str] = &[
     "<style>$</style>",
     "<title>$</title>",
     "<script>var token = \"$\", x = {id: 12, 'email': '$'};</script>\n",
+    "<script>\n  // a comment that is long enough, of $ and more\n  f(a, b, c); var id = 1234567, pin = 123456789, s = '$', t = \"a\\\"$\"</script>",
+    "<style>.a { color: red; } .b { background: none; } /* q7Zt-41xWp-9sKd */ .c { border: 1px }</style>$",
     "<script src=\"/$.js\" nonce=\"$\"></script>",
     "<meta name=\"csrf-token\" content=\"$\"><meta charset=\"$\">",
     "<input class=\"f\" name=\"password\" data-x=\"$\" value=\"$\" title=\"$\"> <span>$</span>",
