@@ -135,7 +135,7 @@ impl Scanner<'_> {
             return Ok(settle(plan));
         }
         let notes = Notes::new(learns && print.is_some());
-        let Apart { plan, steps, opaque } =
+        let Apart { mut plan, steps, opaque } =
             if part == Part::Body && *view.kind() == BodyKind::Html && self.policy.is_plain() {
                 self.unread = false;
                 let (plan, steps) = self.page(view, &matches, notes);
@@ -150,7 +150,6 @@ impl Scanner<'_> {
         if let (Some(print), Some(steps)) = (print, steps) {
             self.memo.plans.put(print, steps);
         }
-        let mut plan = plan;
         plan.extend(self.anywhere(bytes, matches, opaque, &plan));
         Ok(settle(plan))
     }
