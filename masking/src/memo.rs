@@ -17,6 +17,7 @@ use crate::scan::document::Room;
 use crate::scan::lines::Line;
 use crate::scan::quiet::is_usual_field;
 use crate::scan::seams::Seams;
+use crate::scan::trails::Trails;
 
 /// Slots of a table of names, a power of two.
 const NAMES: usize = 4096;
@@ -46,6 +47,8 @@ pub(crate) struct Memo {
     pub(crate) room: Room,
     /// What stands between values of JSON.
     pub(crate) seams: Seams,
+    /// The same of pages.
+    pub(crate) trails: Trails,
 }
 
 /// All that a name can say.

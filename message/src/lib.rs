@@ -65,7 +65,7 @@ pub use leaf::{Encoding, Leaf, Part, Side};
 pub use locator::{JsonPath, Locator, Nth};
 pub use patch::{Edit, PatchedBody, fix_framing, patch, patch_body, patch_decoded, without_digests};
 pub use target::Target;
-pub use view::{Coverage, Detail, View};
+pub use view::{Coverage, Detail, Onward, PageEvents, Spot, View};
 
 /// One HTTP message as recorded.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

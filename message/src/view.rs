@@ -9,11 +9,13 @@ use crate::{BodyKind, Error, Field, Head, Leaf, Limits, Locator, Message, Side, 
 mod body;
 mod fields;
 mod html;
+mod page;
 mod url;
 mod walk;
 mod xml;
 
 pub use fields::{HeadPlace, HeadValue};
+pub use page::{Onward, PageEvents, Spot};
 pub(crate) use walk::{Counter, Emit, Want};
 
 /// How much of a message's body [`View::leaves`] could read.
@@ -125,6 +127,14 @@ impl<'a> View<'a> {
             ControlFlow::Continue(())
         };
         self.walk(Want::BODIES.with(detail), None, &mut emit).1
+    }
+
+    /// The values of a body that is HTML, with names only as [`View::body_leaves`] hands them out, for who may know what follows.
+    /// Nothing where it is something else.
+    pub fn page_values(&self, events: &mut dyn PageEvents) {
+        if self.kind == BodyKind::Html {
+            html::walk_page(&self.body, Want::BODIES.with(Detail::Names), events);
+        }
     }
 
     /// The head's values alone, as [`View::leaves`] does, of those fields only that `take` says: who knows what is in most of

@@ -28,6 +28,12 @@ pub(crate) fn quoted_holds_nothing(raw: &[u8]) -> bool {
         && memchr::memchr_iter(b'\\', raw).all(|at| raw.get(at + 1) == Some(&b'"'))
 }
 
+/// The same of a text with quotes in it.
+pub(crate) fn with_quotes_holds_nothing(text: &[u8]) -> bool {
+    Words::of::<true>(text).is_some_and(|words| words.hold_nothing(text))
+        && memchr::memchr(b'\\', text).is_none()
+}
+
 /// The same of a path of names in small letters and of short numbers: most links of an interface are some. Digits are too few for any
 /// number that is looked for, no word is long enough to be random, and no base64 of a text begins with a slash.
 pub(crate) fn is_plain_path(text: &[u8]) -> bool {

@@ -18,6 +18,16 @@ pub(super) struct Notes {
     met: u64,
 }
 
+/// A leaf that was looked at.
+pub(super) struct Noted<'n> {
+    pub(super) span: &'n Range<usize>,
+    pub(super) raw: &'n [u8],
+    /// What that means.
+    pub(super) value: &'n [u8],
+    pub(super) encoding: Encoding,
+    pub(super) place: &'static str,
+}
+
 impl Notes {
     /// For bodies of which plans are made.
     pub(super) fn new(wanted: bool) -> Notes {
@@ -36,20 +46,27 @@ impl Notes {
         if leaf.composite {
             self.steps = None;
         }
+        let Some(raw) = bytes.get(leaf.span.clone()) else { return };
+        let Leaf { span, value, encoding, .. } = leaf;
+        let noted = Noted { span, raw, value, encoding: *encoding, place: place(&leaf.locator) };
+        self.value(scanner, &noted, context);
+    }
+
+    /// The same of what is known of one.
+    pub(super) fn value(&mut self, scanner: &Scanner<'_>, noted: &Noted<'_>, context: Context) {
         let Some(steps) = &mut self.steps else { return };
         let held = scanner.met != self.met || scanner.within;
-        let Some(raw) = bytes.get(leaf.span.clone()) else { return };
-        let escaped = *raw != *leaf.value;
+        let &Noted { span, raw, value, encoding, place } = noted;
+        let escaped = *raw != *value;
         if !held && !escaped {
             return;
         }
-        let what = What::Value { encoding: leaf.encoding, cards: context.cards, place: place(&leaf.locator) };
+        let what = What::Value { encoding, cards: context.cards, place };
         // It must be possible to read it again without what stands around it.
-        let step = leaf
-            .encoding
+        let step = encoding
             .decode(raw)
-            .filter(|value| *value == leaf.value)
-            .and_then(|_| Step::new(&leaf.span, what, context.rule, !held));
+            .filter(|there| **there == *value)
+            .and_then(|_| Step::new(span, what, context.rule, !held));
         match step {
             Some(step) => steps.push(step),
             None => self.steps = None,

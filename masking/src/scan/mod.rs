@@ -8,6 +8,7 @@
 //! | [`quiet`] | what evidently holds nothing |
 //! | [`document`] | a JSON body: keys, values and what lies between them in one go |
 //! | [`seams`] | what stands between the values of JSON, found out once |
+//! | [`page`], [`trails`] | an HTML body; what stands between its values, found out once |
 //! | [`again`] | a body that was taken apart before |
 //! | [`value`] | one decoded value, under a name or not |
 //! | [`nested`] | JSON in strings, web tokens, queries of GraphQL |
@@ -31,11 +32,13 @@ pub(crate) mod lines;
 mod nested;
 mod opened;
 mod own;
+mod page;
 pub(crate) mod part;
 pub(crate) mod quiet;
 pub(crate) mod seams;
 mod signature;
 mod table;
+pub(crate) mod trails;
 mod url;
 pub(crate) mod value;
 

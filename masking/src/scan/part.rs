@@ -18,6 +18,7 @@ use super::{Context, OPENABLE, OPENABLE_EACH, Patch, Scanner, Unreadable, Why};
 use crate::kind::Kind;
 use crate::learned::Match;
 use crate::names::{Names, Rule};
+use crate::plan::Step;
 
 /// A range of a part and what is to stand there.
 #[derive(Clone, Debug)]
@@ -29,6 +30,22 @@ pub(crate) struct Planned {
     pub(crate) why: Why,
     /// What held the value: `header`, `json`, …
     pub(crate) place: &'static str,
+}
+
+/// A part that was taken apart.
+pub(super) struct Apart {
+    /// What is to be done in it, in order.
+    pub(super) plan: Vec<Planned>,
+    /// Where to look when the same is met again; `None` when that cannot be said.
+    pub(super) steps: Option<Vec<Step>>,
+    /// Whether nobody can read it.
+    opaque: bool,
+}
+
+/// The same, or what is to be done in an archive.
+pub(super) enum Taken {
+    Apart(Apart),
+    Archive(Vec<Patch>),
 }
 
 impl Scanner<'_> {
@@ -117,10 +134,41 @@ impl Scanner<'_> {
             plan.extend(self.anywhere(bytes, matches, false, &plan));
             return Ok(settle(plan));
         }
+        let notes = Notes::new(learns && print.is_some());
+        let Apart { mut plan, steps, opaque } =
+            if part == Part::Body && *view.kind() == BodyKind::Html && self.policy.is_plain() {
+                self.unread = false;
+                let (plan, steps) = self.page(view, &matches, notes);
+                Apart { plan: settle(plan), steps, opaque: false }
+            } else {
+                match self.apart(view, part, &matches, notes)? {
+                    Taken::Apart(apart) => apart,
+                    Taken::Archive(patches) => return Ok(planned(patches, "body")),
+                }
+            };
+        self.within_limits()?;
+        if let (Some(print), Some(steps)) = (print, steps) {
+            self.memo.plans.put(print, steps);
+        }
+        plan.extend(self.anywhere(bytes, matches, opaque, &plan));
+        Ok(settle(plan))
+    }
+
+    /// Leaf by leaf, then what lies between them.
+    pub(super) fn apart(
+        &mut self,
+        view: &View<'_>,
+        part: Part,
+        matches: &[Match],
+        mut notes: Notes,
+    ) -> Result<Taken, Unreadable> {
+        let bytes = match part {
+            Part::Head => view.message().head.as_ref(),
+            Part::Body => view.body(),
+        };
         let places = self.policy.index.has_places();
         let mut plan = Vec::new();
         let mut leaves: Vec<Range<usize>> = Vec::new();
-        let mut notes = Notes::new(learns && print.is_some());
         let mut visit = |leaf: Leaf<'_>| {
             // The pieces of a composite come by themselves; of a chosen option only this leaf has the name.
             if leaf.part != part {
@@ -130,9 +178,12 @@ impl Scanner<'_> {
                 self.composite(&leaf, &mut plan, bytes);
                 return;
             }
-            leaves.push(leaf.span.clone());
+            // The option's own value is a leaf too.
+            if !leaf.composite {
+                leaves.push(leaf.span.clone());
+            }
             let raw = bytes.get(leaf.span.clone());
-            let searched = raw == Some(&*leaf.value) && !touches(&matches, &leaf.span);
+            let searched = raw == Some(&*leaf.value) && !touches(matches, &leaf.span);
             let context = Context { searched, ..self.context(&leaf, view.side()) };
             notes.begin(self);
             self.leaf(bytes, &leaf, context, &mut plan);
@@ -150,7 +201,7 @@ impl Scanner<'_> {
         if part == Part::Body {
             readable(view, coverage, leaves.is_empty())?;
             if opaque && let Some(patches) = self.archive(bytes)? {
-                return Ok(planned(patches, "body"));
+                return Ok(Taken::Archive(patches));
             }
             self.unread = opaque && !bytes.is_empty();
         }
@@ -158,7 +209,7 @@ impl Scanner<'_> {
         if !opaque {
             let gaps = gaps(leaves, bytes.len());
             let between = gaps.flat_map(|gap| {
-                let searched = !touches(&matches, &gap);
+                let searched = !touches(matches, &gap);
                 let context = Context { searched, between: true, ..Context::new(None) };
                 notes.begin(self);
                 let patches = bytes.get(gap.clone()).map_or_else(Vec::new, |text| self.free(text, context));
@@ -168,12 +219,7 @@ impl Scanner<'_> {
             plan.extend(between.collect::<Vec<_>>());
             plan = settle(plan);
         }
-        self.within_limits()?;
-        if let (Some(print), Some(steps)) = (print, notes.finish()) {
-            self.memo.plans.put(print, steps);
-        }
-        plan.extend(self.anywhere(bytes, matches, opaque, &plan));
-        Ok(settle(plan))
+        Ok(Taken::Apart(Apart { plan, steps: notes.finish(), opaque }))
     }
 
     /// Whether everything that could be opened was.

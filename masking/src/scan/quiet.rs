@@ -87,7 +87,7 @@ impl Scanner<'_> {
     }
 
     /// Whether there is nothing in a value but perhaps what was learnt: nothing that could be opened, and nothing for these detectors.
-    fn is_quiet(&self, value: &[u8], detectors: Detectors) -> bool {
+    pub(super) fn is_quiet(&self, value: &[u8], detectors: Detectors) -> bool {
         if value.len() < SHORTEST || is_moment(value) || words::holds_nothing(value) {
             return true;
         }

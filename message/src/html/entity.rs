@@ -61,43 +61,15 @@ fn reference(raw: &[u8], attribute: bool) -> Option<(usize, Cow<'static, str>)> 
     if let Some(number) = tail.strip_prefix(b"#") {
         return numeric(number).map(|(len, c)| (len + 2, Cow::Owned(c.to_string())));
     }
+    if let Some((len, text)) = everyday(tail) {
+        return Some((len, Cow::Borrowed(text)));
+    }
     // The longest name has 31 letters.
     let len = tail.iter().take(40).take_while(|b| b.is_ascii_alphanumeric()).count();
     if len == 0 {
         return None;
     }
     let semicolon = tail.get(len) == Some(&b';');
-    if semicolon {
-        let common = match &tail[..len] {
-            b"amp" => "&",
-            b"lt" => "<",
-            b"gt" => ">",
-            b"quot" => "\"",
-            b"apos" => "'",
-            b"nbsp" => "\u{a0}",
-            b"euro" => "€",
-            b"pound" => "£",
-            b"copy" => "©",
-            b"reg" => "®",
-            b"trade" => "™",
-            b"hellip" => "…",
-            b"mdash" => "—",
-            b"ndash" => "–",
-            b"lsquo" => "‘",
-            b"rsquo" => "’",
-            b"ldquo" => "“",
-            b"rdquo" => "”",
-            b"laquo" => "«",
-            b"raquo" => "»",
-            b"middot" => "·",
-            b"bull" => "•",
-            b"times" => "×",
-            _ => "",
-        };
-        if !common.is_empty() {
-            return Some((len + 2, Cow::Borrowed(common)));
-        }
-    }
     // `&` stands between the pairs of every query: what cannot be a name is not asked about.
     if !semicolon && !begins_with_old(&tail[..len]) {
         return None;
@@ -115,6 +87,36 @@ fn reference(raw: &[u8], attribute: bool) -> Option<(usize, Cow<'static, str>)> 
         return None;
     }
     Some((used, Cow::Owned(decoded[..first].to_owned())))
+}
+
+/// The everyday names that a text begins with: the length of the reference and what it stands for.
+fn everyday(tail: &[u8]) -> Option<(usize, &'static str)> {
+    Some(match tail {
+        [b'a', b'm', b'p', b';', ..] => (5, "&"),
+        [b'l', b't', b';', ..] => (4, "<"),
+        [b'g', b't', b';', ..] => (4, ">"),
+        [b'q', b'u', b'o', b't', b';', ..] => (6, "\""),
+        [b'a', b'p', b'o', b's', b';', ..] => (6, "'"),
+        [b'n', b'b', b's', b'p', b';', ..] => (6, "\u{a0}"),
+        [b'e', b'u', b'r', b'o', b';', ..] => (6, "€"),
+        [b'p', b'o', b'u', b'n', b'd', b';', ..] => (7, "£"),
+        [b'c', b'o', b'p', b'y', b';', ..] => (6, "©"),
+        [b'r', b'e', b'g', b';', ..] => (5, "®"),
+        [b't', b'r', b'a', b'd', b'e', b';', ..] => (7, "™"),
+        [b'h', b'e', b'l', b'l', b'i', b'p', b';', ..] => (8, "…"),
+        [b'm', b'd', b'a', b's', b'h', b';', ..] => (7, "—"),
+        [b'n', b'd', b'a', b's', b'h', b';', ..] => (7, "–"),
+        [b'l', b's', b'q', b'u', b'o', b';', ..] => (7, "‘"),
+        [b'r', b's', b'q', b'u', b'o', b';', ..] => (7, "’"),
+        [b'l', b'd', b'q', b'u', b'o', b';', ..] => (7, "“"),
+        [b'r', b'd', b'q', b'u', b'o', b';', ..] => (7, "”"),
+        [b'l', b'a', b'q', b'u', b'o', b';', ..] => (7, "«"),
+        [b'r', b'a', b'q', b'u', b'o', b';', ..] => (7, "»"),
+        [b'm', b'i', b'd', b'd', b'o', b't', b';', ..] => (8, "·"),
+        [b'b', b'u', b'l', b'l', b';', ..] => (6, "•"),
+        [b't', b'i', b'm', b'e', b's', b';', ..] => (7, "×"),
+        _ => return None,
+    })
 }
 
 /// Names of old, which need no semicolon behind them, in the order of their bytes: the 106 of the standard's table.
@@ -232,6 +234,7 @@ mod tests {
         ] {
             let raw = format!("&{name};");
             assert_eq!(Some(text(&raw)), ask(raw.as_bytes()), "{name}");
+            assert_eq!(everyday(&raw.as_bytes()[1..]).map(|(len, _)| len), Some(raw.len()), "{name}");
         }
     }
 

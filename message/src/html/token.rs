@@ -52,10 +52,29 @@ pub enum Token {
 }
 
 /// What the content of an element is, by its name (HTML only).
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Content {
     Raw,
     Text,
+}
+
+impl Content {
+    /// That of an element whose content runs to its own end tag.
+    fn of(name: &[u8]) -> Option<Content> {
+        let is = |n: &[u8]| name.eq_ignore_ascii_case(n);
+        let (raw, text): (&[&[u8]], &[&[u8]]) = match name.len() {
+            3 => (&[b"xmp"], &[]),
+            5 => (&[b"style"], &[b"title"]),
+            6 => (&[b"script", b"iframe"], &[]),
+            7 => (&[b"noembed"], &[]),
+            8 => (&[b"noframes"], &[b"textarea"]),
+            _ => return None,
+        };
+        if raw.iter().any(|n| is(n)) {
+            return Some(Content::Raw);
+        }
+        text.iter().any(|n| is(n)).then_some(Content::Text)
+    }
 }
 
 /// Runs over a document once.
@@ -66,7 +85,7 @@ pub struct Tokenizer<'a> {
     xml: bool,
     attributes: Vec<Attribute>,
     /// The element whose content runs to its own end tag, if the last token opened one.
-    opened: Option<Range<usize>>,
+    opened: Option<(Range<usize>, Content)>,
 }
 
 impl<'a> Tokenizer<'a> {
@@ -78,6 +97,24 @@ impl<'a> Tokenizer<'a> {
     /// For XML.
     pub fn xml(doc: &'a [u8]) -> Self {
         Tokenizer { xml: true, ..Self::html(doc) }
+    }
+
+    /// Whether what follows is the content of an element that runs to its own end tag.
+    pub(crate) fn is_in_raw(&self) -> bool {
+        self.opened.is_some()
+    }
+
+    /// Goes on at that offset, in text.
+    pub(crate) fn go_to(&mut self, at: usize) {
+        self.opened = None;
+        self.at = at.min(self.doc.len());
+    }
+
+    /// Goes on at that offset, between the attributes of an element whose content is read as that of most. Those that are left are
+    /// then in [`Tokenizer::attributes`].
+    pub(crate) fn go_on_in_tag(&mut self, at: usize) {
+        self.opened = None;
+        self.read_attributes(at.min(self.doc.len()));
     }
 
     /// The attributes of the last [`Token::Start`].
@@ -93,8 +130,8 @@ impl<'a> Tokenizer<'a> {
     /// The next token; `None` at the end.
     #[allow(clippy::should_implement_trait, reason = "attributes are borrowed between calls")]
     pub fn next(&mut self) -> Option<Token> {
-        if let Some(name) = self.opened.take()
-            && let Some(token) = self.content_of(&name)
+        if let Some((name, content)) = self.opened.take()
+            && let Some(token) = self.content_of(&name, content)
         {
             return Some(token);
         }
@@ -162,7 +199,7 @@ impl<'a> Tokenizer<'a> {
         let name = self.name(open + 1);
         let closed = self.read_attributes(name.end);
         if !self.xml {
-            self.opened = Some(name.clone());
+            self.opened = Content::of(&self.doc[name.clone()]).map(|content| (name.clone(), content));
         }
         Some(Token::Start { name, closed })
     }
@@ -232,17 +269,9 @@ impl<'a> Tokenizer<'a> {
         }
     }
 
-    /// The content of an element that runs to its own end tag, if this is one and it is not empty.
-    fn content_of(&mut self, name: &Range<usize>) -> Option<Token> {
+    /// The content of an element that runs to its own end tag, if it is not empty.
+    fn content_of(&mut self, name: &Range<usize>, content: Content) -> Option<Token> {
         let name = &self.doc[name.clone()];
-        let is = |n: &&str| name.eq_ignore_ascii_case(n.as_bytes());
-        let content = if ["script", "style", "xmp", "iframe", "noembed", "noframes"].iter().any(is) {
-            Content::Raw
-        } else if ["textarea", "title"].iter().any(is) {
-            Content::Text
-        } else {
-            return None;
-        };
         let start = self.at;
         let mut from = start;
         let end = loop {

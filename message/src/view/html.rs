@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::ops::{ControlFlow, Range};
 
 use super::body::Source;
+use super::page::{Events, Leaves, Onward, PageEvents, Spot, Told, Way};
 use super::{Counter, Emit, Want, url};
 use crate::html::entity;
 use crate::html::token::{Attribute, Quote, Token, Tokenizer};
@@ -97,6 +98,8 @@ struct Walk<'v> {
     /// Name of the `<textarea>` that was just opened.
     textarea: Option<String>,
     select: Option<Select>,
+    /// Whether neither the name of the element whose tag is at hand nor what stands around it says anything of its attributes.
+    tag_is_plain: bool,
 }
 
 struct Select {
@@ -107,27 +110,12 @@ struct Select {
 }
 
 pub(super) fn walk<'v>(source: &Source<'v, '_>, emit: Emit<'_, 'v>) -> ControlFlow<()> {
-    let mut walk = Walk {
-        doc: source.body,
-        want: source.want,
-        counters: Counters::new(source.want),
-        tag: String::new(),
-        textarea: None,
-        select: None,
-    };
-    let mut tokens = Tokenizer::html(source.body);
-    while let Some(token) = tokens.next() {
-        match token {
-            Token::Start { name, .. } => walk.start(&name, &tokens, emit)?,
-            Token::End { name } => walk.end(&name, emit)?,
-            Token::Text(span) => walk.text(span, emit)?,
-            Token::Raw(span) if walk.tag == "script" && source.want.has(Want::SCRIPT) => {
-                script_values(source.body, span, &mut walk.counters.script, emit)?;
-            }
-            Token::Raw(_) | Token::CData(_) | Token::Comment(_) => {}
-        }
-    }
-    walk.close_select(emit)
+    Walk::new(source.body, source.want).page(&mut Way::new(Leaves(emit)))
+}
+
+/// The same for who may know what follows.
+pub(super) fn walk_page(doc: &[u8], want: Want, events: &mut dyn PageEvents) {
+    let _ = Walk::new(doc, want).page(&mut Way::new(Events(events)));
 }
 
 /// The values of a JavaScript body.
@@ -169,6 +157,74 @@ fn encoding(quote: Quote) -> Encoding {
 }
 
 impl<'v> Walk<'v> {
+    fn new(doc: &'v [u8], want: Want) -> Walk<'v> {
+        Walk {
+            doc,
+            want,
+            counters: Counters::new(want),
+            tag: String::new(),
+            textarea: None,
+            select: None,
+            tag_is_plain: false,
+        }
+    }
+
+    fn page<T: Told<'v>>(&mut self, way: &mut Way<T>) -> ControlFlow<()> {
+        let mut tokens = Tokenizer::html(self.doc);
+        loop {
+            // The content of some elements is read in another way.
+            let raw = tokens.is_in_raw();
+            if raw || self.select.is_some() {
+                way.is_odd();
+            } else if let Some(onward) = way.ahead() {
+                self.go_on(onward, &mut tokens, way)?;
+                continue;
+            }
+            let Some(token) = tokens.next() else { break };
+            match token {
+                Token::Start { name, .. } => self.start(&name, &tokens, way)?,
+                Token::End { name } => self.end(&name, way)?,
+                Token::Text(span) => self.text(span, raw, way)?,
+                Token::Raw(span) if self.tag == "script" && self.want.has(Want::SCRIPT) => {
+                    script_values(self.doc, span, &mut self.counters.script, &mut |leaf| {
+                        way.leaf(leaf, &Spot::Odd)
+                    })?;
+                }
+                Token::Raw(_) | Token::CData(_) | Token::Comment(_) => {}
+            }
+        }
+        self.close_select(way)
+    }
+
+    /// Where somebody knew the way.
+    fn go_on<T: Told<'v>>(
+        &mut self,
+        onward: Onward,
+        tokens: &mut Tokenizer<'v>,
+        way: &mut Way<T>,
+    ) -> ControlFlow<()> {
+        let within = match onward {
+            Onward::Text(at) => {
+                tokens.go_to(at);
+                return ControlFlow::Continue(());
+            }
+            Onward::Tag(at) => at,
+            Onward::Link(url, from) => {
+                let quote = url.start.checked_sub(1).and_then(|before| self.doc.get(before)).copied();
+                let behind = url.end + 1;
+                // The next one begins behind a separator.
+                self.link(url, from + 1, quote, way)?;
+                behind
+            }
+        };
+        self.tag_is_plain = true;
+        tokens.go_on_in_tag(within);
+        for attribute in tokens.attributes() {
+            self.attribute(attribute, way)?;
+        }
+        ControlFlow::Continue(())
+    }
+
     /// A tag's or attribute's name. Its first 100 bytes will do, for every locator has a copy.
     fn lower(&self, span: &Range<usize>) -> String {
         let mut name = String::new();
@@ -197,13 +253,24 @@ impl<'v> Walk<'v> {
         }
     }
 
-    fn start(&mut self, name: &Range<usize>, tokens: &Tokenizer<'v>, emit: Emit<'_, 'v>) -> ControlFlow<()> {
+    fn start<T: Told<'v>>(
+        &mut self,
+        name: &Range<usize>,
+        tokens: &Tokenizer<'v>,
+        way: &mut Way<T>,
+    ) -> ControlFlow<()> {
         // In a locator's text @ ends the tag's name.
         let mut tag = std::mem::take(&mut self.tag);
         tag.clear();
         self.lower_into(name, &mut tag);
         self.tag = if tag.contains('@') { tag.replace('@', "-") } else { tag };
         self.textarea = None;
+        let tells =
+            matches!(self.tag.as_str(), "input" | "button" | "meta" | "textarea" | "select" | "option");
+        self.tag_is_plain = !(tells || tokens.is_in_raw() || self.select.is_some());
+        if !self.tag_is_plain {
+            way.is_odd();
+        }
         let named =
             |attribute: &str| tokens.attribute(attribute).map(|a| self.decoded(a)).filter(|n| !n.is_empty());
         let mut control = None;
@@ -214,11 +281,11 @@ impl<'v> Walk<'v> {
             "textarea" => self.textarea = named("name"),
             "select" => {
                 let name = named("name");
-                self.close_select(emit)?;
+                self.close_select(way)?;
                 self.select =
                     name.filter(|n| n.len() <= 256).map(|name| Select { name, first: None, done: false });
             }
-            "option" => self.option(tokens, emit)?,
+            "option" => self.option(tokens, way)?,
             _ => {}
         }
         for attribute in tokens.attributes() {
@@ -230,22 +297,24 @@ impl<'v> Walk<'v> {
             {
                 if self.want.has(Want::INPUT) {
                     let nth = Nth::Index(self.counters.input.next(&name));
-                    emit(self.leaf(Locator::Input { name, nth }, &attribute.value, attribute.quote))?;
+                    let leaf = self.leaf(Locator::Input { name, nth }, &attribute.value, attribute.quote);
+                    way.leaf(leaf, &Spot::Odd)?;
                 }
             } else if is(b"content")
                 && let Some(name) = meta.take()
             {
                 if self.want.has(Want::META) {
-                    emit(self.leaf(Locator::Meta { name }, &attribute.value, attribute.quote))?;
+                    let leaf = self.leaf(Locator::Meta { name }, &attribute.value, attribute.quote);
+                    way.leaf(leaf, &Spot::Odd)?;
                 }
             } else {
-                self.attribute(attribute, emit)?;
+                self.attribute(attribute, way)?;
             }
         }
         ControlFlow::Continue(())
     }
 
-    fn attribute(&mut self, attribute: &Attribute, emit: Emit<'_, 'v>) -> ControlFlow<()> {
+    fn attribute<T: Told<'v>>(&mut self, attribute: &Attribute, way: &mut Way<T>) -> ControlFlow<()> {
         let name = &self.doc[attribute.name.clone()];
         let link = attribute.quote != Quote::Missing && is_one_of(name, &LINKS, &LINK_LENGTHS);
         let structural =
@@ -259,28 +328,58 @@ impl<'v> Walk<'v> {
                 Locator::Attr { tag: String::new(), attr, nth: Nth::Index(0) }
             };
             let leaf = self.leaf(locator, &attribute.value, attribute.quote);
-            let composite = link && url::divides(leaf.value.trim_ascii());
-            emit(Leaf { composite, ..leaf })?;
+            if link && url::divides(leaf.value.trim_ascii()) {
+                way.whole(Leaf { composite: true, ..leaf })?;
+            } else {
+                let spot = match self.quote(attribute) {
+                    Some(quote) if link => Spot::Link { quote },
+                    Some(quote) => Spot::Attribute { quote, plain: way.is_plain() },
+                    None => Spot::Odd,
+                };
+                way.leaf(leaf, &spot)?;
+            }
         }
         if link && self.want.has(Want::LINK) {
-            self.link(attribute.value.clone(), emit)?;
+            self.link(attribute.value.clone(), 0, self.quote(attribute), way)?;
         }
         ControlFlow::Continue(())
     }
 
-    fn link(&mut self, span: Range<usize>, emit: Emit<'_, 'v>) -> ControlFlow<()> {
+    /// The quotes in which an attribute's value stands, where they alone say where it ends and what is behind it.
+    fn quote(&self, attribute: &Attribute) -> Option<u8> {
+        let before = attribute.value.start.checked_sub(1)?;
+        self.doc.get(before).copied().filter(|_| self.tag_is_plain && attribute.quote == Quote::Quoted)
+    }
+
+    /// The pieces of a link that begin there or further on.
+    fn link<T: Told<'v>>(
+        &mut self,
+        span: Range<usize>,
+        from: usize,
+        quote: Option<u8>,
+        way: &mut Way<T>,
+    ) -> ControlFlow<()> {
         let raw = &self.doc[span.clone()];
         let want = self.want;
         let counter = &mut self.counters.link;
+        let url = &span;
         let mut put = |pattern: String, value: Cow<'v, [u8]>, span: Range<usize>, encoding| {
-            emit(Leaf {
+            if span.start < from {
+                return ControlFlow::Continue(());
+            }
+            let leaf = Leaf {
                 locator: Locator::Link { nth: Nth::Index(counter.next(&pattern)), pattern },
                 value,
                 part: Part::Body,
                 span,
                 encoding,
                 composite: false,
-            })
+            };
+            let spot = match quote {
+                Some(quote) => Spot::Piece { url: url.clone(), quote, plain: way.is_plain() },
+                None => Spot::Odd,
+            };
+            way.leaf(leaf, &spot)
         };
         let lead = raw.len() - raw.trim_ascii_start().len();
         if memchr::memchr(b'&', raw).is_none() {
@@ -299,13 +398,13 @@ impl<'v> Walk<'v> {
         })
     }
 
-    fn option(&mut self, tokens: &Tokenizer<'v>, emit: Emit<'_, 'v>) -> ControlFlow<()> {
+    fn option<T: Told<'v>>(&mut self, tokens: &Tokenizer<'v>, way: &mut Way<T>) -> ControlFlow<()> {
         let Some(select) = &mut self.select else { return ControlFlow::Continue(()) };
         let Some(value) = tokens.attribute("value") else { return ControlFlow::Continue(()) };
         if tokens.attribute("selected").is_some() {
             select.done = true;
             let (name, span, quote) = (select.name.clone(), value.value.clone(), value.quote);
-            return self.control(name, &span, quote, emit);
+            return self.control(name, &span, quote, way);
         }
         if select.first.is_none() {
             select.first = Some((value.value.clone(), value.quote));
@@ -313,41 +412,41 @@ impl<'v> Walk<'v> {
         ControlFlow::Continue(())
     }
 
-    fn control(
+    fn control<T: Told<'v>>(
         &mut self,
         name: String,
         span: &Range<usize>,
         quote: Quote,
-        emit: Emit<'_, 'v>,
+        way: &mut Way<T>,
     ) -> ControlFlow<()> {
         if !self.want.has(Want::INPUT) {
             return ControlFlow::Continue(());
         }
         let nth = Nth::Index(self.counters.input.next(&name));
         // The option's own value attribute is a leaf too, which holds the same bytes.
-        emit(Leaf { composite: true, ..self.leaf(Locator::Input { name, nth }, span, quote) })
+        way.leaf(Leaf { composite: true, ..self.leaf(Locator::Input { name, nth }, span, quote) }, &Spot::Odd)
     }
 
-    fn close_select(&mut self, emit: Emit<'_, 'v>) -> ControlFlow<()> {
+    fn close_select<T: Told<'v>>(&mut self, way: &mut Way<T>) -> ControlFlow<()> {
         match self.select.take() {
             Some(Select { name, first: Some((span, quote)), done: false }) => {
-                self.control(name, &span, quote, emit)
+                self.control(name, &span, quote, way)
             }
             _ => ControlFlow::Continue(()),
         }
     }
 
-    fn end(&mut self, name: &Range<usize>, emit: Emit<'_, 'v>) -> ControlFlow<()> {
+    fn end<T: Told<'v>>(&mut self, name: &Range<usize>, way: &mut Way<T>) -> ControlFlow<()> {
         let mut tag = std::mem::take(&mut self.tag);
         tag.clear();
         tag.push('/');
         self.lower_into(name, &mut tag);
         self.tag = tag;
         self.textarea = None;
-        if self.tag == "/select" { self.close_select(emit) } else { ControlFlow::Continue(()) }
+        if self.tag == "/select" { self.close_select(way) } else { ControlFlow::Continue(()) }
     }
 
-    fn text(&mut self, span: Range<usize>, emit: Emit<'_, 'v>) -> ControlFlow<()> {
+    fn text<T: Told<'v>>(&mut self, span: Range<usize>, in_raw: bool, way: &mut Way<T>) -> ControlFlow<()> {
         let raw = &self.doc[span.clone()];
         let (locator, span) = if let Some(name) = self.textarea.take() {
             if !self.want.has(Want::INPUT) {
@@ -367,13 +466,15 @@ impl<'v> Walk<'v> {
             let tag = if self.want.has(Want::DETAIL) { self.tag.clone() } else { String::new() };
             (Locator::Text { tag, nth }, start..start + text.len())
         };
-        emit(Leaf {
+        let spot = if in_raw { Spot::Odd } else { Spot::Text { plain: way.is_plain() } };
+        let leaf = Leaf {
             locator,
             value: entity::decode(&self.doc[span.clone()], false),
             part: Part::Body,
             span,
             encoding: Encoding::HtmlText,
             composite: false,
-        })
+        };
+        way.leaf(leaf, &spot)
     }
 }
