@@ -16,23 +16,13 @@ pub fn decode(raw: &[u8], plus: bool) -> Cow<'_, [u8]> {
     loop {
         let (clean, there) = rest.split_at(first);
         out.extend_from_slice(clean);
-        rest = match there {
-            [b'+', after @ ..] => {
-                out.push(b' ');
-                after
-            }
-            [percent, after @ ..] => match encoded(after) {
-                Some((byte, after)) => {
-                    out.push(byte);
-                    after
-                }
-                None => {
-                    out.push(*percent);
-                    after
-                }
-            },
+        let (byte, after) = match there {
+            [b'+', after @ ..] => (b' ', after),
+            [percent, after @ ..] => encoded(after).unwrap_or((*percent, after)),
             [] => return Cow::Owned(out),
         };
+        out.push(byte);
+        rest = after;
         first = next(rest).unwrap_or(rest.len());
     }
 }
