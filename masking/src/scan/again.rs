@@ -97,7 +97,17 @@ impl Scanner<'_> {
         matches: &[Match],
         steps: &[Step],
     ) -> Option<Vec<Planned>> {
-        let noted = |at: usize| steps.iter().any(|step| step.span().contains(&at));
+        let mut spans: Vec<_> = steps.iter().map(Step::span).collect();
+        spans.sort_unstable_by_key(|span| span.start);
+        spans.dedup_by(|next, last| {
+            let joins = next.start <= last.end;
+            last.end = if joins { last.end.max(next.end) } else { last.end };
+            joins
+        });
+        let noted = |at: usize| {
+            let first = spans.partition_point(|span| span.end <= at);
+            spans.get(first).is_some_and(|span| span.start <= at)
+        };
         if !matches.iter().all(|m| noted(m.range.start)) {
             return None;
         }

@@ -67,7 +67,11 @@ impl Scanner<'_> {
             else {
                 continue;
             };
-            let len = rest.iter().take_while(|b| !ends_url(**b) && !b"&;,()[]{}".contains(*b)).count();
+            // A matrix parameter's value ends with its segment.
+            let matrix = text[..equals - name].ends_with(b";");
+            let ends =
+                |b: u8| ends_url(b) || b"&;,()[]{}".contains(&b) || matrix && matches!(b, b'/' | b'?' | b'#');
+            let len = rest.iter().take_while(|b| !ends(**b)).count();
             let value = &rest[..len];
             let told = kind.is_machine_made() || matches!(kind, Kind::Password | Kind::Otp);
             if told && (value.iter().any(u8::is_ascii_digit) || entropy::is_random(value, 20.0)) {

@@ -228,3 +228,32 @@ fn a_number_that_is_hex_of_digits_by_chance_stays_a_number() {
         assert_eq!(crate::detect::number_shape(&value, all), Some(crate::kind::Kind::NationalId), "{masked}");
     }
 }
+
+#[test]
+fn a_matrix_parameter_ends_with_its_segment() {
+    let json = "HTTP/1.1 200 OK\nContent-Type: application/json\n";
+    let text = "HTTP/1.1 200 OK\nContent-Type: text/plain\n";
+    let answer =
+        |head: &str, body: &str| exchange(message("GET / HTTP/1.1\nHost: a\n", ""), message(head, body));
+    let kept = "\"/c.node1?productId=f7d9d3f45520ee5a\"";
+    let masked = proven(&[
+        answer(json, "{\"u\":\"/c;jsessionid=qxlokodf/view/item.jpg?id=c48a48ce134b08b7\"}"),
+        answer(
+            text,
+            "http://a.b/c;jsessionid=0A1B2C3D4E5F60718293A4B5C6D7E8F9.node1?productId=f7d9d3f45520ee5a x",
+        ),
+        answer(json, kept),
+    ]);
+    let body = |n: usize| String::from_utf8(masked[n].response.as_ref().unwrap().body.to_vec()).unwrap();
+    assert!(
+        !body(0).contains("qxlokodf") && body(0).ends_with("/view/item.jpg?id=c48a48ce134b08b7\"}"),
+        "{}",
+        body(0)
+    );
+    assert!(
+        !body(1).contains("0A1B2C3D") && body(1).ends_with("?productId=f7d9d3f45520ee5a x"),
+        "{}",
+        body(1)
+    );
+    assert_eq!(body(2), kept);
+}
