@@ -109,10 +109,7 @@ impl Clean {
     }
 
     fn note(&mut self, print: u128) {
-        if self.prints.len() >= PRINTS {
-            self.prints.clear();
-        }
-        self.prints.insert(print);
+        self.prints.keep(print, PRINTS);
     }
 }
 

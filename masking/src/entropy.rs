@@ -12,7 +12,8 @@ pub(crate) const UNIQUE_BITS: f64 = 40.0;
 /// No shorter value is searched for, whatever its bits.
 pub(crate) const UNIQUE_BYTES: usize = 8;
 
-/// Whether a value has so many bits by a careful estimate: letters that could be words count as such, so that `wireless-headphones` is not taken for a secret.
+/// Whether a value has so many bits by a careful estimate: letters that could be words count as such, so that `wireless-headphones`
+/// is not taken for a secret.
 pub(crate) fn has_bits(value: &[u8], wanted: f64) -> bool {
     reaches(value, WORD, wanted)
 }

@@ -84,6 +84,14 @@ impl Prints {
             self.0.insert_unique(print as u64, print, |there| *there as u64);
         }
     }
+
+    /// The same where no more than so many are kept: then they are collected anew.
+    pub(crate) fn keep(&mut self, print: u128, most: usize) {
+        if self.len() >= most {
+            self.clear();
+        }
+        self.insert(print);
+    }
 }
 
 fn pair_of(bytes: [u8; 16]) -> [u64; 2] {

@@ -221,7 +221,7 @@ impl Done {
     }
 
     pub(crate) fn note_learnt(&mut self, print: u128) {
-        note(&mut self.learnt, print);
+        self.learnt.keep(print, PRINTS);
     }
 
     /// Whether nothing was to be changed in that body, with all known that is known now.
@@ -230,7 +230,7 @@ impl Done {
     }
 
     pub(crate) fn note_unchanged(&mut self, print: u128) {
-        note(&mut self.unchanged, print);
+        self.unchanged.keep(print, PRINTS);
     }
 
     fn begin_epoch(&mut self) {
@@ -238,13 +238,6 @@ impl Done {
             self.unchanged = Prints::default();
         }
     }
-}
-
-fn note(prints: &mut Prints, print: u128) {
-    if prints.len() >= PRINTS {
-        prints.clear();
-    }
-    prints.insert(print);
 }
 
 /// Short values in which nothing was found, but what was learnt elsewhere: statuses, currencies, names of goods come again and

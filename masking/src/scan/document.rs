@@ -8,7 +8,8 @@ use mynah_message::json::{Nesting, Reader, Scalar};
 use mynah_message::{Coverage, json};
 
 use super::part::{Planned, planned};
-use super::seams::{self, Behind, Does, Told};
+use super::pieces::Behind;
+use super::seams::{self, Does, Told};
 use super::{Context, Scanner, layer::Layer, shift, value};
 use crate::detect::{self, Detectors};
 use crate::entropy;

@@ -9,6 +9,7 @@
 //! | [`document`] | a JSON body: keys, values and what lies between them in one go |
 //! | [`seams`] | what stands between the values of JSON, found out once |
 //! | [`page`], [`trails`] | an HTML body; what stands between its values, found out once |
+//! | [`pieces`] | what came behind what, for [`seams`] and [`trails`] |
 //! | [`again`] | a body that was taken apart before |
 //! | [`value`] | one decoded value, under a name or not |
 //! | [`nested`] | JSON in strings, web tokens, queries of GraphQL |
@@ -34,6 +35,7 @@ mod opened;
 mod own;
 mod page;
 pub(crate) mod part;
+mod pieces;
 pub(crate) mod quiet;
 pub(crate) mod seams;
 mod signature;

@@ -50,7 +50,7 @@ impl Scanner<'_> {
                 let outer = match context.rule {
                     // Of a cookie of unknown meaning that is JSON, the names in it say what is what.
                     Some(Rule::Mask(Kind::Cookie)) if !key.is_empty() => {
-                        (entropy::is_random(found.raw, COOKIE_BITS)).then_some(Rule::Mask(Kind::Cookie))
+                        entropy::is_random(found.raw, COOKIE_BITS).then_some(Rule::Mask(Kind::Cookie))
                     }
                     rule => rule,
                 };

@@ -1,21 +1,14 @@
 //! What stands between two values of a JSON body: brackets, commas and keys. The objects of an interface have the same keys in the same
 //! order, so that the same bytes come again and again, mostly behind the same: what they say is found out once.
 
-use hashbrown::HashTable;
 use mynah_message::json::{Leap, Nesting};
 
-use crate::hash::Quick;
+use super::pieces::{Behind, Known, Piece, Pieces};
 use crate::memo::NameInfo;
 
-/// No longer one is kept, and none that takes more steps.
+/// No longer one is kept, and none that takes more steps: all take four megabytes at most.
 const LONGEST: usize = 256;
 const MOST_STEPS: usize = 16;
-/// Seams kept, four megabytes at most; beyond that they are collected anew.
-const MOST: usize = 1 << 12;
-/// Bytes that are compared without a call.
-const HEAD: usize = 32;
-/// None.
-const NOWHERE: u32 = u32::MAX;
 
 /// One step on the way from value to value, behind the brackets that close.
 #[derive(Clone, Copy, Debug)]
@@ -52,9 +45,7 @@ impl From<Does> for Step {
 
 /// The bytes between two values, and what they say.
 pub(super) struct Seam {
-    /// The first bytes, with zeros behind them, and which of them count.
-    head: [u128; 2],
-    counts: [u128; 2],
+    piece: Piece,
     /// Of one that has no brackets in it, and in which a key stands: what that says.
     pub(super) key: Option<NameInfo>,
     /// Whether all keys in it are plain, so that nothing in it gives itself away.
@@ -64,7 +55,6 @@ pub(super) struct Seam {
     pub(super) leap: Leap,
     /// The containers that close, and the one that is then the innermost: whether they are arrays, the innermost lowest.
     around: u64,
-    bytes: Box<[u8]>,
     pub(super) steps: Box<[Step]>,
 }
 
@@ -72,15 +62,8 @@ impl Seam {
     /// Whether it stands at the beginning of a text in containers like these, with a string, a number or a literal behind it.
     #[inline]
     fn fits(&self, rest: &[u8], nesting: Nesting, depth: usize) -> bool {
-        let same = match rest.first_chunk::<HEAD>() {
-            Some(there) => {
-                let [one, two] = halves(there);
-                ((one ^ self.head[0]) & self.counts[0]) | ((two ^ self.head[1]) & self.counts[1]) == 0
-                    && (self.leap.len <= HEAD || rest.starts_with(&self.bytes))
-            }
-            None => rest.starts_with(&self.bytes),
-        };
-        same && rest.get(self.leap.len).is_some_and(|b| BEGINS[usize::from(*b)])
+        self.piece.begins(rest)
+            && rest.get(self.leap.len).is_some_and(|b| BEGINS[usize::from(*b)])
             && if self.key.is_some() { nesting.arrays & 1 == 0 } else { self.is_allowed(nesting, depth) }
     }
 
@@ -104,21 +87,24 @@ const BEGINS: [bool; 256] = {
     begins
 };
 
-fn halves(bytes: &[u8; HEAD]) -> [u128; 2] {
-    let (halves, _) = bytes.as_chunks::<16>();
-    std::array::from_fn(|n| halves.get(n).map_or(0, |half| u128::from_le_bytes(*half)))
+impl Known for Seam {
+    fn piece(&self) -> &Piece {
+        &self.piece
+    }
+
+    fn sort(&self) -> u8 {
+        sort_of(self.around, self.leap.closes as usize)
+    }
 }
 
-/// All that were met.
-#[derive(Default)]
-pub(crate) struct Seams {
-    hasher: Quick,
-    each: Vec<Seam>,
-    /// Places in `each`.
-    index: HashTable<u32>,
-    /// Seams that were met once: where keys are data, they never come again, and are not worth being kept.
-    once: Vec<u32>,
+/// Of the container in which it begins the bytes say only how they close it.
+fn sort_of(around: u64, closes: usize) -> u8 {
+    (around ^ closes as u64) as u8
 }
+
+/// All that were met. Where keys are data, most never come again.
+#[derive(Default)]
+pub(crate) struct Seams(Pieces<Seam>);
 
 /// What a seam said that was read step by step.
 pub(super) struct Told<'s> {
@@ -131,16 +117,6 @@ pub(super) struct Told<'s> {
     pub(super) plain: bool,
 }
 
-/// Where a reader is: behind which seam.
-#[derive(Clone, Copy)]
-pub(super) struct Behind(u32);
-
-impl Default for Behind {
-    fn default() -> Self {
-        Behind(NOWHERE)
-    }
-}
-
 impl Seams {
     /// The seam that a text begins with, if it is one of those that came behind the last one.
     #[inline]
@@ -151,9 +127,9 @@ impl Seams {
         nesting: Nesting,
         depth: usize,
     ) -> Option<&Seam> {
-        let last = self.each.get(behind.0 as usize)?;
+        let last = self.0.get(behind.0)?;
         let [one, two] = last.next;
-        let fits = |at: u32| self.each.get(at as usize).is_some_and(|seam| seam.fits(rest, nesting, depth));
+        let fits = |at: u32| self.0.get(at).is_some_and(|seam| seam.fits(rest, nesting, depth));
         let found = if fits(one) {
             one
         } else if fits(two) {
@@ -162,7 +138,7 @@ impl Seams {
             return None;
         };
         behind.0 = found;
-        self.each.get(found as usize)
+        self.0.get(found)
     }
 
     /// Takes note of a seam.
@@ -176,61 +152,26 @@ impl Seams {
             return;
         }
         let around = nesting.arrays & (u64::MAX >> (63 - closes));
-        // Of the container in which it begins the bytes say only how they close it.
-        let hash = self.hasher.hash((around ^ closes as u64) as u8, bytes);
-        let same = |at: &u32| {
-            self.each
-                .get(*at as usize)
-                .is_some_and(|s| *s.bytes == *bytes && s.around == around && s.leap.closes as usize == closes)
+        let opened = steps.iter().fold(0, |opened, step| match step.does {
+            Does::OpenArray => opened << 1 | 1,
+            Does::OpenObject => opened << 1,
+            Does::Element | Does::Key => opened,
+        });
+        let same = |seam: &Seam| seam.around == around && seam.leap.closes as usize == closes;
+        let make = |piece| Seam {
+            piece,
+            key: match steps {
+                [Step { does: Does::Key, key }] if closes == 0 => Some(*key),
+                _ => None,
+            },
+            leap: Leap { len: bytes.len(), closes: closes as u32, opens: opens as u32, opened },
+            around,
+            steps: steps.into(),
+            plain,
+            next: [Behind::NOWHERE; 2],
         };
-        let at = if let Some(at) = self.index.find(hash, same) {
-            *at
-        } else {
-            self.once.resize(MOST, 0);
-            let again = self
-                .once
-                .get_mut(hash as usize % MOST)
-                .is_some_and(|once| std::mem::replace(once, (hash >> 32) as u32) == (hash >> 32) as u32);
-            if !again {
-                return;
-            }
-            if self.each.len() >= MOST {
-                (self.each, self.index) = Default::default();
-                return;
-            }
-            let opened = steps.iter().fold(0, |opened, step| match step.does {
-                Does::OpenArray => opened << 1 | 1,
-                Does::OpenObject => opened << 1,
-                Does::Element | Does::Key => opened,
-            });
-            let mut head = [0; HEAD];
-            let mut counts = [0; HEAD];
-            for ((head, counts), b) in head.iter_mut().zip(&mut counts).zip(bytes) {
-                (*head, *counts) = (*b, 0xff);
-            }
-            let at = self.each.len() as u32;
-            self.each.push(Seam {
-                head: halves(&head),
-                counts: halves(&counts),
-                bytes: bytes.into(),
-                key: match steps {
-                    [Step { does: Does::Key, key }] if closes == 0 => Some(*key),
-                    _ => None,
-                },
-                leap: Leap { len: bytes.len(), closes: closes as u32, opens: opens as u32, opened },
-                around,
-                steps: steps.into(),
-                plain,
-                next: [NOWHERE; 2],
-            });
-            let (hasher, each) = (&self.hasher, &self.each);
-            self.index.insert_unique(hash, at, |at| {
-                each.get(*at as usize)
-                    .map_or(0, |s| hasher.hash((s.around ^ u64::from(s.leap.closes)) as u8, &s.bytes))
-            });
-            at
-        };
-        if let Some(last) = self.each.get_mut(before.0 as usize)
+        let Some(at) = self.0.number(sort_of(around, closes), bytes, same, make) else { return };
+        if let Some(last) = self.0.get_mut(before.0)
             && last.next[0] != at
         {
             last.next = [at, last.next[0]];
