@@ -6,12 +6,16 @@
 //! about a microsecond; there is nothing to be built anew but, now and then, the bitmaps and the table as they double.
 //!
 //! Windows are of eight bytes; of the few patterns too short for four such windows (below eleven bytes), of five. The case of
-//! letters does not matter in windows. The first bitmap knows the first five bytes of every window by one bit: it is small
-//! enough for a processor's nearest memory, and asked about eight places at once without a branch in between.
+//! letters does not matter in windows. The first bitmap ([`gate`]) knows the first five bytes of every window by two bits: it is
+//! small enough for a processor's nearer memory, and asked about eight places at once without a branch in between.
 //! Memory: 16 bytes for each of the four entries, and half to all of that again for what is free in the table, and two to
 //! eight bytes each in the bitmaps: about 130 bytes a pattern, besides the pattern, which is not kept here.
 
+mod gate;
+
 use hashbrown::HashTable;
+
+use gate::{BLOCK, Gate, Mark};
 
 /// Every how many bytes a text is looked at, and so the windows that each pattern has.
 const STRIDE: usize = 4;
@@ -23,15 +27,6 @@ const LONG: usize = 8;
 
 /// Bits in the bitmap for each window; doubled when there are fewer than half of that.
 const BITS: u64 = 32;
-
-/// Bits in the first bitmap for each that is set: when there are fewer, it is made anew.
-const SPARSE: usize = 16;
-
-/// The first bitmap grows no further than 16 MiB.
-const MOST_WORDS: usize = 2 << 20;
-
-/// Places that are asked about at once.
-const LANES: usize = 8;
 
 /// A place where a pattern may stand.
 #[derive(Clone, Copy, Debug)]
@@ -50,15 +45,6 @@ pub(crate) struct Finder {
     short: Table<SHORT>,
 }
 
-/// One bit for the first five bytes of each window.
-#[derive(Debug, Default)]
-struct Gate {
-    /// As many as a power of two.
-    words: Vec<u64>,
-    /// How many bits are set.
-    set: usize,
-}
-
 /// The windows of one length.
 #[derive(Debug, Default)]
 struct Table<const LENGTH: usize> {
@@ -72,8 +58,7 @@ struct Table<const LENGTH: usize> {
 struct Entry {
     /// The window's hash. Unequal windows rarely share one.
     print: u32,
-    /// What stands for its first five bytes in the first bitmap.
-    gate: u32,
+    mark: Mark,
     tag: u32,
     /// Where in the pattern the window begins.
     offset: u16,
@@ -151,13 +136,6 @@ fn bits_of(print: u32) -> u64 {
     1 << (mixed >> 26) | 1 << (mixed >> 20 & 63) | 1 << (mixed >> 14 & 63)
 }
 
-/// What stands for five bytes in the first bitmap: the upper half of the product, which knows all of the five.
-#[inline]
-fn opening(bytes: [u8; 8]) -> u32 {
-    let five = u64::from_le_bytes(bytes) & 0xff_ffff_ffff | 0x20_2020_2020;
-    (five.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32) as u32
-}
-
 /// Where the table keeps an entry of that print.
 fn place(print: u32, beside: Beside) -> u64 {
     (u64::from(beside.0) << 32 | u64::from(print)).wrapping_mul(0xa076_1d64_78bd_642f).rotate_left(29)
@@ -169,7 +147,7 @@ impl Finder {
         let windows = patterns.saturating_mul(STRIDE);
         self.long.entries.reserve(windows, |e| place(e.print, e.beside));
         let windows = windows + self.long.entries.len() + self.short.entries.len();
-        if self.gate.words.len() < Gate::room(windows / 2) {
+        if !self.gate.has_room(windows / 2) {
             self.open_anew(windows / 2);
         }
     }
@@ -177,7 +155,7 @@ impl Finder {
     /// Makes the first bitmap anew, with room for so many windows, and as many again.
     fn open_anew(&mut self, windows: usize) {
         let mut gate = Gate::of(windows);
-        self.long.entries.iter().chain(&self.short.entries).for_each(|entry| gate.open(entry.gate));
+        self.long.entries.iter().chain(&self.short.entries).for_each(|entry| gate.open(entry.mark));
         self.gate = gate;
     }
 
@@ -195,26 +173,27 @@ impl Finder {
 
     /// Every place in a text where a pattern may stand, each once, in no particular order. The caller must compare.
     pub(crate) fn each(&self, text: &[u8], visit: &mut dyn FnMut(Candidate)) {
-        if self.gate.words.is_empty() {
+        if self.gate.is_empty() {
             return;
         }
         let mut at = 0;
-        let mut rest = text;
-        // The last window of a block ends four bytes behind it.
-        while let Some(block) = rest.first_chunk::<{ LANES * STRIDE + 4 }>() {
-            let mut hits = self.gate.ask_all(block);
-            while hits != 0 {
-                let lane = hits.trailing_zeros() as usize * STRIDE;
-                if let Some(bytes) = block.get(lane..).and_then(|there| there.first_chunk::<8>()) {
-                    self.look(*bytes, text, at + lane, visit);
-                }
-                hits &= hits - 1;
+        loop {
+            let mut lanes = self.gate.next(text, &mut at);
+            if lanes == 0 {
+                break;
             }
-            at += LANES * STRIDE;
-            rest = rest.get(LANES * STRIDE..).unwrap_or_default();
+            while lanes != 0 {
+                let there = at + lanes.trailing_zeros() as usize * STRIDE;
+                if let Some(bytes) = text.get(there..).and_then(|rest| rest.first_chunk()) {
+                    self.look(*bytes, text, there, visit);
+                }
+                lanes &= lanes - 1;
+            }
+            at += BLOCK;
         }
+        let mut rest = text.get(at..).unwrap_or_default();
         while let Some(bytes) = rest.first_chunk::<8>() {
-            if self.gate.ask(opening(*bytes)) == 1 {
+            if self.gate.ask(Mark::of(*bytes)) {
                 self.look(*bytes, text, at, visit);
             }
             at += STRIDE;
@@ -245,55 +224,7 @@ impl Finder {
     /// Bytes taken.
     #[cfg(test)]
     pub(crate) fn memory(&self) -> usize {
-        self.long.memory() + self.short.memory() + self.gate.words.capacity() * size_of::<u64>()
-    }
-}
-
-impl Gate {
-    /// With room for so many windows, and as many again.
-    fn of(windows: usize) -> Gate {
-        Gate { words: vec![0; Gate::room(windows)], set: 0 }
-    }
-
-    /// Words that so many windows take.
-    fn room(windows: usize) -> usize {
-        (windows.saturating_mul(SPARSE) / 32).next_power_of_two().clamp(1 << 9, MOST_WORDS)
-    }
-
-    fn is_crowded(&self) -> bool {
-        self.set * SPARSE > self.words.len() * 64 && self.words.len() < MOST_WORDS
-    }
-
-    fn open(&mut self, opening: u32) {
-        if self.words.is_empty() {
-            *self = Gate::of(0);
-        }
-        let place = self.place(opening);
-        if let Some(word) = self.words.get_mut(place) {
-            let bit = 1 << (opening & 63);
-            self.set += usize::from(*word & bit == 0);
-            *word |= bit;
-        }
-    }
-
-    #[inline]
-    fn place(&self, opening: u32) -> usize {
-        opening as usize >> 6 & self.words.len().wrapping_sub(1)
-    }
-
-    /// One if a window may begin like that, else zero.
-    #[inline]
-    fn ask(&self, opening: u32) -> u64 {
-        self.words.get(self.place(opening)).map_or(0, |word| word >> (opening & 63) & 1)
-    }
-
-    /// One bit for each place of a block in which a window may begin.
-    #[inline]
-    fn ask_all(&self, block: &[u8; LANES * STRIDE + 4]) -> u64 {
-        (0..LANES).rev().fold(0, |hits, lane| {
-            let bytes = block.get(lane * STRIDE..).and_then(|there| there.first_chunk::<8>());
-            hits + hits + bytes.map_or(0, |bytes| self.ask(opening(*bytes)))
-        })
+        self.long.memory() + self.short.memory() + self.gate.memory()
     }
 }
 
@@ -327,10 +258,10 @@ impl<const LENGTH: usize> Table<LENGTH> {
             for (byte, there) in bytes.iter_mut().zip(pattern.get(first + i..).unwrap_or_default()) {
                 *byte = *there;
             }
-            let opens = opening(bytes);
-            gate.open(opens);
+            let mark = Mark::of(bytes);
+            gate.open(mark);
             let beside = Beside::of(pattern, first + i, LENGTH);
-            let entry = Entry { print, gate: opens, tag, offset: (first + i) as u16, beside };
+            let entry = Entry { print, mark, tag, offset: (first + i) as u16, beside };
             self.entries.insert_unique(place(print, beside), entry, |e| place(e.print, e.beside));
             self.mark(print);
         }
