@@ -147,8 +147,9 @@ impl Finder {
         let windows = patterns.saturating_mul(STRIDE);
         self.long.entries.reserve(windows, |e| place(e.print, e.beside));
         let windows = windows + self.long.entries.len() + self.short.entries.len();
-        if !self.gate.has_room(windows / 2) {
-            self.open_anew(windows / 2);
+        // Of the windows of many values most open like another one.
+        if !self.gate.has_room(windows / 6) {
+            self.open_anew(windows / 6);
         }
     }
 
@@ -167,7 +168,7 @@ impl Finder {
             self.short.add(pattern, tag, &mut self.gate);
         }
         if self.gate.is_crowded() {
-            self.open_anew(self.long.entries.len() + self.short.entries.len());
+            self.open_anew(self.gate.windows());
         }
     }
 

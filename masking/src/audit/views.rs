@@ -144,16 +144,19 @@ pub(crate) fn html_tells(bytes: &[u8], telling: &Alphabet) -> bool {
 
 fn html_tells_at(bytes: &[u8], at: usize, telling: &Alphabet) -> bool {
     let rest = &bytes[at + 1..];
+    if let Some((_, text)) = html::entity::everyday(rest) {
+        return telling.has_any(text.as_bytes());
+    }
     let len = rest.iter().take_while(|b| b.is_ascii_alphanumeric() || **b == b'#').count();
     let closed = rest.get(len) == Some(&b';');
     if len == 0 {
         return false;
     }
-    // No name of old begins with another letter, and none is shorter.
-    if !closed && rest[0] != b'#' && (len < 2 || !b"ACEGILNOQRTUYabcdefgilmnopqrstuy".contains(&rest[0])) {
+    // Only the names of old need no semicolon.
+    if !closed && rest[0] != b'#' && !html::entity::begins_with_old(rest) {
         return false;
     }
-    // The names of old need no semicolon. But for these four they stand for letters and signs of Latin-1.
+    // But for these four they stand for letters and signs of Latin-1.
     if !closed && rest[0] != b'#' && !telling.has(0xc2) && !telling.has(0xc3) {
         return [&b"amp"[..], b"lt", b"gt", b"quot"].iter().any(|name| {
             rest.get(..name.len()).is_some_and(|there| there.eq_ignore_ascii_case(name))

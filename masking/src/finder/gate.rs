@@ -75,6 +75,11 @@ impl Gate {
         self.words.is_empty()
     }
 
+    /// How many it tells apart.
+    pub(super) fn windows(&self) -> usize {
+        self.windows
+    }
+
     pub(super) fn is_crowded(&self) -> bool {
         self.windows * SPARSE > self.words.len() * 32 && self.words.len() < MOST_WORDS
     }

@@ -71,7 +71,7 @@ fn reference(raw: &[u8], attribute: bool) -> Option<(usize, Cow<'static, str>)> 
     }
     let semicolon = tail.get(len) == Some(&b';');
     // `&` stands between the pairs of every query: what cannot be a name is not asked about.
-    if !semicolon && !begins_with_old(&tail[..len]) {
+    if !semicolon && !begins_with_old(tail) {
         return None;
     }
     let whole = 1 + len + usize::from(semicolon);
@@ -89,8 +89,8 @@ fn reference(raw: &[u8], attribute: bool) -> Option<(usize, Cow<'static, str>)> 
     Some((used, Cow::Owned(decoded[..first].to_owned())))
 }
 
-/// The everyday names that a text begins with: the length of the reference and what it stands for.
-fn everyday(tail: &[u8]) -> Option<(usize, &'static str)> {
+/// One of the everyday names at the beginning of what follows a `&`: the length of the whole reference and what it stands for.
+pub fn everyday(tail: &[u8]) -> Option<(usize, &'static str)> {
     Some(match tail {
         [b'a', b'm', b'p', b';', ..] => (5, "&"),
         [b'l', b't', b';', ..] => (4, "<"),
@@ -133,10 +133,13 @@ const OLD: &[&str] = &[
     "yacute", "yen", "yuml",
 ];
 
-/// Whether a name of old stands at the beginning.
-fn begins_with_old(tail: &[u8]) -> bool {
-    // The shortest have two letters, the longest six.
-    (2..=tail.len().min(6)).any(|len| OLD.binary_search_by(|old| old.as_bytes().cmp(&tail[..len])).is_ok())
+/// Whether a name that needs no `;` behind it stands at the beginning of what follows a `&`.
+pub fn begins_with_old(tail: &[u8]) -> bool {
+    // No name is shorter, and few other words begin with the same two letters.
+    let Some(first) = tail.first_chunk::<2>() else { return false };
+    let from = OLD.partition_point(|old| old.as_bytes().first_chunk::<2>() < Some(first));
+    let alike = OLD.get(from..).unwrap_or_default().iter().map(|old| old.as_bytes());
+    alike.take_while(|old| old.starts_with(first)).any(|old| tail.starts_with(old))
 }
 
 /// What `html5gum` makes of `&name;`; `None` when it is no reference.
