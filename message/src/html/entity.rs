@@ -136,7 +136,9 @@ const OLD: &[&str] = &[
 /// Whether a name that needs no `;` behind it stands at the beginning of what follows a `&`.
 pub fn begins_with_old(tail: &[u8]) -> bool {
     // No name is shorter, and few other words begin with the same two letters.
-    let Some(first) = tail.first_chunk::<2>() else { return false };
+    let Some(first) = tail.first_chunk::<2>().filter(|[_, second]| second.is_ascii_alphabetic()) else {
+        return false;
+    };
     let from = OLD.partition_point(|old| old.as_bytes().first_chunk::<2>() < Some(first));
     let alike = OLD.get(from..).unwrap_or_default().iter().map(|old| old.as_bytes());
     alike.take_while(|old| old.starts_with(first)).any(|old| tail.starts_with(old))
