@@ -15,6 +15,10 @@ struct Words {
     capitals: usize,
     /// Whether there is a letter that is no hex digit.
     beyond_hex: bool,
+    /// Whether there is a backslash.
+    backslashes: bool,
+    /// Whether a quote stands behind each backslash, and a backslash before each quote.
+    quoted: bool,
 }
 
 /// Whether neither a detector nor anybody who opens encodings can find anything in a text, as it is made of words.
@@ -22,16 +26,15 @@ pub(crate) fn holds_nothing(text: &[u8]) -> bool {
     Words::of::<false>(text).is_some_and(|words| words.hold_nothing(text))
 }
 
-/// The same of what a JSON string means in which quotes are escaped and nothing else.
-pub(crate) fn quoted_holds_nothing(raw: &[u8]) -> bool {
-    Words::of::<true>(raw).is_some_and(|words| words.hold_nothing(raw))
-        && memchr::memchr_iter(b'\\', raw).all(|at| raw.get(at + 1) == Some(&b'"'))
+/// The same of what a JSON string means in which quotes are escaped and nothing else: then says whether there are any.
+pub(crate) fn quoted_holds_nothing(raw: &[u8]) -> Option<bool> {
+    let words = Words::of::<true>(raw)?;
+    (words.quoted && words.hold_nothing(raw)).then_some(words.backslashes)
 }
 
 /// The same of a text with quotes in it.
 pub(crate) fn with_quotes_holds_nothing(text: &[u8]) -> bool {
-    Words::of::<true>(text).is_some_and(|words| words.hold_nothing(text))
-        && memchr::memchr(b'\\', text).is_none()
+    Words::of::<true>(text).is_some_and(|words| !words.backslashes && words.hold_nothing(text))
 }
 
 /// The same of a path of names in small letters and of short numbers: most links of an interface are some. Digits are too few for any
@@ -133,14 +136,22 @@ impl Words {
         let mut spaces = u8x16::splat(0);
         let mut capitals = u8x16::splat(0);
         let mut beyond = u8x16::splat(0);
-        let mut look = |piece: &[u8; PIECE]| {
+        let (mut backslashes, mut quoted) = (0, true);
+        // `wanted` is where a quote must stand: one bit for each byte of the piece, and one for that behind it.
+        let mut look = |piece: &[u8; PIECE], wanted: &mut u32| {
             let bytes = u8x16::new(*piece);
             let folded = bytes | u8x16::splat(0x20);
             let letters = within(folded, b'a', 25);
             let space = bytes.simd_eq(u8x16::splat(b' '));
             let mut others = bytes.simd_eq(u8x16::splat(b',')) | bytes.simd_eq(u8x16::splat(b'\''));
             if QUOTED {
-                others |= bytes.simd_eq(u8x16::splat(b'"')) | bytes.simd_eq(u8x16::splat(b'\\'));
+                let (quote, backslash) =
+                    (bytes.simd_eq(u8x16::splat(b'"')), bytes.simd_eq(u8x16::splat(b'\\')));
+                others |= quote | backslash;
+                let there = backslash.to_bitmask();
+                backslashes |= there;
+                *wanted = *wanted >> PIECE | there << 1;
+                quoted &= *wanted & 0xffff == quote.to_bitmask();
             }
             // Letters of other scripts.
             let high = bytes.max(u8x16::splat(0x80)).simd_eq(bytes);
@@ -151,19 +162,29 @@ impl Words {
             (letters | space | others | high).to_bitmask() == 0xffff
         };
         let (pieces, rest) = text.as_chunks::<PIECE>();
+        let mut wanted = 0;
         for piece in pieces {
-            if !look(piece) {
+            if !look(piece, &mut wanted) {
                 return None;
             }
         }
-        if !rest.is_empty() && !look(&last_of(text, rest)) {
-            return None;
+        if !rest.is_empty() {
+            if QUOTED {
+                // The last piece may begin anywhere.
+                let before = text.len().checked_sub(PIECE + 1).and_then(|at| text.get(at));
+                wanted = u32::from(before == Some(&b'\\')) << PIECE;
+            }
+            if !look(&last_of(text, rest), &mut wanted) {
+                return None;
+            }
         }
         let sum = |lanes: u8x16| lanes.to_array().iter().map(|lane| usize::from(*lane)).sum();
         Some(Words {
             spaced: spaces.any(),
             capitals: if capitals == u8x16::splat(0) { 0 } else { sum(capitals) },
             beyond_hex: beyond.any(),
+            backslashes: backslashes != 0,
+            quoted: quoted && wanted >> PIECE == 0,
         })
     }
 }
@@ -227,8 +248,16 @@ mod tests {
         ] {
             assert!(!holds_nothing(text.as_bytes()), "{text}");
         }
-        assert!(quoted_holds_nothing(br#"the \"best\" chair"#) && quoted_holds_nothing(br#"\"best\""#));
-        assert!(!quoted_holds_nothing(br"a\u0040b words") && !quoted_holds_nothing(br"bearer\nabcdefgh"));
+        for (text, wanted) in [
+            (&br#"the \"best\" chair"#[..], Some(true)),
+            (br#"\"best\""#, Some(true)),
+            (b"the best chair", Some(false)),
+            (br"a\u0040b words", None),
+            (br"bearer\nabcdefgh", None),
+            (br"a chair\", None),
+        ] {
+            assert_eq!(quoted_holds_nothing(text), wanted);
+        }
     }
 
     #[test]
@@ -257,6 +286,16 @@ mod tests {
             let mut wanted = [b'a'; PIECE];
             wanted[..text.len()].copy_from_slice(&text);
             prop_assert_eq!(padded(&text, b'a'), wanted);
+        }
+
+        #[test]
+        fn quotes_stand_behind_backslashes(text in "([a-z ]{0,20}|[a-z ]{0,9}\\\\\"){0,8}[a-z]{0,3}([\\\\\"]{0,2}[a-z ]{0,18})") {
+            let bytes = text.as_bytes();
+            let escaped = |at: usize| at.checked_sub(1).and_then(|before| bytes.get(before)) == Some(&b'\\');
+            let behind = |at: usize| bytes.get(at + 1) == Some(&b'"');
+            let quoted = memchr::memchr_iter(b'\\', bytes).all(behind) && memchr::memchr_iter(b'"', bytes).all(escaped);
+            let words = Words::of::<true>(bytes).unwrap();
+            prop_assert_eq!((words.quoted, words.backslashes), (quoted, text.contains('\\')), "{}", text);
         }
 
         #[test]

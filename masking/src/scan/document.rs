@@ -74,8 +74,8 @@ pub(crate) struct Room {
     persons: Objects,
     persons_within: Objects,
     things: Objects,
-    /// Values under `name`: whose name it is shows when all siblings are known.
-    waiting: Vec<(u64, json::Kind, Range<usize>)>,
+    /// Values under `name`, and whether they may have escapes: whose name it is shows when all siblings are known.
+    waiting: Vec<(u64, json::Kind, Range<usize>, bool)>,
     /// Values whose names are values beside them, and what these say: `{"name": "password", "value": "…"}`.
     labelled: Vec<(u64, json::Kind, Range<usize>)>,
     labels: Vec<(u64, Range<usize>)>,
@@ -152,10 +152,13 @@ impl Scanner<'_> {
         for objects in [&mut room.persons, &mut room.persons_within, &mut room.things] {
             objects.sort();
         }
-        for (object, kind, span) in &room.waiting {
+        for (object, kind, span, may_escape) in &room.waiting {
             let person = room.persons.contains(*object)
                 || room.persons_within.contains(*object) && !room.things.contains(*object);
-            document.leaf(*kind, span, person.then_some(Rule::Mask(Kind::Name)), true);
+            let rule = person.then_some(Rule::Mask(Kind::Name));
+            if rule.is_some() || !document.is_idle(*kind, span, None, *may_escape) {
+                document.leaf(*kind, span, rule, *may_escape);
+            }
         }
         if !room.labelled.is_empty() {
             let labels = document.said_by_labels(&room.labels);
@@ -307,15 +310,21 @@ impl<'d, 's> Document<'d, 's> {
 
     /// Whether there can be nothing in a leaf whose name says nothing, which shows at one look in most.
     #[inline]
-    fn is_idle(&self, kind: json::Kind, span: &Range<usize>, may_escape: bool) -> bool {
+    fn is_idle(&self, kind: json::Kind, span: &Range<usize>, rule: Option<Rule>, may_escape: bool) -> bool {
         self.policy_is_plain
             && (self.matches.is_empty() || !touches(self.matches, span))
-            && self.shows_nothing(kind, span, may_escape)
+            && self.shows_nothing(kind, span, rule, may_escape)
     }
 
     /// Whether nothing in a leaf can give itself away by its form, as shows at one look.
     #[inline]
-    fn shows_nothing(&self, kind: json::Kind, span: &Range<usize>, may_escape: bool) -> bool {
+    fn shows_nothing(
+        &self,
+        kind: json::Kind,
+        span: &Range<usize>,
+        rule: Option<Rule>,
+        may_escape: bool,
+    ) -> bool {
         match kind {
             json::Kind::Literal => true,
             json::Kind::Number => span.len() < entropy::UNIQUE_BYTES,
@@ -326,10 +335,21 @@ impl<'d, 's> Document<'d, 's> {
                 match raw.first() {
                     Some(b'/') => detect::words::is_plain_path(raw),
                     Some(b'0'..=b'9') => detect::is_moment(raw) || self.is_idle_uuid(raw),
+                    Some(b'h') if self.is_idle_link(raw, rule) => true,
                     _ => detect::words::holds_nothing(raw) || self.is_idle_uuid(raw),
                 }
             }
         }
+    }
+
+    /// Whether a value is a link in which there is nothing, with a query, if any, in which there was nothing.
+    #[inline]
+    fn is_idle_link(&self, raw: &[u8], rule: Option<Rule>) -> bool {
+        let Some((_, query)) = detect::links::plain(raw).and_then(|end| raw.split_at_checked(end)) else {
+            return false;
+        };
+        let context = Context { searched: true, ..Context::new(rule) };
+        query.is_empty() || self.scanner.is_idle_query(query, context)
     }
 
     /// Whether a value is a UUID, and nobody looks for any.
@@ -363,17 +383,16 @@ impl<'d, 's> Document<'d, 's> {
                 }
                 Layer::new(raw, raw, Encoding::JsonNumber).lift(patches)
             }
-            // While learning nothing is searched for.
-            json::Kind::String
+            json::Kind::String => {
+                // While learning nothing is searched for.
                 if may_escape
                     && self.policy_is_plain
                     && matches!(rule, None | Some(Rule::Without(_)))
                     && self.scanner.sink.learns()
-                    && detect::words::quoted_holds_nothing(raw) =>
-            {
-                return memchr::memchr(b'\\', raw).is_some();
-            }
-            json::Kind::String => {
+                    && let Some(escaped) = detect::words::quoted_holds_nothing(raw)
+                {
+                    return escaped;
+                }
                 let value = if may_escape { json::unescape(raw) } else { Cow::Borrowed(raw) };
                 // The search saw the bytes as they are written.
                 escaped = matches!(value, Cow::Owned(_));
@@ -405,11 +424,11 @@ impl Document<'_, '_> {
             self.tell(key, kind, &span);
         }
         if key.says(Says::TELLS_NOTHING) {
-            if !self.is_idle(kind, &span, may_escape) {
+            if !self.is_idle(kind, &span, key.rule, may_escape) {
                 self.leaf(kind, &span, key.rule, may_escape);
             }
         } else if key.says(Says::IS_NAME) && key.rule.is_none() {
-            self.room.waiting.push((self.room.at.object, kind, span));
+            self.room.waiting.push((self.room.at.object, kind, span, may_escape));
         } else if key.says(Says::IS_VALUE) && key.rule.is_none() {
             self.room.labelled.push((self.room.at.object, kind, span));
         } else {
@@ -537,41 +556,48 @@ impl<'b> json::Events<'b> for Document<'_, '_> {
 
     #[inline]
     fn ahead(&mut self, reader: &mut Reader<'b>) {
-        let Some(mut nesting) = reader.nesting() else { return };
+        let Some(mut ahead) = reader.ahead() else { return };
+        let mut behind = self.behind;
         loop {
             let seams = &self.scanner.memo.seams;
-            let Some(seam) = seams.next(&mut self.behind, reader.rest(), nesting, self.depth) else { break };
-            if let Some(key) = seam.key {
+            let (rest, nesting) = (ahead.rest(), ahead.nesting());
+            let Some(seam) = seams.next(&mut behind, rest, nesting, self.depth) else { break };
+            let key = if let Some(key) = seam.key {
                 self.room.step(seams::Step::key(key));
-                reader.step(seam.leap.len);
+                ahead.step(seam.leap.len);
+                key
             } else {
                 (0..seam.leap.closes).for_each(|_| self.room.close());
                 seam.steps.iter().for_each(|step| self.room.step(*step));
-                reader.leap(&seam.leap);
-                nesting = reader.nesting().unwrap_or(nesting);
-            }
-            let key = self.room.at.key;
-            let idle = seam.plain && self.may_skip && key.says(Says::TELLS_NOTHING);
-            self.plain = seam.plain;
-            let first = reader.at();
-            let Some(Scalar { kind, span, escaped }) = reader.value() else {
+                ahead.leap(&seam.leap);
+                self.room.at.key
+            };
+            let plain = seam.plain;
+            let first = ahead.at();
+            let Some(Scalar { kind, span, escaped }) = ahead.value() else {
                 // It will be told of, and then nobody knows what came before it.
                 self.behind = Behind::default();
+                self.plain = plain;
+                reader.go_on(ahead, true);
                 return;
             };
-            if idle {
+            if plain && self.may_skip && key.says(Says::TELLS_NOTHING) {
                 self.end = span.end;
                 if key.says(ABOUT_OTHERS) {
                     self.tell(key, kind, &span);
                 }
-                if !self.shows_nothing(kind, &span, escaped) {
+                if !self.shows_nothing(kind, &span, key.rule, escaped) {
                     self.leaf(kind, &span, key.rule, escaped);
                 }
             } else {
+                self.plain = plain;
                 self.found(first, kind, span, escaped);
             }
         }
+        self.behind = behind;
+        let (end, nesting) = (ahead.at(), ahead.nesting());
+        reader.go_on(ahead, false);
         self.room.steps.clear();
-        self.seam = Some((reader.at(), nesting, 0));
+        self.seam = Some((end, nesting, 0));
     }
 }

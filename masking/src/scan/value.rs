@@ -394,16 +394,18 @@ impl Scanner<'_> {
         else {
             return false;
         };
-        let known = self
-            .sort_of_short(query, context)
-            .is_some_and(|sort| self.memo.values.has(sort | IDLE_QUERY, query));
-        if !known {
+        if !self.is_idle_query(query, context) {
             return false;
         }
         let look = Look::of(link);
         look.is_bare()
             && !look.signs().may_be_enclosed()
             && look.possible(context.detectors(self.policy.detectors)) == Detectors::NONE
+    }
+
+    /// Whether a query, with its question mark, was looked at before, and there is nothing in it.
+    pub(super) fn is_idle_query(&self, query: &[u8], context: Context) -> bool {
+        self.sort_of_short(query, context).is_some_and(|sort| self.memo.values.has(sort | IDLE_QUERY, query))
     }
 
     /// The patches of what shows in a text when character references or backslashes are undone.
