@@ -3,6 +3,8 @@
 
 use wide::u8x16;
 
+use super::rows::rows;
+
 /// Bytes that are looked at at once.
 const PIECE: usize = 16;
 /// Of longer texts the capital letters are not counted, as each place of a piece counts up to 255.
@@ -22,8 +24,34 @@ struct Words {
 }
 
 /// Whether neither a detector nor anybody who opens encodings can find anything in a text, as it is made of words.
+#[inline]
 pub(crate) fn holds_nothing(text: &[u8]) -> bool {
+    match text.len() {
+        ..=PIECE => few_hold_nothing(text),
+        _ => many_hold_nothing(text),
+    }
+}
+
+fn many_hold_nothing(text: &[u8]) -> bool {
     Words::of::<false>(text).is_some_and(|words| words.hold_nothing(text))
+}
+
+/// The same of one piece at most, of which a bit for each byte says all.
+fn few_hold_nothing(text: &[u8]) -> bool {
+    let bytes = u8x16::new(text.first_chunk().copied().unwrap_or_else(|| padded(text, b'a')));
+    let folded = bytes | u8x16::splat(0x20);
+    let (letters, space) = (within(folded, b'a', 25), bytes.simd_eq(u8x16::splat(b' ')));
+    let others = bytes.simd_eq(u8x16::splat(b',')) | bytes.simd_eq(u8x16::splat(b'\''));
+    let high = bytes.max(u8x16::splat(0x80)).simd_eq(bytes);
+    if (letters | space | others | high).to_bitmask() != 0xffff {
+        return false;
+    }
+    if space.any() {
+        return !begins_scheme(text);
+    }
+    // None, or the first one.
+    let capitals = (letters & !bytes.simd_eq(folded)).to_bitmask();
+    capitals <= 1 && (letters & !within(folded, b'a', 5)).any()
 }
 
 /// The same of what a JSON string means in which quotes are escaped and nothing else: then says whether there are any.
@@ -42,7 +70,7 @@ pub(crate) fn with_quotes_holds_nothing(text: &[u8]) -> bool {
 pub(crate) fn is_plain_path(text: &[u8]) -> bool {
     /// Digits of the shortest number there is a detector for, and of a word that may be random.
     const NUMBER: u32 = 7;
-    const RANDOM: usize = 24;
+    const RANDOM: u32 = 24;
     /// The shortest key of a vendor's; all in small letters have one of these signs in them, or a long word.
     const KEY: usize = 20;
     /// An interface's address has as many dashes.
@@ -71,17 +99,19 @@ pub(crate) fn is_plain_path(text: &[u8]) -> bool {
         }
         before += PIECE;
     }
-    if !rest.is_empty() && !look(&padded(rest, b'/'), before) {
+    // The last bytes once more, with those before them where there are so many.
+    let is_plain = match text.last_chunk::<PIECE>() {
+        _ if rest.is_empty() => true,
+        Some(last) => look(last, text.len() - PIECE),
+        None => look(&padded(rest, b'/'), before),
+    };
+    if !is_plain {
         return false;
     }
-    let mut words = !slashes & u64::MAX >> (64 - text.len());
     // Where a word's first bytes stand so many in a row.
-    for shift in [1, 2, 4, 8, 8] {
-        words &= words >> shift;
-    }
-    let random = text.len() >= RANDOM && words != 0;
-    let key = signs != 0 && (text.len() >= KEY || signs.count_ones() >= MAC);
-    !random && !key && digits.count_ones() < NUMBER
+    let random = || rows(!slashes & u64::MAX >> (64 - text.len()), RANDOM) != 0;
+    let key = || text.len() >= KEY || signs.count_ones() >= MAC;
+    !(text.len() >= RANDOM as usize && random() || signs != 0 && key()) && digits.count_ones() < NUMBER
 }
 
 /// Whether there is a digit in a text.
@@ -119,8 +149,7 @@ impl Words {
             return false;
         }
         if self.spaced {
-            // A scheme, which may have credentials behind it.
-            return !matches!(text.first(), Some(b'B' | b'b'));
+            return !begins_scheme(text);
         }
         // Base64 mixes capital letters and others; hex is of few letters.
         let named = self.capitals == 1 && text.first().is_some_and(u8::is_ascii_uppercase);
@@ -189,6 +218,14 @@ impl Words {
     }
 }
 
+/// Whether a text may begin with a scheme that has credentials behind it.
+fn begins_scheme(text: &[u8]) -> bool {
+    matches!(text.first(), Some(b'B' | b'b'))
+        && [&b"bearer"[..], b"basic"]
+            .iter()
+            .any(|scheme| text.get(..scheme.len()).is_some_and(|there| there.eq_ignore_ascii_case(scheme)))
+}
+
 /// The last bytes of a text as a whole piece: with those before them, which may be looked at twice, or with letters behind them.
 #[inline]
 fn last_of(text: &[u8], rest: &[u8]) -> [u8; PIECE] {
@@ -230,6 +267,8 @@ mod tests {
             "Springfield",
             "café with two adapters, made in small series",
             "Müller's garden chair",
+            "black bottle",
+            "Best chair",
             "made in small series, quiet keys of steel with light and warm cotton",
         ] {
             assert!(holds_nothing(text.as_bytes()), "{text}");
@@ -238,6 +277,7 @@ mod tests {
             "decade",
             "aGVsbG8gd29ybGQ",
             "bearer abcdefgh",
+            "Basic abcdefgh",
             "ann@b.c",
             "one.two",
             "two words 7",
@@ -326,6 +366,7 @@ mod tests {
                 let beyond = |b: &u8| b.is_ascii_alphabetic() && !b.is_ascii_hexdigit();
                 prop_assert_eq!(words.beyond_hex, bytes.iter().any(beyond));
             }
+            prop_assert_eq!(holds_nothing(bytes), many_hold_nothing(bytes));
             if holds_nothing(bytes) {
                 prop_assert!(detect(bytes, Detectors::DEFAULT.with(Detectors::UUID)).is_empty());
             }
