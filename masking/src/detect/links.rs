@@ -1,4 +1,5 @@
-//! Links as interfaces are full of them: to pictures and pages, by names in small letters and by numbers.
+//! Links as interfaces are full of them, to pictures and pages, and codes of requests, versions and the like: of small letters,
+//! digits and a few signs.
 
 use wide::u8x16;
 
@@ -8,14 +9,12 @@ use super::{iban, mac, vendor};
 
 /// Bytes that are looked at at once.
 const PIECE: usize = 16;
-/// No longer link is looked at: one bit for each byte.
+/// No longer text is looked at: one bit for each byte.
 const LONGEST: usize = 64;
 
-/// Where bytes of some sorts stand in a link, one bit for each byte.
-#[derive(Default)]
+/// Where bytes of some sorts stand in a text of small letters, digits, `-._/:` and perhaps quotes, one bit for each byte.
 struct Maps {
     digits: u64,
-    /// Letters, all of them small.
     letters: u64,
     /// Dashes, stops, slashes, digits and colons.
     low: u64,
@@ -23,77 +22,106 @@ struct Maps {
     dots: u64,
     /// Dashes and underscores.
     signs: u64,
-    y: bool,
+    has_y: bool,
+}
+
+/// How much of a text was read.
+struct Read {
+    maps: Maps,
+    /// Where the first other byte stands; or the text's length, or that of what is looked at.
+    end: usize,
+}
+
+/// Looks at a text up to the first byte of another sort.
+#[inline]
+fn read<const QUOTES: bool>(text: &[u8]) -> Read {
+    let (mut digits, mut low, mut colons, mut dots, mut signs) = (0, 0, 0, 0, 0);
+    let (mut quotes, mut others) = (0, 0);
+    let mut any_y = u8x16::splat(0);
+    let mut look = |piece: &[u8; PIECE], at: usize| {
+        let bytes = u8x16::new(*piece);
+        let is = |b: u8| bytes.simd_eq(u8x16::splat(b));
+        let bits = |lanes: u8x16| u64::from(lanes.to_bitmask()) << at;
+        let (is_low, below) = (within(bytes, b'-', 13), is(b'_'));
+        let mut usual = within(bytes, b'a', 25) | is_low | below;
+        if QUOTES {
+            let quote = is(b'"');
+            usual |= quote;
+            quotes |= bits(quote);
+        }
+        digits |= bits(within(bytes, b'0', 9));
+        low |= bits(is_low);
+        colons |= bits(is(b':'));
+        dots |= bits(is(b'.'));
+        signs |= bits(below | is(b'-'));
+        any_y |= is(b'y');
+        others |= bits(!usual);
+        others != 0
+    };
+    let (pieces, rest) = text.as_chunks::<PIECE>();
+    let mut at = 0;
+    let mut is_read = text.len() > LONGEST || rest.is_empty();
+    for piece in pieces.iter().take(LONGEST / PIECE) {
+        if look(piece, at) {
+            is_read = true;
+            break;
+        }
+        at += PIECE;
+    }
+    if !is_read {
+        // The last bytes once more, with those before them where there are so many.
+        match text.last_chunk::<PIECE>() {
+            Some(last) => look(last, text.len() - PIECE),
+            None => look(&padded(rest, b'?'), at),
+        };
+    }
+    let end = if others == 0 { text.len().min(LONGEST) } else { others.trailing_zeros() as usize };
+    let all = !u64::MAX.checked_shl(end as u32).unwrap_or(0);
+    let letters = !(low | signs | quotes) & all;
+    let (digits, low, colons) = (digits & all, low & all, colons & all);
+    let maps =
+        Maps { digits, letters, low, colons, dots: dots & all, signs: signs & all, has_y: any_y.any() };
+    Read { maps, end }
 }
 
 impl Maps {
-    /// Looks at the bytes from one on. Says which ones are none that a plain link is made of.
-    #[inline]
-    fn look(&mut self, piece: &[u8; PIECE], at: usize) -> u32 {
-        let bytes = u8x16::new(*piece);
-        let is = |b: u8| bytes.simd_eq(u8x16::splat(b));
-        let (letters, low, digits) =
-            (within(bytes, b'a', 25), within(bytes, b'-', 13), within(bytes, b'0', 9));
-        let below = is(b'_');
-        let bits = |lanes: u8x16| u64::from(lanes.to_bitmask()) << at;
-        self.digits |= bits(digits);
-        self.letters |= bits(letters);
-        self.low |= bits(low);
-        self.colons |= bits(is(b':'));
-        self.dots |= bits(is(b'.'));
-        self.signs |= bits(below | is(b'-'));
-        self.y |= is(b'y').any();
-        !(letters | low | below).to_bitmask() & 0xffff
-    }
-
-    /// The same without what stands behind the link.
-    fn up_to(self, end: usize) -> Maps {
-        let all = u64::MAX.checked_shl(end as u32).map_or(u64::MAX, |behind| !behind);
-        Maps {
-            digits: self.digits & all,
-            letters: self.letters & all,
-            low: self.low & all,
-            colons: self.colons & all,
-            dots: self.dots & all,
-            signs: self.signs & all,
-            y: self.y,
-        }
-    }
-
-    /// Whether no detector can find anything in such a link. What has capital letters, an @ or a plus in it is none.
-    fn hold_nothing(&self, link: &[u8]) -> bool {
-        let Maps { digits, letters, low, colons, dots, signs, y } = *self;
-        let there = |at: usize| link.get(at..).unwrap_or_default();
+    /// Whether no detector can find anything in such a text. What has capital letters, an @ or a plus in it is none.
+    fn hold_nothing(&self, text: &[u8]) -> bool {
+        let Maps { digits, letters, low, colons, dots, signs, has_y } = *self;
+        let there = |at: usize| text.get(at..).unwrap_or_default();
         let alnum = letters | digits;
+        // So many in a row.
+        let two = alnum & alnum >> 1;
+        let four = two & two >> 2;
+        let eight = four & four >> 4;
+        let sixteen = eight & eight >> 8;
         // Without capital letters as long a word is needed to be random.
-        if rows(alnum, 24) != 0 {
+        if sixteen & eight >> 16 != 0 {
             return false;
         }
         let begins = alnum & !(alnum << 1);
-        // Of vendors' keys without signs and so long a word all have a stop in them, and behind it as long a word.
-        let dotted = dots << 1 & rows(alnum | signs, 20) != 0;
         // An identifier has four dashes, and an interface's address five.
         let dashes = |signs: u64| steps(signs, 4, 5) | steps(signs, 5, 3) != 0;
-        if dotted
-            || y && each(begins).any(|at| there(at).starts_with(b"ey"))
+        // Of vendors' keys without signs and so long a word all have a stop in them, and behind it as long a word.
+        if dots << 1 & rows(alnum | signs, 20) != 0
+            || has_y && each(begins).any(|at| there(at).starts_with(b"ey"))
             || signs != 0 && (dashes(signs) || each(begins).any(|at| vendor::may_begin_with(there(at))))
         {
             return false;
         }
         // Addresses of machines: four numbers, or two colons near each other; of interfaces, in fours.
         let between = dots & digits << 1 & digits >> 1;
-        let two_less = |map: u64| {
+        let but_two = |map: u64| {
             let less = map & map.wrapping_sub(1);
             less & less.wrapping_sub(1)
         };
-        let close = (1..=5).fold(0, |close, n| close | colons & colons >> n);
-        let in_fours = |at: usize| {
-            at.checked_sub(4).and_then(|start| link.get(start..start + 14)).is_some_and(mac::is_mac)
+        let near = colons >> 1 | colons >> 2 | colons >> 3 | colons >> 4 | colons >> 5;
+        let in_fours = four << 4 & dots & four >> 1 & dots >> 5 & four >> 6;
+        let is_mac = |at: usize| {
+            at.checked_sub(4).and_then(|start| text.get(start..start + 14)).is_some_and(mac::is_mac)
         };
-        if two_less(between) != 0
-            || close != 0
-            || two_less(colons) != 0
-            || each(steps(dots, 2, 5)).any(in_fours)
+        if but_two(between) | but_two(colons) | colons & near != 0
+            || in_fours != 0 && each(in_fours).any(is_mac)
         {
             return false;
         }
@@ -102,9 +130,27 @@ impl Maps {
         let lead = begins & letters;
         let country = lead & letters >> 1 & digits >> 2 & digits >> 3;
         let seven = rows(digits, 7);
-        let foreigner = lead & (seven >> 1 | seven >> 2);
-        let italian = rows(letters, 6) & rows(digits, 2) >> 6;
-        number | foreigner | italian == 0 && !each(country).any(|at| iban::begins_with_country(there(at)))
+        let foreigner = lead & (seven >> 1 | signs >> 1 & seven >> 2);
+        let six = rows(letters, 6) & rows(digits, 2) >> 6;
+        let is_italian = || {
+            let word = alnum | signs | low & !(colons | dots);
+            let pairs = rows(digits, 2);
+            let date = six & letters >> 8 & pairs >> 9 & letters >> 11;
+            date & rows(digits, 3) >> 12 & letters >> 15 & !(word << 1 | word >> 16) != 0
+        };
+        // Digits that go over into a letter are no number, but for eight and seventeen, and a Finn's.
+        let is_number = |at: usize| {
+            let len = (!(digits >> at)).trailing_zeros() as usize;
+            let behind = |map: u64, by: usize| map.checked_shr((at + len + by) as u32).unwrap_or(0);
+            behind(letters, 0) & 1 == 0
+                || matches!(len, 8 | 17)
+                || len == 6 && behind(digits, 1) & 0b111 == 0b111
+        };
+        let is_foreigner = |at: usize| matches!(text.get(at), Some(b'x'..=b'z'));
+        (foreigner == 0 || !each(foreigner).any(is_foreigner))
+            && (six == 0 || !is_italian())
+            && (number == 0 || !each(number).any(is_number))
+            && (country == 0 || !each(country).any(|at| iban::begins_with_country(there(at))))
     }
 }
 
@@ -117,34 +163,18 @@ pub(crate) fn plain(text: &[u8]) -> Option<usize> {
 }
 
 fn plain_web(text: &[u8]) -> Option<usize> {
-    let mut maps = Maps::default();
-    let (pieces, rest) = text.as_chunks::<PIECE>();
-    let mut at = 0;
-    for piece in pieces.iter().take(LONGEST / PIECE) {
-        let others = maps.look(piece, at);
-        if others != 0 {
-            return before_query(maps, text, at + others.trailing_zeros() as usize);
-        }
-        at += PIECE;
-    }
-    if text.len() >= LONGEST {
-        let is_end = text.get(LONGEST).is_none_or(|b| *b == b'?');
-        let link = text.get(..LONGEST).filter(|_| is_end)?;
-        return maps.hold_nothing(link).then_some(LONGEST);
-    }
-    if !rest.is_empty() {
-        // Behind the text there is what is neither in words nor, if not behind one, in numbers.
-        let others = maps.look(&padded(rest, b'?'), at);
-        return before_query(maps, text, at + others.trailing_zeros() as usize);
-    }
-    maps.hold_nothing(text).then_some(text.len())
-}
-
-/// The same where the first byte that is in no plain link stands there, or the text ends.
-fn before_query(maps: Maps, text: &[u8], end: usize) -> Option<usize> {
+    let Read { maps, end } = read::<false>(text);
     let is_end = text.get(end).is_none_or(|b| *b == b'?');
     let link = text.get(..end).filter(|_| is_end)?;
-    maps.up_to(end).hold_nothing(link).then_some(end)
+    maps.hold_nothing(link).then_some(end)
+}
+
+/// Whether a text is a code in which no detector finds anything, perhaps in quotes. It may be base64 or hex.
+pub(crate) fn is_plain_code(text: &[u8]) -> bool {
+    // A weak entity tag.
+    let code = text.strip_prefix(b"W/").filter(|code| code.starts_with(b"\"")).unwrap_or(text);
+    let Read { maps, end } = read::<true>(code);
+    end == code.len() && maps.hold_nothing(code)
 }
 
 #[cfg(test)]
@@ -161,12 +191,29 @@ mod tests {
     /// What is found in the plain link that a text begins with, and whether it can be more than a link.
     fn found(text: &str) -> Option<(usize, bool)> {
         let end = plain(text.as_bytes())?;
-        let (link, mut found) = (&text.as_bytes()[..end], Vec::new());
+        let link = &text.as_bytes()[..end];
         assert!(end == text.len() || text.as_bytes()[end] == b'?', "{text}");
-        run(link, ALL, &mut found);
         let look = Look::of(link);
         let signs = look.signs();
-        Some((found.len(), !look.is_bare() || signs.may_be_enclosed() || signs.may_hold_url()))
+        Some((number_in(link), !look.is_bare() || signs.may_be_enclosed() || signs.may_hold_url()))
+    }
+
+    fn number_in(text: &[u8]) -> usize {
+        let mut found = Vec::new();
+        run(text, ALL, &mut found);
+        found.len()
+    }
+
+    #[test]
+    fn codes_are_plain() {
+        for text in ["W/\"c0ffeebadcafe123\"", "\"1a2b-3c\"", "deadbeef-00c0ffee1234", "v1.2.3", "123456abc"]
+        {
+            assert!(is_plain_code(text.as_bytes()) && number_in(text.as_bytes()) == 0, "{text}");
+        }
+        for text in ["W/c0ffee", "C0ffee", "12345678z", "131052a308t", "\"131052-308t\"", "1 2", "[1]", "a=b"]
+        {
+            assert!(!is_plain_code(text.as_bytes()), "{text}");
+        }
     }
 
     #[test]
@@ -195,7 +242,7 @@ mod tests {
             "https://shop.example/be04100000000",
             "https://shop.example/x1234567",
             "https://shop.example/id/12345678",
-            "https://shop.example/rccmnl83s18d969h",
+            "https://shop.rccmnl83s18d969h",
             "https://shop.example/ya29.a0b1c2d3e4f5a6b7c8d9",
             "https://shop.example/hf_abcdefgh",
             "https://eyshop.example/",
@@ -231,6 +278,30 @@ mod tests {
             let one = if case { one.2.to_ascii_lowercase() } else { one.2.to_owned() };
             let text = format!("https://{before}{one}{behind}");
             prop_assert!(!matches!(found(&text), Some((1.., _) | (_, true))), "{}", text);
+            let text = format!("{before}{one}{behind}");
+            prop_assert!(!is_plain_code(text.as_bytes()) || number_in(text.as_bytes()) == 0, "{}", text);
+        }
+
+        #[test]
+        fn in_plain_codes_nothing_is_found(
+            text in "(W/)?\"?[a-z0-9._/:-]{1,40}\"?|[0-9]{6,17}[a-z][0-9]{0,3}[a-z0-9]?|[0-9]{6}[+a-y-][0-9]{3}[0-9a-y]|([a-f0-9]{1,8}[-.:]){1,4}[a-f0-9]{1,12}|[0-9./-]{6,24}[a-z]?",
+        ) {
+            prop_assert!(!is_plain_code(text.as_bytes()) || number_in(text.as_bytes()) == 0, "{}", text);
+        }
+
+        #[test]
+        fn bytes_of_other_sorts_end_what_is_read(text in "[a-z0-9._/:\"-]{0,70}", at in 0_usize..70, other: u8) {
+            let mut text = text.into_bytes();
+            if let Some(b) = text.get_mut(at) {
+                *b = other;
+            }
+            let is_other = |b: &u8, quotes: bool| {
+                !(b.is_ascii_lowercase() || (b'-'..=b':').contains(b) || *b == b'_' || quotes && *b == b'"')
+            };
+            for (end, quotes) in [(read::<false>(&text).end, false), (read::<true>(&text).end, true)] {
+                let wanted = text.iter().position(|b| is_other(b, quotes)).unwrap_or(text.len());
+                prop_assert_eq!(end, wanted.min(LONGEST));
+            }
         }
     }
 }

@@ -7,7 +7,7 @@ use super::opened::Opened;
 use super::signature::signatures;
 use super::{Context, Patch, Scanner, Unreadable, Why, merge, nested, shift};
 use crate::detect::signs::Look;
-use crate::detect::{self, Detectors, words};
+use crate::detect::{self, Detectors, links, words};
 use crate::kind::Kind;
 use crate::learned::Learning;
 use crate::memo::Values;
@@ -220,6 +220,13 @@ impl Scanner<'_> {
         let sort = self.sort_of_short(value, context);
         if sort.is_some_and(|sort| self.memo.values.has(sort, value)) || self.is_idle_link(value, context) {
             return Vec::new();
+        }
+        // Neither JSON nor a link with pairs: all that it could be is an encoding.
+        if links::is_plain_code(value)
+            && !value.starts_with(DATA)
+            && matches!(Opened::of(value, &self.policy.limits), Ok(None))
+        {
+            return self.learnt_within(value, context);
         }
         let look = Look::of(value);
         let (signs, possible) = (look.signs(), look.possible(context.detectors(self.policy.detectors)));
