@@ -121,7 +121,7 @@ impl<'a> Reader<'a> {
 
     /// Goes on where that came to: behind a value; or, if it leapt there, before one.
     #[inline]
-    pub fn go_on(&mut self, from: Ahead<'a>, leapt: bool) {
+    pub fn go_on(&mut self, from: &Ahead<'a>, leapt: bool) {
         (self.at, self.marks, self.leapt) = (from.at, from.marks, leapt);
         // There are fewer than bits.
         (self.stack.len, self.stack.bits) = (from.nesting.depth, from.nesting.arrays);
