@@ -355,6 +355,11 @@ mod tests {
         }
 
         #[test]
+        fn few_are_looked_at_as_many(text in "[A-Za-z]{0,2}[a-zé]{0,8}[ ,'A-Z]?[a-f]{0,8}|[bB][aeAE]?(arer|sic)? ?[a-z]{0,9}|[ -~]{0,16}") {
+            prop_assert_eq!(holds_nothing(text.as_bytes()), many_hold_nothing(text.as_bytes()), "{}", text);
+        }
+
+        #[test]
         fn all_is_counted(text in "[a-zA-Zé ,']{0,70}|[a-f]{6,20}|[a-zA-Z ]{15,17}[0-9.]?") {
             let bytes = text.as_bytes();
             let plain = |b: &u8| b.is_ascii_alphabetic() || *b >= 0x80 || b" ,'".contains(b);
