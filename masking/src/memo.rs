@@ -13,9 +13,9 @@ use crate::hash::{Prints, Quick, Strong};
 use crate::names::{Names, Rule};
 use crate::plan::Plans;
 use crate::scan::changes::HeadPlan;
-use crate::scan::document::Room;
 use crate::scan::lines::Line;
 use crate::scan::quiet::is_usual_field;
+use crate::scan::room::Room;
 use crate::scan::seams::Seams;
 use crate::scan::trails::Trails;
 

@@ -123,9 +123,9 @@ impl Plans {
         find(&self.young).or_else(|| find(&self.old))
     }
 
-    pub(crate) fn put(&mut self, print: u128, steps: Vec<Step>) {
+    pub(crate) fn put(&mut self, print: u128, steps: &[Step]) {
         let room = if self.rolls { ROOM_OF_STREAM / 2 } else { ROOM };
-        let size = 48 + if steps.is_empty() { 0 } else { 16 + steps.len() * size_of::<Step>() };
+        let size = 48 + if steps.is_empty() { 0 } else { 16 + size_of_val(steps) };
         if self.taken + size > room {
             if !self.rolls {
                 return;
@@ -152,7 +152,7 @@ mod tests {
         for (mut plans, room) in [(Plans::default(), ROOM), (Plans::of_stream(), ROOM_OF_STREAM)] {
             let many = 2 * room / (64 + 1000 * size_of::<Step>());
             for n in 0..many as u128 {
-                plans.put(n, steps(1000));
+                plans.put(n, &steps(1000));
             }
             assert!(plans.taken <= room);
             assert!(plans.young.len() + plans.old.len() < many);

@@ -10,10 +10,24 @@ const LENGTHS: &str = "AD24 AE23 AL28 AT20 AZ28 BA20 BE16 BG22 BH22 BI27 BR29 BY
      LU20 LV21 LY25 MC27 MD24 ME22 MK19 MN20 MR27 MT31 MU30 NI28 NL18 NO15 OM23 PK24 PL28 PS29 PT25 QA29 RO24 RS22 RU33 SA24 SC31 \
      SD18 SE24 SI19 SK24 SM27 SO23 ST25 SV28 TL23 TN24 TR26 UA29 VA22 VG24 XK20 YE30";
 
+/// The same by the letters of the country; zero for those that have none.
+const TABLE: [[u8; 26]; 26] = {
+    let rows = LENGTHS.as_bytes();
+    let mut table = [[0; 26]; 26];
+    let mut at = 0;
+    while at + 4 <= rows.len() {
+        let (first, second) = (rows[at] - b'A', rows[at + 1] - b'A');
+        table[first as usize][second as usize] = (rows[at + 2] - b'0') * 10 + (rows[at + 3] - b'0');
+        at += 5;
+    }
+    table
+};
+
 /// The length of that country's numbers; the country in upper case.
-fn length(country: [u8; 2]) -> Option<usize> {
-    let row = LENGTHS.as_bytes().split(|b| *b == b' ').find(|row| row.starts_with(&country))?;
-    row.get(2..)?.iter().try_fold(0, |n, b| b.is_ascii_digit().then(|| n * 10 + usize::from(b - b'0')))
+fn length([first, second]: [u8; 2]) -> Option<usize> {
+    let place = |letter: u8| usize::from(letter.wrapping_sub(b'A'));
+    let length = *TABLE.get(place(first))?.get(place(second))?;
+    (length > 0).then_some(usize::from(length))
 }
 
 /// Whether a text begins with a country of the registry, in either case.

@@ -2,7 +2,7 @@
 //!
 //! | module | finds |
 //! |---|---|
-//! | [`signs`], [`rows`], [`words`] | nothing: tell in one look which of the others can find anything |
+//! | [`signs`], [`rows`], [`words`], [`links`] | nothing: tell in one look which of the others can find anything |
 //! | [`email`], [`jwt`], [`card`], [`iban`], [`phone`] | what the names say |
 //! | [`national`] | numbers that states give to persons, the United States' SSN too |
 //! | [`ip`], [`mac`] | addresses of machines |
@@ -15,6 +15,7 @@ mod email;
 pub(crate) mod iban;
 pub(crate) mod ip;
 mod jwt;
+pub(crate) mod links;
 pub(crate) mod mac;
 pub(crate) mod national;
 pub(crate) mod pem;

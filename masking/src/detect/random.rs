@@ -3,6 +3,7 @@
 use std::ops::Range;
 
 use base64::Engine as _;
+use wide::u8x16;
 
 use super::before;
 use crate::entropy;
@@ -113,13 +114,66 @@ pub(crate) fn is_plain_uuid(value: &[u8]) -> bool {
 /// Whether a value is a moment, as machines write it ([RFC 3339](https://www.rfc-editor.org/rfc/rfc3339)): digits, and nothing to be found
 /// in them.
 pub(crate) fn is_moment(value: &[u8]) -> bool {
-    (16..=35).contains(&value.len())
-        && value[4] == b'-'
-        && value[7] == b'-'
-        && value[13] == b':'
-        && matches!(value[10], b'T' | b' ')
-        && value
-            .iter()
-            .enumerate()
-            .all(|(i, b)| b.is_ascii_digit() || matches!(b, b'-' | b':' | b'.' | b'+' | b'Z') || i == 10)
+    /// The dashes between year, month and day, and the colon between hour and minute.
+    const SIGNS: u128 = 0xff << (4 * 8) | 0xff << (7 * 8) | 0xff << (13 * 8);
+    const THERE: u128 = 0x2d << (4 * 8) | 0x2d << (7 * 8) | 0x3a << (13 * 8);
+    let (Some(first), Some(last)) = (value.first_chunk::<16>(), value.last_chunk::<16>()) else {
+        return false;
+    };
+    let between = value.get(16..32).filter(|_| value.len() > 32).and_then(|middle| middle.first_chunk());
+    u128::from_le_bytes(*first) & SIGNS == THERE
+        && matches!(value.get(10), Some(b'T' | b' '))
+        && value.len() <= 35
+        // The letter between day and hour is none of these, also where it is seen once more.
+        && of_moments(first) | 1 << 10 == 0xffff
+        && of_moments(last) | (1_u32 << 26).wrapping_shr(value.len() as u32) & 0xffff == 0xffff
+        && between.is_none_or(|middle| of_moments(middle) == 0xffff)
+}
+
+/// Which of these bytes a moment is made of, but for the letter within it.
+#[inline]
+fn of_moments(bytes: &[u8; 16]) -> u32 {
+    let bytes = u8x16::new(*bytes);
+    let is = |b: u8| bytes.simd_eq(u8x16::splat(b));
+    // From + to : there are two more.
+    let low = super::words::within(bytes, b'+', b':' - b'+') & !(is(b',') | is(b'/'));
+    (low | is(b'Z')).to_bitmask()
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// Byte by byte.
+    fn is_moment_by_bytes(value: &[u8]) -> bool {
+        (16..=35).contains(&value.len())
+            && value[4] == b'-'
+            && value[7] == b'-'
+            && value[13] == b':'
+            && matches!(value[10], b'T' | b' ')
+            && value
+                .iter()
+                .enumerate()
+                .all(|(i, b)| b.is_ascii_digit() || matches!(b, b'-' | b':' | b'.' | b'+' | b'Z') || i == 10)
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(4096))]
+
+        #[test]
+        fn moments_are_known_as_byte_by_byte(
+            text in "[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9]{2}:[0-9]{2}(:[0-9]{2}(\\.[0-9]{1,12})?)?(Z|[+-][0-9]{2}:[0-9]{2})?",
+            at in 0_usize..80,
+            other: u8,
+        ) {
+            prop_assert!(is_moment_by_bytes(text.as_bytes()) == is_moment(text.as_bytes()) , "{}", text);
+            let mut text = text.into_bytes();
+            if let Some(b) = text.get_mut(at) {
+                *b = other;
+            }
+            prop_assert_eq!(is_moment(&text), is_moment_by_bytes(&text), "{:?}", text);
+        }
+    }
 }

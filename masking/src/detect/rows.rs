@@ -72,7 +72,7 @@ map!(u64);
 map!(u128);
 
 /// Where so many of them begin that stand in a row.
-fn rows<M: Map>(map: M, wanted: u32) -> M {
+pub(super) fn rows<M: Map>(map: M, wanted: u32) -> M {
     let mut row = map;
     let mut len = 1;
     while len * 2 <= wanted {
@@ -83,12 +83,12 @@ fn rows<M: Map>(map: M, wanted: u32) -> M {
 }
 
 /// Where so many of them begin that stand one every so many bytes.
-fn steps<M: Map>(map: M, wanted: u32, each: u32) -> M {
+pub(super) fn steps<M: Map>(map: M, wanted: u32, each: u32) -> M {
     (1..wanted).fold(map, |row, n| row & map >> (n * each))
 }
 
 /// The places in a map.
-fn each<M: Map>(mut map: M) -> impl Iterator<Item = usize> {
+pub(super) fn each<M: Map>(mut map: M) -> impl Iterator<Item = usize> {
     std::iter::from_fn(move || {
         let (at, rest) = map.first();
         (map != M::NONE).then(|| {

@@ -3,6 +3,8 @@
 
 use wide::u8x16;
 
+use super::rows::rows;
+
 /// Bytes that are looked at at once.
 const PIECE: usize = 16;
 /// Of longer texts the capital letters are not counted, as each place of a piece counts up to 255.
@@ -15,23 +17,52 @@ struct Words {
     capitals: usize,
     /// Whether there is a letter that is no hex digit.
     beyond_hex: bool,
+    /// Whether there is a backslash.
+    backslashes: bool,
+    /// Whether a quote stands behind each backslash, and a backslash before each quote.
+    quoted: bool,
 }
 
 /// Whether neither a detector nor anybody who opens encodings can find anything in a text, as it is made of words.
+#[inline]
 pub(crate) fn holds_nothing(text: &[u8]) -> bool {
+    match text.len() {
+        ..=PIECE => few_hold_nothing(text),
+        _ => many_hold_nothing(text),
+    }
+}
+
+fn many_hold_nothing(text: &[u8]) -> bool {
     Words::of::<false>(text).is_some_and(|words| words.hold_nothing(text))
 }
 
-/// The same of what a JSON string means in which quotes are escaped and nothing else.
-pub(crate) fn quoted_holds_nothing(raw: &[u8]) -> bool {
-    Words::of::<true>(raw).is_some_and(|words| words.hold_nothing(raw))
-        && memchr::memchr_iter(b'\\', raw).all(|at| raw.get(at + 1) == Some(&b'"'))
+/// The same of one piece at most, of which a bit for each byte says all.
+fn few_hold_nothing(text: &[u8]) -> bool {
+    let bytes = u8x16::new(text.first_chunk().copied().unwrap_or_else(|| padded(text, b'a')));
+    let folded = bytes | u8x16::splat(0x20);
+    let (letters, space) = (within(folded, b'a', 25), bytes.simd_eq(u8x16::splat(b' ')));
+    let others = bytes.simd_eq(u8x16::splat(b',')) | bytes.simd_eq(u8x16::splat(b'\''));
+    let high = bytes.max(u8x16::splat(0x80)).simd_eq(bytes);
+    if (letters | space | others | high).to_bitmask() != 0xffff {
+        return false;
+    }
+    if space.any() {
+        return !begins_scheme(text);
+    }
+    // None, or the first one.
+    let capitals = (letters & !bytes.simd_eq(folded)).to_bitmask();
+    capitals <= 1 && (letters & !within(folded, b'a', 5)).any()
+}
+
+/// The same of what a JSON string means in which quotes are escaped and nothing else: then says whether there are any.
+pub(crate) fn quoted_holds_nothing(raw: &[u8]) -> Option<bool> {
+    let words = Words::of::<true>(raw)?;
+    (words.quoted && words.hold_nothing(raw)).then_some(words.backslashes)
 }
 
 /// The same of a text with quotes in it.
 pub(crate) fn with_quotes_holds_nothing(text: &[u8]) -> bool {
-    Words::of::<true>(text).is_some_and(|words| words.hold_nothing(text))
-        && memchr::memchr(b'\\', text).is_none()
+    Words::of::<true>(text).is_some_and(|words| !words.backslashes && words.hold_nothing(text))
 }
 
 /// The same of a path of names in small letters and of short numbers: most links of an interface are some. Digits are too few for any
@@ -39,7 +70,7 @@ pub(crate) fn with_quotes_holds_nothing(text: &[u8]) -> bool {
 pub(crate) fn is_plain_path(text: &[u8]) -> bool {
     /// Digits of the shortest number there is a detector for, and of a word that may be random.
     const NUMBER: u32 = 7;
-    const RANDOM: usize = 24;
+    const RANDOM: u32 = 24;
     /// The shortest key of a vendor's; all in small letters have one of these signs in them, or a long word.
     const KEY: usize = 20;
     /// An interface's address has as many dashes.
@@ -68,17 +99,19 @@ pub(crate) fn is_plain_path(text: &[u8]) -> bool {
         }
         before += PIECE;
     }
-    if !rest.is_empty() && !look(&padded(rest, b'/'), before) {
+    // The last bytes once more, with those before them where there are so many.
+    let is_plain = match text.last_chunk::<PIECE>() {
+        _ if rest.is_empty() => true,
+        Some(last) => look(last, text.len() - PIECE),
+        None => look(&padded(rest, b'/'), before),
+    };
+    if !is_plain {
         return false;
     }
-    let mut words = !slashes & u64::MAX >> (64 - text.len());
     // Where a word's first bytes stand so many in a row.
-    for shift in [1, 2, 4, 8, 8] {
-        words &= words >> shift;
-    }
-    let random = text.len() >= RANDOM && words != 0;
-    let key = signs != 0 && (text.len() >= KEY || signs.count_ones() >= MAC);
-    !random && !key && digits.count_ones() < NUMBER
+    let random = || rows(!slashes & u64::MAX >> (64 - text.len()), RANDOM) != 0;
+    let key = || text.len() >= KEY || signs.count_ones() >= MAC;
+    !(text.len() >= RANDOM as usize && random() || signs != 0 && key()) && digits.count_ones() < NUMBER
 }
 
 /// Whether there is a digit in a text.
@@ -116,8 +149,7 @@ impl Words {
             return false;
         }
         if self.spaced {
-            // A scheme, which may have credentials behind it.
-            return !matches!(text.first(), Some(b'B' | b'b'));
+            return !begins_scheme(text);
         }
         // Base64 mixes capital letters and others; hex is of few letters.
         let named = self.capitals == 1 && text.first().is_some_and(u8::is_ascii_uppercase);
@@ -133,14 +165,22 @@ impl Words {
         let mut spaces = u8x16::splat(0);
         let mut capitals = u8x16::splat(0);
         let mut beyond = u8x16::splat(0);
-        let mut look = |piece: &[u8; PIECE]| {
+        let (mut backslashes, mut quoted) = (0, true);
+        // `wanted` is where a quote must stand: one bit for each byte of the piece, and one for that behind it.
+        let mut look = |piece: &[u8; PIECE], wanted: &mut u32| {
             let bytes = u8x16::new(*piece);
             let folded = bytes | u8x16::splat(0x20);
             let letters = within(folded, b'a', 25);
             let space = bytes.simd_eq(u8x16::splat(b' '));
             let mut others = bytes.simd_eq(u8x16::splat(b',')) | bytes.simd_eq(u8x16::splat(b'\''));
             if QUOTED {
-                others |= bytes.simd_eq(u8x16::splat(b'"')) | bytes.simd_eq(u8x16::splat(b'\\'));
+                let (quote, backslash) =
+                    (bytes.simd_eq(u8x16::splat(b'"')), bytes.simd_eq(u8x16::splat(b'\\')));
+                others |= quote | backslash;
+                let there = backslash.to_bitmask();
+                backslashes |= there;
+                *wanted = *wanted >> PIECE | there << 1;
+                quoted &= *wanted & 0xffff == quote.to_bitmask();
             }
             // Letters of other scripts.
             let high = bytes.max(u8x16::splat(0x80)).simd_eq(bytes);
@@ -151,21 +191,39 @@ impl Words {
             (letters | space | others | high).to_bitmask() == 0xffff
         };
         let (pieces, rest) = text.as_chunks::<PIECE>();
+        let mut wanted = 0;
         for piece in pieces {
-            if !look(piece) {
+            if !look(piece, &mut wanted) {
                 return None;
             }
         }
-        if !rest.is_empty() && !look(&last_of(text, rest)) {
-            return None;
+        if !rest.is_empty() {
+            if QUOTED {
+                // The last piece may begin anywhere.
+                let before = text.len().checked_sub(PIECE + 1).and_then(|at| text.get(at));
+                wanted = u32::from(before == Some(&b'\\')) << PIECE;
+            }
+            if !look(&last_of(text, rest), &mut wanted) {
+                return None;
+            }
         }
         let sum = |lanes: u8x16| lanes.to_array().iter().map(|lane| usize::from(*lane)).sum();
         Some(Words {
             spaced: spaces.any(),
             capitals: if capitals == u8x16::splat(0) { 0 } else { sum(capitals) },
             beyond_hex: beyond.any(),
+            backslashes: backslashes != 0,
+            quoted: quoted && wanted >> PIECE == 0,
         })
     }
+}
+
+/// Whether a text may begin with a scheme that has credentials behind it.
+fn begins_scheme(text: &[u8]) -> bool {
+    matches!(text.first(), Some(b'B' | b'b'))
+        && [&b"bearer"[..], b"basic"]
+            .iter()
+            .any(|scheme| text.get(..scheme.len()).is_some_and(|there| there.eq_ignore_ascii_case(scheme)))
 }
 
 /// The last bytes of a text as a whole piece: with those before them, which may be looked at twice, or with letters behind them.
@@ -209,6 +267,8 @@ mod tests {
             "Springfield",
             "café with two adapters, made in small series",
             "Müller's garden chair",
+            "black bottle",
+            "Best chair",
             "made in small series, quiet keys of steel with light and warm cotton",
         ] {
             assert!(holds_nothing(text.as_bytes()), "{text}");
@@ -217,6 +277,7 @@ mod tests {
             "decade",
             "aGVsbG8gd29ybGQ",
             "bearer abcdefgh",
+            "Basic abcdefgh",
             "ann@b.c",
             "one.two",
             "two words 7",
@@ -227,8 +288,16 @@ mod tests {
         ] {
             assert!(!holds_nothing(text.as_bytes()), "{text}");
         }
-        assert!(quoted_holds_nothing(br#"the \"best\" chair"#) && quoted_holds_nothing(br#"\"best\""#));
-        assert!(!quoted_holds_nothing(br"a\u0040b words") && !quoted_holds_nothing(br"bearer\nabcdefgh"));
+        for (text, wanted) in [
+            (&br#"the \"best\" chair"#[..], Some(true)),
+            (br#"\"best\""#, Some(true)),
+            (b"the best chair", Some(false)),
+            (br"a\u0040b words", None),
+            (br"bearer\nabcdefgh", None),
+            (br"a chair\", None),
+        ] {
+            assert_eq!(quoted_holds_nothing(text), wanted);
+        }
     }
 
     #[test]
@@ -260,6 +329,16 @@ mod tests {
         }
 
         #[test]
+        fn quotes_stand_behind_backslashes(text in "([a-z ]{0,20}|[a-z ]{0,9}\\\\\"){0,8}[a-z]{0,3}([\\\\\"]{0,2}[a-z ]{0,18})") {
+            let bytes = text.as_bytes();
+            let escaped = |at: usize| at.checked_sub(1).and_then(|before| bytes.get(before)) == Some(&b'\\');
+            let behind = |at: usize| bytes.get(at + 1) == Some(&b'"');
+            let quoted = memchr::memchr_iter(b'\\', bytes).all(behind) && memchr::memchr_iter(b'"', bytes).all(escaped);
+            let words = Words::of::<true>(bytes).unwrap();
+            prop_assert_eq!((words.quoted, words.backslashes), (quoted, text.contains('\\')), "{}", text);
+        }
+
+        #[test]
         fn digits_are_seen(before in "[a-z:/!-~&&[^0-9]]{0,40}", digit in "[0-9]?", behind in "[ -/:-~]{0,40}") {
             let text = format!("{before}{digit}{behind}");
             prop_assert_eq!(has_digit(text.as_bytes()), !digit.is_empty());
@@ -276,6 +355,11 @@ mod tests {
         }
 
         #[test]
+        fn few_are_looked_at_as_many(text in "[A-Za-z]{0,2}[a-zé]{0,8}[ ,'A-Z]?[a-f]{0,8}|[bB][aeAE]?(arer|sic)? ?[a-z]{0,9}|[ -~]{0,16}") {
+            prop_assert_eq!(holds_nothing(text.as_bytes()), many_hold_nothing(text.as_bytes()), "{}", text);
+        }
+
+        #[test]
         fn all_is_counted(text in "[a-zA-Zé ,']{0,70}|[a-f]{6,20}|[a-zA-Z ]{15,17}[0-9.]?") {
             let bytes = text.as_bytes();
             let plain = |b: &u8| b.is_ascii_alphabetic() || *b >= 0x80 || b" ,'".contains(b);
@@ -287,6 +371,7 @@ mod tests {
                 let beyond = |b: &u8| b.is_ascii_alphabetic() && !b.is_ascii_hexdigit();
                 prop_assert_eq!(words.beyond_hex, bytes.iter().any(beyond));
             }
+            prop_assert_eq!(holds_nothing(bytes), many_hold_nothing(bytes));
             if holds_nothing(bytes) {
                 prop_assert!(detect(bytes, Detectors::DEFAULT.with(Detectors::UUID)).is_empty());
             }

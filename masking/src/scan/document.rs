@@ -9,6 +9,7 @@ use mynah_message::{Coverage, json};
 
 use super::part::{Planned, planned};
 use super::pieces::Behind;
+use super::room::{At, Room};
 use super::seams::{self, Does, Told};
 use super::{Context, Scanner, layer::Layer, shift, value};
 use crate::detect::{self, Detectors};
@@ -19,19 +20,6 @@ use crate::memo::{NameInfo, Says};
 use crate::names::Rule;
 use crate::plan::{Step, What};
 use mynah_message::Encoding;
-
-/// Where in the document the scan is.
-#[derive(Clone, Copy, Default)]
-struct At {
-    /// What the nearest key says.
-    key: NameInfo,
-    /// The way to the object that this key stands in, as a hash: an object that is there twice under one name is one.
-    object: u64,
-    /// The way to the object or array at hand.
-    base: u64,
-    /// The last step on the way to the value at hand: the key's number, or the number of the array's element.
-    step: u64,
-}
 
 struct Document<'d, 's> {
     scanner: &'d mut Scanner<'s>,
@@ -62,78 +50,6 @@ struct Document<'d, 's> {
     seam: Option<(usize, Nesting, usize)>,
 }
 
-/// What is collected while a document is read; kept from one to the next, so that each need not ask for memory of its own.
-#[derive(Default)]
-pub(crate) struct Room {
-    at: At,
-    /// Where it goes on when the container at hand ends.
-    stack: Vec<At>,
-    /// The steps from the last value to the next one.
-    steps: Vec<seams::Step>,
-    /// Objects that are persons by their name, those that seem to be by what is in them, and those that are goods.
-    persons: Objects,
-    persons_within: Objects,
-    things: Objects,
-    /// Values under `name`: whose name it is shows when all siblings are known.
-    waiting: Vec<(u64, json::Kind, Range<usize>)>,
-    /// Values whose names are values beside them, and what these say: `{"name": "password", "value": "…"}`.
-    labelled: Vec<(u64, json::Kind, Range<usize>)>,
-    labels: Vec<(u64, Range<usize>)>,
-}
-
-impl Room {
-    /// Nothing of a document that was larger is kept.
-    const MOST: usize = 1 << 12;
-
-    fn clear(&mut self) {
-        let all = [self.stack.len(), self.waiting.len(), self.labelled.len(), self.labels.len()];
-        let objects = [&self.persons, &self.persons_within, &self.things].map(|objects| objects.0.len());
-        if all.iter().chain(&objects).any(|len| *len > Room::MOST) {
-            *self = Room::default();
-            return;
-        }
-        self.stack.clear();
-        self.steps.clear();
-        self.waiting.clear();
-        self.labelled.clear();
-        self.labels.clear();
-        for objects in [&mut self.persons, &mut self.persons_within, &mut self.things] {
-            objects.0.clear();
-        }
-    }
-
-    /// A step of those between two values.
-    #[inline]
-    fn step(&mut self, step: seams::Step) {
-        match step.does {
-            Does::Key => {
-                self.at.key = step.key;
-                self.at.step = step.key.number;
-            }
-            Does::Element => self.at.step += 1,
-            Does::OpenArray => {
-                self.stack.push(self.at);
-                // Its elements go by its name.
-                self.at = At { base: onward(self.at.base, self.at.step), step: 0, ..self.at };
-            }
-            Does::OpenObject => {
-                let way = onward(self.at.base, self.at.step);
-                if self.at.key.says(Says::IS_PERSON) {
-                    self.persons.insert(way);
-                }
-                self.stack.push(self.at);
-                self.at = At { key: NameInfo::default(), object: way, base: way, step: 0 };
-            }
-        }
-    }
-
-    /// The container at hand ends.
-    #[inline]
-    fn close(&mut self) {
-        self.at = self.stack.pop().unwrap_or_default();
-    }
-}
-
 impl Scanner<'_> {
     /// What is to be done in a JSON body, and how much of it could be read; and where to look when the same body is met again.
     pub(super) fn document(
@@ -152,10 +68,13 @@ impl Scanner<'_> {
         for objects in [&mut room.persons, &mut room.persons_within, &mut room.things] {
             objects.sort();
         }
-        for (object, kind, span) in &room.waiting {
+        for (object, kind, span, may_escape) in &room.waiting {
             let person = room.persons.contains(*object)
                 || room.persons_within.contains(*object) && !room.things.contains(*object);
-            document.leaf(*kind, span, person.then_some(Rule::Mask(Kind::Name)), true);
+            let rule = person.then_some(Rule::Mask(Kind::Name));
+            if rule.is_some() || !document.is_idle(*kind, span, None, *may_escape) {
+                document.leaf(*kind, span, rule, *may_escape);
+            }
         }
         if !room.labelled.is_empty() {
             let labels = document.said_by_labels(&room.labels);
@@ -204,7 +123,8 @@ impl Scanner<'_> {
                 What::Value { .. } => return None,
             }
         }
-        let (plan, room) = (document.plan, document.room);
+        let (plan, mut room) = (document.plan, document.room);
+        room.take_back(document.steps.unwrap_or_default());
         self.memo.room = room;
         Some(plan)
     }
@@ -212,6 +132,8 @@ impl Scanner<'_> {
 
 impl<'d, 's> Document<'d, 's> {
     fn new(scanner: &'d mut Scanner<'s>, body: &'d [u8], matches: &'d [Match]) -> Document<'d, 's> {
+        let mut room = std::mem::take(&mut scanner.memo.room);
+        let steps = Some(std::mem::take(&mut room.noted));
         Document {
             own: scanner.policy.index.json(body, scanner.policy.limits.json_depth),
             policy_is_plain: scanner.policy.is_plain(),
@@ -220,7 +142,7 @@ impl<'d, 's> Document<'d, 's> {
             depth: scanner.policy.limits.json_depth,
             behind: Behind::default(),
             seam: None,
-            room: std::mem::take(&mut scanner.memo.room),
+            room,
             scanner,
             body,
             matches,
@@ -228,7 +150,7 @@ impl<'d, 's> Document<'d, 's> {
             end: 0,
             plain: true,
             plan: Vec::new(),
-            steps: Some(Vec::new()),
+            steps,
         }
     }
 
@@ -307,29 +229,44 @@ impl<'d, 's> Document<'d, 's> {
 
     /// Whether there can be nothing in a leaf whose name says nothing, which shows at one look in most.
     #[inline]
-    fn is_idle(&self, kind: json::Kind, span: &Range<usize>, may_escape: bool) -> bool {
+    fn is_idle(&self, kind: json::Kind, span: &Range<usize>, rule: Option<Rule>, may_escape: bool) -> bool {
         self.policy_is_plain
             && (self.matches.is_empty() || !touches(self.matches, span))
-            && self.shows_nothing(kind, span, may_escape)
+            && self.shows_nothing(kind, span, rule, may_escape)
     }
 
     /// Whether nothing in a leaf can give itself away by its form, as shows at one look.
     #[inline]
-    fn shows_nothing(&self, kind: json::Kind, span: &Range<usize>, may_escape: bool) -> bool {
-        match kind {
-            json::Kind::Literal => true,
-            json::Kind::Number => span.len() < entropy::UNIQUE_BYTES,
-            json::Kind::String if may_escape => false,
-            json::Kind::String if span.len() < value::SHORTEST => true,
-            json::Kind::String => {
-                let raw = self.body.get(span.clone()).unwrap_or_default();
-                match raw.first() {
-                    Some(b'/') => detect::words::is_plain_path(raw),
-                    Some(b'0'..=b'9') => detect::is_moment(raw) || self.is_idle_uuid(raw),
-                    _ => detect::words::holds_nothing(raw) || self.is_idle_uuid(raw),
-                }
-            }
+    fn shows_nothing(
+        &self,
+        kind: json::Kind,
+        span: &Range<usize>,
+        rule: Option<Rule>,
+        may_escape: bool,
+    ) -> bool {
+        is_slight(kind, span, may_escape)
+            || kind == json::Kind::String && !may_escape && self.text_shows_nothing(span, rule)
+    }
+
+    /// The same of a string without escapes that is not short.
+    fn text_shows_nothing(&self, span: &Range<usize>, rule: Option<Rule>) -> bool {
+        let raw = self.body.get(span.clone()).unwrap_or_default();
+        match raw.first() {
+            Some(b'/') => detect::words::is_plain_path(raw),
+            Some(b'0'..=b'9') => detect::is_moment(raw) || self.is_idle_uuid(raw),
+            Some(b'h') if self.is_idle_link(raw, rule) => true,
+            _ => detect::words::holds_nothing(raw) || self.is_idle_uuid(raw),
         }
+    }
+
+    /// Whether a value is a link in which there is nothing, with a query, if any, in which there was nothing.
+    #[inline]
+    fn is_idle_link(&self, raw: &[u8], rule: Option<Rule>) -> bool {
+        let Some((_, query)) = detect::links::plain(raw).and_then(|end| raw.split_at_checked(end)) else {
+            return false;
+        };
+        let context = Context { searched: true, ..Context::new(rule) };
+        query.is_empty() || self.scanner.is_idle_query(query, context)
     }
 
     /// Whether a value is a UUID, and nobody looks for any.
@@ -363,17 +300,16 @@ impl<'d, 's> Document<'d, 's> {
                 }
                 Layer::new(raw, raw, Encoding::JsonNumber).lift(patches)
             }
-            // While learning nothing is searched for.
-            json::Kind::String
+            json::Kind::String => {
+                // While learning nothing is searched for.
                 if may_escape
                     && self.policy_is_plain
                     && matches!(rule, None | Some(Rule::Without(_)))
                     && self.scanner.sink.learns()
-                    && detect::words::quoted_holds_nothing(raw) =>
-            {
-                return memchr::memchr(b'\\', raw).is_some();
-            }
-            json::Kind::String => {
+                    && let Some(escaped) = detect::words::quoted_holds_nothing(raw)
+                {
+                    return escaped;
+                }
                 let value = if may_escape { json::unescape(raw) } else { Cow::Borrowed(raw) };
                 // The search saw the bytes as they are written.
                 escaped = matches!(value, Cow::Owned(_));
@@ -404,14 +340,20 @@ impl Document<'_, '_> {
         if key.says(ABOUT_OTHERS) {
             self.tell(key, kind, &span);
         }
-        if key.says(Says::TELLS_NOTHING) {
-            if !self.is_idle(kind, &span, may_escape) {
-                self.leaf(kind, &span, key.rule, may_escape);
-            }
-        } else if key.says(Says::IS_NAME) && key.rule.is_none() {
-            self.room.waiting.push((self.room.at.object, kind, span));
+        if !key.says(Says::TELLS_NOTHING) {
+            self.told(kind, span, may_escape);
+        } else if !self.is_idle(kind, &span, key.rule, may_escape) {
+            self.leaf(kind, &span, key.rule, may_escape);
+        }
+    }
+
+    /// A value of which its key says something, or what stands beside it may.
+    fn told(&mut self, kind: json::Kind, span: Range<usize>, may_escape: bool) {
+        let At { key, object, .. } = self.room.at;
+        if key.says(Says::IS_NAME) && key.rule.is_none() {
+            self.room.waiting.push((object, kind, span, may_escape));
         } else if key.says(Says::IS_VALUE) && key.rule.is_none() {
-            self.room.labelled.push((self.room.at.object, kind, span));
+            self.room.labelled.push((object, kind, span));
         } else {
             self.leaf(kind, &span, key.rule, may_escape);
         }
@@ -446,40 +388,23 @@ impl Document<'_, '_> {
         if self.seam.is_some() {
             self.room.steps.push(step);
         }
-        self.room.step(step);
+        self.room.step(&step);
     }
 }
 
-/// Some of the objects in a document: noted while it is read, looked up when all are known.
-#[derive(Default)]
-struct Objects(Vec<u64>);
-
-impl Objects {
-    fn insert(&mut self, object: u64) {
-        if self.0.last() != Some(&object) {
-            self.0.push(object);
-        }
-    }
-
-    /// Before the first look.
-    fn sort(&mut self) {
-        self.0.sort_unstable();
-    }
-
-    fn contains(&self, object: u64) -> bool {
-        self.0.binary_search(&object).is_ok()
+/// Whether a value is too short for anything that gives itself away by its form, or is one of three words.
+#[inline]
+fn is_slight(kind: json::Kind, span: &Range<usize>, may_escape: bool) -> bool {
+    match kind {
+        json::Kind::Literal => true,
+        json::Kind::Number => span.len() < entropy::UNIQUE_BYTES,
+        json::Kind::String => !may_escape && span.len() < value::SHORTEST,
     }
 }
 
 /// Whether there is nothing but what ends a document.
 fn is_end(text: &[u8]) -> bool {
     text.iter().all(|b| matches!(b, b'"' | b']' | b'}' | b' ' | b'\t' | b'\r' | b'\n'))
-}
-
-/// One step on the way to a value. Two ways with one hash would make a name that is no person's be masked, no more.
-fn onward(way: u64, step: u64) -> u64 {
-    ((way ^ step).wrapping_mul(0x9e37_79b9_7f4a_7c15)).rotate_left(29)
-        ^ way.wrapping_mul(0xa076_1d64_78bd_642f)
 }
 
 /// Whether a match begins in that span. They are in the order of their beginnings.
@@ -537,41 +462,55 @@ impl<'b> json::Events<'b> for Document<'_, '_> {
 
     #[inline]
     fn ahead(&mut self, reader: &mut Reader<'b>) {
-        let Some(mut nesting) = reader.nesting() else { return };
+        let Some(mut ahead) = reader.ahead() else { return };
+        let mut behind = self.behind;
+        let mut next = self.scanner.memo.seams.after(behind);
         loop {
             let seams = &self.scanner.memo.seams;
-            let Some(seam) = seams.next(&mut self.behind, reader.rest(), nesting, self.depth) else { break };
+            let (rest, nesting) = (ahead.rest(), ahead.nesting());
+            let Some((there, seam)) = seams.next(next, rest, nesting, self.depth) else { break };
+            (behind, next) = (there, seam.next);
             if let Some(key) = seam.key {
-                self.room.step(seams::Step::key(key));
-                reader.step(seam.leap.len);
+                self.room.key(key);
+                ahead.step(seam.leap.len);
             } else {
                 (0..seam.leap.closes).for_each(|_| self.room.close());
-                seam.steps.iter().for_each(|step| self.room.step(*step));
-                reader.leap(&seam.leap);
-                nesting = reader.nesting().unwrap_or(nesting);
+                seam.steps.iter().for_each(|step| self.room.step(step));
+                ahead.leap(&seam.leap);
             }
-            let key = self.room.at.key;
-            let idle = seam.plain && self.may_skip && key.says(Says::TELLS_NOTHING);
-            self.plain = seam.plain;
-            let first = reader.at();
-            let Some(Scalar { kind, span, escaped }) = reader.value() else {
+            let plain = seam.plain;
+            let first = ahead.at();
+            let Some(Scalar { kind, span, escaped }) = ahead.value() else {
                 // It will be told of, and then nobody knows what came before it.
                 self.behind = Behind::default();
+                self.plain = plain;
+                reader.go_on(&ahead, true);
                 return;
             };
-            if idle {
-                self.end = span.end;
-                if key.says(ABOUT_OTHERS) {
-                    self.tell(key, kind, &span);
-                }
-                if !self.shows_nothing(kind, &span, escaped) {
-                    self.leaf(kind, &span, key.rule, escaped);
-                }
-            } else {
+            if !plain || !self.may_skip {
+                self.plain = plain;
                 self.found(first, kind, span, escaped);
+                continue;
+            }
+            // Nothing is in a seam of plain keys.
+            self.end = span.end;
+            if self.room.at.key.says(ABOUT_OTHERS) {
+                self.tell(self.room.at.key, kind, &span);
+            }
+            if !self.room.at.key.says(Says::TELLS_NOTHING) {
+                self.told(kind, span, escaped);
+            } else if !is_slight(kind, &span, escaped) {
+                let rule = self.room.at.key.rule;
+                let is_text = kind == json::Kind::String && !escaped;
+                if !(is_text && self.text_shows_nothing(&span, rule)) {
+                    self.leaf(kind, &span, rule, escaped);
+                }
             }
         }
+        self.behind = behind;
+        let (end, nesting) = (ahead.at(), ahead.nesting());
+        reader.go_on(&ahead, false);
         self.room.steps.clear();
-        self.seam = Some((reader.at(), nesting, 0));
+        self.seam = Some((end, nesting, 0));
     }
 }

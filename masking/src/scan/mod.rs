@@ -7,6 +7,7 @@
 //! | [`head`], [`lines`], [`changes`] | a head line by line, where no rule is about a place; what is done in it |
 //! | [`quiet`] | what evidently holds nothing |
 //! | [`document`] | a JSON body: keys, values and what lies between them in one go |
+//! | [`room`] | what is collected while JSON is read |
 //! | [`seams`] | what stands between the values of JSON, found out once |
 //! | [`page`], [`trails`] | an HTML body; what stands between its values, found out once |
 //! | [`pieces`] | what came behind what, for [`seams`] and [`trails`] |
@@ -25,7 +26,7 @@
 mod again;
 pub(crate) mod changes;
 mod credentials;
-pub(crate) mod document;
+mod document;
 mod head;
 mod ids;
 pub(crate) mod layer;
@@ -37,6 +38,7 @@ mod page;
 pub(crate) mod part;
 mod pieces;
 pub(crate) mod quiet;
+pub(crate) mod room;
 pub(crate) mod seams;
 mod signature;
 mod table;

@@ -127,8 +127,11 @@ impl Scanner<'_> {
             let (plan, steps, coverage) = self.document(bytes, &matches);
             readable(view, coverage, false)?;
             self.within_limits()?;
-            if let (true, Some(print), Some(steps)) = (learns, print, steps) {
-                self.memo.plans.put(print, steps);
+            if let Some(steps) = steps {
+                if let (true, Some(print)) = (learns, print) {
+                    self.memo.plans.put(print, &steps);
+                }
+                self.memo.room.take_back(steps);
             }
             let mut plan = settle(plan);
             plan.extend(self.anywhere(bytes, matches, false, &plan));
@@ -148,7 +151,7 @@ impl Scanner<'_> {
             };
         self.within_limits()?;
         if let (Some(print), Some(steps)) = (print, steps) {
-            self.memo.plans.put(print, steps);
+            self.memo.plans.put(print, &steps);
         }
         plan.extend(self.anywhere(bytes, matches, opaque, &plan));
         Ok(settle(plan))
@@ -351,7 +354,11 @@ fn legible(view: &View<'_>) -> Result<(), Unreadable> {
     if wide && *view.kind() != BodyKind::Binary {
         return Err(Unreadable("charset"));
     }
-    let charset = view.head().get("content-type").and_then(|value| head::parameter(value, "charset"));
+    // As nearly all say it.
+    let says_utf8 =
+        |value: &str| value.strip_suffix("; charset=utf-8").is_some_and(|media| !media.contains(';'));
+    let content_type = view.head().get("content-type").filter(|value| !says_utf8(value));
+    let charset = content_type.and_then(|value| head::parameter(value, "charset"));
     let foreign = charset.is_some_and(|charset| {
         let charset = charset.to_ascii_lowercase();
         [

@@ -80,8 +80,9 @@ pub(super) struct Pieces<K> {
     each: Vec<K>,
     /// Numbers of those in `each`.
     index: HashTable<u32>,
-    /// Pieces that were met once: most of them never come again, and are not worth being kept.
-    once: Vec<u32>,
+    /// Pieces that were met once: most of them never come again, and are not worth being kept. Two in each place, the newer one
+    /// first: where there was but one, two of one place that come in turns would never be kept.
+    once: Vec<[u32; 2]>,
 }
 
 impl<K> Default for Pieces<K> {
@@ -114,10 +115,11 @@ impl<K: Known> Pieces<K> {
         if let Some(number) = self.index.find(hash, is_it) {
             return Some(*number);
         }
-        self.once.resize(MOST, 0);
+        self.once.resize(MOST, [0; 2]);
         let print = (hash >> 32) as u32;
         let once = self.once.get_mut(hash as usize % MOST)?;
-        if std::mem::replace(once, print) != print {
+        if !once.contains(&print) {
+            *once = [print, once[0]];
             return None;
         }
         if self.each.len() >= MOST {
@@ -131,5 +133,34 @@ impl<K: Known> Pieces<K> {
             each.get(*at as usize).map_or(0, |k| hasher.hash(k.sort(), &k.piece().bytes))
         });
         Some(number)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    impl Known for Piece {
+        fn piece(&self) -> &Piece {
+            self
+        }
+
+        fn sort(&self) -> u8 {
+            0
+        }
+    }
+
+    #[test]
+    fn pieces_that_come_in_turns_are_kept() {
+        let number = |pieces: &mut Pieces<Piece>, n: u32| {
+            let bytes = n.to_le_bytes();
+            pieces.number(0, &bytes, |_| true, |piece| piece)
+        };
+        let mut pieces = Pieces::default();
+        let place = |pieces: &Pieces<Piece>, n: u32| pieces.hasher.hash(0, &n.to_le_bytes()) as usize % MOST;
+        let other = (1..u32::MAX).find(|n| place(&pieces, *n) == place(&pieces, 0)).unwrap();
+        assert_eq!([0, other].map(|n| number(&mut pieces, n)), [None, None]);
+        assert_eq!([0, other].map(|n| number(&mut pieces, n)), [Some(0), Some(1)]);
+        assert_eq!([0, other].map(|n| number(&mut pieces, n)), [Some(0), Some(1)]);
     }
 }

@@ -10,7 +10,7 @@ use super::opened::Opened;
 use super::value::{DATA, SHORTEST};
 use super::{Scanner, signature};
 use crate::detect::signs::Look;
-use crate::detect::{self, Detectors, words};
+use crate::detect::{self, Detectors, links, words};
 use crate::memo::{Says, may_be_escaped};
 use crate::names::Rule;
 
@@ -90,6 +90,9 @@ impl Scanner<'_> {
     pub(super) fn is_quiet(&self, value: &[u8], detectors: Detectors) -> bool {
         if value.len() < SHORTEST || is_moment(value) || words::holds_nothing(value) {
             return true;
+        }
+        if !value.starts_with(DATA) && links::is_plain_code(value) {
+            return matches!(Opened::of(value, &self.policy.limits), Ok(None));
         }
         let look = Look::of(value);
         let signs = look.signs();

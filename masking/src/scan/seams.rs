@@ -51,7 +51,7 @@ pub(super) struct Seam {
     /// Whether all keys in it are plain, so that nothing in it gives itself away.
     pub(super) plain: bool,
     /// What came behind it: the last one, and the one before that.
-    next: [u32; 2],
+    pub(super) next: [u32; 2],
     pub(super) leap: Leap,
     /// The containers that close, and the one that is then the innermost: whether they are arrays, the innermost lowest.
     around: u64,
@@ -118,27 +118,25 @@ pub(super) struct Told<'s> {
 }
 
 impl Seams {
-    /// The seam that a text begins with, if it is one of those that came behind the last one.
+    /// The seams that came behind one.
+    pub(super) fn after(&self, behind: Behind) -> [u32; 2] {
+        self.0.get(behind.0).map_or([Behind::NOWHERE; 2], |seam| seam.next)
+    }
+
+    /// The seam that a text begins with, if it is one of these two.
     #[inline]
     pub(super) fn next(
         &self,
-        behind: &mut Behind,
+        [one, two]: [u32; 2],
         rest: &[u8],
         nesting: Nesting,
         depth: usize,
-    ) -> Option<&Seam> {
-        let last = self.0.get(behind.0)?;
-        let [one, two] = last.next;
-        let fits = |at: u32| self.0.get(at).is_some_and(|seam| seam.fits(rest, nesting, depth));
-        let found = if fits(one) {
-            one
-        } else if fits(two) {
-            two
-        } else {
-            return None;
+    ) -> Option<(Behind, &Seam)> {
+        let fits = |at: u32| {
+            let seam = self.0.get(at)?;
+            seam.fits(rest, nesting, depth).then_some((Behind(at), seam))
         };
-        behind.0 = found;
-        self.0.get(found)
+        fits(one).or_else(|| fits(two))
     }
 
     /// Takes note of a seam.

@@ -7,7 +7,7 @@ use super::opened::Opened;
 use super::signature::signatures;
 use super::{Context, Patch, Scanner, Unreadable, Why, merge, nested, shift};
 use crate::detect::signs::Look;
-use crate::detect::{self, Detectors, words};
+use crate::detect::{self, Detectors, links, words};
 use crate::kind::Kind;
 use crate::learned::Learning;
 use crate::memo::Values;
@@ -221,6 +221,13 @@ impl Scanner<'_> {
         if sort.is_some_and(|sort| self.memo.values.has(sort, value)) || self.is_idle_link(value, context) {
             return Vec::new();
         }
+        // Neither JSON nor a link with pairs: all that it could be is an encoding.
+        if links::is_plain_code(value)
+            && !value.starts_with(DATA)
+            && matches!(Opened::of(value, &self.policy.limits), Ok(None))
+        {
+            return self.learnt_within(value, context);
+        }
         let look = Look::of(value);
         let (signs, possible) = (look.signs(), look.possible(context.detectors(self.policy.detectors)));
         let Some(sort) = sort.filter(|_| !signs.has_angle()) else {
@@ -394,16 +401,18 @@ impl Scanner<'_> {
         else {
             return false;
         };
-        let known = self
-            .sort_of_short(query, context)
-            .is_some_and(|sort| self.memo.values.has(sort | IDLE_QUERY, query));
-        if !known {
+        if !self.is_idle_query(query, context) {
             return false;
         }
         let look = Look::of(link);
         look.is_bare()
             && !look.signs().may_be_enclosed()
             && look.possible(context.detectors(self.policy.detectors)) == Detectors::NONE
+    }
+
+    /// Whether a query, with its question mark, was looked at before, and there is nothing in it.
+    pub(super) fn is_idle_query(&self, query: &[u8], context: Context) -> bool {
+        self.sort_of_short(query, context).is_some_and(|sort| self.memo.values.has(sort | IDLE_QUERY, query))
     }
 
     /// The patches of what shows in a text when character references or backslashes are undone.

@@ -7,6 +7,7 @@ const BLOCK: usize = 64;
 
 /// The quotes and backslashes of a text, of one block at a time: whoever reads on has each block looked at once, and no string,
 /// however short, costs a search of its own.
+#[derive(Clone, Copy)]
 pub(super) struct Marks<'a> {
     text: &'a [u8],
     /// Number of the block in hand.
@@ -59,6 +60,7 @@ impl<'a> Marks<'a> {
     }
 
     /// The first one behind the block in hand.
+    #[inline]
     fn next_block(&mut self) -> Option<usize> {
         while (self.block + 1) * BLOCK < self.text.len() {
             self.turn_to(self.block + 1);
@@ -69,6 +71,7 @@ impl<'a> Marks<'a> {
         None
     }
 
+    #[inline]
     fn turn_to(&mut self, block: usize) {
         self.block = block;
         self.found = marks_of(self.text, block);

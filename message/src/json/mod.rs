@@ -14,7 +14,7 @@ use std::ops::{ControlFlow, Range};
 
 use crate::percent::hex;
 use path::{push_index, push_key, push_number};
-pub use walk::{Leap, Nesting, Reader, Scalar, walk};
+pub use walk::{Ahead, Leap, Nesting, Reader, Scalar, walk};
 use walk::{skip_prefix, skip_space};
 
 /// What kind of value a scan came by.
@@ -91,7 +91,7 @@ pub trait Events<'a> {
     }
 
     /// Behind a value, but for the last one of a document. Who knows what stands between this value and the next one may
-    /// [leap](Reader::leap) over it, which tells nothing of it, read the next value, and so on; what it does not read is told.
+    /// [leap](Ahead::leap) over it, which tells nothing of it, read the next value, and so on; what it does not read is told.
     #[inline]
     fn ahead(&mut self, reader: &mut Reader<'a>) {
         let _ = reader;

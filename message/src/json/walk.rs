@@ -2,6 +2,8 @@
 
 use std::ops::Range;
 
+use wide::u8x16;
+
 use super::marks::{Marks, Text};
 use super::{End, Events, Kind};
 
@@ -109,70 +111,33 @@ impl<'a> Reader<'a> {
         self.at
     }
 
-    /// What is still to be read.
+    /// To read on from here; `None` where very many containers are open.
     #[inline]
-    pub fn rest(&self) -> &'a [u8] {
-        self.body.get(self.at..).unwrap_or_default()
+    pub fn ahead(&self) -> Option<Ahead<'a>> {
+        let Reader { body, at, marks, stack, .. } = self;
+        let nesting = Nesting { depth: stack.len, arrays: stack.bits };
+        (stack.len < Nesting::KNOWN).then_some(Ahead { body, at: *at, marks: *marks, nesting })
     }
 
-    /// The containers that are open, if they are not very many.
+    /// Goes on where that came to: behind a value; or, if it leapt there, before one.
     #[inline]
-    pub fn nesting(&self) -> Option<Nesting> {
-        (self.stack.len < Nesting::KNOWN)
-            .then_some(Nesting { depth: self.stack.len, arrays: self.stack.bits })
-    }
-
-    /// Goes on behind what stands between this value and the next one. That must be what it is said to be, and leave
-    /// containers open whose [nesting](Reader::nesting) is known.
-    #[inline]
-    pub fn leap(&mut self, leap: &Leap) {
-        self.at += leap.len;
+    pub fn go_on(&mut self, from: &Ahead<'a>, leapt: bool) {
+        (self.at, self.marks, self.leapt) = (from.at, from.marks, leapt);
         // There are fewer than bits.
-        self.stack.bits = self.stack.bits.wrapping_shr(leap.closes).wrapping_shl(leap.opens) | leap.opened;
-        self.stack.len = self.stack.len.saturating_sub(leap.closes as usize) + leap.opens as usize;
-        self.leapt = true;
-    }
-
-    /// The same where no container is closed or opened.
-    #[inline]
-    pub fn step(&mut self, len: usize) {
-        self.at += len;
-        self.leapt = true;
-    }
-
-    /// Reads the value behind what was leapt over; `None` when there is none, or it is cut off: that will be told.
-    #[inline]
-    pub fn value(&mut self) -> Option<Scalar> {
-        let start = self.at + 1;
-        if self.body.get(self.at) == Some(&b'"') {
-            let Text { end, closed, escaped } = self.marks.string(start);
-            if !closed {
-                return None;
-            }
-            self.at = end + 1;
-            self.leapt = false;
-            return Some(Scalar { kind: Kind::String, span: start..end, escaped });
-        }
-        let (scalar, next) = self.scalar()?;
-        self.at = next?;
-        self.leapt = false;
-        Some(scalar)
+        (self.stack.len, self.stack.bits) = (from.nesting.depth, from.nesting.arrays);
     }
 
     /// The value that begins here, and what is behind it, unless it is a string that does not end.
     fn scalar(&mut self) -> Option<(Scalar, Option<usize>)> {
         let at = self.at;
-        let (kind, end) = match self.body.get(at)? {
-            b'"' => {
-                let Text { end, closed, escaped } = self.marks.string(at + 1);
-                let string = Scalar { kind: Kind::String, span: at + 1..end, escaped };
-                return Some((string, closed.then_some(end + 1)));
-            }
-            b'-' | b'0'..=b'9' => (Kind::Number, at + number(self.rest())),
-            b't' | b'f' | b'n' => (Kind::Literal, at + literal(self.rest())?),
-            _ => return None,
-        };
-        Some((Scalar { kind, span: at..end, escaped: false }, Some(end)))
+        let rest = self.body.get(at..)?;
+        if rest.first() == Some(&b'"') {
+            let Text { end, closed, escaped } = self.marks.string(at + 1);
+            let string = Scalar { kind: Kind::String, span: at + 1..end, escaped };
+            return Some((string, closed.then_some(end + 1)));
+        }
+        let (kind, len) = bare(rest)?;
+        Some((Scalar { kind, span: at..at + len, escaped: false }, Some(at + len)))
     }
 
     fn document(&mut self, depth: usize, events: &mut impl Events<'a>) -> Result<(), End> {
@@ -271,16 +236,108 @@ impl<'a> Reader<'a> {
     }
 }
 
+/// Reads on in a document by what is known of it: from value to value, over what stands between them. All that it holds is its own,
+/// so that it can be at hand while one reads.
+pub struct Ahead<'a> {
+    body: &'a [u8],
+    at: usize,
+    marks: Marks<'a>,
+    nesting: Nesting,
+}
+
+impl<'a> Ahead<'a> {
+    /// Where it is: behind a value.
+    #[inline]
+    pub fn at(&self) -> usize {
+        self.at
+    }
+
+    /// What is still to be read.
+    #[inline]
+    pub fn rest(&self) -> &'a [u8] {
+        self.body.get(self.at..).unwrap_or_default()
+    }
+
+    /// The containers that are open.
+    #[inline]
+    pub fn nesting(&self) -> Nesting {
+        self.nesting
+    }
+
+    /// Goes on behind what stands between this value and the next one. That must be what it is said to be, and leave fewer
+    /// containers open than [`Nesting::KNOWN`].
+    #[inline]
+    pub fn leap(&mut self, leap: &Leap) {
+        self.at += leap.len;
+        let Nesting { depth, arrays } = &mut self.nesting;
+        *arrays = arrays.wrapping_shr(leap.closes).wrapping_shl(leap.opens) | leap.opened;
+        *depth = depth.saturating_sub(leap.closes as usize) + leap.opens as usize;
+    }
+
+    /// The same where no container is closed or opened.
+    #[inline]
+    pub fn step(&mut self, len: usize) {
+        self.at += len;
+    }
+
+    /// Reads the value behind what was leapt over; `None` when there is none, or it is cut off.
+    #[inline]
+    pub fn value(&mut self) -> Option<Scalar> {
+        let start = self.at;
+        let rest = self.body.get(start..)?;
+        if rest.first() == Some(&b'"') {
+            let Text { end, closed, escaped } = self.marks.string(start + 1);
+            if !closed {
+                return None;
+            }
+            self.at = end + 1;
+            return Some(Scalar { kind: Kind::String, span: start + 1..end, escaped });
+        }
+        let (kind, len) = bare(rest)?;
+        self.at += len;
+        Some(Scalar { kind, span: start..start + len, escaped: false })
+    }
+}
+
+/// The number or literal at the beginning of a text, and its bytes.
+#[inline]
+fn bare(text: &[u8]) -> Option<(Kind, usize)> {
+    match text.first()? {
+        b'-' | b'0'..=b'9' => Some((Kind::Number, number(text))),
+        b't' | b'f' | b'n' => Some((Kind::Literal, literal(text)?)),
+        _ => None,
+    }
+}
+
 /// The bytes of a number at the beginning of a text.
 #[inline]
 fn number(text: &[u8]) -> usize {
+    if let Some(first) = text.first_chunk::<16>() {
+        let bytes = u8x16::new(*first);
+        let is = |b: u8| bytes.simd_eq(u8x16::splat(b));
+        let above = bytes - u8x16::splat(b'0');
+        let digits = above.min(u8x16::splat(9)).simd_eq(above);
+        let power = (bytes | u8x16::splat(0x20)).simd_eq(u8x16::splat(b'e'));
+        let others = !(digits | is(b'.') | is(b'-') | is(b'+') | power).to_bitmask() & 0xffff;
+        if others != 0 {
+            return others.trailing_zeros() as usize;
+        }
+    }
+    slow_number(text)
+}
+
+fn slow_number(text: &[u8]) -> usize {
     text.iter().take_while(|b| matches!(b, b'0'..=b'9' | b'-' | b'+' | b'.' | b'e' | b'E')).count()
 }
 
 /// The bytes of a literal at the beginning of a text.
 #[inline]
 fn literal(text: &[u8]) -> Option<usize> {
-    [b"true".as_slice(), b"false", b"null"].into_iter().find(|word| text.starts_with(word)).map(<[u8]>::len)
+    match text.first_chunk::<4>()? {
+        b"true" | b"null" => Some(4),
+        b"fals" if text.get(4) == Some(&b'e') => Some(5),
+        _ => None,
+    }
 }
 
 #[inline]
@@ -309,4 +366,26 @@ pub(super) fn skip_prefix(body: &[u8]) -> usize {
         }
     }
     at
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn numbers_end_where_they_do_byte_by_byte(digits in "[0-9eE.+-]{0,20}", behind in "[,}\\] a-fA-F/:;]?[0-9]{0,16}") {
+            let text = format!("{digits}{behind}");
+            prop_assert_eq!(number(text.as_bytes()), slow_number(text.as_bytes()));
+        }
+
+        #[test]
+        fn literals_are_whole_words(text in "(true|false|null|tru|fals|nul|nulL)[a-z,]{0,2}") {
+            let words = ["true", "false", "null"];
+            let wanted = words.iter().find(|word| text.starts_with(**word)).map(|word| word.len());
+            prop_assert_eq!(literal(text.as_bytes()), wanted);
+        }
+    }
 }

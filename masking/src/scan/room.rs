@@ -1,0 +1,140 @@
+//! What is collected while a JSON document is read: where in it one is, and what must wait until all of it is known.
+
+use std::ops::Range;
+
+use mynah_message::json;
+
+use super::seams::{self, Does};
+use crate::memo::{NameInfo, Says};
+use crate::plan::Step;
+
+/// Where in the document the scan is.
+#[derive(Clone, Copy, Default)]
+pub(super) struct At {
+    /// What the nearest key says.
+    pub(super) key: NameInfo,
+    /// The way to the object that this key stands in, as a hash: an object that is there twice under one name is one.
+    pub(super) object: u64,
+    /// The way to the object or array at hand.
+    pub(super) base: u64,
+    /// The last step on the way to the value at hand: the key's number, or the number of the array's element.
+    pub(super) step: u64,
+}
+
+/// What is collected while a document is read; kept from one to the next, so that each need not ask for memory of its own.
+#[derive(Default)]
+pub(crate) struct Room {
+    pub(super) at: At,
+    /// Where it goes on when the container at hand ends.
+    pub(super) stack: Vec<At>,
+    /// The steps from the last value to the next one.
+    pub(super) steps: Vec<seams::Step>,
+    /// Objects that are persons by their name, those that seem to be by what is in them, and those that are goods.
+    pub(super) persons: Objects,
+    pub(super) persons_within: Objects,
+    pub(super) things: Objects,
+    /// Values under `name`, and whether they may have escapes: whose name it is shows when all siblings are known.
+    pub(super) waiting: Vec<(u64, json::Kind, Range<usize>, bool)>,
+    /// Values whose names are values beside them, and what these say: `{"name": "password", "value": "…"}`.
+    pub(super) labelled: Vec<(u64, json::Kind, Range<usize>)>,
+    pub(super) labels: Vec<(u64, Range<usize>)>,
+    /// Where to look when the same body is met again.
+    pub(super) noted: Vec<Step>,
+}
+
+impl Room {
+    /// Nothing of a document that was larger is kept.
+    const MOST: usize = 1 << 12;
+
+    /// Takes back where to look in a document, when that is kept elsewhere.
+    pub(super) fn take_back(&mut self, mut noted: Vec<Step>) {
+        noted.clear();
+        if noted.capacity() <= Room::MOST {
+            self.noted = noted;
+        }
+    }
+
+    pub(super) fn clear(&mut self) {
+        let all = [self.stack.len(), self.waiting.len(), self.labelled.len(), self.labels.len()];
+        let objects = [&self.persons, &self.persons_within, &self.things].map(|objects| objects.0.len());
+        if all.iter().chain(&objects).any(|len| *len > Room::MOST) {
+            *self = Room::default();
+            return;
+        }
+        self.stack.clear();
+        self.steps.clear();
+        self.waiting.clear();
+        self.labelled.clear();
+        self.labels.clear();
+        for objects in [&mut self.persons, &mut self.persons_within, &mut self.things] {
+            objects.0.clear();
+        }
+    }
+
+    /// A key: the value behind it goes by its name.
+    #[inline]
+    pub(super) fn key(&mut self, key: NameInfo) {
+        self.at.key = key;
+        self.at.step = key.number;
+    }
+
+    /// A step of those between two values.
+    #[inline]
+    pub(super) fn step(&mut self, step: &seams::Step) {
+        // Most are keys.
+        if step.does == Does::Key {
+            self.key(step.key);
+            return;
+        }
+        match step.does {
+            Does::Key => {}
+            Does::Element => self.at.step += 1,
+            Does::OpenArray => {
+                self.stack.push(self.at);
+                // Its elements go by its name.
+                self.at = At { base: onward(self.at.base, self.at.step), step: 0, ..self.at };
+            }
+            Does::OpenObject => {
+                let way = onward(self.at.base, self.at.step);
+                if self.at.key.says(Says::IS_PERSON) {
+                    self.persons.insert(way);
+                }
+                self.stack.push(self.at);
+                self.at = At { key: NameInfo::default(), object: way, base: way, step: 0 };
+            }
+        }
+    }
+
+    /// The container at hand ends.
+    #[inline]
+    pub(super) fn close(&mut self) {
+        self.at = self.stack.pop().unwrap_or_default();
+    }
+}
+
+/// Some of the objects in a document: noted while it is read, looked up when all are known.
+#[derive(Default)]
+pub(super) struct Objects(Vec<u64>);
+
+impl Objects {
+    pub(super) fn insert(&mut self, object: u64) {
+        if self.0.last() != Some(&object) {
+            self.0.push(object);
+        }
+    }
+
+    /// Before the first look.
+    pub(super) fn sort(&mut self) {
+        self.0.sort_unstable();
+    }
+
+    pub(super) fn contains(&self, object: u64) -> bool {
+        self.0.binary_search(&object).is_ok()
+    }
+}
+
+/// One step on the way to a value. Two ways with one hash would make a name that is no person's be masked, no more.
+fn onward(way: u64, step: u64) -> u64 {
+    ((way ^ step).wrapping_mul(0x9e37_79b9_7f4a_7c15)).rotate_left(29)
+        ^ way.wrapping_mul(0xa076_1d64_78bd_642f)
+}
