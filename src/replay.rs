@@ -382,7 +382,7 @@ fn step_text(step: &TraceStep) -> String {
     let mark = if step.ok { "ok  " } else { "FAIL" };
     let _ = writeln!(
         out,
-        "{mark} {:>3}/{}  {}{} {}  wanted {}, got {}  {:.1} ms",
+        "{mark} {:>3}/{}  {}{} {}  wanted {}, got {}{}",
         step.number,
         step.of,
         step.phase.map(|phase| format!("{phase}  ")).unwrap_or_default(),
@@ -390,7 +390,8 @@ fn step_text(step: &TraceStep) -> String {
         step.url,
         status(step.wanted),
         status(step.got),
-        step.ms,
+        // Where no answer came there is no time to tell.
+        if step.ms > 0.0 { format!("  {:.1} ms", step.ms) } else { String::new() },
     );
     if let Some(name) = &step.name {
         let _ = writeln!(out, "           name  {name}");

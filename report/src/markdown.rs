@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use mynah_traffic::run::{Latency, RunDocument, Verdict};
 
 use crate::figures::{count, ms, percent, rate, share};
+use crate::table::part;
 
 /// The run in Markdown.
 pub fn run(document: &RunDocument) -> String {
@@ -18,7 +19,8 @@ pub fn run(document: &RunDocument) -> String {
     );
     let _ = writeln!(
         out,
-        "{}, {:.1} s{}, {} requests ({}/s), {} failed, {} unlike the recorded\n",
+        "{}{}, {:.1} s{}, {} requests ({}/s), {} failed, {} unlike the recorded\n",
+        part(document),
         escape(&document.arrivals.asked),
         document.duration_s,
         if document.interrupted { " (**interrupted before its end**)" } else { "" },

@@ -97,7 +97,7 @@ pub fn render(document: &RunDocument, style: Style) -> String {
 }
 
 /// Which part of something larger it is, or of which parts it was put together.
-fn part(document: &RunDocument) -> String {
+pub(crate) fn part(document: &RunDocument) -> String {
     match &document.shard {
         Some(shard) => format!("shard {} of {}: ", shard.number, shard.of),
         None if document.merged_from.is_empty() => String::new(),

@@ -3,7 +3,7 @@ use std::collections::BTreeMap;
 use mynah_traffic::Nanos;
 use mynah_traffic::run::{
     Arrivals, EndpointFigures, FailureRow, Fidelity, GeneratorFigures, Latency, MismatchSample,
-    ProfileFigures, RunDocument, SCHEMA, SecondFigures, TagName, Tally, ThresholdResult, TotalFigures,
+    ProfileFigures, RunDocument, SCHEMA, SecondFigures, Shard, TagName, Tally, ThresholdResult, TotalFigures,
     Verdict, record,
 };
 
@@ -150,6 +150,19 @@ fn the_page_is_whole_and_stands_alone() {
     }
     for forbidden in ["src=", "<link", "@import", "url(", "fetch(", "eval("] {
         assert!(!page.contains(forbidden), "the page must not load anything: {forbidden}");
+    }
+}
+
+#[test]
+fn every_report_says_which_part_of_a_run_it_is() {
+    let shard = Some(Shard { number: 2, of: 3, timetable: String::new() });
+    let part = RunDocument { shard, ..document() };
+    let merged = RunDocument { merged_from: vec!["one".into(), "two".into()], ..document() };
+    for (run, wanted) in [(part, "shard 2 of 3"), (merged, "2 shards merged")] {
+        let page = html::render(&run, &Timeline::of(&run), None).unwrap();
+        for text in [table::render(&run, table::Style::default()), markdown::run(&run), page] {
+            assert!(text.contains(wanted), "{wanted}: {text}");
+        }
     }
 }
 

@@ -32,6 +32,7 @@ pub fn exchanges(
             .sessions
             .map_or(usize::MAX, |most| ((profile.weight / total * most as f64).round() as usize).max(1));
         let chosen = outline::sessions(profile, scenario, folder, few)?;
+        counts.notes.extend(outline::left_out(profile));
         counts.profiles += 1;
         counts.of_sessions += chosen.of();
         for taken in &chosen.sessions {

@@ -182,6 +182,14 @@ impl Chosen {
     }
 }
 
+/// Of each step that speaks another protocol, that it is left out.
+pub(super) fn left_out(profile: &Profile) -> impl Iterator<Item = String> {
+    profile.all_steps().filter_map(|step| {
+        let protocol = step.protocol.as_ref()?;
+        Some(format!("{}: '{}' is not in it: it speaks {protocol}, not HTTP", profile.name, step.text()))
+    })
+}
+
 /// The profile's sessions, at most `few` of them.
 pub(super) fn sessions(
     profile: &Profile,
@@ -370,11 +378,8 @@ impl<'s> Builder<'s> {
         if checks > 0 {
             note(format!("{name}: {checks} checks are not in it; a response is right by its status"));
         }
-        for step in profile.all_steps() {
-            if let Some(protocol) = &step.protocol {
-                note(format!("{name}: '{}' is not in it: it speaks {protocol}, not HTTP", step.text()));
-                continue;
-            }
+        left_out(profile).for_each(&mut note);
+        for step in profile.all_steps().filter(|step| step.protocol.is_none()) {
             let Ok(made) = step.to_step(0, "localhost", None) else { continue };
             for injection in &made.injections {
                 if matches!(injection.source, Source::Joined { .. }) {

@@ -139,3 +139,19 @@ fn requests_as_exchanges() {
     let statuses: Vec<Option<u16>> = all.iter().map(mynah_traffic::Exchange::status).collect();
     assert_eq!(statuses, [Some(200), None, Some(303), None], "the visitor comes second");
 }
+
+#[test]
+fn what_speaks_another_protocol_is_said_to_be_left_out() {
+    let spoken = "request = \"GET /login\"\nheaders";
+    let flow = FLOW
+        .replace(spoken, &format!("protocol = \"redis\"\nsend = \"GET stock\"\n[[profile.step]]\n{spoken}"));
+    let scenario = Scenario::parse(&flow, "flow.toml").unwrap();
+    let (all, counts) = exchanges(&scenario, Path::new(""), &ExportOptions::default()).unwrap();
+    assert_eq!((all.len(), counts.requests), (4, 4));
+    let left_out = "buyer: 'GET stock' is not in it: it speaks redis, not HTTP".to_owned();
+    assert!(counts.notes.contains(&left_out), "{:?}", counts.notes);
+    for language in [Language::Locust, Language::K6, Language::Curl] {
+        let (_, counts) = script(&scenario, Path::new(""), language, &ExportOptions::default()).unwrap();
+        assert!(counts.notes.contains(&left_out), "{:?}", counts.notes);
+    }
+}
