@@ -1,9 +1,11 @@
 //! The audit: looks again at what is about to be sealed, with none of the masker's rules.
 //!
 //! Long originals are searched for in all bytes of a message: as they are, in base64 and in hex, and again in what
-//! the bytes become when percent-encoding, JSON escapes and character references are undone. Short ones cannot be
+//! the bytes become when percent-encoding, JSON escapes and character references are undone, and base64 and hex of a text
+//! opened. Short ones cannot be
 //! searched for (`123` is everywhere), so each sensitive span must hold something that was issued as a pseudonym.
 
+mod inlaid;
 mod views;
 
 use std::borrow::Cow;
@@ -250,7 +252,9 @@ impl Auditor {
         let views = if has_escapes(bytes) { views(&self.known, bytes) } else { Vec::new() };
         for view in views {
             found = found.max(self.known.count(&view.bytes, view.spaces));
+            found = found.max(inlaid::count(&self.known, &view.bytes, &self.limits));
         }
+        found = found.max(inlaid::count(&self.known, bytes, &self.limits));
         for _ in 0..found {
             self.report(side, part, "original");
         }
@@ -269,12 +273,23 @@ impl Auditor {
 }
 
 /// Whether learnt values show when escapes are undone, as the audit would see it. Who masks asks this of what it could not reach:
-/// better to withhold one body than to have the audit refuse a whole recording.
-pub(crate) fn hides(known: &Known, bytes: &[u8]) -> bool {
-    if known.is_empty() || !has_escapes(bytes) {
+/// better to withhold one body than to have the audit refuse a whole recording. What is in base64 and hex is looked at where that is
+/// `inlaid`.
+pub(crate) fn hides(known: &Known, bytes: &[u8], inlaid: bool) -> bool {
+    if known.is_empty() {
+        return false;
+    }
+    let limits = Limits::default();
+    if inlaid && inlaid::count(known, bytes, &limits) > 0 {
+        return true;
+    }
+    if !has_escapes(bytes) {
         return false;
     }
     let views = views(known, bytes);
+    if inlaid && views.iter().any(|view| inlaid::count(known, &view.bytes, &limits) > 0) {
+        return true;
+    }
     views.iter().any(|view| known.count(&view.bytes, view.spaces) > 0)
         || views.iter().any(|view| !view.spaces) && known.count(bytes, false) > 0
 }

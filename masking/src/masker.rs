@@ -325,8 +325,8 @@ impl Sink for State {
         self.known.with_alphabet(|alphabet| alphabet.has(b'\n') || alphabet.has(b'\r'))
     }
 
-    fn hides(&self, masked: &[u8]) -> bool {
-        audit::hides(&self.known, masked)
+    fn hides(&self, masked: &[u8], inlaid: bool) -> bool {
+        audit::hides(&self.known, masked, inlaid)
     }
 
     fn may_hide(&self, raw: &[u8], encoding: Encoding) -> bool {

@@ -14,6 +14,7 @@ use crate::{Auditor, Key, Learner, Masker, Policy};
 mod again;
 mod forms;
 mod heads;
+mod inlaid;
 mod nesting;
 mod odd;
 mod policy;

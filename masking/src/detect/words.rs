@@ -111,8 +111,8 @@ pub(super) fn within(bytes: u8x16, first: u8, more: u8) -> u8x16 {
 
 impl Words {
     fn hold_nothing(&self, text: &[u8]) -> bool {
-        // Of vendors' keys without digits all have some of these.
-        if self.capitals >= 4 && text.len() >= 20 {
+        // Of vendors' keys without digits all have some of these, and so has base64 in a text.
+        if self.capitals >= 4 && text.len() >= 16 {
             return false;
         }
         if self.spaced {
@@ -176,7 +176,7 @@ fn last_of(text: &[u8], rest: &[u8]) -> [u8; PIECE] {
 
 /// Fewer bytes than a piece has, and one byte over and over behind them.
 #[inline]
-pub(super) fn padded(rest: &[u8], with: u8) -> [u8; PIECE] {
+pub(crate) fn padded(rest: &[u8], with: u8) -> [u8; PIECE] {
     let len = rest.len();
     let bytes = match (rest.first_chunk::<8>(), rest.last_chunk::<8>()) {
         (Some(first), Some(last)) if len < PIECE => {

@@ -77,6 +77,7 @@ impl Scanner<'_> {
             Part::Body => view.body().len(),
         };
         self.over = None;
+        self.inlaid = false;
         self.opened = 0;
         self.answers = view.side() == Side::Response;
         self.openable = OPENABLE.max(len.saturating_mul(OPENABLE_EACH));

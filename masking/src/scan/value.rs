@@ -1,13 +1,16 @@
 //! One decoded value: under a name that says what it is, or free.
 
+use std::ops::Range;
+
 use mynah_message::{Encoding, percent};
 
+use super::inlaid::{self, Inlaid};
 use super::layer::{Layer, splice};
 use super::opened::Opened;
 use super::signature::signatures;
 use super::{Context, Patch, Scanner, Unreadable, Why, merge, nested, shift};
 use crate::detect::signs::Look;
-use crate::detect::{self, Detectors, words};
+use crate::detect::{self, Detectors, Found, words};
 use crate::kind::Kind;
 use crate::learned::Learning;
 use crate::memo::Values;
@@ -181,11 +184,52 @@ impl Scanner<'_> {
             return None;
         };
         let opened = opened?;
+        self.inlaid = true;
         if !self.may_open(context, opened.text.len()) {
             return None;
         }
         let found = self.free(&opened.text, context.inner(None));
         closed(&opened, inner, &found).map(|patches| shift(patches, start))
+    }
+
+    /// The patches of what is in base64 or hex in the midst of a text, but for what is part of something that was detected (a web
+    /// token, a key) or learnt.
+    fn inlaid(&mut self, value: &[u8], context: Context, detected: &[Found], learnt: &[Patch]) -> Vec<Patch> {
+        let policy = self.policy;
+        let mut patches = Vec::new();
+        let mut all = Inlaid::of(value, &policy.limits);
+        while let Some(found) = all.next() {
+            self.inlaid = true;
+            let Ok((range, opened)) = found else {
+                self.over = Some(Unreadable("nested-too-large"));
+                continue;
+            };
+            let Some(text) = value.get(range.clone()) else { continue };
+            let within = |outer: &Range<usize>| outer.start <= range.start && range.end <= outer.end;
+            // What was learnt and stands within it is seen there, too.
+            let reaches = |patch: &Patch| {
+                let meets = patch.range.start < range.end && range.start < patch.range.end;
+                meets && (patch.range.start < range.start || range.end < patch.range.end)
+            };
+            if range == (0..value.len())
+                || detected.iter().any(|found| within(&found.range))
+                || learnt.iter().any(reaches)
+                || !learnt.is_empty() && self.sink.known(text).is_some()
+            {
+                continue;
+            }
+            if !self.may_open(context, opened.text.len() + std::mem::take(&mut all.work)) {
+                break;
+            }
+            let found = self.free(&opened.text, context.inner(None));
+            let closed = closed(&opened, text, &found).unwrap_or_default();
+            patches.extend(shift(closed, range.start));
+        }
+        // What was no text after all took time as well.
+        if all.work > 0 && context.depth < policy.depth {
+            self.may_open(context, all.work);
+        }
+        patches
     }
 
     /// Tells apart what may be found in a short value that stands by itself and of which its name says nothing; `None` where
@@ -262,11 +306,14 @@ impl Scanner<'_> {
     ) -> Vec<Patch> {
         let signs = look.signs();
         let mut patches = Vec::new();
+        let mut is_json = false;
         let text = value.trim_ascii_start();
         match text.first() {
             Some(b'{' | b'[') => {
                 if context.depth < self.policy.depth {
-                    patches = self.json(value, context.inner(None)).unwrap_or_default();
+                    let found = self.json(value, context.inner(None));
+                    is_json = found.is_some();
+                    patches = found.unwrap_or_default();
                 } else if nested::is_json(value) {
                     self.may_open(context, value.len());
                 }
@@ -330,14 +377,23 @@ impl Scanner<'_> {
         if let Some((sort, query)) = query.filter(|_| idle_query) {
             let look = Look::of(query);
             let detectors = context.detectors(self.policy.detectors);
-            if look.signs().is_query() && look.possible(detectors) == Detectors::NONE {
+            let quiet = look.possible(detectors) == Detectors::NONE
+                && !(look.may_hold_inlaid() && inlaid::may_hold(query));
+            if look.signs().is_query() && quiet {
                 self.memo.values.note(sort & !QUERY | IDLE_QUERY, query);
             }
         }
-        merge(&mut patches, self.learnt_within(value, context));
-        if possible != Detectors::NONE {
+        let found =
+            if possible == Detectors::NONE { Vec::new() } else { detect::detect_possible(value, possible) };
+        let learnt = self.learnt_within(value, context);
+        // Of JSON the strings have been looked into.
+        if !is_json && look.may_hold_inlaid() {
+            merge(&mut patches, self.inlaid(value, context, &found, &learnt));
+        }
+        merge(&mut patches, learnt);
+        if !found.is_empty() {
             let mut detected = Vec::new();
-            for found in detect::detect_possible(value, possible) {
+            for found in found {
                 let range = found.range;
                 let text = &value[range.clone()];
                 // Known or not, it would have been found.
@@ -404,6 +460,7 @@ impl Scanner<'_> {
         look.is_bare()
             && !look.signs().may_be_enclosed()
             && look.possible(context.detectors(self.policy.detectors)) == Detectors::NONE
+            && !(look.may_hold_inlaid() && inlaid::may_hold(link))
     }
 
     /// The patches of what shows in a text when character references or backslashes are undone.
