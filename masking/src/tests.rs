@@ -18,6 +18,7 @@ mod inlaid;
 mod linked;
 mod nesting;
 mod odd;
+mod places;
 mod policy;
 mod stream;
 

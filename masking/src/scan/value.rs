@@ -50,6 +50,11 @@ impl Scanner<'_> {
             Some(Rule::Mask(kind)) => self.named(kind, value, context),
             Some(Rule::Credentials) => self.credentials(value, context, false),
             Some(Rule::Challenge) => self.credentials(value, context, true),
+            Some(Rule::Code) => {
+                let mut patches = self.code(value, context.inner(None));
+                merge(&mut patches, self.free(value, Context { rule: None, ..context }));
+                patches
+            }
             Some(Rule::Signatures) => {
                 let mut patches = Vec::new();
                 for range in signatures(value) {
@@ -420,6 +425,10 @@ impl Scanner<'_> {
         }
         if signs.has_backslash() {
             merge(&mut patches, self.escaped(value, Encoding::JsonString, context));
+            // As scripts have it, and logs: JSON has no such escapes.
+            if script_escapes(value) {
+                merge(&mut patches, self.escaped(value, Encoding::ScriptString, context));
+            }
         }
         patches
     }
@@ -474,6 +483,15 @@ impl Scanner<'_> {
         let found = self.free(&decoded, context.inner(None));
         if found.is_empty() { found } else { Layer::new(value, &decoded, encoding).lift(found) }
     }
+}
+
+/// Whether there are escapes in a text that scripts have, and JSON has not: `\x22`, `\u{22}`.
+fn script_escapes(text: &[u8]) -> bool {
+    memchr::memchr_iter(b'\\', text).any(|at| match text.get(at + 1..at + 4) {
+        Some([b'x', one, two]) => one.is_ascii_hexdigit() && two.is_ascii_hexdigit(),
+        Some([b'u', b'{', digit]) => digit.is_ascii_hexdigit(),
+        _ => false,
+    })
 }
 
 /// Whether there is a character reference in a text.
