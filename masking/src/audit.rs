@@ -33,6 +33,8 @@ pub struct Auditor {
     exchange: u64,
     findings: Findings,
     clean: Clean,
+    /// Parts that were searched.
+    parts: u64,
 }
 
 /// Bodies in which the search found nothing: production sends the same ones again and again. Known by keyed fingerprints of
@@ -41,7 +43,7 @@ pub struct Auditor {
 struct Clean {
     hasher: Strong,
     prints: Prints,
-    /// How many values were searched for.
+    /// What was searched for: how many values, and in what.
     values: usize,
     worth: Worth,
 }
@@ -162,6 +164,7 @@ impl Auditor {
             exchange: 0,
             findings: Findings::default(),
             clean: Clean::default(),
+            parts: 0,
         }
     }
 
@@ -197,12 +200,12 @@ impl Auditor {
         } else {
             Some(Head::parse(&message.head))
         };
+        // What was clean is not when more is looked for.
+        let values = self.known.len() << 1 | usize::from(self.issued.has_inlaid());
         let spans = || exchange.sensitive.iter().filter(|s| s.side == side);
         // A compressed body that was clean before need not be opened, unless pseudonyms are to be looked at in it.
         let packed = match &head {
-            Some(Ok(head)) if !spans().any(|s| s.in_body) => {
-                self.clean.packed(head, &message.body, self.known.len())
-            }
+            Some(Ok(head)) if !spans().any(|s| s.in_body) => self.clean.packed(head, &message.body, values),
             _ => None,
         };
         let opened = match head {
@@ -216,7 +219,7 @@ impl Auditor {
         }
         let body: &[u8] = opened.as_deref().unwrap_or(&message.body);
         let before = self.findings.count;
-        match self.clean.print(body, self.known.len()) {
+        match self.clean.print(body, values) {
             Some((_, true)) => {}
             Some((print, false)) => {
                 self.search(side, "body", body);
@@ -250,14 +253,30 @@ impl Auditor {
         }
         let mut found = self.known.count(bytes, false);
         let views = if has_escapes(bytes) { views(&self.known, bytes) } else { Vec::new() };
-        for view in views {
+        for view in &views {
             found = found.max(self.known.count(&view.bytes, view.spaces));
-            found = found.max(inlaid::count(&self.known, &view.bytes, &self.limits));
         }
-        found = found.max(inlaid::count(&self.known, bytes, &self.limits));
+        if self.looks_into_runs() {
+            let mut met = false;
+            for text in views.iter().map(|view| &*view.bytes).chain([bytes]) {
+                found = found.max(inlaid::count(&self.known, text, &self.limits, &mut met));
+            }
+            if met {
+                self.issued.note_inlaid();
+            }
+        }
         for _ in 0..found {
             self.report(side, part, "original");
         }
+    }
+
+    /// Whether the runs of base64 and hex in the part at hand are to be opened: of all parts, once who masks, or this, has met any that
+    /// is of a text. Most traffic has none, and to look for them takes as long as all else: there only some parts are looked at.
+    fn looks_into_runs(&mut self) -> bool {
+        const FIRST: u64 = 256;
+        const SOME: u64 = 32;
+        self.parts += 1;
+        self.issued.has_inlaid() || self.parts <= FIRST || self.parts.is_multiple_of(SOME)
     }
 
     fn report(&mut self, side: Side, part: &'static str, what: &'static str) {
@@ -280,14 +299,15 @@ pub(crate) fn hides(known: &Known, bytes: &[u8], inlaid: bool) -> bool {
         return false;
     }
     let limits = Limits::default();
-    if inlaid && inlaid::count(known, bytes, &limits) > 0 {
+    let mut met = false;
+    if inlaid && inlaid::count(known, bytes, &limits, &mut met) > 0 {
         return true;
     }
     if !has_escapes(bytes) {
         return false;
     }
     let views = views(known, bytes);
-    if inlaid && views.iter().any(|view| inlaid::count(known, &view.bytes, &limits) > 0) {
+    if inlaid && views.iter().any(|view| inlaid::count(known, &view.bytes, &limits, &mut met) > 0) {
         return true;
     }
     views.iter().any(|view| known.count(&view.bytes, view.spaces) > 0)
@@ -316,6 +336,21 @@ mod tests {
         assert!(looked(&mut worth, 800, true) > 770);
         assert!(looked(&mut worth, 800, false) < 300 && worth.share < Worth::ENOUGH);
         assert!((0..100).all(|_| worth.look() || worth.bodies % Worth::SOME != 0));
+    }
+
+    #[test]
+    fn runs_are_opened_in_all_parts_when_there_was_one() {
+        let mut auditor = Auditor::new(Known::default(), Issued::default());
+        let looked = |auditor: &mut Auditor| (0..3200).filter(|_| auditor.looks_into_runs()).count();
+        assert_eq!((looked(&mut auditor), looked(&mut auditor)), (256 + 92, 100));
+        auditor.issued.note_inlaid();
+        assert_eq!(looked(&mut auditor), 3200);
+        // The first one that is met will do.
+        let mut learning = Learning::default();
+        learning.note(Kind::Token, b"k3J9xQ2mLp0Z");
+        let mut auditor = Auditor::new(learning.finish(), Issued::default());
+        auditor.search(Side::Request, "body", b"at eyJhIjoiYiBjIGQgZSBmIn0= or so");
+        assert!(auditor.findings.count == 0 && auditor.issued.has_inlaid());
     }
 
     #[test]

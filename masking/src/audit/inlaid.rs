@@ -13,16 +13,20 @@ const DEPTH: usize = 6;
 const ROOM: usize = 1 << 20;
 const ROOM_EACH: usize = 24;
 
-/// How often learnt values show in any text that stands in base64 or hex within the bytes.
-pub(super) fn count(known: &Known, bytes: &[u8], limits: &Limits) -> u64 {
+/// How often learnt values show in any text that stands in base64 or hex within the bytes; and whether there was any.
+pub(super) fn count(known: &Known, bytes: &[u8], limits: &Limits, met: &mut bool) -> u64 {
     let room = ROOM.max(bytes.len().saturating_mul(ROOM_EACH));
-    Search { known, limits, room }.within(bytes, DEPTH)
+    let mut search = Search { known, limits, room, met: false };
+    let found = search.within(bytes, DEPTH);
+    *met |= search.met;
+    found
 }
 
 struct Search<'s> {
     known: &'s Known,
     limits: &'s Limits,
     room: usize,
+    met: bool,
 }
 
 impl Search<'_> {
@@ -30,6 +34,7 @@ impl Search<'_> {
         let mut found = 0;
         let mut all = Inlaid::of(bytes, self.limits);
         while let Some(next) = all.next() {
+            self.met = true;
             // What is too large was withheld.
             let Ok((_, opened)) = next else { continue };
             let Some(room) = self.room.checked_sub(opened.text.len() + std::mem::take(&mut all.work)) else {

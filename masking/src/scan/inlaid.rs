@@ -8,6 +8,9 @@ use mynah_message::Limits;
 use wide::u8x16;
 
 use super::opened::{self, Opened, TooLarge};
+use super::value::closed;
+use super::{Context, Patch, Scanner, Unreadable, shift};
+use crate::detect::Found;
 use crate::detect::words::padded;
 
 /// Characters of the shortest run of base64 that is looked into, without its padding; and of hex.
@@ -24,6 +27,54 @@ const PIECE: usize = 16;
 
 /// Characters that are decoded of a long run to see whether it goes on as a text.
 const SOME: usize = 64;
+
+impl Scanner<'_> {
+    /// The patches of what is in base64 or hex in the midst of a text, but for what is part of something that was detected (a web
+    /// token, a key) or learnt.
+    pub(super) fn inlaid(
+        &mut self,
+        value: &[u8],
+        context: Context,
+        detected: &[Found],
+        learnt: &[Patch],
+    ) -> Vec<Patch> {
+        let policy = self.policy;
+        let mut patches = Vec::new();
+        let mut all = Inlaid::of(value, &policy.limits);
+        while let Some(found) = all.next() {
+            self.inlaid = true;
+            let Ok((range, opened)) = found else {
+                self.over = Some(Unreadable("nested-too-large"));
+                continue;
+            };
+            let Some(text) = value.get(range.clone()) else { continue };
+            let within = |outer: &Range<usize>| outer.start <= range.start && range.end <= outer.end;
+            // What was learnt and stands within it is seen there, too.
+            let reaches = |patch: &Patch| {
+                let meets = patch.range.start < range.end && range.start < patch.range.end;
+                meets && (patch.range.start < range.start || range.end < patch.range.end)
+            };
+            if range == (0..value.len())
+                || detected.iter().any(|found| within(&found.range))
+                || learnt.iter().any(reaches)
+                || !learnt.is_empty() && self.sink.known(text).is_some()
+            {
+                continue;
+            }
+            if !self.may_open(context, opened.text.len() + std::mem::take(&mut all.work)) {
+                break;
+            }
+            let found = self.free(&opened.text, context.inner(None));
+            let closed = closed(&opened, text, &found).unwrap_or_default();
+            patches.extend(shift(closed, range.start));
+        }
+        // What was no text after all took time as well.
+        if all.work > 0 && context.depth < policy.depth {
+            self.may_open(context, all.work);
+        }
+        patches
+    }
+}
 
 /// Whether there is a run that is worth a look.
 pub(crate) fn may_hold(text: &[u8]) -> bool {

@@ -1,16 +1,14 @@
 //! One decoded value: under a name that says what it is, or free.
 
-use std::ops::Range;
-
 use mynah_message::{Encoding, percent};
 
-use super::inlaid::{self, Inlaid};
+use super::inlaid;
 use super::layer::{Layer, splice};
 use super::opened::Opened;
 use super::signature::signatures;
 use super::{Context, Patch, Scanner, Unreadable, Why, merge, nested, shift};
 use crate::detect::signs::Look;
-use crate::detect::{self, Detectors, Found, words};
+use crate::detect::{self, Detectors, words};
 use crate::kind::Kind;
 use crate::learned::Learning;
 use crate::memo::Values;
@@ -195,46 +193,6 @@ impl Scanner<'_> {
         }
         let found = self.free(&opened.text, context.inner(None));
         closed(&opened, inner, &found).map(|patches| shift(patches, start))
-    }
-
-    /// The patches of what is in base64 or hex in the midst of a text, but for what is part of something that was detected (a web
-    /// token, a key) or learnt.
-    fn inlaid(&mut self, value: &[u8], context: Context, detected: &[Found], learnt: &[Patch]) -> Vec<Patch> {
-        let policy = self.policy;
-        let mut patches = Vec::new();
-        let mut all = Inlaid::of(value, &policy.limits);
-        while let Some(found) = all.next() {
-            self.inlaid = true;
-            let Ok((range, opened)) = found else {
-                self.over = Some(Unreadable("nested-too-large"));
-                continue;
-            };
-            let Some(text) = value.get(range.clone()) else { continue };
-            let within = |outer: &Range<usize>| outer.start <= range.start && range.end <= outer.end;
-            // What was learnt and stands within it is seen there, too.
-            let reaches = |patch: &Patch| {
-                let meets = patch.range.start < range.end && range.start < patch.range.end;
-                meets && (patch.range.start < range.start || range.end < patch.range.end)
-            };
-            if range == (0..value.len())
-                || detected.iter().any(|found| within(&found.range))
-                || learnt.iter().any(reaches)
-                || !learnt.is_empty() && self.sink.known(text).is_some()
-            {
-                continue;
-            }
-            if !self.may_open(context, opened.text.len() + std::mem::take(&mut all.work)) {
-                break;
-            }
-            let found = self.free(&opened.text, context.inner(None));
-            let closed = closed(&opened, text, &found).unwrap_or_default();
-            patches.extend(shift(closed, range.start));
-        }
-        // What was no text after all took time as well.
-        if all.work > 0 && context.depth < policy.depth {
-            self.may_open(context, all.work);
-        }
-        patches
     }
 
     /// Tells apart what may be found in a short value that stands by itself and of which its name says nothing; `None` where
@@ -500,7 +458,7 @@ fn refers(text: &[u8]) -> bool {
 }
 
 /// What is written in place of a value that was opened; `None` when nothing in it changes.
-fn closed(opened: &Opened, value: &[u8], patches: &[Patch]) -> Option<Vec<Patch>> {
+pub(super) fn closed(opened: &Opened, value: &[u8], patches: &[Patch]) -> Option<Vec<Patch>> {
     let (kind, why) = patches.first().map(|p| (p.kind, p.why))?;
     let bytes = opened.close(&splice(&opened.text, patches))?;
     Some(vec![Patch { range: 0..value.len(), bytes, kind, why }])
