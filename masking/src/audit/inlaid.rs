@@ -34,9 +34,14 @@ impl Search<'_> {
         let mut found = 0;
         let mut all = Inlaid::of(bytes, self.limits);
         while let Some(next) = all.next() {
-            self.met = true;
             // What is too large was withheld.
-            let Ok((_, opened)) = next else { continue };
+            let Ok((range, opened)) = next else {
+                self.met = true;
+                continue;
+            };
+            // A web token's claims have been seen to, and there are some in every other head.
+            let before = range.start.checked_sub(1).and_then(|at| bytes.get(at));
+            self.met |= before != Some(&b'.') && bytes.get(range.end) != Some(&b'.');
             let Some(room) = self.room.checked_sub(opened.text.len() + std::mem::take(&mut all.work)) else {
                 break;
             };

@@ -42,8 +42,8 @@ impl Scanner<'_> {
         let mut patches = Vec::new();
         let mut all = Inlaid::of(value, &policy.limits);
         while let Some(found) = all.next() {
-            self.inlaid = true;
             let Ok((range, opened)) = found else {
+                self.inlaid = true;
                 self.over = Some(Unreadable("nested-too-large"));
                 continue;
             };
@@ -61,6 +61,7 @@ impl Scanner<'_> {
             {
                 continue;
             }
+            self.inlaid = true;
             if !self.may_open(context, opened.text.len() + std::mem::take(&mut all.work)) {
                 break;
             }
