@@ -355,6 +355,8 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::detect::signs::Look;
+    use crate::detect::{self, words};
 
     fn texts(text: &str) -> Vec<(Range<usize>, String)> {
         let limits = Limits::default();
@@ -437,6 +439,27 @@ mod tests {
             let (plain, escaped) = naive(text.as_bytes());
             prop_assert!(plain.iter().all(|at| found.contains(at)), "{} {:?}", text, plain);
             prop_assert!(found.iter().all(|at| plain.contains(at) || escaped.contains(at)), "{} {:?}", text, found);
+        }
+
+        #[test]
+        fn whoever_says_that_there_is_nothing_sees_what_is_inlaid(
+            inner in "[ -~]{12,40}|[a-z]{12,30}|\\{\"[a-z]{2,8}\":\"[a-z ]{2,9}\"\\}|[а-я一-丁]{6,20}",
+            before in "([a-zA-Z ,']{0,60}[ ,'/_])?|/[a-z]{1,8}/",
+            behind in "([ ,'/][a-zA-Z ,']{0,60})?",
+        ) {
+            for coded in [
+                STANDARD.encode(&inner),
+                URL_SAFE_NO_PAD.encode(&inner),
+                String::from_utf8(hex::encode(inner.as_bytes(), false)).unwrap(),
+            ] {
+                let text = format!("{before}{coded}{behind}");
+                let bytes = text.as_bytes();
+                if texts(&text).iter().any(|(range, _)| *range != (0..text.len())) {
+                    prop_assert!(may_hold(bytes) && Look::of(bytes).may_hold_inlaid(), "{}", text);
+                    prop_assert!(!words::holds_nothing(bytes) && !words::with_quotes_holds_nothing(bytes), "{}", text);
+                    prop_assert!(!words::is_plain_path(bytes) && !detect::is_moment(bytes), "{}", text);
+                }
+            }
         }
 
         #[test]
