@@ -187,7 +187,8 @@ impl Scanner<'_> {
             return None;
         };
         let opened = opened?;
-        self.inlaid = true;
+        // Of numbers some are hex of a text by chance; those are not what the audit sees.
+        self.inlaid |= inlaid::may_hold(inner);
         if !self.may_open(context, opened.text.len()) {
             return None;
         }
