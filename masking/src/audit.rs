@@ -1,9 +1,11 @@
 //! The audit: looks again at what is about to be sealed, with none of the masker's rules.
 //!
 //! Long originals are searched for in all bytes of a message: as they are, in base64 and in hex, and again in what
-//! the bytes become when percent-encoding, JSON escapes and character references are undone. Short ones cannot be
+//! the bytes become when percent-encoding, JSON escapes and character references are undone, and base64 and hex of a text
+//! opened. Short ones cannot be
 //! searched for (`123` is everywhere), so each sensitive span must hold something that was issued as a pseudonym.
 
+mod inlaid;
 mod views;
 
 use std::borrow::Cow;
@@ -31,6 +33,8 @@ pub struct Auditor {
     exchange: u64,
     findings: Findings,
     clean: Clean,
+    /// Parts that were searched.
+    parts: u64,
 }
 
 /// Bodies in which the search found nothing: production sends the same ones again and again. Known by keyed fingerprints of
@@ -39,7 +43,7 @@ pub struct Auditor {
 struct Clean {
     hasher: Strong,
     prints: Prints,
-    /// How many values were searched for.
+    /// What was searched for: how many values, and in what.
     values: usize,
     worth: Worth,
 }
@@ -160,6 +164,7 @@ impl Auditor {
             exchange: 0,
             findings: Findings::default(),
             clean: Clean::default(),
+            parts: 0,
         }
     }
 
@@ -195,12 +200,12 @@ impl Auditor {
         } else {
             Some(Head::parse(&message.head))
         };
+        // What was clean is not when more is looked for.
+        let values = self.known.len() << 1 | usize::from(self.issued.has_inlaid());
         let spans = || exchange.sensitive.iter().filter(|s| s.side == side);
         // A compressed body that was clean before need not be opened, unless pseudonyms are to be looked at in it.
         let packed = match &head {
-            Some(Ok(head)) if !spans().any(|s| s.in_body) => {
-                self.clean.packed(head, &message.body, self.known.len())
-            }
+            Some(Ok(head)) if !spans().any(|s| s.in_body) => self.clean.packed(head, &message.body, values),
             _ => None,
         };
         let opened = match head {
@@ -214,7 +219,7 @@ impl Auditor {
         }
         let body: &[u8] = opened.as_deref().unwrap_or(&message.body);
         let before = self.findings.count;
-        match self.clean.print(body, self.known.len()) {
+        match self.clean.print(body, values) {
             Some((_, true)) => {}
             Some((print, false)) => {
                 self.search(side, "body", body);
@@ -248,12 +253,30 @@ impl Auditor {
         }
         let mut found = self.known.count(bytes, false);
         let views = if has_escapes(bytes) { views(&self.known, bytes) } else { Vec::new() };
-        for view in views {
+        for view in &views {
             found = found.max(self.known.count(&view.bytes, view.spaces));
+        }
+        if self.looks_into_runs() {
+            let mut met = false;
+            for text in views.iter().map(|view| &*view.bytes).chain([bytes]) {
+                found = found.max(inlaid::count(&self.known, text, &self.limits, &mut met));
+            }
+            if met {
+                self.issued.note_inlaid();
+            }
         }
         for _ in 0..found {
             self.report(side, part, "original");
         }
+    }
+
+    /// Whether the runs of base64 and hex in the part at hand are to be opened: of all parts, once who masks, or this, has met any that
+    /// is of a text. Most traffic has none, and to look for them takes as long as all else: there only some parts are looked at.
+    fn looks_into_runs(&mut self) -> bool {
+        const FIRST: u64 = 256;
+        const SOME: u64 = 32;
+        self.parts += 1;
+        self.issued.has_inlaid() || self.parts <= FIRST || self.parts.is_multiple_of(SOME)
     }
 
     fn report(&mut self, side: Side, part: &'static str, what: &'static str) {
@@ -269,12 +292,24 @@ impl Auditor {
 }
 
 /// Whether learnt values show when escapes are undone, as the audit would see it. Who masks asks this of what it could not reach:
-/// better to withhold one body than to have the audit refuse a whole recording.
-pub(crate) fn hides(known: &Known, bytes: &[u8]) -> bool {
-    if known.is_empty() || !has_escapes(bytes) {
+/// better to withhold one body than to have the audit refuse a whole recording. What is in base64 and hex is looked at where that is
+/// `inlaid`.
+pub(crate) fn hides(known: &Known, bytes: &[u8], inlaid: bool) -> bool {
+    if known.is_empty() {
+        return false;
+    }
+    let limits = Limits::default();
+    let mut met = false;
+    if inlaid && inlaid::count(known, bytes, &limits, &mut met) > 0 {
+        return true;
+    }
+    if !has_escapes(bytes) {
         return false;
     }
     let views = views(known, bytes);
+    if inlaid && views.iter().any(|view| inlaid::count(known, &view.bytes, &limits, &mut met) > 0) {
+        return true;
+    }
     views.iter().any(|view| known.count(&view.bytes, view.spaces) > 0)
         || views.iter().any(|view| !view.spaces) && known.count(bytes, false) > 0
 }
@@ -301,6 +336,21 @@ mod tests {
         assert!(looked(&mut worth, 800, true) > 770);
         assert!(looked(&mut worth, 800, false) < 300 && worth.share < Worth::ENOUGH);
         assert!((0..100).all(|_| worth.look() || worth.bodies % Worth::SOME != 0));
+    }
+
+    #[test]
+    fn runs_are_opened_in_all_parts_when_there_was_one() {
+        let mut auditor = Auditor::new(Known::default(), Issued::default());
+        let looked = |auditor: &mut Auditor| (0..3200).filter(|_| auditor.looks_into_runs()).count();
+        assert_eq!((looked(&mut auditor), looked(&mut auditor)), (256 + 92, 100));
+        auditor.issued.note_inlaid();
+        assert_eq!(looked(&mut auditor), 3200);
+        // The first one that is met will do.
+        let mut learning = Learning::default();
+        learning.note(Kind::Token, b"k3J9xQ2mLp0Z");
+        let mut auditor = Auditor::new(learning.finish(), Issued::default());
+        auditor.search(Side::Request, "body", b"at eyJhIjoiYiBjIGQgZSBmIn0= or so");
+        assert!(auditor.findings.count == 0 && auditor.issued.has_inlaid());
     }
 
     #[test]

@@ -165,6 +165,15 @@ impl Alphabet {
         self.0[usize::from(byte)]
     }
 
+    /// The same with the braces of `\u{22}`.
+    pub(crate) fn with_braces(&self) -> Alphabet {
+        let mut all = self.clone();
+        for b in b"{}" {
+            all.0[usize::from(*b)] = true;
+        }
+        all
+    }
+
     pub(crate) fn has_any(&self, bytes: &[u8]) -> bool {
         bytes.iter().any(|b| self.has(*b))
     }

@@ -1,6 +1,7 @@
 //! The second pass: pseudonyms in the place of values.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 
 use mynah_message::{Encoding, hex};
@@ -58,6 +59,8 @@ pub(crate) struct State {
 pub(crate) struct Issued {
     key: Strong,
     prints: Arc<RwLock<Prints>>,
+    /// Whether base64 or hex of a text was met, or a body that nobody can read: then there may be more.
+    inlaid: Arc<AtomicBool>,
 }
 
 impl Issued {
@@ -74,6 +77,15 @@ impl Issued {
         for written in written {
             prints.insert(self.key.hash(0, written));
         }
+    }
+
+    /// Base64 or hex of a text was met, or what may hold some.
+    pub(crate) fn note_inlaid(&self) {
+        self.inlaid.store(true, Ordering::Relaxed);
+    }
+
+    pub(crate) fn has_inlaid(&self) -> bool {
+        self.inlaid.load(Ordering::Relaxed)
     }
 
     pub(crate) fn has(&self, written: &[u8]) -> bool {
@@ -325,8 +337,11 @@ impl Sink for State {
         self.known.with_alphabet(|alphabet| alphabet.has(b'\n') || alphabet.has(b'\r'))
     }
 
-    fn hides(&self, masked: &[u8]) -> bool {
-        audit::hides(&self.known, masked)
+    fn hides(&self, masked: &[u8], inlaid: bool) -> bool {
+        if inlaid {
+            self.issued.note_inlaid();
+        }
+        audit::hides(&self.known, masked, inlaid)
     }
 
     fn may_hide(&self, raw: &[u8], encoding: Encoding) -> bool {

@@ -13,6 +13,7 @@ use crate::hash::{Prints, Quick, Strong};
 use crate::names::{Names, Rule};
 use crate::plan::Plans;
 use crate::scan::changes::HeadPlan;
+use crate::scan::inlaid;
 use crate::scan::lines::Line;
 use crate::scan::quiet::is_usual_field;
 use crate::scan::room::Room;
@@ -106,7 +107,8 @@ impl NameInfo {
             (Names::is_label(name), Says::IS_LABEL),
             (Names::is_value(name), Says::IS_VALUE),
             (
-                name.bytes().all(|b| b.is_ascii_alphabetic() || matches!(b, b'_' | b'-' | b'$')),
+                name.bytes().all(|b| b.is_ascii_alphabetic() || matches!(b, b'_' | b'-' | b'$'))
+                    && !inlaid::may_hold(name.as_bytes()),
                 Says::IS_PLAIN,
             ),
             (tells_nothing, Says::TELLS_NOTHING),

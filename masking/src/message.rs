@@ -180,7 +180,7 @@ fn body_of(scanner: &mut Scanner<'_>, view: &mut View<'_>) -> Result<Option<Chan
     view.open_body(&scanner.policy.limits).map_err(|error| reason(&error))?;
     let plan = scanner.body(view)?;
     if plan.is_empty() {
-        if scanner.sink.hides(view.body()) {
+        if scanner.hides(view.body()) {
             return Err(Unreadable("hides-original"));
         }
         // Only what may stay as it is: the same body that hides something must be withheld again.
@@ -191,7 +191,7 @@ fn body_of(scanner: &mut Scanner<'_>, view: &mut View<'_>) -> Result<Option<Chan
     }
     let (edits, places) = edits(plan, Part::Body, scanner.policy);
     let patched = patch_body(view, edits).map_err(|error| reason(&error))?;
-    let hides = scanner.sink.hides(patched.as_ref().map_or(view.body(), |patched| &patched.decoded));
+    let hides = scanner.hides(patched.as_ref().map_or(view.body(), |patched| &patched.decoded));
     if hides {
         return Err(Unreadable("hides-original"));
     }
@@ -254,7 +254,7 @@ fn with_head(
     let starts_anew = plan.iter().next().is_some_and(|(first, _)| first.range.start < start_line);
     plan.clear();
     scanner.memo.head_room = plan;
-    if scanner.sink.hides(&head) {
+    if scanner.hides(&head) {
         return Err(Unreadable("hides-original"));
     }
     // What the edits made of it must still be a head.

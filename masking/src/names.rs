@@ -24,6 +24,8 @@ pub(crate) enum Rule {
     Credentials,
     /// `WWW-Authenticate`: what the server hands out to be sent back.
     Challenge,
+    /// It is code, in which values go by the names that they are bound to.
+    Code,
     /// A field with signatures among what says how they were made.
     Signatures,
     /// Nothing is known of it but that these detectors would be wrong there.
@@ -267,6 +269,7 @@ fn describe(rule: Rule) -> &'static str {
         Rule::Mask(kind) => kind.name(),
         Rule::Credentials => "credentials",
         Rule::Challenge => "challenge",
+        Rule::Code => "code",
         Rule::Signatures => "signatures",
         Rule::Without(Detectors::IP) => "no ip",
         Rule::Without(_) => "nothing random",

@@ -12,7 +12,7 @@ use crate::learned::{Known, Match};
 use crate::masker::State;
 use crate::message::{self, Place};
 use crate::policy::Policy;
-use crate::scan::{Met, Patch, Scanner, Sink};
+use crate::scan::{Met, Patch, Scanner, Sink, inlaid};
 
 /// Replaces what is known and nothing else, whatever its name or form says: that has been seen to.
 pub(crate) struct Again<'s> {
@@ -144,6 +144,7 @@ fn quiet(late: &Known, message: &Message, limits: &Limits) -> (bool, bool) {
         let nested = [&b"eyJ"[..], b"\n ", b"\n\t", b"\\x", b"\\u{"];
         !audit::may_hide(bytes, late.has_spaced(), &alphabet)
             && nested.iter().all(|sign| memchr::memmem::find(bytes, sign).is_none())
+            && !inlaid::may_hold(bytes)
             && late.count(bytes, false) == 0
     };
     let Ok(view) = View::open(message, limits) else { return (false, false) };

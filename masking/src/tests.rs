@@ -14,8 +14,11 @@ use crate::{Auditor, Key, Learner, Masker, Policy};
 mod again;
 mod forms;
 mod heads;
+mod inlaid;
+mod linked;
 mod nesting;
 mod odd;
+mod places;
 mod policy;
 mod stream;
 

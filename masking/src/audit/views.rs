@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use mynah_message::{html, json, percent};
+use mynah_message::{html, json, percent, script};
 
 use crate::learned::{Alphabet, Known};
 
@@ -44,11 +44,16 @@ pub(super) struct Decoded {
 /// What of the bytes becomes something else when one encoding is undone, for each of which anything can tell. With `plus`, also what
 /// they are when `+` is a space.
 fn decoded(bytes: &[u8], spaces: bool, plus: bool, telling: &Alphabet, views: &mut Vec<Decoded>) {
-    let [mut percent, mut form, mut json, mut html] = [const { Stretches::none() }; 4];
+    let [mut percent, mut form, mut json, mut html, mut code] = [const { Stretches::none() }; 5];
+    let mut braced = None;
     for at in memchr::memchr3_iter(b'%', b'&', b'\\', bytes) {
         let stretches = match bytes.get(at) {
             Some(b'%') if percent_tells_at(bytes, at, telling) => &mut percent,
             Some(b'&') if html_tells_at(bytes, at, telling) => &mut html,
+            Some(b'\\') if script_tells_at(bytes, at, telling) => {
+                code.take(bytes, at, braced.get_or_insert_with(|| telling.with_braces()));
+                continue;
+            }
             Some(b'\\') if json_tells_at(bytes, at, telling) => &mut json,
             _ => continue,
         };
@@ -62,6 +67,7 @@ fn decoded(bytes: &[u8], spaces: bool, plus: bool, telling: &Alphabet, views: &m
         (percent::decode(&form.taken, true), true, &form),
         (json::unescape(&json.taken), spaces, &json),
         (html::entity::decode(&html.taken, false), spaces, &html),
+        (script::unescape(&code.taken), spaces, &code),
     ];
     for (form, spaces, written) in forms {
         if let Cow::Owned(form) = form
@@ -136,6 +142,19 @@ fn json_tells_at(bytes: &[u8], at: usize, telling: &Alphabet) -> bool {
         Some(b @ (b'"' | b'/' | b'\\')) => telling.has(*b),
         _ => false,
     }
+}
+
+/// The same of what scripts have besides.
+fn script_tells_at(bytes: &[u8], at: usize, telling: &Alphabet) -> bool {
+    let there = match bytes.get(at + 1..) {
+        Some([b'x', ..]) => bytes.get(at..at + 4),
+        Some([b'u', b'{', rest @ ..]) => {
+            let digits = rest.iter().take(6).take_while(|b| b.is_ascii_hexdigit()).count();
+            bytes.get(at..at + 4 + digits)
+        }
+        _ => None,
+    };
+    there.is_some_and(|there| telling.has_any(&script::unescape(there)))
 }
 
 pub(crate) fn html_tells(bytes: &[u8], telling: &Alphabet) -> bool {

@@ -7,6 +7,7 @@ use wide::u8x16;
 
 use super::words::{padded, within};
 use super::{Detectors, iban, mac, vendor};
+use crate::scan::inlaid;
 
 /// No longer text is looked at.
 pub(super) const LONGEST: usize = 128;
@@ -231,6 +232,13 @@ impl<'t, M: Map> Rows<'t, M> {
             rule_out(between.count() < 3 && close == M::NONE, Detectors::IP);
         }
         which.without(none)
+    }
+
+    /// Whether there may be base64 or hex in the midst of the text that is worth a look.
+    pub(super) fn may_hold_inlaid(&self) -> bool {
+        self.capitals != M::NONE && rows(self.word(), inlaid::SHORTEST as u32) != M::NONE
+            || self.text.len() >= inlaid::SHORTEST_HEX
+                && rows(self.alnum(), inlaid::SHORTEST_HEX as u32) != M::NONE
     }
 
     fn alnum(&self) -> M {

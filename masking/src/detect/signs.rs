@@ -2,6 +2,7 @@
 
 use super::Detectors;
 use super::rows::{self, Map, Rows};
+use crate::scan::inlaid;
 
 /// Which telling bytes a text has, and how many of some.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -119,6 +120,19 @@ impl<'t> Look<'t> {
             Maps::Short(rows) => rows.is_bare(),
             Maps::Middling(rows) => rows.is_bare(),
             Maps::Long => false,
+        }
+    }
+
+    /// Whether there may be base64 or hex in the midst of it that is worth a look.
+    pub(crate) fn may_hold_inlaid(&self) -> bool {
+        let len = self.text.len();
+        if len < inlaid::SHORTEST || self.signs.capitals == 0 && self.signs.digits < inlaid::DIGITS {
+            return false;
+        }
+        match &self.rows {
+            Maps::Short(rows) => rows.may_hold_inlaid(),
+            Maps::Middling(rows) => rows.may_hold_inlaid(),
+            Maps::Long => true,
         }
     }
 

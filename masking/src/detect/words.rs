@@ -27,7 +27,7 @@ struct Words {
 #[inline]
 pub(crate) fn holds_nothing(text: &[u8]) -> bool {
     match text.len() {
-        ..=PIECE => few_hold_nothing(text),
+        ..PIECE => few_hold_nothing(text),
         _ => many_hold_nothing(text),
     }
 }
@@ -36,7 +36,7 @@ fn many_hold_nothing(text: &[u8]) -> bool {
     Words::of::<false>(text).is_some_and(|words| words.hold_nothing(text))
 }
 
-/// The same of one piece at most, of which a bit for each byte says all.
+/// The same of less than a piece, of which a bit for each byte says all.
 fn few_hold_nothing(text: &[u8]) -> bool {
     let bytes = u8x16::new(text.first_chunk().copied().unwrap_or_else(|| padded(text, b'a')));
     let folded = bytes | u8x16::splat(0x20);
@@ -144,8 +144,8 @@ pub(super) fn within(bytes: u8x16, first: u8, more: u8) -> u8x16 {
 
 impl Words {
     fn hold_nothing(&self, text: &[u8]) -> bool {
-        // Of vendors' keys without digits all have some of these.
-        if self.capitals >= 4 && text.len() >= 20 {
+        // Of vendors' keys without digits all have some of these, and so has base64 in a text.
+        if self.capitals >= 4 && text.len() >= 16 {
             return false;
         }
         if self.spaced {
@@ -234,7 +234,7 @@ fn last_of(text: &[u8], rest: &[u8]) -> [u8; PIECE] {
 
 /// Fewer bytes than a piece has, and one byte over and over behind them.
 #[inline]
-pub(super) fn padded(rest: &[u8], with: u8) -> [u8; PIECE] {
+pub(crate) fn padded(rest: &[u8], with: u8) -> [u8; PIECE] {
     let len = rest.len();
     let bytes = match (rest.first_chunk::<8>(), rest.last_chunk::<8>()) {
         (Some(first), Some(last)) if len < PIECE => {

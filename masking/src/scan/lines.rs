@@ -216,6 +216,10 @@ impl Lines {
                 let print = scanner.memo.plans.line(self.side, text);
                 scanner.memo.plans.note_clean(print);
             }
+            // More may be known to stand within what is in it when more is learnt, and no sign in it would say so.
+            if !learns && line.nested && !line.soiled && !may_be_escaped(text) {
+                continue;
+            }
             // What something was found in is worth keeping at once: it takes long to look at, and most often it is a session's.
             let again = |hash: &Hash| line.soiled || scanner.memo.lines.comes_again(*hash);
             let Some(hash) = line.hash.filter(again) else { continue };

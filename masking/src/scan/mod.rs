@@ -15,6 +15,7 @@
 //! | [`value`] | one decoded value, under a name or not |
 //! | [`nested`] | JSON in strings, web tokens, queries of GraphQL |
 //! | [`opened`] | base64 and hex, compressed or not |
+//! | [`inlaid`] | base64 and hex in the midst of a text |
 //! | [`signature`] | what is signed, and by which scheme |
 //! | [`own`] | the user's rules |
 //! | [`ids`] | resource ids, where they are to go |
@@ -29,10 +30,11 @@ mod credentials;
 mod document;
 mod head;
 mod ids;
+pub(crate) mod inlaid;
 pub(crate) mod layer;
 pub(crate) mod lines;
 mod nested;
-mod opened;
+pub(crate) mod opened;
 mod own;
 mod page;
 pub(crate) mod part;
@@ -117,9 +119,9 @@ pub(crate) trait Sink {
         true
     }
 
-    /// Whether learnt values show in bytes that are masked, when escapes are undone.
-    fn hides(&self, masked: &[u8]) -> bool {
-        let _ = masked;
+    /// Whether learnt values show in bytes that are masked, when escapes are undone; with `inlaid`, also within base64 and hex.
+    fn hides(&self, masked: &[u8], inlaid: bool) -> bool {
+        let _ = (masked, inlaid);
         false
     }
 
@@ -202,6 +204,8 @@ pub(crate) struct Scanner<'s> {
     pub(crate) memo: &'s mut Memo,
     /// Sensitive values met so far.
     pub(crate) met: u64,
+    /// Whether base64 or hex stands in the part at hand, or it was not read, so that there may be some.
+    inlaid: bool,
     /// Bytes of the part at hand that were within others, and how many may be.
     opened: usize,
     openable: usize,
@@ -231,6 +235,7 @@ impl<'s> Scanner<'s> {
             memo,
             met: 0,
             over: None,
+            inlaid: false,
             opened: 0,
             openable: OPENABLE,
             unread: false,
@@ -252,6 +257,11 @@ impl<'s> Scanner<'s> {
             self.over = Some(Unreadable("nested-too-deep"));
         }
         may
+    }
+
+    /// Whether learnt values show in bytes that were masked just now, in a way that the audit would see.
+    pub(crate) fn hides(&self, masked: &[u8]) -> bool {
+        self.sink.hides(masked, self.inlaid || self.unread)
     }
 
     /// Whether a value must be looked at for what was learnt. Takes note of it where the value is within another one.

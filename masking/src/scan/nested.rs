@@ -123,7 +123,7 @@ impl Scanner<'_> {
             if leaf.composite && !matches!(leaf.locator, Locator::Input { .. }) {
                 return;
             }
-            let here = self.context(&leaf, Side::Response);
+            let here = self.context(text, &leaf, Side::Response);
             self.leaf(text, &leaf, Context { depth: context.depth + 1, ..here }, &mut plan);
         });
         let patch = |p: Planned| Patch { range: p.range, bytes: p.bytes, kind: p.kind, why: p.why };

@@ -34,19 +34,19 @@ enum Form {
 
 /// A value that is a text in an encoding.
 #[derive(Debug)]
-pub(super) struct Opened {
-    pub(super) text: Vec<u8>,
+pub(crate) struct Opened {
+    pub(crate) text: Vec<u8>,
     form: Form,
     coding: Option<Coding>,
 }
 
 /// Why a value that is an encoding could not be opened.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) struct TooLarge;
+pub(crate) struct TooLarge;
 
 impl Opened {
     /// The text in the value, if there is one.
-    pub(super) fn of(value: &[u8], limits: &Limits) -> Result<Option<Opened>, TooLarge> {
+    pub(crate) fn of(value: &[u8], limits: &Limits) -> Result<Option<Opened>, TooLarge> {
         if value.len() < SHORTEST {
             return Ok(None);
         }
@@ -139,12 +139,10 @@ fn unhex(value: &[u8]) -> Option<Opened> {
     if !value.len().is_multiple_of(2) || !value.iter().all(u8::is_ascii_hexdigit) {
         return None;
     }
-    let nibble = |b: u8| (b & 0x0f) + if b > b'9' { 9 } else { 0 };
-    let byte = |pair: &[u8; 2]| nibble(pair[0]) << 4 | nibble(pair[1]);
     let (pairs, _) = value.as_chunks::<2>();
     // Most hex is of random bytes.
     let mut first = [0; 4];
-    let len = pairs.iter().zip(&mut first).map(|(pair, first)| *first = byte(pair)).count();
+    let len = pairs.iter().zip(&mut first).map(|(pair, first)| *first = unhex_pair(*pair)).count();
     if !begins_like_text(&first[..len], false) {
         return None;
     }
@@ -152,7 +150,7 @@ fn unhex(value: &[u8]) -> Option<Opened> {
     if upper && value.iter().any(u8::is_ascii_lowercase) {
         return None;
     }
-    let text: Vec<u8> = pairs.iter().map(byte).collect();
+    let text: Vec<u8> = pairs.iter().copied().map(unhex_pair).collect();
     // A number looks like text far too often: two in three pairs of its digits are printable, but only one in ten is a digit.
     if value.iter().all(u8::is_ascii_digit)
         && text.iter().filter(|b| b.is_ascii_digit()).count() * 5 < text.len() * 4
@@ -160,6 +158,12 @@ fn unhex(value: &[u8]) -> Option<Opened> {
         return None;
     }
     is_text(&text).then_some(Opened { text, form: Form::Hex { upper }, coding: None })
+}
+
+/// The byte of two hex digits.
+fn unhex_pair(pair: [u8; 2]) -> u8 {
+    let nibble = |b: u8| (b & 0x0f) + if b > b'9' { 9 } else { 0 };
+    nibble(pair[0]) << 4 | nibble(pair[1])
 }
 
 /// Letters in the case of a word or a name: base64 mixes them.
@@ -205,7 +209,7 @@ fn unbase64(value: &[u8]) -> Option<(Form, Vec<u8>)> {
 
 /// Whether the first bytes can be those of a text or of something compressed: most values are neither, and this is asked of
 /// each. Looks at eight characters: of random ones that decode to text there are few.
-fn begins_text(inner: &[u8]) -> bool {
+pub(super) fn begins_text(inner: &[u8]) -> bool {
     // Of the first byte alone this shows in most.
     if let Some([one, two, ..]) = inner.first_chunk::<4>() {
         let (one, two) = (SEXTETS[usize::from(*one)], SEXTETS[usize::from(*two)]);
@@ -230,6 +234,28 @@ fn begins_text(inner: &[u8]) -> bool {
         len += group.len() * 6 / 8;
     }
     begins_like_text(&first[..len], matches!(first[0], 0x1f | 0x28 | 0x78))
+}
+
+/// The same of hex.
+pub(super) fn begins_text_in_hex(first: [u8; 8]) -> bool {
+    if !first.iter().all(u8::is_ascii_hexdigit) {
+        return false;
+    }
+    let (pairs, _) = first.as_chunks::<2>();
+    let mut bytes = [0; 4];
+    pairs.iter().zip(&mut bytes).for_each(|(pair, byte)| *byte = unhex_pair(*pair));
+    begins_like_text(&bytes, false)
+}
+
+/// Whether a run of base64 or hex is all of a text, as far as it is given, or may be of something compressed.
+pub(super) fn goes_on_as_text(some: &[u8]) -> bool {
+    if some.iter().all(u8::is_ascii_hexdigit) {
+        return true;
+    }
+    let url = some.iter().any(|b| matches!(b, b'-' | b'_'));
+    let whole = some.get(..some.len() / 4 * 4).unwrap_or_default();
+    let Ok(bytes) = if url { &URL_SAFE } else { &STANDARD }.decode(whole) else { return some.is_empty() };
+    compressed(&bytes).is_some() || begins_like_text(&bytes, false)
 }
 
 /// Whether a text, or something compressed, may begin with that byte.

@@ -312,7 +312,7 @@ impl PageEvents for Page<'_, '_> {
         if leaf.composite && !control {
             return;
         }
-        let context = self.scanner.context(&leaf, self.side);
+        let context = self.scanner.context(self.bytes, &leaf, self.side);
         if !leaf.composite {
             self.note(&leaf, spot, context.rule);
             self.end = self.end.max(leaf.span.end);

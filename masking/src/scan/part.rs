@@ -77,6 +77,7 @@ impl Scanner<'_> {
             Part::Body => view.body().len(),
         };
         self.over = None;
+        self.inlaid = false;
         self.opened = 0;
         self.answers = view.side() == Side::Response;
         self.openable = OPENABLE.max(len.saturating_mul(OPENABLE_EACH));
@@ -187,7 +188,7 @@ impl Scanner<'_> {
             }
             let raw = bytes.get(leaf.span.clone());
             let searched = raw == Some(&*leaf.value) && !touches(matches, &leaf.span);
-            let context = Context { searched, ..self.context(&leaf, view.side()) };
+            let context = Context { searched, ..self.context(bytes, &leaf, view.side()) };
             notes.begin(self);
             self.leaf(bytes, &leaf, context, &mut plan);
             notes.leaf(self, bytes, &leaf, context);
@@ -294,8 +295,8 @@ impl Scanner<'_> {
         plan.extend(planned(super::shift(lifted, leaf.span.start), place(&leaf.locator)));
     }
 
-    /// What the leaf's place says.
-    pub(super) fn context(&mut self, leaf: &Leaf<'_>, side: Side) -> Context {
+    /// What the leaf's place in these bytes says.
+    pub(super) fn context(&mut self, bytes: &[u8], leaf: &Leaf<'_>, side: Side) -> Context {
         let names = &self.policy.names;
         let memo = &mut *self.memo;
         let mut named = |name: &str| memo.name(names, name.as_bytes()).rule;
@@ -307,7 +308,7 @@ impl Scanner<'_> {
             | Locator::Multipart { name, .. }
             | Locator::Input { name, .. }
             | Locator::Meta { name } => named(name),
-            Locator::Attr { attr, .. } => named(attr),
+            Locator::Attr { attr, .. } => named(attr).or_else(|| is_event(attr).then_some(Rule::Code)),
             // A template is code: the secret comes in when it runs.
             Locator::Script { .. } if memchr::memmem::find(&leaf.value, b"${").is_some() => None,
             Locator::Script { key, .. } => named(key),
@@ -322,6 +323,17 @@ impl Scanner<'_> {
             }
             _ => None,
         };
+        let control = match &leaf.locator {
+            Locator::Input { .. } => true,
+            Locator::Attr { attr, .. } => attr == "value",
+            _ => false,
+        };
+        let told = !matches!(rule, None | Some(Rule::Without(_) | Rule::Id));
+        let rule = if control && !told && hides_input(bytes, &leaf.span) {
+            Some(Rule::Mask(Kind::Password))
+        } else {
+            rule
+        };
         let path = match &leaf.locator {
             Locator::PathSegment { .. } => true,
             Locator::Link { pattern, .. } | Locator::Location { pattern } => pattern_name(pattern).is_none(),
@@ -329,6 +341,37 @@ impl Scanner<'_> {
         };
         Context { cards: !path, ..Context::new(self.placed(leaf, rule)) }
     }
+}
+
+/// Whether an attribute's value is a script that runs when something happens.
+fn is_event(attribute: &str) -> bool {
+    attribute.len() > 4 && attribute.starts_with("on") && attribute.bytes().all(|b| b.is_ascii_lowercase())
+}
+
+/// Whether the tag that a value stands in says that nobody is to see what is typed there.
+fn hides_input(page: &[u8], value: &Range<usize>) -> bool {
+    /// Tags are seldom longer.
+    const LONGEST: usize = 1024;
+    let (Some(before), Some(behind)) = (page.get(..value.start), page.get(value.end..)) else { return false };
+    let Some(start) = memchr::memrchr(b'<', before).filter(|at| before.len() - at <= LONGEST) else {
+        return false;
+    };
+    let behind = behind.get(..LONGEST).unwrap_or(behind);
+    let end = memchr::memchr(b'>', behind).unwrap_or(behind.len());
+    let tag = [before.get(start..).unwrap_or_default(), behind.get(..end).unwrap_or_default()];
+    let tag = tag.map(<[u8]>::to_ascii_lowercase);
+    let says = |text: &[u8]| {
+        memchr::memmem::find_iter(text, b"type").any(|at| {
+            let begins = at.checked_sub(1).and_then(|at| text.get(at)).is_some_and(u8::is_ascii_whitespace);
+            let rest = text.get(at + 4..).unwrap_or_default().trim_ascii_start();
+            let Some(rest) = rest.strip_prefix(b"=").filter(|_| begins) else { return false };
+            let rest = rest.trim_ascii_start();
+            let rest = rest.strip_prefix(b"\"").or_else(|| rest.strip_prefix(b"'")).unwrap_or(rest);
+            rest.strip_prefix(b"password")
+                .is_some_and(|rest| !rest.first().is_some_and(u8::is_ascii_alphanumeric))
+        })
+    };
+    tag.first().is_some_and(|tag| tag.starts_with(b"<input")) && tag.iter().any(|text| says(text))
 }
 
 /// Whether something is to be done with these bytes. The plan is in order.

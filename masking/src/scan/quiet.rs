@@ -8,7 +8,7 @@ use mynah_message::{Head, Side};
 
 use super::opened::Opened;
 use super::value::{DATA, SHORTEST};
-use super::{Scanner, signature};
+use super::{Scanner, inlaid, signature};
 use crate::detect::signs::Look;
 use crate::detect::{self, Detectors, links, words};
 use crate::memo::{Says, may_be_escaped};
@@ -110,6 +110,7 @@ impl Scanner<'_> {
             && !begins
             && look.possible(detectors) == Detectors::NONE
             && (!signs.may_be_enclosed() || matches!(Opened::of(value, &self.policy.limits), Ok(None)))
+            && (!look.may_hold_inlaid() || !inlaid::may_hold(value))
     }
 
     /// Whether what lies between two values of a head is what always lies there.
@@ -127,6 +128,7 @@ pub(crate) fn is_usual_field(name: &[u8]) -> bool {
         && name.iter().all(|b| b.is_ascii_alphabetic() || *b == b'-')
         && !has_pieces(name)
         && !signature::is_field(name)
+        && !inlaid::may_hold(name)
 }
 
 /// Whether all that stands before a field's value are a line break, its name, a colon and a space.
@@ -153,6 +155,7 @@ fn is_name(gap: &[u8]) -> bool {
         return false;
     };
     name.iter().all(|b| b.is_ascii_alphabetic() || *b == b'-')
+        && (name.len() < inlaid::SHORTEST || !inlaid::may_hold(name))
 }
 
 /// The same of the name of a cookie or of a query's value, of small letters.

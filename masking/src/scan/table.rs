@@ -44,6 +44,27 @@ impl Scanner<'_> {
     }
 }
 
+/// What stands between the fields of a text that is evidently a table: its first lines have as many of them, and more than one.
+pub(super) fn separator(text: &[u8]) -> Option<u8> {
+    let some = text.get(..LONGEST).unwrap_or(text);
+    // The last line may be cut.
+    let some = some.get(..=memchr::memrchr(b'\n', some)?)?;
+    let of = |separator: u8| {
+        let mut lines = Vec::new();
+        for (column, _) in fields(some, separator).take(64) {
+            match lines.last_mut() {
+                Some(last) if column > 0 => *last = column,
+                _ => lines.push(column),
+            }
+        }
+        let first = *lines.first()?;
+        // The last one of many need not be there to its end.
+        let whole = lines.get(..lines.len() - 1).filter(|rest| rest.len() > 2).unwrap_or(&lines);
+        (first > 0 && lines.len() > 1 && whole.iter().all(|columns| *columns == first)).then_some(separator)
+    };
+    [b',', b';', b'\t'].into_iter().find_map(of)
+}
+
 /// The fields of all lines: each one's number in its line, and where it is without its quotes.
 fn fields(text: &[u8], separator: u8) -> impl Iterator<Item = (usize, Range<usize>)> {
     let mut at = 0;
@@ -88,6 +109,20 @@ fn fields(text: &[u8], separator: u8) -> impl Iterator<Item = (usize, Range<usiz
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn tables_are_known_by_their_lines() {
+        for (text, wanted) in [
+            ("id,url,n\n1,https://a.example/?token=abc,2\n", Some(b',')),
+            ("https://a.example/?token=abc;2\r\nhttps://b.example;3\r\n", Some(b';')),
+            ("a\tb\nc\td\n", Some(b'\t')),
+            ("one line, and no more\n", None),
+            ("some, words\nand none here\n", None),
+            ("a,b", None),
+        ] {
+            assert_eq!(separator(text.as_bytes()), wanted, "{text}");
+        }
+    }
 
     #[test]
     fn fields_are_told_apart() {

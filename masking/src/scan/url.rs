@@ -6,10 +6,40 @@ use std::borrow::Cow;
 use mynah_message::{Encoding, percent};
 
 use super::layer::Layer;
-use super::{Context, Patch, Scanner, merge, shift};
+use super::{Context, Patch, Scanner, merge, shift, table};
 use crate::entropy;
 use crate::kind::Kind;
 use crate::names::Rule;
+
+/// Where what begins there ends in a text with other things in it, as it is no longer than that: before what has the URL in brackets,
+/// and before what ends a sentence, as in [GFM](https://github.github.com/gfm/#extended-autolink-path-validation).
+fn linked(text: &[u8]) -> &[u8] {
+    let mut open: Vec<u8> = Vec::new();
+    let mut end = text.len();
+    for (at, b) in text.iter().enumerate() {
+        match b {
+            b'(' | b'[' | b'{' => open.push(*b),
+            b')' | b']' | b'}' => {
+                let pair =
+                    matches!((open.pop(), b), (Some(b'('), b')') | (Some(b'['), b']') | (Some(b'{'), b'}'));
+                if !pair {
+                    end = at;
+                    break;
+                }
+            }
+            _ => {}
+        }
+    }
+    let inner = text.get(..end).unwrap_or_default();
+    let punctuation = inner.iter().rev().take_while(|b| b".,;:!?'\"".contains(b)).count();
+    inner.get(..end - punctuation).unwrap_or_default()
+}
+
+/// Whether a text is one URL, or a piece of one, and nothing else: all of it belongs to that.
+fn is_url(text: &[u8]) -> bool {
+    let begins = [&b"http://"[..], b"https://", b"/", b"?", b"#"].iter().any(|begin| text.starts_with(begin));
+    begins && !text.iter().any(|b| ends_url(*b))
+}
 
 /// What ends a URL in a text.
 fn ends_url(b: u8) -> bool {
@@ -24,6 +54,8 @@ impl Scanner<'_> {
             return self.pairs(text, b'&', context);
         }
         let mut done = 0;
+        // Both take longer than to see that there is no pair.
+        let mut form: Option<(bool, Option<u8>)> = None;
         for at in memchr::memchr3_iter(b'?', b'#', b';', text) {
             if at < done {
                 continue;
@@ -37,8 +69,17 @@ impl Scanner<'_> {
                 })
                 .unwrap_or(rest.len());
             done = at + 1 + len;
-            if memchr::memchr(b'=', &rest[..len]).is_some() {
-                merge(&mut patches, shift(self.pairs(&rest[..len], b'&', context), at + 1));
+            let mut pairs = rest.get(..len).unwrap_or_default();
+            if memchr::memchr(b'=', pairs).is_some() {
+                let (alone, separator) = *form.get_or_insert_with(|| (is_url(text), table::separator(text)));
+                if let Some(end) = separator.and_then(|separator| memchr::memchr(separator, pairs)) {
+                    pairs = pairs.get(..end).unwrap_or_default();
+                    done = at + 1 + end;
+                }
+                if !alone {
+                    pairs = linked(pairs);
+                }
+                merge(&mut patches, shift(self.pairs(pairs, b'&', context), at + 1));
             }
         }
         if memchr::memchr(b'@', text).is_none() {

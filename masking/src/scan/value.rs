@@ -2,6 +2,7 @@
 
 use mynah_message::{Encoding, percent};
 
+use super::inlaid;
 use super::layer::{Layer, splice};
 use super::opened::Opened;
 use super::signature::signatures;
@@ -47,6 +48,11 @@ impl Scanner<'_> {
             Some(Rule::Mask(kind)) => self.named(kind, value, context),
             Some(Rule::Credentials) => self.credentials(value, context, false),
             Some(Rule::Challenge) => self.credentials(value, context, true),
+            Some(Rule::Code) => {
+                let mut patches = self.code(value, context.inner(None));
+                merge(&mut patches, self.free(value, Context { rule: None, ..context }));
+                patches
+            }
             Some(Rule::Signatures) => {
                 let mut patches = Vec::new();
                 for range in signatures(value) {
@@ -181,6 +187,8 @@ impl Scanner<'_> {
             return None;
         };
         let opened = opened?;
+        // Of numbers some are hex of a text by chance; those are not what the audit sees.
+        self.inlaid |= inlaid::may_hold(inner);
         if !self.may_open(context, opened.text.len()) {
             return None;
         }
@@ -269,11 +277,14 @@ impl Scanner<'_> {
     ) -> Vec<Patch> {
         let signs = look.signs();
         let mut patches = Vec::new();
+        let mut is_json = false;
         let text = value.trim_ascii_start();
         match text.first() {
             Some(b'{' | b'[') => {
                 if context.depth < self.policy.depth {
-                    patches = self.json(value, context.inner(None)).unwrap_or_default();
+                    let found = self.json(value, context.inner(None));
+                    is_json = found.is_some();
+                    patches = found.unwrap_or_default();
                 } else if nested::is_json(value) {
                     self.may_open(context, value.len());
                 }
@@ -337,14 +348,23 @@ impl Scanner<'_> {
         if let Some((sort, query)) = query.filter(|_| idle_query) {
             let look = Look::of(query);
             let detectors = context.detectors(self.policy.detectors);
-            if look.signs().is_query() && look.possible(detectors) == Detectors::NONE {
+            let quiet = look.possible(detectors) == Detectors::NONE
+                && !(look.may_hold_inlaid() && inlaid::may_hold(query));
+            if look.signs().is_query() && quiet {
                 self.memo.values.note(sort & !QUERY | IDLE_QUERY, query);
             }
         }
-        merge(&mut patches, self.learnt_within(value, context));
-        if possible != Detectors::NONE {
+        let found =
+            if possible == Detectors::NONE { Vec::new() } else { detect::detect_possible(value, possible) };
+        let learnt = self.learnt_within(value, context);
+        // Of JSON the strings have been looked into.
+        if !is_json && look.may_hold_inlaid() {
+            merge(&mut patches, self.inlaid(value, context, &found, &learnt));
+        }
+        merge(&mut patches, learnt);
+        if !found.is_empty() {
             let mut detected = Vec::new();
-            for found in detect::detect_possible(value, possible) {
+            for found in found {
                 let range = found.range;
                 let text = &value[range.clone()];
                 // Known or not, it would have been found.
@@ -371,6 +391,10 @@ impl Scanner<'_> {
         }
         if signs.has_backslash() {
             merge(&mut patches, self.escaped(value, Encoding::JsonString, context));
+            // As scripts have it, and logs: JSON has no such escapes.
+            if script_escapes(value) {
+                merge(&mut patches, self.escaped(value, Encoding::ScriptString, context));
+            }
         }
         patches
     }
@@ -408,6 +432,7 @@ impl Scanner<'_> {
         look.is_bare()
             && !look.signs().may_be_enclosed()
             && look.possible(context.detectors(self.policy.detectors)) == Detectors::NONE
+            && !(look.may_hold_inlaid() && inlaid::may_hold(link))
     }
 
     /// Whether a query, with its question mark, was looked at before, and there is nothing in it.
@@ -428,13 +453,22 @@ impl Scanner<'_> {
     }
 }
 
+/// Whether there are escapes in a text that scripts have, and JSON has not: `\x22`, `\u{22}`.
+fn script_escapes(text: &[u8]) -> bool {
+    memchr::memchr_iter(b'\\', text).any(|at| match text.get(at + 1..at + 4) {
+        Some([b'x', one, two]) => one.is_ascii_hexdigit() && two.is_ascii_hexdigit(),
+        Some([b'u', b'{', digit]) => digit.is_ascii_hexdigit(),
+        _ => false,
+    })
+}
+
 /// Whether there is a character reference in a text.
 fn refers(text: &[u8]) -> bool {
     Encoding::HtmlText.decode(text).is_none_or(|decoded| *decoded != *text)
 }
 
 /// What is written in place of a value that was opened; `None` when nothing in it changes.
-fn closed(opened: &Opened, value: &[u8], patches: &[Patch]) -> Option<Vec<Patch>> {
+pub(super) fn closed(opened: &Opened, value: &[u8], patches: &[Patch]) -> Option<Vec<Patch>> {
     let (kind, why) = patches.first().map(|p| (p.kind, p.why))?;
     let bytes = opened.close(&splice(&opened.text, patches))?;
     Some(vec![Patch { range: 0..value.len(), bytes, kind, why }])
