@@ -13,6 +13,8 @@
 //! | [`pieces`] | what came behind what, for [`seams`] and [`trails`] |
 //! | [`again`] | a body that was taken apart before |
 //! | [`value`] | one decoded value, under a name or not |
+//! | [`hints`] | what a value may be, by a few of its signs |
+//! | [`idle`] | links with a query that was seen before |
 //! | [`nested`] | JSON in strings, web tokens, queries of GraphQL |
 //! | [`opened`] | base64 and hex, compressed or not |
 //! | [`inlaid`] | base64 and hex in the midst of a text |
@@ -29,6 +31,8 @@ pub(crate) mod changes;
 mod credentials;
 mod document;
 mod head;
+mod hints;
+mod idle;
 mod ids;
 pub(crate) mod inlaid;
 pub(crate) mod layer;

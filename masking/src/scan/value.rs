@@ -2,6 +2,10 @@
 
 use mynah_message::{Encoding, percent};
 
+use super::hints::{
+    has_percent, is_graphql, is_markup, is_percent_encoded, is_schemed, refers, script_escapes,
+};
+use super::idle::{IDLE_QUERY, QUERY};
 use super::inlaid;
 use super::layer::{Layer, splice};
 use super::opened::Opened;
@@ -16,10 +20,6 @@ use crate::names::{self, Rule};
 
 /// Nothing shorter is learnt, and no address is.
 pub(crate) const SHORTEST: usize = 6;
-
-/// Tells queries from values: those in which there are no pairs that say anything, and those in which there is nothing at all.
-const QUERY: u32 = 1;
-const IDLE_QUERY: u32 = 1 << 1;
 
 /// How URIs begin that are what they stand for.
 pub(super) const DATA: &[u8] = b"data:";
@@ -198,7 +198,7 @@ impl Scanner<'_> {
 
     /// Tells apart what may be found in a short value that stands by itself and of which its name says nothing; `None` where
     /// more has a say in that than its bytes: what was learnt, a rule of the user's, what it stands in.
-    fn sort_of_short(&self, value: &[u8], context: Context) -> Option<u32> {
+    pub(super) fn sort_of_short(&self, value: &[u8], context: Context) -> Option<u32> {
         let detectors = match context.rule {
             None => Detectors::NONE,
             Some(Rule::Without(detectors)) => detectors,
@@ -399,47 +399,6 @@ impl Scanner<'_> {
         patches
     }
 
-    /// The query of a URL, if all pairs and character references of the value are in that, and under which sort it is kept when nothing
-    /// is in it: those of pictures and the like are always the same.
-    fn query_by_itself<'v>(
-        &self,
-        value: &'v [u8],
-        context: Context,
-        look: &Look<'_>,
-    ) -> Option<(u32, &'v [u8])> {
-        let signs = look.signs();
-        if !signs.may_hold_url() || signs.has_at() || context.depth >= self.policy.depth {
-            return None;
-        }
-        let query = look.query().and_then(|at| value.get(at..))?;
-        Some((self.sort_of_short(query, context)? | QUERY, query))
-    }
-
-    /// Whether there is nothing in a URL as they are full of: before its query only names and numbers, of which no detector makes
-    /// anything, and a query that was looked at before. No finding reaches over the question mark.
-    fn is_idle_link(&self, value: &[u8], context: Context) -> bool {
-        if !value.starts_with(b"http") || context.depth >= self.policy.depth {
-            return false;
-        }
-        let Some((link, query)) = memchr::memchr(b'?', value).and_then(|at| value.split_at_checked(at))
-        else {
-            return false;
-        };
-        if !self.is_idle_query(query, context) {
-            return false;
-        }
-        let look = Look::of(link);
-        look.is_bare()
-            && !look.signs().may_be_enclosed()
-            && look.possible(context.detectors(self.policy.detectors)) == Detectors::NONE
-            && !(look.may_hold_inlaid() && inlaid::may_hold(link))
-    }
-
-    /// Whether a query, with its question mark, was looked at before, and there is nothing in it.
-    pub(super) fn is_idle_query(&self, query: &[u8], context: Context) -> bool {
-        self.sort_of_short(query, context).is_some_and(|sort| self.memo.values.has(sort | IDLE_QUERY, query))
-    }
-
     /// The patches of what shows in a text when character references or backslashes are undone.
     fn escaped(&mut self, value: &[u8], encoding: Encoding, context: Context) -> Vec<Patch> {
         let Some(decoded) = encoding.decode(value).filter(|decoded| **decoded != *value) else {
@@ -453,144 +412,9 @@ impl Scanner<'_> {
     }
 }
 
-/// Whether there are escapes in a text that scripts have, and JSON has not: `\x22`, `\u{22}`.
-fn script_escapes(text: &[u8]) -> bool {
-    memchr::memchr_iter(b'\\', text).any(|at| match text.get(at + 1..at + 4) {
-        Some([b'x', one, two]) => one.is_ascii_hexdigit() && two.is_ascii_hexdigit(),
-        Some([b'u', b'{', digit]) => digit.is_ascii_hexdigit(),
-        _ => false,
-    })
-}
-
-/// Whether there is a character reference in a text.
-fn refers(text: &[u8]) -> bool {
-    Encoding::HtmlText.decode(text).is_none_or(|decoded| *decoded != *text)
-}
-
 /// What is written in place of a value that was opened; `None` when nothing in it changes.
 pub(super) fn closed(opened: &Opened, value: &[u8], patches: &[Patch]) -> Option<Vec<Patch>> {
     let (kind, why) = patches.first().map(|p| (p.kind, p.why))?;
     let bytes = opened.close(&splice(&opened.text, patches))?;
     Some(vec![Patch { range: 0..value.len(), bytes, kind, why }])
-}
-
-/// `Bearer` or `Basic`, and one word behind it.
-fn is_schemed(value: &[u8]) -> bool {
-    let scheme = [&b"bearer "[..], b"basic "]
-        .into_iter()
-        .find(|scheme| value.get(..scheme.len()).is_some_and(|there| there.eq_ignore_ascii_case(scheme)));
-    scheme.is_some_and(|scheme| {
-        let token = &value[scheme.len()..];
-        token.len() >= 8 && token.iter().all(|b| b.is_ascii_alphanumeric() || b"-._~+/=".contains(b))
-    })
-}
-
-/// Whether there are tags in a text.
-fn is_markup(value: &[u8]) -> bool {
-    memchr::memchr_iter(b'<', value).any(|at| value.get(at + 1).is_some_and(u8::is_ascii_alphabetic))
-        && memchr::memchr(b'>', value).is_some()
-}
-
-/// Whether a text is a document in GraphQL, whose arguments have names.
-fn is_graphql(text: &[u8]) -> bool {
-    let word = text.iter().take(13).take_while(|b| b.is_ascii_lowercase()).count();
-    let telling = match &text[..word] {
-        b"query" | b"mutation" | b"subscription" => true,
-        b"" => text.starts_with(b"{") && !matches!(text[1..].trim_ascii_start().first(), Some(b'"' | b'}')),
-        _ => false,
-    };
-    telling && memchr::memchr(b'(', text).is_some() && memchr::memchr(b'{', text).is_some()
-}
-
-/// Whether there is a percent sign with two hex digits.
-fn has_percent(value: &[u8]) -> bool {
-    memchr::memchr_iter(b'%', value)
-        .any(|at| value.get(at + 1..at + 3).is_some_and(|d| d.iter().all(u8::is_ascii_hexdigit)))
-}
-
-/// Whether all there is behind percent signs are bytes that somebody would encode: `a%62c` is a password with a percent sign in it.
-fn is_percent_encoded(value: &[u8]) -> bool {
-    let needless = |at: usize| {
-        let digits = value.get(at + 1..at + 3).and_then(|d| std::str::from_utf8(d).ok());
-        let needless = |b: u8| b.is_ascii_alphanumeric() || b < b' ' && !matches!(b, b'\t' | b'\r' | b'\n');
-        digits.and_then(|d| u8::from_str_radix(d, 16).ok()).is_some_and(needless)
-    };
-    has_percent(value) && !memchr::memchr_iter(b'%', value).any(needless)
-}
-
-#[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-    use crate::memo::Memo;
-    use crate::policy::Policy;
-
-    /// How many values are met in one, with what is remembered of others.
-    fn met(value: &str, memo: &mut Memo) -> u64 {
-        let (policy, mut learning) = (Policy::built_in(), Learning::default());
-        let mut scanner = Scanner::new(&policy, &mut learning, memo);
-        scanner.value(value.as_bytes(), Context { searched: true, ..Context::new(None) });
-        scanner.met
-    }
-
-    fn is_idle_link(value: &str, memo: &mut Memo) -> bool {
-        let (policy, mut learning) = (Policy::built_in(), Learning::default());
-        let context = Context { searched: true, ..Context::new(None) };
-        Scanner::new(&policy, &mut learning, memo).is_idle_link(value.as_bytes(), context)
-    }
-
-    #[test]
-    fn links_with_a_query_that_was_seen_are_idle() {
-        let mut memo = Memo::default();
-        let first = "https://cdn.shop.example/img/a1b2c3d4e5f60718293a.jpg?w=640&h=480";
-        assert_eq!(
-            (met(first, &mut memo), met(first, &mut memo), is_idle_link(first, &mut memo)),
-            (0, 0, true)
-        );
-        for (value, idle) in [
-            ("https://cdn.shop.example/img/c0ffee0123456789abcd.jpg?w=640&h=480", true),
-            ("https://cdn.shop.example/img/c0ffee0123456789abcd.jpg?w=640&h=481", false),
-            ("https://ann:abc@cdn.shop.example/img/1.jpg?w=640&h=480", false),
-            ("https://shop.example/reset/wJa7rXUtnF3MIK7mDKNGbPxRf1CYz?w=640&h=480", false),
-            ("https://8.8.8.99/img/1.jpg?w=640&h=480", false),
-        ] {
-            assert_eq!(is_idle_link(value, &mut memo), idle, "{value}");
-        }
-        let token = "https://shop.example/1?token=abcdefgh";
-        assert!(met(token, &mut memo) > 0 && !is_idle_link(token, &mut memo));
-    }
-
-    proptest! {
-        #![proptest_config(ProptestConfig::with_cases(2048))]
-
-        #[test]
-        fn in_idle_links_nothing_is_found(
-            host in "https?:(//)?([a-z]{3,9}\\.)?[a-z0-9.:-]{3,14}",
-            paths in prop::array::uniform2("(/[a-z0-9._+-]{0,26}){0,3}|/[0-9-]{7,20}|/[A-Za-z0-9+/_-]{20,40}"),
-            query in "\\?([a-z]{1,5}=[a-z0-9.:+-]{1,12}&?){1,3}|\\?[ -~]{6,30}|\\?[a-z]=[0-9]{7,16}|\\?(u|next)=https?:[a-z./?=]{3,20}",
-        ) {
-            let mut memo = Memo::default();
-            // A query is idle when it was seen twice.
-            met(&format!("https://shop.example{query}"), &mut memo);
-            for path in paths {
-                let value = format!("{host}{path}{query}");
-                let idle = is_idle_link(&value, &mut memo);
-                let found = met(&value, &mut Memo::default());
-                prop_assert!(!idle || found == 0, "{value}");
-                prop_assert_eq!(met(&value, &mut memo), found, "{}", value);
-            }
-        }
-    }
-
-    #[test]
-    fn letters_and_digits_are_not_percent_encoded() {
-        assert!(is_percent_encoded(b"a%40b%2Bc") && is_percent_encoded(b"100% a%20b"));
-        assert!(
-            !is_percent_encoded(b"Sedcho%001xXl")
-                && !is_percent_encoded(b"Quojor%628kVj")
-                && !is_percent_encoded(b"100%")
-                && !is_percent_encoded(b"a%4")
-        );
-    }
 }
