@@ -28,6 +28,10 @@ const PIECE: usize = 16;
 /// Characters that are decoded of a long run to see whether it goes on as a text.
 const SOME: usize = 64;
 
+/// How often something is taken for the beginning of a text within one run: a picture in base64 has thousands of signs behind which a
+/// text might begin.
+const TRIES: usize = 32;
+
 impl Scanner<'_> {
     /// The patches of what is in base64 or hex in the midst of a text, but for what is part of something that was detected (a web
     /// token, a key) or learnt.
@@ -88,20 +92,33 @@ pub(crate) struct Inlaid<'t> {
     limits: &'t Limits,
     /// Characters that were decoded, be they of a text or not.
     pub(crate) work: usize,
+    /// Where the run at hand ends, and how often a text was looked for in it.
+    run: usize,
+    tries: usize,
 }
 
 impl<'t> Inlaid<'t> {
     pub(crate) fn of(text: &'t [u8], limits: &'t Limits) -> Inlaid<'t> {
-        Inlaid { starts: Starts::of(text), limits, work: 0 }
+        Inlaid { starts: Starts::of(text), limits, work: 0, run: 0, tries: 0 }
     }
 
     /// The longest text of those that may begin there, and where it stands.
     fn open(&mut self, start: usize) -> Result<Option<(Range<usize>, Opened)>, TooLarge> {
         let text = self.starts.text;
-        for end in ends(text, start) {
-            let Some(value) = text.get(start..end).filter(|value| is_likely(value)) else { continue };
+        if start >= self.run {
+            let rest = text.get(start..).unwrap_or_default();
+            let len = rest.iter().position(|b| !is_one(*b)).unwrap_or(rest.len());
+            (self.run, self.tries) = (start + len, 0);
+        }
+        self.tries += 1;
+        if self.tries > TRIES {
+            self.starts.from = self.run;
+            return Ok(None);
+        }
+        for end in ends(text, start, self.run) {
+            let Some(value) = text.get(start..end) else { continue };
             self.work += value.len().min(SOME);
-            if !opened::goes_on_as_text(value.get(..SOME).unwrap_or_default()) {
+            if !opened::goes_on_as_text(value.get(..SOME).unwrap_or_default()) || !is_likely(value) {
                 continue;
             }
             self.work += value.len();
@@ -131,10 +148,10 @@ impl Iterator for Inlaid<'_> {
     }
 }
 
-/// Where what begins there may end, the likeliest end first.
-fn ends(text: &[u8], start: usize) -> impl Iterator<Item = usize> + use<> {
+/// Where what begins there may end, the likeliest end first; the run ends at `run`.
+fn ends(text: &[u8], start: usize, run: usize) -> impl Iterator<Item = usize> + use<> {
     let rest = text.get(start..).unwrap_or_default();
-    let there = rest.get(..rest.iter().position(|b| !is_one(*b)).unwrap_or(rest.len())).unwrap_or_default();
+    let there = text.get(start..run).unwrap_or_default();
     let hex = there.iter().take_while(|b| b.is_ascii_hexdigit()).count();
     let whole = there.get(hex).is_none_or(|b| !b.is_ascii_alphanumeric());
     // Of the signs of one alphabet none stands in the other.
@@ -410,6 +427,19 @@ mod tests {
         }
         let hexed = String::from_utf8(hex::encode(json.as_bytes(), false)).unwrap();
         assert_eq!(texts(&format!("at 0x{hexed};")).len(), 1);
+    }
+
+    #[test]
+    fn a_long_run_is_not_tried_from_every_sign_in_it() {
+        // Behind each slash there may begin a text, which goes on as none.
+        let run = "eyJhIjoiAAAA/".repeat(10_000);
+        let limits = Limits::default();
+        let mut all = Inlaid::of(run.as_bytes(), &limits);
+        assert!(all.by_ref().next().is_none());
+        assert!(all.work <= TRIES * 4 * SOME, "{}", all.work);
+        let text = format!("{run} eyJhIjoiYiBjIGQgZSBmIn0= {}", "eyJhIjoiYiBjIGQgZSBmIn0/".repeat(3));
+        let found = texts(&text);
+        assert_eq!(found.first().map(|(_, text)| text.as_str()), Some(r#"{"a":"b c d e f"}"#));
     }
 
     #[test]
