@@ -6,16 +6,15 @@ use mynah_message::Limits;
 use super::views::{has_escapes, views};
 use crate::learned::Known;
 use crate::scan::inlaid::Inlaid;
+use crate::scan::{OPENABLE, OPENABLE_EACH};
 
 /// How deep it is looked, as deep as a policy allows who masks.
 const DEPTH: usize = 6;
-/// Bytes that may be decoded, and for each byte of a larger text: beyond that who masks withholds it.
-const ROOM: usize = 1 << 20;
-const ROOM_EACH: usize = 24;
 
 /// How often learnt values show in any text that stands in base64 or hex within the bytes; and whether there was any.
 pub(super) fn count(known: &Known, bytes: &[u8], limits: &Limits, met: &mut bool) -> u64 {
-    let room = ROOM.max(bytes.len().saturating_mul(ROOM_EACH));
+    // Where there is more, who masks withholds it.
+    let room = OPENABLE.max(bytes.len().saturating_mul(OPENABLE_EACH));
     let mut search = Search { known, limits, room, met: false };
     let found = search.within(bytes, DEPTH);
     *met |= search.met;

@@ -137,7 +137,7 @@ pub(crate) fn form_of(piece: &[u8; PIECE]) -> [u8; PIECE] {
 
 /// Whether each of these, lane by lane, is one of so many from the first on.
 #[inline]
-pub(super) fn within(bytes: u8x16, first: u8, more: u8) -> u8x16 {
+pub(crate) fn within(bytes: u8x16, first: u8, more: u8) -> u8x16 {
     let above = bytes - u8x16::splat(first);
     above.min(u8x16::splat(more)).simd_eq(above)
 }
@@ -220,10 +220,15 @@ impl Words {
 
 /// Whether a text may begin with a scheme that has credentials behind it.
 fn begins_scheme(text: &[u8]) -> bool {
-    matches!(text.first(), Some(b'B' | b'b'))
-        && [&b"bearer"[..], b"basic"]
-            .iter()
-            .any(|scheme| text.get(..scheme.len()).is_some_and(|there| there.eq_ignore_ascii_case(scheme)))
+    matches!(text.first(), Some(b'B' | b'b')) && behind_scheme(text).is_some()
+}
+
+/// What stands behind `Bearer` or `Basic`, in any case, at the beginning of a text.
+pub(crate) fn behind_scheme(text: &[u8]) -> Option<&[u8]> {
+    [&b"bearer"[..], b"basic"].into_iter().find_map(|scheme| {
+        let (there, behind) = text.split_at_checked(scheme.len())?;
+        there.eq_ignore_ascii_case(scheme).then_some(behind)
+    })
 }
 
 /// The last bytes of a text as a whole piece: with those before them, which may be looked at twice, or with letters behind them.

@@ -2,6 +2,8 @@
 
 use mynah_message::Encoding;
 
+use crate::detect::words;
+
 /// Whether there are escapes in a text that scripts have, and JSON has not: `\x22`, `\u{22}`.
 pub(super) fn script_escapes(text: &[u8]) -> bool {
     memchr::memchr_iter(b'\\', text).any(|at| match text.get(at + 1..at + 4) {
@@ -18,11 +20,8 @@ pub(super) fn refers(text: &[u8]) -> bool {
 
 /// `Bearer` or `Basic`, and one word behind it.
 pub(super) fn is_schemed(value: &[u8]) -> bool {
-    let scheme = [&b"bearer "[..], b"basic "]
-        .into_iter()
-        .find(|scheme| value.get(..scheme.len()).is_some_and(|there| there.eq_ignore_ascii_case(scheme)));
-    scheme.is_some_and(|scheme| {
-        let token = &value[scheme.len()..];
+    let token = words::behind_scheme(value).and_then(|behind| behind.strip_prefix(b" "));
+    token.is_some_and(|token| {
         token.len() >= 8 && token.iter().all(|b| b.is_ascii_alphanumeric() || b"-._~+/=".contains(b))
     })
 }

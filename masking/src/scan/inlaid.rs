@@ -11,7 +11,7 @@ use super::opened::{self, Opened, TooLarge};
 use super::value::closed;
 use super::{Context, Patch, Scanner, Unreadable, shift};
 use crate::detect::Found;
-use crate::detect::words::padded;
+use crate::detect::words::{padded, within};
 
 /// Characters of the shortest run of base64 that is looked into, without its padding; and of hex.
 pub(crate) const SHORTEST: usize = PIECE;
@@ -52,14 +52,14 @@ impl Scanner<'_> {
                 continue;
             };
             let Some(text) = value.get(range.clone()) else { continue };
-            let within = |outer: &Range<usize>| outer.start <= range.start && range.end <= outer.end;
+            let lies_in = |outer: &Range<usize>| outer.start <= range.start && range.end <= outer.end;
             // What was learnt and stands within it is seen there, too.
             let reaches = |patch: &Patch| {
                 let meets = patch.range.start < range.end && range.start < patch.range.end;
                 meets && (patch.range.start < range.start || range.end < patch.range.end)
             };
             if range == (0..value.len())
-                || detected.iter().any(|found| within(&found.range))
+                || detected.iter().any(|found| lies_in(&found.range))
                 || learnt.iter().any(reaches)
                 || !learnt.is_empty() && self.sink.known(text).is_some()
             {
@@ -343,12 +343,6 @@ fn is_in(piece: &[u8; PIECE]) -> (u16, u16) {
     let digits = within(bytes, b'0', 9);
     let divides = is(b'/') | is(b'_') | is(b'+');
     ((letters | digits | divides | is(b'-')).to_bitmask() as u16, divides.to_bitmask() as u16)
-}
-
-#[inline]
-fn within(bytes: u8x16, first: u8, more: u8) -> u8x16 {
-    let above = bytes - u8x16::splat(first);
-    above.min(u8x16::splat(more)).simd_eq(above)
 }
 
 fn is_one(b: u8) -> bool {

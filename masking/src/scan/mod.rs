@@ -276,8 +276,8 @@ impl<'s> Scanner<'s> {
 }
 
 /// Bytes that may be opened in any part, and for each byte of a larger one.
-const OPENABLE: usize = 1 << 20;
-const OPENABLE_EACH: usize = 24;
+pub(crate) const OPENABLE: usize = 1 << 20;
+pub(crate) const OPENABLE_EACH: usize = 24;
 
 /// Adds the patches that overlap none so far. Both lists are in order, and so is what comes out.
 #[inline]

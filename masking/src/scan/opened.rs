@@ -139,13 +139,11 @@ fn unhex(value: &[u8]) -> Option<Opened> {
     if !value.len().is_multiple_of(2) || !value.iter().all(u8::is_ascii_hexdigit) {
         return None;
     }
-    let (pairs, _) = value.as_chunks::<2>();
     // Most hex is of random bytes.
-    let mut first = [0; 4];
-    let len = pairs.iter().zip(&mut first).map(|(pair, first)| *first = unhex_pair(*pair)).count();
-    if !begins_like_text(&first[..len], false) {
+    if !hex_begins_text(value) {
         return None;
     }
+    let (pairs, _) = value.as_chunks::<2>();
     let upper = value.iter().any(u8::is_ascii_uppercase);
     if upper && value.iter().any(u8::is_ascii_lowercase) {
         return None;
@@ -238,13 +236,15 @@ pub(super) fn begins_text(inner: &[u8]) -> bool {
 
 /// The same of hex.
 pub(super) fn begins_text_in_hex(first: [u8; 8]) -> bool {
-    if !first.iter().all(u8::is_ascii_hexdigit) {
-        return false;
-    }
-    let (pairs, _) = first.as_chunks::<2>();
-    let mut bytes = [0; 4];
-    pairs.iter().zip(&mut bytes).for_each(|(pair, byte)| *byte = unhex_pair(*pair));
-    begins_like_text(&bytes, false)
+    first.iter().all(u8::is_ascii_hexdigit) && hex_begins_text(&first)
+}
+
+/// The same of what is hex: looks at four bytes of it.
+fn hex_begins_text(hex: &[u8]) -> bool {
+    let (pairs, _) = hex.as_chunks::<2>();
+    let mut first = [0; 4];
+    let len = pairs.iter().zip(&mut first).map(|(pair, first)| *first = unhex_pair(*pair)).count();
+    begins_like_text(first.get(..len).unwrap_or_default(), false)
 }
 
 /// Whether a run of base64 or hex is all of a text, as far as it is given, or may be of something compressed.
