@@ -19,7 +19,7 @@ use std::path::Path;
 
 use mynah_replay::{Error, LoadModel, Options, Prepared, Stop, run};
 use mynah_traffic::Nanos;
-use mynah_traffic::run::{RunDocument, RunFolder};
+use mynah_traffic::run::{RunDocument, RunFolder, Verdict};
 use mynah_traffic::scenario::{Scenario, ThinkTime};
 use server::Server;
 
@@ -67,4 +67,15 @@ fn try_play(prepared: &Prepared, options: &Options) -> Result<RunDocument, Error
 
 fn play(prepared: &Prepared, options: &Options) -> RunDocument {
     try_play(prepared, options).unwrap()
+}
+
+/// Whether a run came to this verdict, or was too slow.
+fn came_to(document: &RunDocument, verdict: Verdict) -> bool {
+    document.verdict == verdict || document.verdict == Verdict::Invalid && was_slow(document)
+}
+
+/// Whether a run says that it was itself too slow, as it rightly does where something else keeps the machine's cores, and that nothing
+/// else was wrong with it.
+fn was_slow(document: &RunDocument) -> bool {
+    document.generator.limits == ["time"]
 }
