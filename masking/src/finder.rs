@@ -146,6 +146,7 @@ impl Finder {
     pub(crate) fn reserve(&mut self, patterns: usize) {
         let windows = patterns.saturating_mul(STRIDE);
         self.long.entries.reserve(windows, |e| place(e.print, e.beside));
+        self.long.spread(windows + self.long.entries.len());
         let windows = windows + self.long.entries.len() + self.short.entries.len();
         // Of the windows of many values most open like another one.
         if !self.gate.has_room(windows / 6) {
@@ -243,6 +244,7 @@ impl<const LENGTH: usize> Table<LENGTH> {
             let crowd = prints
                 .iter()
                 .enumerate()
+                .filter(|(_, p)| self.may_hold(**p))
                 .map(|(i, p)| self.like(*p, Beside::of(pattern, first + i, LENGTH)).take(64).count())
                 .max()
                 .unwrap_or(0);
@@ -274,7 +276,13 @@ impl<const LENGTH: usize> Table<LENGTH> {
     }
 
     fn mark(&mut self, print: u32) {
-        let bits = self.entries.len() as u64 * BITS;
+        self.spread(self.entries.len());
+        set(&mut self.bitmap, self.shift, print);
+    }
+
+    /// Makes the bitmap anew where it is too small for so many windows.
+    fn spread(&mut self, windows: usize) {
+        let bits = windows as u64 * BITS;
         if (self.bitmap.len() as u64) << 7 < bits {
             let words = (bits.next_power_of_two() >> 6).clamp(1 << 6, 1 << 28) as usize;
             self.bitmap = vec![0; words];
@@ -283,7 +291,6 @@ impl<const LENGTH: usize> Table<LENGTH> {
                 set(&mut self.bitmap, self.shift, entry.print);
             }
         }
-        set(&mut self.bitmap, self.shift, print);
     }
 
     /// Whether a pattern has a window of that print, most probably.

@@ -56,7 +56,7 @@ impl Mark {
     /// Of a word's bits, the two that stand for it; which word it is, its upper bits say.
     #[inline]
     fn bits(self) -> u32 {
-        1 << (self.0 & 31) | 1 << (self.0 >> 5 & 31)
+        1 << (self.0 & 31) | 1 << (self.0 >> 5 & 31) | 1 << (self.0 >> 10 & 31)
     }
 }
 

@@ -46,7 +46,8 @@ fn next_by_avx2(gate: &Gate, text: &[u8], at: &mut usize) -> u32 {
         let found = unsafe { _mm256_i32gather_epi32::<4>(words.as_ptr().cast(), places) };
         let one = _mm256_srlv_epi32(found, _mm256_and_si256(marks, low));
         let other = _mm256_srlv_epi32(found, _mm256_and_si256(_mm256_srli_epi32::<5>(marks), low));
-        let hits = _mm256_slli_epi32::<31>(_mm256_and_si256(one, other));
+        let third = _mm256_srlv_epi32(found, _mm256_and_si256(_mm256_srli_epi32::<10>(marks), low));
+        let hits = _mm256_slli_epi32::<31>(_mm256_and_si256(_mm256_and_si256(one, other), third));
         let lanes = _mm256_movemask_ps(_mm256_castsi256_ps(hits));
         if lanes != 0 {
             return lanes as u32;
