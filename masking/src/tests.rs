@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 use base64::Engine as _;
-use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD, URL_SAFE_NO_PAD};
 use mynah_message::{Limits, Message, View, encode_content};
 use mynah_traffic::{Exchange, Flag, Provenance, Side};
 use proptest::prelude::*;
@@ -20,6 +20,7 @@ mod nesting;
 mod odd;
 mod places;
 mod policy;
+mod pluses;
 mod stream;
 
 fn message(head: &str, body: impl AsRef<[u8]>) -> Message {

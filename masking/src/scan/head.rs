@@ -108,13 +108,12 @@ impl Scanner<'_> {
         let met = self.met;
         self.within = false;
         if !value.is_empty() {
-            let patches = self.value(value, context);
+            let lifted = self.written(raw, value, *encoding, context);
             // Of a head the one value goes, not all of the message.
-            let patches = match self.over.take() {
-                Some(_) => self.whole(Kind::Random, value),
-                None => patches,
+            let lifted = match self.over.take() {
+                Some(_) => Layer::new(raw, value, *encoding).lift(self.whole(Kind::Random, value)),
+                None => lifted,
             };
-            let lifted = Layer::new(raw, value, *encoding).lift(patches);
             reading.plan.add(lifted, span.start, holder(place));
         }
         if self.met > met {

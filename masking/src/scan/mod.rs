@@ -14,6 +14,7 @@
 //! | [`again`] | a body that was taken apart before |
 //! | [`value`] | one decoded value, under a name or not |
 //! | [`hints`] | what a value may be, by a few of its signs |
+//! | [`pluses`] | values of queries and forms in which a `+` is one |
 //! | [`idle`] | links with a query that was seen before |
 //! | [`nested`] | JSON in strings, web tokens, queries of GraphQL |
 //! | [`opened`] | base64 and hex, compressed or not |
@@ -45,6 +46,7 @@ pub(crate) mod part;
 mod pieces;
 pub(crate) mod quiet;
 pub(crate) mod room;
+mod pluses;
 pub(crate) mod seams;
 mod signature;
 mod table;

@@ -276,22 +276,22 @@ impl Scanner<'_> {
         if leaf.encoding == Encoding::JsonLiteral || leaf.value.is_empty() {
             return;
         }
-        let patches = match leaf.encoding {
-            Encoding::JsonNumber | Encoding::ScriptNumber => self.number(&leaf.value, context),
+        let layer = Layer::new(raw, &leaf.value, leaf.encoding);
+        let lifted = match leaf.encoding {
+            Encoding::JsonNumber | Encoding::ScriptNumber => layer.lift(self.number(&leaf.value, context)),
             _ => match self.variables(leaf, context) {
-                Some(patches) => patches,
-                None => self.value(&leaf.value, context),
+                Some(patches) => layer.lift(patches),
+                None => self.written(raw, &leaf.value, leaf.encoding, context),
             },
         };
         // Of a head the one value goes, not all of the message.
-        let patches = match self.over {
+        let lifted = match self.over {
             Some(_) if leaf.part == Part::Head => {
                 self.over = None;
-                self.whole(Kind::Random, &leaf.value)
+                layer.lift(self.whole(Kind::Random, &leaf.value))
             }
-            _ => patches,
+            _ => lifted,
         };
-        let lifted = Layer::new(raw, &leaf.value, leaf.encoding).lift(patches);
         plan.extend(planned(super::shift(lifted, leaf.span.start), place(&leaf.locator)));
     }
 

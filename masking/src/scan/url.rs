@@ -143,9 +143,8 @@ impl Scanner<'_> {
                 continue;
             }
             let value = decode(raw);
-            let found = self.value(&value, context.inner(rule));
-            let lifted = Layer::new(raw, &value, Encoding::FormPercent).lift(found);
-            merge(&mut patches, shift(lifted, start + equals + 1));
+            let found = self.written(raw, &value, Encoding::FormPercent, context.inner(rule));
+            merge(&mut patches, shift(found, start + equals + 1));
         }
         patches
     }

@@ -24,6 +24,9 @@ pub(crate) const SHORTEST: usize = 6;
 /// How URIs begin that are what they stand for.
 pub(super) const DATA: &[u8] = b"data:";
 
+/// What stands in them before base64.
+pub(super) const MARK: &[u8] = b";base64,";
+
 impl Scanner<'_> {
     /// The patches of a value, in order.
     pub(crate) fn value(&mut self, value: &[u8], context: Context) -> Vec<Patch> {
@@ -175,7 +178,6 @@ impl Scanner<'_> {
 
     /// The patches of what is within a value's base64 or hex, also in a `data:` URI.
     fn enclosed(&mut self, value: &[u8], context: Context) -> Option<Vec<Patch>> {
-        const MARK: &[u8] = b";base64,";
         let start = if value.starts_with(DATA) {
             memchr::memmem::find(&value[..value.len().min(256)], MARK)? + MARK.len()
         } else {
