@@ -15,6 +15,7 @@ mod again;
 mod forms;
 mod heads;
 mod inlaid;
+mod linear;
 mod linked;
 mod nesting;
 mod odd;

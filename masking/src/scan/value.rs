@@ -3,7 +3,7 @@
 use mynah_message::{Encoding, percent};
 
 use super::hints::{
-    has_percent, is_graphql, is_markup, is_percent_encoded, is_schemed, refers, script_escapes,
+    has_percent, is_graphql, is_markup, is_percent_encoded, is_schemed, refers, script_escapes, unquoted,
 };
 use super::idle::{IDLE_QUERY, QUERY};
 use super::inlaid;
@@ -75,18 +75,11 @@ impl Scanner<'_> {
 
     /// A value whose name says that it is sensitive.
     pub(super) fn named(&mut self, kind: Kind, value: &[u8], context: Context) -> Vec<Patch> {
-        // Space and quotes around a value are not part of it: quoted or not, it is the same.
-        let trimmed = value.trim_ascii();
-        let inner = match trimmed {
-            [b'"', inner @ .., b'"'] if !inner.is_empty() => inner,
-            _ => trimmed,
-        };
+        let (start, inner) = unquoted(value);
+        if inner.is_empty() {
+            return Vec::new();
+        }
         if inner.len() < value.len() {
-            let lead = value.len() - value.trim_ascii_start().len();
-            let start = lead + usize::from(inner.len() < trimmed.len());
-            if inner.is_empty() {
-                return Vec::new();
-            }
             return shift(self.value(inner, Context { rule: Some(Rule::Mask(kind)), ..context }), start);
         }
         if kind.is_machine_made() && names::is_no_secret(value) {
