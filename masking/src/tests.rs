@@ -20,8 +20,9 @@ mod linked;
 mod nesting;
 mod odd;
 mod places;
-mod policy;
 mod pluses;
+mod policy;
+mod seen;
 mod stream;
 
 fn message(head: &str, body: impl AsRef<[u8]>) -> Message {

@@ -12,7 +12,7 @@ use super::layer::Layer;
 use super::lines::{Known, Line};
 use super::part::{pattern_name, planned};
 use super::value::SHORTEST;
-use super::{Context, Scanner, Unreadable, signature};
+use super::{Context, Scanner, Unreadable, inlaid, signature};
 use crate::kind::Kind;
 use crate::learned::Match;
 use crate::names::{Names, Rule};
@@ -44,6 +44,11 @@ impl Scanner<'_> {
             at: 0,
             soiled: Vec::new(),
         };
+        // In those that were searched before nothing shows any more.
+        let raw = head.raw();
+        let fresh = |line: &Line| !line.known.is_searched();
+        let holds = |line: &Line| raw.get(line.span.clone()).is_none_or(inlaid::may_hold);
+        self.runs |= !self.sink.learns() && lines.each.iter().any(|line| fresh(line) && holds(line));
         let mut end = 0;
         for line in &mut lines.each {
             // Between these two there are lines with which there is nothing to do.

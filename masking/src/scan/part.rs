@@ -14,7 +14,7 @@ use super::layer::{Layer, splice};
 use super::nested::split;
 use super::opened::compressed;
 use super::signature;
-use super::{Context, OPENABLE, OPENABLE_EACH, Patch, Scanner, Unreadable, Why};
+use super::{Context, OPENABLE, OPENABLE_EACH, Patch, Scanner, Unreadable, Why, inlaid};
 use crate::kind::Kind;
 use crate::learned::Match;
 use crate::names::{Names, Rule};
@@ -64,7 +64,9 @@ impl Scanner<'_> {
     pub(crate) fn head(&mut self, view: &View<'_>) -> Result<HeadPlan, Unreadable> {
         self.inherited.clear();
         if !self.policy.is_steady() {
-            return self.part_by_values(view, Part::Head).map(HeadPlan::of);
+            let plan = self.part_by_values(view, Part::Head).map(HeadPlan::of);
+            self.runs |= inlaid::may_hold(&view.message().head);
+            return plan;
         }
         self.begin(view, Part::Head)?;
         self.steady_head(view.head())
@@ -78,6 +80,7 @@ impl Scanner<'_> {
         };
         self.over = None;
         self.inlaid = false;
+        self.runs = false;
         self.opened = 0;
         self.answers = view.side() == Side::Response;
         self.openable = OPENABLE.max(len.saturating_mul(OPENABLE_EACH));

@@ -43,6 +43,9 @@ impl Scanner<'_> {
             };
             return self.replaced(kind, value, why);
         }
+        if !matches!(context.rule, Some(Rule::Without(_)) | None) {
+            self.note_runs(value);
+        }
         match context.rule {
             Some(Rule::Own(number)) => self.own(number, value, context),
             Some(Rule::Id) => self.id(value, context),
