@@ -14,7 +14,7 @@ use std::fmt;
 use mynah_message::{Head, Limits, Message, content};
 use mynah_traffic::{Exchange, Side};
 use serde::Serialize;
-use views::{has_escapes, views};
+use views::{Decoded, has_escapes, views};
 pub(crate) use views::{html_tells, json_tells, may_hide, percent_tells};
 
 use crate::hash::{Prints, Strong};
@@ -251,20 +251,14 @@ impl Auditor {
         if bytes.is_empty() || self.known.is_empty() {
             return;
         }
-        let mut found = self.known.count(bytes, false);
-        let views = if has_escapes(bytes) { views(&self.known, bytes) } else { Vec::new() };
-        for view in &views {
-            found = found.max(self.known.count(&view.bytes, view.spaces));
+        let runs = self.looks_into_runs();
+        let mut met = false;
+        let runs = if runs { Runs::All(&mut met) } else { Runs::None };
+        let hidden = hidden(&self.known, bytes, &self.limits, runs);
+        if met {
+            self.issued.note_inlaid();
         }
-        if self.looks_into_runs() {
-            let mut met = false;
-            for text in views.iter().map(|view| &*view.bytes).chain([bytes]) {
-                found = found.max(inlaid::count(&self.known, text, &self.limits, &mut met));
-            }
-            if met {
-                self.issued.note_inlaid();
-            }
-        }
+        let found = hidden.max(self.known.count(bytes, false));
         for _ in 0..found {
             self.report(side, part, "original");
         }
@@ -291,27 +285,36 @@ impl Auditor {
     }
 }
 
-/// Whether learnt values show when escapes are undone, as the audit would see it. Who masks asks this of what it could not reach:
-/// better to withhold one body than to have the audit refuse a whole recording. What is in base64 and hex is looked at where that is
-/// `inlaid`.
-pub(crate) fn hides(known: &Known, bytes: &[u8], inlaid: bool) -> bool {
+/// In which base64 and hex it is looked; each says whether there was a text in any.
+pub(crate) enum Runs<'m> {
+    None,
+    /// In that which shows when escapes are undone.
+    InEscapes(&'m mut bool),
+    All(&'m mut bool),
+}
+
+/// How often learnt values show when escapes are undone, and within base64 and hex. What is written as it is is not counted, but where escapes are undone the same bytes may be part of a longer value. The audit asks
+/// this of all that was written, and who masks of what is about to be: better to withhold one part than to have the audit refuse a
+/// whole recording.
+pub(crate) fn hidden(known: &Known, bytes: &[u8], limits: &Limits, runs: Runs<'_>) -> u64 {
     if known.is_empty() {
-        return false;
+        return 0;
     }
-    let limits = Limits::default();
-    let mut met = false;
-    if inlaid && inlaid::count(known, bytes, &limits, &mut met) > 0 {
-        return true;
+    let views = if has_escapes(bytes) { views(known, bytes) } else { Vec::new() };
+    let seen = |found: u64, view: &Decoded| found.max(known.count(&view.bytes, view.spaces));
+    let mut found = views.iter().fold(0, seen);
+    if views.iter().any(|view| !view.spaces) {
+        found = found.max(known.count(bytes, false));
     }
-    if !has_escapes(bytes) {
-        return false;
+    let (met, whole) = match runs {
+        Runs::None => return found,
+        Runs::InEscapes(met) => (met, None),
+        Runs::All(met) => (met, Some(bytes)),
+    };
+    for text in views.iter().map(|view| &*view.bytes).chain(whole) {
+        found = found.max(inlaid::count(known, text, limits, met));
     }
-    let views = views(known, bytes);
-    if inlaid && views.iter().any(|view| inlaid::count(known, &view.bytes, &limits, &mut met) > 0) {
-        return true;
-    }
-    views.iter().any(|view| known.count(&view.bytes, view.spaces) > 0)
-        || views.iter().any(|view| !view.spaces) && known.count(bytes, false) > 0
+    found
 }
 
 #[cfg(test)]

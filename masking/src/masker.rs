@@ -4,10 +4,10 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 
-use mynah_message::{Encoding, hex};
+use mynah_message::{Encoding, Limits, hex};
 use mynah_traffic::{Exchange, Flag, Masked, Provenance, Side};
 
-use crate::audit::{self, Auditor};
+use crate::audit::{self, Auditor, Runs};
 use crate::hash::{Prints, Quick, Strong};
 use crate::key::Key;
 use crate::kind::Kind;
@@ -21,7 +21,7 @@ use crate::policy::scope::{Scope, Scopes};
 use crate::pseudonym::Pseudonyms;
 use crate::report::Report;
 use crate::scan::layer::splice;
-use crate::scan::{Met, Patch, Scanner, Sink, Why};
+use crate::scan::{Met, Patch, Scanner, Sink, Unreadable, Why};
 use crate::tally::{Sort, Tally};
 use crate::variant::Variant;
 
@@ -151,10 +151,15 @@ impl Masker {
         for _ in 0..cut {
             self.report.quarantine("body-cut");
         }
-        for (side, Outcome { message, places, withheld, unread, signed }) in outcomes.into_iter().flatten() {
+        for (side, Outcome { message, places, withheld, blotted, unread, signed }) in
+            outcomes.into_iter().flatten()
+        {
             self.report.unread += u64::from(unread);
             if let Some(scheme) = signed {
                 self.report.sign(scheme);
+            }
+            if blotted {
+                self.report.quarantine(Unreadable::HIDES.0);
             }
             for reason in withheld {
                 self.report.quarantine(reason);
@@ -337,11 +342,22 @@ impl Sink for State {
         self.known.with_alphabet(|alphabet| alphabet.has(b'\n') || alphabet.has(b'\r'))
     }
 
-    fn hides(&self, masked: &[u8], inlaid: bool) -> bool {
-        if inlaid {
+    fn hides(&self, masked: &[u8], limits: &Limits, runs: bool) -> bool {
+        let mut met = false;
+        let runs = if runs { Runs::All(&mut met) } else { Runs::InEscapes(&mut met) };
+        let hides = audit::hidden(&self.known, masked, limits, runs) > 0;
+        if met {
             self.issued.note_inlaid();
         }
-        audit::hides(&self.known, masked, inlaid)
+        hides
+    }
+
+    fn note_inlaid(&self) {
+        self.issued.note_inlaid();
+    }
+
+    fn blot(&self, value: &[u8]) -> Option<Vec<u8>> {
+        Some(self.pseudonyms.token(value, false))
     }
 
     fn may_hide(&self, raw: &[u8], encoding: Encoding) -> bool {

@@ -23,6 +23,8 @@ pub(crate) struct Outcome {
     pub(crate) places: Vec<Place>,
     /// Why parts were withheld.
     pub(crate) withheld: Vec<&'static str>,
+    /// Whether something in its head was made illegible as it showed what nobody could rewrite.
+    pub(crate) blotted: bool,
     /// Whether nobody can read its body, so that only what is known was looked for in it.
     pub(crate) unread: bool,
     /// Under which scheme it is signed, if it is.
@@ -91,8 +93,14 @@ pub(crate) fn learn(scanner: &mut Scanner<'_>, message: &Message, side: Side) {
 
 /// Masks a message.
 pub(crate) fn mask(scanner: &mut Scanner<'_>, message: &Message, side: Side) -> Outcome {
-    let mut outcome =
-        Outcome { message: None, places: Vec::new(), withheld: Vec::new(), unread: false, signed: None };
+    let mut outcome = Outcome {
+        message: None,
+        places: Vec::new(),
+        withheld: Vec::new(),
+        blotted: false,
+        unread: false,
+        signed: None,
+    };
     let Ok(mut view) = View::open_head(message) else {
         // Without a head nothing can be said about the body either.
         outcome.withheld.push("head-unreadable");
@@ -112,10 +120,13 @@ pub(crate) fn mask(scanner: &mut Scanner<'_>, message: &Message, side: Side) -> 
     };
     outcome.signed = scanner.signed.take();
     outcome.unread = std::mem::take(&mut scanner.unread);
-    let Ok((mut masked, places)) = with_head else {
-        outcome.places.clear();
-        outcome.withheld = vec!["head-unreadable"];
-        return outcome;
+    let (mut masked, places) = match with_head {
+        Ok(masked) => masked,
+        Err(unreadable) => {
+            outcome.places.clear();
+            outcome.withheld = vec![unreadable.of_head()];
+            return outcome;
+        }
     };
     if outcome.places.is_empty() {
         outcome.places = places;
@@ -129,6 +140,7 @@ pub(crate) fn mask(scanner: &mut Scanner<'_>, message: &Message, side: Side) -> 
         masked.trailers = Bytes::new();
         outcome.withheld.push("trailers-unreadable");
     }
+    outcome.blotted = std::mem::take(&mut scanner.blotted);
     outcome.message = Some(masked);
     outcome
 }
@@ -180,8 +192,8 @@ fn body_of(scanner: &mut Scanner<'_>, view: &mut View<'_>) -> Result<Option<Chan
     view.open_body(&scanner.policy.limits).map_err(|error| reason(&error))?;
     let plan = scanner.body(view)?;
     if plan.is_empty() {
-        if scanner.hides(view.body()) {
-            return Err(Unreadable("hides-original"));
+        if scanner.body_hides(view.kind(), view.body()) {
+            return Err(Unreadable::HIDES);
         }
         // Only what may stay as it is: the same body that hides something must be withheld again.
         if let Some(print) = print {
@@ -191,9 +203,10 @@ fn body_of(scanner: &mut Scanner<'_>, view: &mut View<'_>) -> Result<Option<Chan
     }
     let (edits, places) = edits(plan, Part::Body, scanner.policy);
     let patched = patch_body(view, edits).map_err(|error| reason(&error))?;
-    let hides = scanner.hides(patched.as_ref().map_or(view.body(), |patched| &patched.decoded));
+    let hides =
+        scanner.body_hides(view.kind(), patched.as_ref().map_or(view.body(), |patched| &patched.decoded));
     if hides {
-        return Err(Unreadable("hides-original"));
+        return Err(Unreadable::HIDES);
     }
     Ok(Some(match patched {
         Some(PatchedBody { body, framing, .. }) => Changed { body, framing, places },
@@ -212,10 +225,27 @@ pub(crate) fn head(
 
 /// The same of a message whose head is open.
 fn head_of(scanner: &mut Scanner<'_>, view: &View<'_>) -> Result<(Message, Vec<Place>), Unreadable> {
-    let plan = scanner.head(view)?;
+    let mut plan = scanner.head(view)?;
     let message = view.message();
-    let spliced = spliced(&message.head, &plan, &[], scanner.policy)?;
+    let spliced = legible(scanner, view, &mut plan, &[])?;
     Ok((with_head(scanner, view, plan, spliced.head, message.body.clone())?, spliced.places))
+}
+
+/// The head with all done, and with nothing in it that the audit would see.
+fn legible(
+    scanner: &mut Scanner<'_>,
+    view: &View<'_>,
+    plan: &mut HeadPlan,
+    framing: &[Edit],
+) -> Result<Spliced, Unreadable> {
+    let head = &view.message().head;
+    let done = spliced(head, plan, framing, scanner.policy)?;
+    if !scanner.head_hides(&done.head) {
+        return Ok(done);
+    }
+    scanner.blot(view.head(), plan);
+    let done = spliced(head, plan, framing, scanner.policy)?;
+    if scanner.head_hides(&done.head) { Err(Unreadable::HIDES) } else { Ok(done) }
 }
 
 /// The message with another body, and its head masked and made to follow that body.
@@ -228,9 +258,9 @@ fn framed_head(
     // Another length is nothing to look into, and what is longer may be a value like any other.
     let is_simple = |edit: &Edit| (1..SHORTEST).contains(&edit.bytes.len()) && !edit.span.is_empty();
     if framing.iter().all(is_simple) && !scanner.sink.may_cross_lines() {
-        let plan = scanner.head(view)?;
+        let mut plan = scanner.head(view)?;
         if !framing.iter().any(|edit| plan.sees_to(&edit.span)) {
-            let spliced = spliced(&view.message().head, &plan, &framing, scanner.policy)?;
+            let spliced = legible(scanner, view, &mut plan, &framing)?;
             // What was learnt may have the new length in it, in theory.
             let mut lines = spliced.framed.iter().map(|at| line_around(&spliced.head, *at));
             if lines.all(|line| scanner.sink.matches(line).is_empty()) {
@@ -254,9 +284,6 @@ fn with_head(
     let starts_anew = plan.iter().next().is_some_and(|(first, _)| first.range.start < start_line);
     plan.clear();
     scanner.memo.head_room = plan;
-    if scanner.hides(&head) {
-        return Err(Unreadable("hides-original"));
-    }
     // What the edits made of it must still be a head.
     if starts_anew && !Head::begins(&head) {
         return Err(Unreadable("head-unreadable"));

@@ -48,6 +48,18 @@ impl Sink for Again<'_> {
         }
     }
 
+    fn hides(&self, masked: &[u8], limits: &Limits, runs: bool) -> bool {
+        self.state.hides(masked, limits, runs)
+    }
+
+    fn note_inlaid(&self) {
+        self.state.note_inlaid();
+    }
+
+    fn blot(&self, value: &[u8]) -> Option<Vec<u8>> {
+        self.state.blot(value)
+    }
+
     fn matches(&self, text: &[u8]) -> Vec<Match> {
         self.late.matches(text)
     }
@@ -67,6 +79,8 @@ pub(crate) struct Remasked {
     pub(crate) places: Vec<Place>,
     /// Why parts were withheld now.
     pub(crate) withheld: Vec<&'static str>,
+    /// Whether something in the head was made illegible now.
+    pub(crate) blotted: bool,
 }
 
 /// Masks again; `None` when nothing changes. `old` are the message's spans.
@@ -101,14 +115,23 @@ pub(crate) fn remask(
     };
     follow(&mut spans, &message.head, &now.head);
     let head = if head_is_quiet { Ok((now.clone(), Vec::new())) } else { message::head(scanner, &now) };
-    if let Ok((masked, made)) = head {
-        carry(&mut spans, false, &made);
-        places.extend(made);
-        now = masked;
-    } else {
+    match head {
+        Ok((masked, made)) => {
+            carry(&mut spans, false, &made);
+            places.extend(made);
+            now = masked;
+        }
         // It was read when it was masked. Nothing may stay of what cannot be read.
-        withheld = vec!["head-unreadable"];
-        return Some(Remasked { message: None, spans: Vec::new(), places: Vec::new(), withheld });
+        Err(unreadable) => {
+            let withheld = vec![unreadable.of_head()];
+            return Some(Remasked {
+                message: None,
+                spans: Vec::new(),
+                places: Vec::new(),
+                withheld,
+                blotted: false,
+            });
+        }
     }
     if let Some((trailers, made)) = message::trailers(scanner, &message.trailers, side) {
         now.trailers = trailers;
@@ -132,7 +155,13 @@ pub(crate) fn remask(
             Some((span.finish(side)?, written))
         })
         .collect();
-    Some(Remasked { message: Some(now), spans, places, withheld })
+    Some(Remasked {
+        message: Some(now),
+        spans,
+        places,
+        withheld,
+        blotted: std::mem::take(&mut scanner.blotted),
+    })
 }
 
 /// Of body and head whether it is certain that no value is in them: none is written there, and there is nothing in which one

@@ -19,7 +19,7 @@ use crate::policy::Policy;
 use crate::policy::scope::Scopes;
 use crate::remask::{self, Again, Remasked};
 use crate::report::Report;
-use crate::scan::Scanner;
+use crate::scan::{Scanner, Unreadable};
 use crate::tally::Sort;
 
 /// Learns from and masks exchanges as they come.
@@ -170,11 +170,14 @@ impl Sealer {
     }
 
     fn put(&mut self, exchange: &mut Exchange, side: Side, remasked: Remasked) {
-        let Remasked { message, spans, places, withheld } = remasked;
+        let Remasked { message, spans, places, withheld, blotted } = remasked;
         let (slot, gone) = match side {
             Side::Request => (&mut exchange.request, Flag::NoRequest),
             Side::Response => (&mut exchange.response, Flag::NoResponse),
         };
+        if blotted {
+            self.report.quarantine(Unreadable::HIDES.0);
+        }
         for reason in withheld {
             self.report.quarantine(reason);
             exchange.flags.set(Flag::BodyWithheld);

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 use base64::Engine as _;
-use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD, URL_SAFE_NO_PAD};
 use mynah_message::{Limits, Message, View, encode_content};
 use mynah_traffic::{Exchange, Flag, Provenance, Side};
 use proptest::prelude::*;
@@ -15,11 +15,14 @@ mod again;
 mod forms;
 mod heads;
 mod inlaid;
+mod linear;
 mod linked;
 mod nesting;
 mod odd;
 mod places;
+mod pluses;
 mod policy;
+mod seen;
 mod stream;
 
 fn message(head: &str, body: impl AsRef<[u8]>) -> Message {

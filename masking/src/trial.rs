@@ -9,6 +9,7 @@ use serde::Serialize;
 
 use crate::message::{self, Place};
 use crate::report::acted;
+use crate::scan::Unreadable;
 use crate::tally::Sort;
 use crate::{Error, Key, Learner, Policy};
 
@@ -93,6 +94,9 @@ pub fn attempt(text: &[u8], policy: Policy, key: &Key) -> Result<Trial, Error> {
                 None
             }
         };
+        if std::mem::take(&mut scanner.blotted) {
+            trial.withheld.push(format!("{word} head, in part: {}", Unreadable::HIDES.0));
+        }
         let rejected = scanner.rejected;
         let policy = masker.scopes().policy();
         if let Some(rule) = rejected.and_then(|number| policy.rule(number)) {

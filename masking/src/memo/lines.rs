@@ -214,6 +214,12 @@ impl LineTable {
         }
     }
 
+    /// Forgets all lines: in one of them something shows.
+    pub(crate) fn clear(&mut self) {
+        *self =
+            LineTable { hasher: std::mem::take(&mut self.hasher), epoch: self.epoch, ..LineTable::default() };
+    }
+
     /// More is known from now on.
     pub(crate) fn begin_epoch(&mut self) {
         self.epoch += 1;

@@ -123,11 +123,12 @@ impl Scanner<'_> {
             let value = encoding.decode(raw)?;
             let searched = !touched && *raw == *value;
             let context = Context { cards, searched, ..Context::new(step.rule) };
-            let patches = match encoding {
-                Encoding::JsonNumber | Encoding::ScriptNumber => self.number(&value, context),
-                _ => self.value(&value, context),
+            let lifted = match encoding {
+                Encoding::JsonNumber | Encoding::ScriptNumber => {
+                    Layer::new(raw, &value, encoding).lift(self.number(&value, context))
+                }
+                _ => self.written(raw, &value, encoding, context),
             };
-            let lifted = Layer::new(raw, &value, encoding).lift(patches);
             plan.extend(planned(shift(lifted, span.start), place));
         }
         let mut plan = settle(plan);

@@ -77,6 +77,34 @@ impl HeadPlan {
         self.changes.push(Change { range, text: start..self.text.len(), kind, why, holder });
     }
 
+    /// Puts this there, instead of all that was to be done with these bytes. The changes are in order.
+    pub(super) fn replace(
+        &mut self,
+        range: Range<usize>,
+        bytes: &[u8],
+        kind: Kind,
+        why: Why,
+        holder: &'static str,
+    ) {
+        self.changes.retain(|change| change.range.end <= range.start || range.end <= change.range.start);
+        self.put(range, bytes, kind, why, holder);
+        self.changes.sort_by_key(|change| change.range.start);
+    }
+
+    /// The bytes of a range with all done that lies in it; `None` where something reaches over an end of it.
+    pub(super) fn done(&self, raw: &[u8], range: &Range<usize>) -> Option<Vec<u8>> {
+        let (mut out, mut at) = (Vec::with_capacity(range.len()), range.start);
+        for (change, put) in
+            self.iter().filter(|(c, _)| c.range.start < range.end && c.range.end > range.start)
+        {
+            out.extend_from_slice(raw.get(at..change.range.start)?);
+            out.extend_from_slice(put);
+            at = change.range.end;
+        }
+        out.extend_from_slice(raw.get(at..range.end)?);
+        Some(out)
+    }
+
     /// In order; of those that overlap the earlier in the list stays.
     pub(super) fn settle(&mut self) {
         self.changes = settled(std::mem::take(&mut self.changes), |change| &change.range);

@@ -12,7 +12,7 @@ use super::layer::Layer;
 use super::lines::{Known, Line};
 use super::part::{pattern_name, planned};
 use super::value::SHORTEST;
-use super::{Context, Scanner, Unreadable, signature};
+use super::{Context, Scanner, Unreadable, inlaid, signature};
 use crate::kind::Kind;
 use crate::learned::Match;
 use crate::names::{Names, Rule};
@@ -44,6 +44,11 @@ impl Scanner<'_> {
             at: 0,
             soiled: Vec::new(),
         };
+        // In those that were searched before nothing shows any more.
+        let raw = head.raw();
+        let fresh = |line: &Line| !line.known.is_searched();
+        let holds = |line: &Line| raw.get(line.span.clone()).is_none_or(inlaid::may_hold);
+        self.runs |= !self.sink.learns() && lines.each.iter().any(|line| fresh(line) && holds(line));
         let mut end = 0;
         for line in &mut lines.each {
             // Between these two there are lines with which there is nothing to do.
@@ -108,13 +113,12 @@ impl Scanner<'_> {
         let met = self.met;
         self.within = false;
         if !value.is_empty() {
-            let patches = self.value(value, context);
+            let lifted = self.written(raw, value, *encoding, context);
             // Of a head the one value goes, not all of the message.
-            let patches = match self.over.take() {
-                Some(_) => self.whole(Kind::Random, value),
-                None => patches,
+            let lifted = match self.over.take() {
+                Some(_) => Layer::new(raw, value, *encoding).lift(self.whole(Kind::Random, value)),
+                None => lifted,
             };
-            let lifted = Layer::new(raw, value, *encoding).lift(patches);
             reading.plan.add(lifted, span.start, holder(place));
         }
         if self.met > met {

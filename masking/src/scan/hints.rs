@@ -26,6 +26,20 @@ pub(super) fn is_schemed(value: &[u8]) -> bool {
     })
 }
 
+/// A value without the space and the quotes around it, which are no part of it: quoted or not, it is the same; and how many bytes stand
+/// before it. Nobody has this many quotes around a value, and each pair is looked into by itself.
+pub(super) fn unquoted(value: &[u8]) -> (usize, &[u8]) {
+    const MOST: usize = 8;
+    let around = |b: &&u8| **b == b'"' || b.is_ascii_whitespace();
+    let quotes = value.iter().take_while(around).filter(|b| **b == b'"').take(MOST + 1).count();
+    let trimmed = value.trim_ascii();
+    let lead = value.len() - value.trim_ascii_start().len();
+    match trimmed {
+        [b'"', inner @ .., b'"'] if !inner.is_empty() && quotes <= MOST => (lead + 1, inner),
+        _ => (lead, trimmed),
+    }
+}
+
 /// Whether there are tags in a text.
 pub(super) fn is_markup(value: &[u8]) -> bool {
     memchr::memchr_iter(b'<', value).any(|at| value.get(at + 1).is_some_and(u8::is_ascii_alphabetic))

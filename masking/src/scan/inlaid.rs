@@ -63,6 +63,7 @@ impl Scanner<'_> {
                 || learnt.iter().any(reaches)
                 || !learnt.is_empty() && self.sink.known(text).is_some()
             {
+                self.runs |= range != (0..value.len());
                 continue;
             }
             self.inlaid = true;

@@ -12,6 +12,8 @@ pub(crate) struct Layer<'v> {
     raw: &'v [u8],
     value: &'v [u8],
     encoding: Encoding,
+    /// A query or form in which a `+` is one, and stays so.
+    pluses: bool,
 }
 
 enum Map {
@@ -26,7 +28,12 @@ enum Map {
 impl<'v> Layer<'v> {
     /// `value` is what `raw` means in `encoding`.
     pub(crate) fn new(raw: &'v [u8], value: &'v [u8], encoding: Encoding) -> Layer<'v> {
-        Layer { raw, value, encoding }
+        Layer { raw, value, encoding, pluses: false }
+    }
+
+    /// The same of a value of a query or form in which each `+` is one.
+    pub(crate) fn with_pluses(raw: &'v [u8], value: &'v [u8]) -> Layer<'v> {
+        Layer { raw, value, encoding: Encoding::Percent, pluses: true }
     }
 
     fn map(&self) -> Map {
@@ -128,6 +135,10 @@ impl<'v> Layer<'v> {
     fn encode(&self, raw: &[u8], value: &[u8]) -> Vec<u8> {
         if value.is_empty() {
             return Vec::new();
+        }
+        if self.pluses {
+            let stands = |b: u8| matches!(b, b'+' | b'/' | b'=') && memchr::memchr(b, self.raw).is_some();
+            return percent::encode(value, |b| percent::form_safe(b) || stands(b), false);
         }
         let safe: fn(u8) -> bool = match self.encoding {
             Encoding::Percent => percent::path_safe,

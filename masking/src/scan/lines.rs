@@ -69,7 +69,7 @@ impl Known {
         }
     }
 
-    fn is_searched(self) -> bool {
+    pub(super) fn is_searched(self) -> bool {
         matches!(self, Known::Kept { searched: true, .. })
     }
 }

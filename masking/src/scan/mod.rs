@@ -4,6 +4,7 @@
 //! | module | looks into |
 //! |---|---|
 //! | [`part`] | a head or a body: its leaves, what lies between them, and the whole by learnt value |
+//! | [`blots`] | what of a head nobody could rewrite |
 //! | [`head`], [`lines`], [`changes`] | a head line by line, where no rule is about a place; what is done in it |
 //! | [`quiet`] | what evidently holds nothing |
 //! | [`document`] | a JSON body: keys, values and what lies between them in one go |
@@ -13,6 +14,7 @@
 //! | [`pieces`] | what came behind what, for [`seams`] and [`trails`] |
 //! | [`again`] | a body that was taken apart before |
 //! | [`value`] | one decoded value, under a name or not |
+//! | [`pluses`] | values of queries and forms in which a `+` is one |
 //! | [`hints`] | what a value may be, by a few of its signs |
 //! | [`idle`] | links with a query that was seen before |
 //! | [`nested`] | JSON in strings, web tokens, queries of GraphQL |
@@ -27,6 +29,7 @@
 //! | [`layer`] | back from decoded to written |
 
 mod again;
+mod blots;
 pub(crate) mod changes;
 mod credentials;
 mod document;
@@ -43,6 +46,7 @@ mod own;
 mod page;
 pub(crate) mod part;
 mod pieces;
+mod pluses;
 pub(crate) mod quiet;
 pub(crate) mod room;
 pub(crate) mod seams;
@@ -54,7 +58,7 @@ pub(crate) mod value;
 
 use std::ops::Range;
 
-use mynah_message::Encoding;
+use mynah_message::{BodyKind, Encoding, Limits};
 
 use crate::detect::Detectors;
 use crate::kind::Kind;
@@ -123,10 +127,19 @@ pub(crate) trait Sink {
         true
     }
 
-    /// Whether learnt values show in bytes that are masked, when escapes are undone; with `inlaid`, also within base64 and hex.
-    fn hides(&self, masked: &[u8], inlaid: bool) -> bool {
-        let _ = (masked, inlaid);
+    /// Whether learnt values show in bytes that are masked, when escapes are undone; with `runs`, also within base64 and hex.
+    fn hides(&self, masked: &[u8], limits: &Limits, runs: bool) -> bool {
+        let _ = (masked, limits, runs);
         false
+    }
+
+    /// Base64 or hex of a text was met, or a body that nobody can read.
+    fn note_inlaid(&self) {}
+
+    /// What to put in place of a value that is not to be read any more; none while learning.
+    fn blot(&self, value: &[u8]) -> Option<Vec<u8>> {
+        let _ = value;
+        None
     }
 
     /// Whether a learnt value may have a line break in it.
@@ -155,6 +168,16 @@ pub(crate) enum Met {
 /// Why a part cannot be masked. The text is the reason in reports.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Unreadable(pub(crate) &'static str);
+
+impl Unreadable {
+    /// Learnt values would show to who undoes encodings.
+    pub(crate) const HIDES: Unreadable = Unreadable("hides-original");
+
+    /// The reason where it is all of a head that cannot be masked.
+    pub(crate) fn of_head(self) -> &'static str {
+        if self == Unreadable::HIDES { self.0 } else { "head-unreadable" }
+    }
+}
 
 /// What is known about a value before it is looked at.
 #[derive(Clone, Copy, Debug)]
@@ -210,6 +233,8 @@ pub(crate) struct Scanner<'s> {
     pub(crate) met: u64,
     /// Whether base64 or hex stands in the part at hand, or it was not read, so that there may be some.
     inlaid: bool,
+    /// Whether there may be some in a part that was masked, be it opened or not.
+    runs: bool,
     /// Bytes of the part at hand that were within others, and how many may be.
     opened: usize,
     openable: usize,
@@ -223,6 +248,8 @@ pub(crate) struct Scanner<'s> {
     pub(crate) answers: bool,
     /// Rules about more than one value of the part at hand: over which bytes, and which rule.
     inherited: Vec<(Range<usize>, u8)>,
+    /// Whether something in the head that was looked at last was not to be read any more, as nobody could rewrite it.
+    pub(crate) blotted: bool,
     /// The rule under which the exchange is to be left out.
     pub(crate) rejected: Option<u8>,
     /// Whether values are a web token's claims, whose names always count.
@@ -240,12 +267,14 @@ impl<'s> Scanner<'s> {
             met: 0,
             over: None,
             inlaid: false,
+            runs: false,
             opened: 0,
             openable: OPENABLE,
             unread: false,
             signed: None,
             answers: false,
             inherited: Vec::new(),
+            blotted: false,
             rejected: None,
             in_claims: false,
             within: false,
@@ -263,9 +292,35 @@ impl<'s> Scanner<'s> {
         may
     }
 
-    /// Whether learnt values show in bytes that were masked just now, in a way that the audit would see.
-    pub(crate) fn hides(&self, masked: &[u8]) -> bool {
-        self.sink.hides(masked, self.inlaid || self.unread)
+    /// Whether learnt values show in a body that was masked just now, in a way that the audit would see. Of JSON each value was looked at
+    /// as a whole; of others some pieces by themselves.
+    pub(crate) fn body_hides(&mut self, kind: &BodyKind, masked: &[u8]) -> bool {
+        self.runs |= *kind != BodyKind::Json && inlaid::may_hold(masked);
+        self.hides(masked)
+    }
+
+    /// The same of a head, of whose lines it is known whether there may be base64 or hex in any that was not looked at before.
+    pub(crate) fn head_hides(&self, masked: &[u8]) -> bool {
+        self.hides(masked)
+    }
+
+    /// Base64 or hex may stand in a value into which nobody looked for that.
+    fn note_runs(&mut self, value: &[u8]) {
+        if value.len() >= inlaid::SHORTEST && inlaid::may_hold(value) {
+            (self.runs, self.within) = (true, true);
+        }
+    }
+
+    fn hides(&self, masked: &[u8]) -> bool {
+        if self.inlaid || self.unread {
+            self.sink.note_inlaid();
+        }
+        self.sink.hides(masked, &self.policy.limits, self.runs || self.inlaid || self.unread)
+    }
+
+    /// The same of a piece of it, in which base64 and hex are always opened.
+    fn piece_hides(&self, masked: &[u8]) -> bool {
+        self.sink.hides(masked, &self.policy.limits, true)
     }
 
     /// Whether a value must be looked at for what was learnt. Takes note of it where the value is within another one.

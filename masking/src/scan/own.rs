@@ -4,6 +4,7 @@ use std::ops::Range;
 
 use mynah_message::{Encoding, Leaf, Locator, json, percent};
 
+use super::hints::unquoted;
 use super::layer::Layer;
 use super::part::Planned;
 use super::{Context, Patch, Scanner, Why, merge, shift};
@@ -83,19 +84,13 @@ impl Scanner<'_> {
             Action::Drop | Action::Constant(_) => return self.whole_because(kind, value, Why::Rule(number)),
             Action::Token | Action::Fpe | Action::As(_) => {}
         }
-        // As under a built-in name: space and quotes around a value are not part of it, nor is a scheme before it.
-        let trimmed = value.trim_ascii();
-        let inner = match trimmed {
-            [b'"', inner @ .., b'"'] if !inner.is_empty() => inner,
-            _ => trimmed,
-        };
+        // As under a built-in name; nor is a scheme before it.
+        let (start, inner) = unquoted(value);
         if inner.is_empty() {
             return Vec::new();
         }
         if inner.len() < value.len() {
-            let lead =
-                value.len() - value.trim_ascii_start().len() + usize::from(inner.len() < trimmed.len());
-            return shift(self.own(number, inner, context), lead);
+            return shift(self.own(number, inner, context), start);
         }
         if context.depth < self.policy.depth {
             let below = context.inner(Some(Rule::Own(number)));

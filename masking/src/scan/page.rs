@@ -8,7 +8,6 @@ use mynah_message::{Encoding, Leaf, Locator, Onward, PageEvents, Side, Spot, Vie
 
 use super::again::{Noted, Notes};
 use super::document::touches;
-use super::layer::Layer;
 use super::part::{Planned, planned};
 use super::pieces::Behind;
 use super::trails::{From, To};
@@ -139,17 +138,12 @@ impl Page<'_, '_> {
         let escaped = matches!(value, Cow::Owned(_)) && *raw != *value;
         let context = Context { searched: !escaped && !touches(self.matches, &span), ..context };
         self.notes.begin(self.scanner);
-        let patches = if self.is_idle_decoded(&value, context) {
-            Vec::new()
-        } else {
-            self.scanner.value(&value, context)
-        };
+        let is_idle =
+            self.scanner.pluses_hold_nothing(raw, encoding) && self.is_idle_decoded(&value, context);
+        let lifted = if is_idle { Vec::new() } else { self.scanner.written(raw, &value, encoding, context) };
         let noted = Noted { span: &span, raw, value: &value, encoding, place };
         self.notes.value(self.scanner, &noted, context);
-        if !patches.is_empty() {
-            let lifted = Layer::new(raw, &value, encoding).lift(patches);
-            self.plan.extend(planned(shift(lifted, span.start), place));
-        }
+        self.plan.extend(planned(shift(lifted, span.start), place));
     }
 
     /// Whether there is evidently nothing in what a leaf means. While learning nothing is searched for.

@@ -14,7 +14,7 @@ use super::layer::{Layer, splice};
 use super::nested::split;
 use super::opened::compressed;
 use super::signature;
-use super::{Context, OPENABLE, OPENABLE_EACH, Patch, Scanner, Unreadable, Why};
+use super::{Context, OPENABLE, OPENABLE_EACH, Patch, Scanner, Unreadable, Why, inlaid};
 use crate::kind::Kind;
 use crate::learned::Match;
 use crate::names::{Names, Rule};
@@ -64,7 +64,9 @@ impl Scanner<'_> {
     pub(crate) fn head(&mut self, view: &View<'_>) -> Result<HeadPlan, Unreadable> {
         self.inherited.clear();
         if !self.policy.is_steady() {
-            return self.part_by_values(view, Part::Head).map(HeadPlan::of);
+            let plan = self.part_by_values(view, Part::Head).map(HeadPlan::of);
+            self.runs |= inlaid::may_hold(&view.message().head);
+            return plan;
         }
         self.begin(view, Part::Head)?;
         self.steady_head(view.head())
@@ -78,6 +80,7 @@ impl Scanner<'_> {
         };
         self.over = None;
         self.inlaid = false;
+        self.runs = false;
         self.opened = 0;
         self.answers = view.side() == Side::Response;
         self.openable = OPENABLE.max(len.saturating_mul(OPENABLE_EACH));
@@ -276,22 +279,22 @@ impl Scanner<'_> {
         if leaf.encoding == Encoding::JsonLiteral || leaf.value.is_empty() {
             return;
         }
-        let patches = match leaf.encoding {
-            Encoding::JsonNumber | Encoding::ScriptNumber => self.number(&leaf.value, context),
+        let layer = Layer::new(raw, &leaf.value, leaf.encoding);
+        let lifted = match leaf.encoding {
+            Encoding::JsonNumber | Encoding::ScriptNumber => layer.lift(self.number(&leaf.value, context)),
             _ => match self.variables(leaf, context) {
-                Some(patches) => patches,
-                None => self.value(&leaf.value, context),
+                Some(patches) => layer.lift(patches),
+                None => self.written(raw, &leaf.value, leaf.encoding, context),
             },
         };
         // Of a head the one value goes, not all of the message.
-        let patches = match self.over {
+        let lifted = match self.over {
             Some(_) if leaf.part == Part::Head => {
                 self.over = None;
-                self.whole(Kind::Random, &leaf.value)
+                layer.lift(self.whole(Kind::Random, &leaf.value))
             }
-            _ => patches,
+            _ => lifted,
         };
-        let lifted = Layer::new(raw, &leaf.value, leaf.encoding).lift(patches);
         plan.extend(planned(super::shift(lifted, leaf.span.start), place(&leaf.locator)));
     }
 

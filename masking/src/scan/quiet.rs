@@ -65,7 +65,9 @@ impl Scanner<'_> {
         // What was decoded is asked about once more while learning, and may be a web token.
         let is_written = || raw.get(value.span.clone()) == Some(&*value.value);
         let is_as_it_is = if self.sink.learns() { !value.value.starts_with(b"ey") } else { is_written() };
-        if value.composite || !is_as_it_is || !self.is_clean_gap(raw, gap) {
+        let pluses =
+            || raw.get(value.span.clone()).is_none_or(|raw| self.pluses_hold_nothing(raw, value.encoding));
+        if value.composite || !is_as_it_is || !pluses() || !self.is_clean_gap(raw, gap) {
             return false;
         }
         let all = self.policy.detectors;

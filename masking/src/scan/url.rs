@@ -41,6 +41,32 @@ fn is_url(text: &[u8]) -> bool {
     begins && !text.iter().any(|b| ends_url(*b))
 }
 
+/// Where values end that were assigned: all that begin before such an end, end there.
+#[derive(Default)]
+struct Reach {
+    end: usize,
+    matrix: bool,
+    /// The last digit before it.
+    digit: Option<usize>,
+}
+
+impl Reach {
+    /// Goes on to the end of the value that begins there. Says whether that is part of one before.
+    fn go(&mut self, text: &[u8], start: usize, matrix: bool) -> bool {
+        if start < self.end && matrix == self.matrix {
+            return true;
+        }
+        let ends =
+            |b: u8| ends_url(b) || b"&;,()[]{}".contains(&b) || matrix && matches!(b, b'/' | b'?' | b'#');
+        let rest = text.get(start..).unwrap_or_default();
+        let len = rest.iter().position(|b| ends(*b)).unwrap_or(rest.len());
+        let value = rest.get(..len).unwrap_or_default();
+        let digit = value.iter().rposition(u8::is_ascii_digit).map(|at| start + at);
+        *self = Reach { end: start + len, matrix, digit };
+        false
+    }
+}
+
 /// What ends a URL in a text.
 fn ends_url(b: u8) -> bool {
     b <= b' ' || matches!(b, b'"' | b'\'' | b'<' | b'>' | b'`' | b'\\' | 0x7f)
@@ -94,6 +120,7 @@ impl Scanner<'_> {
     /// The patches of `name=value` in the middle of a text, where the name is a secret's and the value no word, as it would be in code.
     pub(super) fn assignments(&mut self, text: &[u8], context: Context) -> Vec<Patch> {
         let mut patches = Vec::new();
+        let mut reach = Reach::default();
         for equals in memchr::memchr_iter(b'=', text) {
             let rest = &text[equals + 1..];
             let is_name = |b: &u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.');
@@ -108,14 +135,17 @@ impl Scanner<'_> {
             else {
                 continue;
             };
+            let told = kind.is_machine_made() || matches!(kind, Kind::Password | Kind::Otp);
+            if !told {
+                continue;
+            }
             // A matrix parameter's value ends with its segment.
             let matrix = text[..equals - name].ends_with(b";");
-            let ends =
-                |b: u8| ends_url(b) || b"&;,()[]{}".contains(&b) || matrix && matches!(b, b'/' | b'?' | b'#');
-            let len = rest.iter().take_while(|b| !ends(**b)).count();
-            let value = &rest[..len];
-            let told = kind.is_machine_made() || matches!(kind, Kind::Password | Kind::Otp);
-            if told && (value.iter().any(u8::is_ascii_digit) || entropy::is_random(value, 20.0)) {
+            let within = reach.go(text, equals + 1, matrix);
+            let value = text.get(equals + 1..reach.end).unwrap_or_default();
+            let tells = reach.digit.is_some_and(|at| at > equals) || entropy::is_random(value, 20.0);
+            // One that is part of another one is looked at again.
+            if tells && (!within || self.may_open(context, value.len())) {
                 let found = self.named(kind, value, context);
                 merge(&mut patches, shift(found, equals + 1));
             }
@@ -143,9 +173,8 @@ impl Scanner<'_> {
                 continue;
             }
             let value = decode(raw);
-            let found = self.value(&value, context.inner(rule));
-            let lifted = Layer::new(raw, &value, Encoding::FormPercent).lift(found);
-            merge(&mut patches, shift(lifted, start + equals + 1));
+            let found = self.written(raw, &value, Encoding::FormPercent, context.inner(rule));
+            merge(&mut patches, shift(found, start + equals + 1));
         }
         patches
     }

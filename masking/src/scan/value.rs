@@ -3,7 +3,7 @@
 use mynah_message::{Encoding, percent};
 
 use super::hints::{
-    has_percent, is_graphql, is_markup, is_percent_encoded, is_schemed, refers, script_escapes,
+    has_percent, is_graphql, is_markup, is_percent_encoded, is_schemed, refers, script_escapes, unquoted,
 };
 use super::idle::{IDLE_QUERY, QUERY};
 use super::inlaid;
@@ -24,6 +24,9 @@ pub(crate) const SHORTEST: usize = 6;
 /// How URIs begin that are what they stand for.
 pub(super) const DATA: &[u8] = b"data:";
 
+/// What stands in them before base64.
+pub(super) const MARK: &[u8] = b";base64,";
+
 impl Scanner<'_> {
     /// The patches of a value, in order.
     pub(crate) fn value(&mut self, value: &[u8], context: Context) -> Vec<Patch> {
@@ -39,6 +42,9 @@ impl Scanner<'_> {
                 why => why,
             };
             return self.replaced(kind, value, why);
+        }
+        if !matches!(context.rule, Some(Rule::Without(_)) | None) {
+            self.note_runs(value);
         }
         match context.rule {
             Some(Rule::Own(number)) => self.own(number, value, context),
@@ -72,18 +78,11 @@ impl Scanner<'_> {
 
     /// A value whose name says that it is sensitive.
     pub(super) fn named(&mut self, kind: Kind, value: &[u8], context: Context) -> Vec<Patch> {
-        // Space and quotes around a value are not part of it: quoted or not, it is the same.
-        let trimmed = value.trim_ascii();
-        let inner = match trimmed {
-            [b'"', inner @ .., b'"'] if !inner.is_empty() => inner,
-            _ => trimmed,
-        };
+        let (start, inner) = unquoted(value);
+        if inner.is_empty() {
+            return Vec::new();
+        }
         if inner.len() < value.len() {
-            let lead = value.len() - value.trim_ascii_start().len();
-            let start = lead + usize::from(inner.len() < trimmed.len());
-            if inner.is_empty() {
-                return Vec::new();
-            }
             return shift(self.value(inner, Context { rule: Some(Rule::Mask(kind)), ..context }), start);
         }
         if kind.is_machine_made() && names::is_no_secret(value) {
@@ -175,7 +174,6 @@ impl Scanner<'_> {
 
     /// The patches of what is within a value's base64 or hex, also in a `data:` URI.
     fn enclosed(&mut self, value: &[u8], context: Context) -> Option<Vec<Patch>> {
-        const MARK: &[u8] = b";base64,";
         let start = if value.starts_with(DATA) {
             memchr::memmem::find(&value[..value.len().min(256)], MARK)? + MARK.len()
         } else {

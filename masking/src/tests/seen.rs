@@ -1,0 +1,146 @@
+//! What the audit would see, who masks has seen to: no recording is refused because of what was placed somewhere, and what cannot be
+//! rewritten is withheld by itself.
+
+use super::*;
+
+const SECRET: &str = "k3J9xQ2m/Lp0+Zr8aB";
+
+fn hexed(bytes: &[u8]) -> Vec<u8> {
+    mynah_message::hex::encode(bytes, false)
+}
+
+fn encoded(bytes: &[u8], way: u8) -> Vec<u8> {
+    match way {
+        0 => STANDARD.encode(bytes).into(),
+        1 => URL_SAFE_NO_PAD.encode(bytes).into(),
+        2 => hexed(bytes),
+        3 => STANDARD.encode(encode_content(&[mynah_message::Coding::Gzip], bytes).unwrap()).into(),
+        4 => mynah_message::percent::encode(bytes, |b| b.is_ascii_alphanumeric(), false),
+        5 => bytes.iter().flat_map(|b| format!("%{b:02X}").into_bytes()).collect(),
+        6 => hexed(
+            STANDARD.encode(encode_content(&[mynah_message::Coding::Deflate], bytes).unwrap()).as_bytes(),
+        ),
+        7 => serde_json::to_string(&String::from_utf8_lossy(bytes)).unwrap().into(),
+        _ => bytes.to_vec(),
+    }
+}
+
+/// An exchange in which that stands somewhere.
+fn placed(text: &str, place: u8) -> Exchange {
+    let asks = |head: &str, body: &str| {
+        exchange(message(head, body), message("HTTP/1.1 200 OK\nX-Kept: 1\n", "kept"))
+    };
+    let answers = |media: &str, body: &str| {
+        let head = format!("HTTP/1.1 200 OK\nContent-Type: {media}\n");
+        exchange(message("GET /kept HTTP/1.1\nX-Kept: 1\n", ""), message(&head, body))
+    };
+    let bare = text.replace([' ', '"'], "");
+    match place {
+        0 => asks(&format!("GET /a?z={bare}&y=1 HTTP/1.1\nHost: a.example\n"), ""),
+        1 => asks(&format!("GET /a/{bare}/b HTTP/1.1\nHost: a.example\n"), ""),
+        2 => asks(&format!("GET /a HTTP/1.1\nX-State: {text}\n"), ""),
+        3 => asks(&format!("GET /a HTTP/1.1\nCookie: a=1; state={bare}; b=2\n"), ""),
+        4 => answers(
+            "application/json",
+            &serde_json::json!({ "a": 1, "x": text, "etag": text, "id": bare }).to_string(),
+        ),
+        5 => asks(
+            "POST /a HTTP/1.1\nContent-Type: application/x-www-form-urlencoded\n",
+            &format!("a=1&z={bare}&b=2"),
+        ),
+        6 => asks(
+            "POST /a HTTP/1.1\nContent-Type: multipart/form-data; boundary=x\n",
+            &format!("--x\r\nContent-Disposition: form-data; name=\"z\"\r\n\r\n{text}\r\n--x--\r\n"),
+        ),
+        7 => answers("text/plain", &format!("it is {text} now")),
+        8 => answers("text/html", &format!("<p title='{bare}'>it is {text} now</p>")),
+        9 => answers(
+            "text/html",
+            &format!("<a href=\"/a/{bare}/b?z={bare}\">a</a><script>x = '{bare}'</script>"),
+        ),
+        10 => answers("text/css", &format!("a{{b:url(/a/{bare}/b)}}")),
+        11 => asks(
+            &format!(
+                "GET /a HTTP/1.1\nETag: \"{bare}\"\nContent-MD5: {bare}\nReferer: https://a.example/b/{bare}?z={bare}\n"
+            ),
+            "",
+        ),
+        _ => {
+            let mut e = answers("text/plain", "kept");
+            let head = format!("HTTP/1.1 302 Found\nLocation: /b/{bare}?z={bare}\n");
+            e.response = Some(message(&head, ""));
+            e
+        }
+    }
+}
+
+const PLACES: u8 = 13;
+
+fn login() -> Exchange {
+    let body = serde_json::json!({ "token": SECRET }).to_string();
+    exchange(
+        message("POST /login HTTP/1.1\nContent-Type: application/json\n", body),
+        message("HTTP/1.1 204 No Content\n", ""),
+    )
+}
+
+/// Masks them behind a login with the secret. The audit must agree; says why anything was withheld.
+fn masked(exchanges: &[Exchange]) -> Result<(Vec<Exchange>, Vec<String>), TestCaseError> {
+    let all = [&[login()], exchanges].concat();
+    let (masked, masker) = run(&all);
+    prop_assert_eq!(audit(masker.auditor(), &masked), Ok(()));
+    let kept = everything(&masked[..1]);
+    prop_assert!(kept.contains("POST /login") && !kept.contains(SECRET));
+    Ok((masked, masker.report().quarantined.keys().cloned().collect()))
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(1024))]
+
+    #[test]
+    fn nothing_that_was_placed_somewhere_has_a_recording_refused(
+        ways in prop::collection::vec(0_u8..8, 0..4),
+        before in prop::sample::select(vec!["", "", "%", "/", "x=", "%2F", "a/", "a+", "%25", "is+", "0x", "\\n"]),
+        behind in prop::sample::select(vec!["", "", "/a", "+", ".", "%20now", "=", "/Ab1"]),
+        whole in any::<bool>(),
+        place in 0..PLACES,
+    ) {
+        let text = if whole { SECRET.to_owned() } else { format!(">>~~ is {{\"n\":\"~?>\",\"x\":\"{SECRET}\"}} or~>") };
+        let coded = ways.iter().fold(text.into_bytes(), |text, way| encoded(&text, *way));
+        let written = format!("{before}{}{behind}", String::from_utf8(coded).unwrap());
+        let e = placed(&written, place);
+        let (all, withheld) = masked(&[e.clone(), e])?;
+        prop_assert!(withheld.iter().all(|reason| reason == "hides-original" || reason == "json-broken"), "{withheld:?}");
+        for e in &all[1..] {
+            // At most one part is missing.
+            let kept = parts(e).into_iter().flatten().filter(|part| part.contains("ept")).count();
+            prop_assert!(kept >= 1 && e.request.is_some() && e.response.is_some());
+        }
+    }
+}
+
+fn parts(e: &Exchange) -> [Option<String>; 2] {
+    [&e.request, &e.response].map(|m| {
+        Some(String::from_utf8_lossy(&[&m.as_ref()?.head[..], &m.as_ref()?.body].concat()).into_owned())
+    })
+}
+
+#[test]
+fn as_little_as_can_be_is_withheld() {
+    let packed = STANDARD.encode(format!(r#"{{"c":"😀","x":"{}"}}"#, SECRET.replace('/', r"\u002f")));
+    // Digests are none of our business. Twice, as lines are kept in mind.
+    let head = format!("HTTP/1.1 200 OK\nContent-MD5: a {packed}\nX-Kept: 1\n");
+    let e = exchange(message("GET /kept HTTP/1.1\n", ""), message(&head, "kept"));
+    let (all, masker) = run(&[login(), e.clone(), e.clone(), e]);
+    assert_eq!(audit(masker.auditor(), &all), Ok(()));
+    for e in &all[1..] {
+        let [Some(request), Some(response)] = parts(e) else { panic!("both are there") };
+        assert!(request.starts_with("GET /kept"), "{request}");
+        let kept = ["HTTP/1.1 200 OK\r\nContent-MD5: a ", "\r\nX-Kept: 1\r\nContent-Length: 4\r\n\r\nkept"];
+        let tag = response.strip_prefix(kept[0]).and_then(|rest| rest.strip_suffix(kept[1])).unwrap();
+        assert!(tag != packed && tag.len() == packed.len(), "{response}");
+        assert!(!e.flags.has(Flag::BodyWithheld));
+    }
+    let withheld = &masker.report().quarantined;
+    assert_eq!(withheld.get("hides-original"), Some(&3), "{:?}", parts(&all[1]));
+}
