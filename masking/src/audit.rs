@@ -254,11 +254,10 @@ impl Auditor {
         let runs = self.looks_into_runs();
         let mut met = false;
         let runs = if runs { Runs::All(&mut met) } else { Runs::None };
-        let hidden = hidden(&self.known, bytes, &self.limits, runs);
+        let found = shown(&self.known, bytes, &self.limits, runs, true);
         if met {
             self.issued.note_inlaid();
         }
-        let found = hidden.max(self.known.count(bytes, false));
         for _ in 0..found {
             self.report(side, part, "original");
         }
@@ -293,17 +292,17 @@ pub(crate) enum Runs<'m> {
     All(&'m mut bool),
 }
 
-/// How often learnt values show when escapes are undone, and within base64 and hex. What is written as it is is not counted, but where escapes are undone the same bytes may be part of a longer value. The audit asks
-/// this of all that was written, and who masks of what is about to be: better to withhold one part than to have the audit refuse a
-/// whole recording.
-pub(crate) fn hidden(known: &Known, bytes: &[u8], limits: &Limits, runs: Runs<'_>) -> u64 {
+/// How often learnt values show when escapes are undone, and within base64 and hex; and as they are where that is `written`, or where
+/// escapes are undone, as the same bytes may be part of a longer value there. The audit asks this of all that was written, and who masks
+/// of what is about to be: better to withhold one part than to have the audit refuse a whole recording.
+pub(crate) fn shown(known: &Known, bytes: &[u8], limits: &Limits, runs: Runs<'_>, written: bool) -> u64 {
     if known.is_empty() {
         return 0;
     }
     let views = if has_escapes(bytes) { views(known, bytes) } else { Vec::new() };
     let seen = |found: u64, view: &Decoded| found.max(known.count(&view.bytes, view.spaces));
     let mut found = views.iter().fold(0, seen);
-    if views.iter().any(|view| !view.spaces) {
+    if written || views.iter().any(|view| !view.spaces) {
         found = found.max(known.count(bytes, false));
     }
     let (met, whole) = match runs {

@@ -345,7 +345,7 @@ impl Sink for State {
     fn hides(&self, masked: &[u8], limits: &Limits, runs: bool) -> bool {
         let mut met = false;
         let runs = if runs { Runs::All(&mut met) } else { Runs::InEscapes(&mut met) };
-        let hides = audit::hidden(&self.known, masked, limits, runs) > 0;
+        let hides = audit::shown(&self.known, masked, limits, runs, false) > 0;
         if met {
             self.issued.note_inlaid();
         }

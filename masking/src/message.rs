@@ -240,12 +240,12 @@ fn legible(
 ) -> Result<Spliced, Unreadable> {
     let head = &view.message().head;
     let done = spliced(head, plan, framing, scanner.policy)?;
-    if !scanner.head_hides(&done.head) {
+    if !scanner.hides(&done.head) {
         return Ok(done);
     }
     scanner.blot(view.head(), plan);
     let done = spliced(head, plan, framing, scanner.policy)?;
-    if scanner.head_hides(&done.head) { Err(Unreadable::HIDES) } else { Ok(done) }
+    if scanner.hides(&done.head) { Err(Unreadable::HIDES) } else { Ok(done) }
 }
 
 /// The message with another body, and its head masked and made to follow that body.

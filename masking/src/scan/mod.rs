@@ -299,11 +299,6 @@ impl<'s> Scanner<'s> {
         self.hides(masked)
     }
 
-    /// The same of a head, of whose lines it is known whether there may be base64 or hex in any that was not looked at before.
-    pub(crate) fn head_hides(&self, masked: &[u8]) -> bool {
-        self.hides(masked)
-    }
-
     /// Base64 or hex may stand in a value into which nobody looked for that.
     fn note_runs(&mut self, value: &[u8]) {
         if value.len() >= inlaid::SHORTEST && inlaid::may_hold(value) {
@@ -311,7 +306,8 @@ impl<'s> Scanner<'s> {
         }
     }
 
-    fn hides(&self, masked: &[u8]) -> bool {
+    /// The same of any part. Of a head it was said, line by line, whether there may be base64 or hex.
+    pub(crate) fn hides(&self, masked: &[u8]) -> bool {
         if self.inlaid || self.unread {
             self.sink.note_inlaid();
         }
