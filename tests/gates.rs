@@ -231,7 +231,7 @@ fn a_threshold_with_a_window_ends_the_run() {
             ]
             .concat(),
         )
-        .exits(10);
+        .failed();
     assert!(run.stdout().contains("failed, 100% seen from 0s to 2s"), "{}", run.stdout());
     let json = run_json(&place.file("run"));
     assert!(json["duration_s"].as_f64().unwrap() < 30.0 && json["interrupted"] == false, "{json}");
@@ -247,7 +247,7 @@ fn a_run_is_ended_when_it_takes_too_long() {
     let target = server.url();
     let line = ["replay", &scenario, "--target", &target, "--max-time", "1s", "-o", "run", "--force"];
     for load in [&["--rate", "20/s", "--for", "60s"][..], &["--once"]] {
-        let run = place.mynah(&[&line[..], load].concat()).exits(10);
+        let run = place.mynah(&[&line[..], load].concat()).failed();
         assert!(run.stdout().contains("the run was ended after 1s, as --max-time says"), "{}", run.stdout());
         let json = run_json(&place.file("run"));
         assert!(json["duration_s"].as_f64().unwrap() < 30.0 && json["interrupted"] == false, "{json}");
@@ -267,7 +267,7 @@ fn a_run_is_ended_when_it_takes_too_long() {
             "--max-time",
             "1m",
         ])
-        .exits(0);
+        .sent();
 }
 
 #[test]

@@ -182,7 +182,7 @@ fn without_the_right_accounts_log_in_fails_and_is_said_to() {
             "-o",
             "run",
         ])
-        .exits(10);
+        .failed();
     let failures = std::fs::read_to_string(place.file("run/failures.csv")).unwrap();
     assert!(failures.contains("/login") && failures.contains("401"), "{failures}");
 }

@@ -100,7 +100,18 @@ impl Run {
     /// Of a replay whose content is looked at, not its speed: it passed, or this machine was too busy to send in time.
     #[track_caller]
     pub fn sent(self) -> Run {
-        let code = if self.output.status.code() == Some(11) { 11 } else { 0 };
+        self.exits_or_was_slow(0)
+    }
+
+    /// The same of a replay that is to fail.
+    #[track_caller]
+    pub fn failed(self) -> Run {
+        self.exits_or_was_slow(10)
+    }
+
+    #[track_caller]
+    fn exits_or_was_slow(self, code: i32) -> Run {
+        let code = if self.output.status.code() == Some(11) { 11 } else { code };
         self.exits(code)
     }
 
