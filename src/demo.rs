@@ -17,6 +17,7 @@ const ACCOUNTS: &str = include_str!("../fixtures/accounts.csv");
 /// Run the whole pipeline on a bundled capture against a shop of our own: capture, mask, profile, replay x10, report.
 ///
 /// Takes less than a minute; needs no network but loopback. Each step is printed as the command that does it.
+/// On a machine that is too busy for the times to say anything it says so, and exits 0 where all steps worked.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// Where the demo's files go.
@@ -110,6 +111,12 @@ pub(crate) fn run(args: &Args) -> Outcome {
         counts.requests, counts.logins_ok, counts.logins_failed, counts.orders, counts.confirmed
     );
     println!("Look at {}, edit {scenario}, run any of the commands above again.", file("run/report.html"));
+    if exit == Exit::Invalid {
+        println!(
+            "\nAll steps worked, but this machine was too busy for the times to say anything: a gate would exit with 11 here."
+        );
+        return Ok(Exit::Ok);
+    }
     Ok(exit)
 }
 
