@@ -143,6 +143,7 @@ fn a_target_that_stops_is_seen_as_arithmetic_says() {
         let one = prepared("[[profile]]\nname='a'\nweight=1\n[[profile.step]]\nrequest='GET /x'\n");
         let document = play(&one, &options);
         assert_eq!((document.requests, document.failures), (20_000, 0), "{:?}", document.failure_rows);
+        assert_ne!(document.verdict, Verdict::Fail, "{:?}", document.reasons);
         let Latency { p99, p999, max, .. } = document.total.response_time_ms;
         let got = [p99, p999, max];
         let late = document.generator.send_lag_us.max / 1e3;
