@@ -9,6 +9,7 @@
 #   MYNAH_RATE           10/s, 2x; what the scenario says when empty
 #   MYNAH_FOR            how long; 60s when empty
 #   MYNAH_THRESHOLDS     one to a line: p99 < 500ms
+#   MYNAH_LATE_AFTER     from when on a request is late by the generator's fault; 10ms when empty
 #   MYNAH_ARGS           more flags for mynah replay, split at spaces
 #   MYNAH_COMPARE_ARGS   flags that say what counts as slower (--quantile p99 --relative 5% --fail-on-differences), split at spaces
 #   MYNAH_OUT            folder for the run and its reports; mynah-gate when empty
@@ -22,6 +23,7 @@ set -eu
 out=${MYNAH_OUT:-mynah-gate}
 run=$out/run
 target=$MYNAH_TARGET
+[ -n "${MYNAH_LATE_AFTER:-}" ] || unset MYNAH_LATE_AFTER
 unset MYNAH_TARGET # --against and --target exclude each other, and this would stand for the second.
 
 set -- replay "$MYNAH_SCENARIO" --for "${MYNAH_FOR:-60s}" --force -o "$run"

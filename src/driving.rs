@@ -186,6 +186,11 @@ pub(crate) struct How {
     #[arg(long, value_name = "N", default_value_t = 1)]
     seed: u64,
 
+    /// A request that is sent longer than this after it was due, by the generator's own fault, is late; 10ms when left out. More than
+    /// 1% of them late make the run invalid: more is for machines that others use, too, where a few milliseconds say little.
+    #[arg(long, value_name = "TIME", env = "MYNAH_LATE_AFTER", value_parser = parse_timeout, help_heading = "How requests are sent")]
+    late_after: Option<Duration>,
+
     /// Sending threads; one for each core when left out.
     #[arg(long, value_name = "N", default_value_t = 0, help_heading = "How requests are sent")]
     threads: usize,
@@ -357,6 +362,7 @@ pub(crate) fn options(place: &Where, how: &How, scenario: &Scenario) -> Result<O
     for entry in &scenario.thresholds {
         thresholds.push(entry.expr.parse()?);
     }
+    let defaults = Options::default();
     Ok(Options {
         target: place.target.clone(),
         map: place.map.clone(),
@@ -364,6 +370,7 @@ pub(crate) fn options(place: &Where, how: &How, scenario: &Scenario) -> Result<O
         behaviour: how.behaviour,
         seed: how.seed,
         threads: how.threads,
+        late_after: how.late_after.unwrap_or(defaults.late_after),
         thresholds,
         insecure: net.insecure,
         ca: net.ca.clone(),
@@ -384,7 +391,7 @@ pub(crate) fn options(place: &Where, how: &How, scenario: &Scenario) -> Result<O
         body_checks: !how.no_body_checks,
         script: how.script.as_deref().map(Script::load).transpose().map_err(failure)?,
         signers: place.signers.iter().map(signer).collect::<Result<_, _>>()?,
-        ..Options::default()
+        ..defaults
     })
 }
 

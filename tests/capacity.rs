@@ -79,7 +79,8 @@ fn the_capacity_of_a_known_server_is_found() {
     let scenario = place.write("five.toml", SCENARIO);
     let target = format!("http://{}", bucket(500));
     // From 425 requests a second to 575.
-    let rates = ["--from", "85/s", "--up-to", "115/s", "--precision", "2.5%", "--step", "2s"];
+    let rates =
+        ["--from", "85/s", "--up-to", "115/s", "--precision", "2.5%", "--step", "2s", "--late-after", "10ms"];
     let line = [&["capacity", &scenario, "--target", &target][..], &rates].concat();
     let more =
         ["--hold", "3s", "--warm-up", "300ms", "--threshold", "p99 < 1s", "-o", "out", "--force", "--json"];

@@ -56,7 +56,7 @@ fn the_scenario_fits_on_two_screens() {
 #[test]
 fn weights_thresholds_and_steps_are_edited() {
     let (place, scenario, shop) = demo();
-    edit(&place, &shop, &scenario, "weight = 60.0", "weight = 0").sent();
+    edit(&place, &shop, &scenario, "weight = 60.0", "weight = 0").ok();
     let run = run_json(&place.file("run"));
     assert!(share(&run, "browse-items") < 1e-9);
     assert!((share(&run, "checkout") - 0.625).abs() < 0.05, "25 of 40: {}", run["profiles"]);
@@ -72,7 +72,7 @@ fn weights_thresholds_and_steps_are_edited() {
     let steps = "\n[[profile]]\nname = \"by hand\"\nweight = 100\n\n[[profile.step]]\nrequest = \"GET /login\"\nexpect = 200\n\n[[profile.step]]\nrequest = \"POST /login\"\nthink = \"10ms\"\nform = { csrf = \"${csrf}\", email = \"nobody@shop.example\", password = \"x\" }\nexpect = 401\n";
     place.write("more.toml", format!("{scenario}{steps}"));
     let more = std::fs::read_to_string(place.file("more.toml")).unwrap();
-    edit(&place, &shop, &more, "weight = 60.0", "weight = 0").sent();
+    edit(&place, &shop, &more, "weight = 60.0", "weight = 0").ok();
     let run = run_json(&place.file("run"));
     assert!((share(&run, "by hand") - 100.0 / 140.0).abs() < 0.05, "{}", run["profiles"]);
     assert_eq!(run["failures"], 0, "{}", run["failure_rows"]);
@@ -82,7 +82,7 @@ fn weights_thresholds_and_steps_are_edited() {
 fn pauses_are_edited() {
     let (place, scenario, shop) = demo();
     let length = |edited: Run| {
-        edited.sent();
+        edited.ok();
         run_json(&place.file("run"))["duration_s"].as_f64().unwrap()
     };
     let as_recorded = length(edit(&place, &shop, &scenario, "rate = \"1x\"", "rate = \"1x\""));
@@ -101,10 +101,10 @@ fn pauses_are_edited() {
 #[test]
 fn a_correlation_is_switched_off() {
     let (place, scenario, shop) = demo();
-    edit(&place, &shop, &scenario, "rate = \"1x\"", "rate = \"1x\"").sent();
+    edit(&place, &shop, &scenario, "rate = \"1x\"", "rate = \"1x\"").ok();
     assert_eq!(run_json(&place.file("run"))["failures"], 0);
     let header = scenario.lines().find(|line| line.starts_with("[correlation.csrf]")).unwrap();
-    edit(&place, &shop, &scenario, header, "[correlation.csrf]\nenabled = false").sent();
+    edit(&place, &shop, &scenario, header, "[correlation.csrf]\nenabled = false").ok();
     let run = run_json(&place.file("run"));
     let failed = run["failure_rows"].as_array().unwrap();
     assert!(failed.iter().any(|row| row["name"] == "/login" && row["method"] == "POST"), "{failed:?}");
@@ -118,9 +118,9 @@ fn a_run_is_not_written_over() {
         let args = ["replay", "shop.toml", "--target", &target, "--rate", "20/s", "--for", "1s", "-o", "run"];
         place.mynah(&[&args[..], more].concat())
     };
-    replay(&[]).sent();
+    replay(&[]).ok();
     replay(&[]).exits(2).says("holds an earlier run; name another folder, or add --force");
-    replay(&["--force"]).sent();
+    replay(&["--force"]).ok();
     place
         .mynah(&["replay", &fixture("shop.pcap"), "--target", &target])
         .exits(2)

@@ -23,7 +23,7 @@ fn the_bundled_har_is_captured_profiled_and_replayed() {
             "-o",
             "run",
         ])
-        .sent();
+        .ok();
     let run = run_json(&place.file("run"));
     assert!(run["requests"].as_u64().unwrap() > 100, "{}", run["requests"]);
     assert!(
@@ -105,7 +105,7 @@ fn every_public_har_is_captured_profiled_and_replayed() {
                 "-o",
                 "run",
             ])
-            .sent();
+            .ok();
         let run = run_json(&place.file("run"));
         let sent = run["requests"].as_u64().unwrap();
         // This server hands out no tokens: a step that wants one is not sent, and counts as failed.

@@ -308,7 +308,7 @@ fn a_strict_recording_still_replays() {
     place.mynah(&["profile", "shop.mynah", "-o", "shop.toml"]).ok();
     let shop = shop_for(&place, "k", 4711);
     let line = ["replay", "shop.toml", "--target", &shop.url(), "--rate", "10x", "--for", "3s", "-o", "run"];
-    place.mynah(&line).sent();
+    place.mynah(&line).ok();
     let run = run_json(&place.file("run"));
     assert!(run["fidelity"]["status_parity"].as_f64().unwrap() >= 0.99, "{}", run["fidelity"]);
     assert!(shop.counts().orders > 5, "{:?}", shop.counts());

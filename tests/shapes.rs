@@ -101,7 +101,7 @@ fn two_sides_that_answer_differently_are_told_apart() {
         let target = server.url();
         let line =
             ["replay", "s.toml", "--target", &target, "--users", "4", "--for", "2s", "--think-time", "0"];
-        place.mynah(&[&line[..], &["-o", name]].concat()).sent();
+        place.mynah(&[&line[..], &["-o", name]].concat()).ok();
     }
     // Whatever the times say, which this machine decides.
     let compared = |side: &str, options: &[&str]| {
@@ -141,7 +141,7 @@ fn replayed(place: &Place, release: Release, options: &[&str], code: i32) -> (u6
     let line = ["replay", "s.toml", "--target", &target, "--users", "4", "--for", "1s", "--think-time", "0"];
     let run = place.mynah(&[&line[..], &["-o", "run", "--force"], options].concat());
     if code == 0 {
-        run.sent()
+        run.ok()
     } else {
         run.exits(code)
     };

@@ -33,7 +33,7 @@ fn stages_send_what_they_say() {
     let server = Anything::start();
     let url = server.url();
     let line = ["replay", &scenario, "--target", &url, "--stage", "1s:60/s", "--stage", "1s:=20/s"];
-    place.mynah(&[&line[..], &["--arrivals", "uniform", "-o", "run"]].concat()).sent();
+    place.mynah(&[&line[..], &["--arrivals", "uniform", "-o", "run"]].concat()).ok();
     let run = run_json(&place.file("run"));
     assert_eq!(run["arrivals"]["model"], "open");
     assert_eq!(run["arrivals"]["scheduled"], 50, "30 on the way up, 20 of the plateau");
@@ -48,7 +48,7 @@ fn stages_send_what_they_say() {
     let line = ["replay", &scenario, "--target", &url];
     let mut all = 0;
     for (shard, folder) in [("1/2", "one"), ("2/2", "other")] {
-        place.mynah(&[&line[..], &["--shard", shard, "-o", folder]].concat()).sent();
+        place.mynah(&[&line[..], &["--shard", shard, "-o", folder]].concat()).ok();
         all += run_json(&place.file(folder))["requests"].as_u64().unwrap();
     }
     assert_eq!(all, sent);
@@ -62,7 +62,7 @@ fn users_come_and_go() {
     let url = server.url();
     let line =
         ["replay", &scenario, "--target", &url, "--stage", "0s:2", "--stage", "1s:4", "--stage", "1s:0"];
-    place.mynah(&[&line[..], &["-o", "run"]].concat()).sent();
+    place.mynah(&[&line[..], &["-o", "run"]].concat()).ok();
     let run = run_json(&place.file("run"));
     assert_eq!(run["arrivals"]["model"], "closed");
     assert_eq!(run["arrivals"]["asked"], "stages 0:2, 1s:4, 1s:0");

@@ -69,7 +69,7 @@ fn names_group_and_tags_choose() {
         [[profile.step]]\nrequest = \"POST /buy\"\ntags = [\"write\"]\n[[profile]]\nname = \"b\"\n[[profile.step]]\nrequest = \"GET /b\"\n\
         [[threshold]]\nexpr = \"GET an item: failure_rate < 1%\"\n";
     let rate = ["--rate", "20/s", "--for", "1s"];
-    play(&place, text, &rate).0.sent();
+    play(&place, text, &rate).0.ok();
     let run = run_json(&place.file("run"));
     assert_eq!(names(&run), ["GET /b", "GET an item", "POST /buy"]);
     assert_eq!(run["thresholds"][0]["ok"], true);
@@ -93,7 +93,7 @@ const LIFE: &str = "[[profile]]\nname = \"a\"\n[[profile.on_start]]\nrequest = \
 fn users_begin_and_end_once_and_keep_what_they_have() {
     let place = Place::new();
     let (run, site) = play(&place, LIFE, &["--users", "3", "--for", "2s"]);
-    run.sent();
+    run.ok();
     let mut by_user: BTreeMap<String, Vec<String>> = BTreeMap::new();
     let kept = site.kept();
     assert_eq!(kept.iter().filter(|one| one.line == "GET /login").count(), 3);
@@ -114,7 +114,7 @@ fn users_begin_and_end_once_and_keep_what_they_have() {
     assert_eq!((run["failures"].as_u64(), run["requests"].as_u64()), (Some(0), Some(kept.len() as u64)));
     // Where sessions arrive each is a new user's.
     let (run, site) = play(&place, LIFE, &["--rate", "10/s", "--for", "1s"]);
-    run.sent();
+    run.ok();
     let counts = site.counts();
     let count =
         |what: &str| counts.iter().filter(|(target, _)| target.contains(what)).map(|(_, n)| n).sum::<usize>();
@@ -130,7 +130,7 @@ fn a_session_that_is_cut_off_still_ends() {
     let place = Place::new();
     let text = LIFE.replace("100ms", "1h");
     let (run, site) = play(&place, &text, &["--users", "2", "--for", "1s"]);
-    run.sent();
+    run.ok();
     let counts = site.counts();
     assert_eq!((counts["GET /login"], counts.len()), (2, 3), "{counts:?}");
     assert!(counts.keys().filter(|target| target.starts_with("GET /bye?csrf=c")).count() == 2, "{counts:?}");
@@ -158,7 +158,7 @@ fn steps_are_drawn_by_weight_and_the_same_by_the_same_seed() {
     let place = Place::new();
     let drawn = |flags: &[&str]| {
         let (run, site) = play(&place, WEIGHTED, &[&["--rate", "40/s", "--for", "2s"], flags].concat());
-        run.sent();
+        run.ok();
         site.counts()
     };
     let counts = drawn(&[]);
@@ -177,7 +177,7 @@ fn steps_are_drawn_by_weight_and_the_same_by_the_same_seed() {
     // Without an end, users go on until the run ends; sessions that arrive cannot.
     let endless = WEIGHTED.replace("steps_per_session = 10\n", "wait = \"constant 50ms\"\n");
     let (run, site) = play(&place, &endless, &["--users", "2", "--for", "2s"]);
-    run.sent();
+    run.ok();
     assert!(site.lines().len() > 20, "{:?}", site.counts());
     assert_eq!(run_json(&place.file("run"))["profiles"][0]["sessions"], 2);
     play(&place, &endless, &["--rate", "1/s", "--for", "1s"])
@@ -200,9 +200,9 @@ fn some_profiles_have_a_number_of_users() {
         profile("x", "weight = 2\n"),
         profile("y", "")
     );
-    play(&place, &text, &["--users", "9", "--for", "1s"]).0.sent();
+    play(&place, &text, &["--users", "9", "--for", "1s"]).0.ok();
     let (run, site) = play(&place, &text, &["--users", "9", "--for", "1s"]);
-    run.sent();
+    run.ok();
     let counts = site.counts();
     assert_eq!(
         (counts["GET /start-fixed"], counts["GET /start-x"], counts["GET /start-y"]),
@@ -211,7 +211,7 @@ fn some_profiles_have_a_number_of_users() {
     );
     play(&place, &text, &["--users", "2", "--for", "1s"]).0.exits(2).says("want 3 together, and there are 2");
     let (run, _) = play(&place, &text, &["--rate", "5/s", "--for", "1s"]);
-    run.sent().says("profile 'fixed': 'users' is for users who come back");
+    run.ok().says("profile 'fixed': 'users' is for users who come back");
 }
 
 #[test]
@@ -222,7 +222,7 @@ fn users_keep_their_pace() {
             "[[profile]]\nname = \"a\"\nwait = \"{wait}\"\n[[profile.step]]\nrequest = \"GET /one\"\n[[profile.step]]\nrequest = \"GET /two\"\nthink = \"50ms..150ms\"\n"
         );
         let (run, site) = play(&place, &text, &[&["--users", "1", "--for", "4s"], flags].concat());
-        run.sent();
+        run.ok();
         let kept = site.kept();
         let of = |target: &str| {
             let at: Vec<Instant> = kept.iter().filter(|one| one.line == target).map(|one| one.at).collect();
@@ -259,7 +259,7 @@ fn each_session_has_its_row() {
     };
     for pick in ["cycle", "shuffle"] {
         let (run, site) = play(&place, &text(pick), &["--rate", "60/s", "--for", "2s"]);
-        run.sent();
+        run.ok();
         let counts = site.counts();
         let who: Vec<usize> = ["Ann-a%40x.example", "Bob-b%40x.example", "Cyd-c%40x.example"]
             .iter()
@@ -279,7 +279,7 @@ fn each_session_has_its_row() {
         assert_eq!([names("Ann"), names("Bob"), names("Cyd")], [who[0], who[1], who[2]], "one row a session");
     }
     let (run, site) = play(&place, &text("once"), &["--rate", "30/s", "--for", "1s"]);
-    run.sent();
+    run.ok();
     assert_eq!(
         site.counts()
             .iter()
@@ -300,7 +300,7 @@ fn each_session_has_its_row() {
         .replace("[[profile]]\nname = \"other\"\n[[profile.step]]\nrequest = \"GET /other\"\n", "");
     let begun = Instant::now();
     let (run, site) = play(&place, &alone, &["--users", "2", "--for", "10m"]);
-    run.sent();
+    run.ok();
     assert_eq!(site.lines().len(), 6);
     assert!(begun.elapsed().as_secs() < 300);
 }
@@ -311,7 +311,7 @@ fn who_began_with_a_row_keeps_it() {
     place.write("people.csv", PEOPLE);
     let text = "[[profile]]\nname = \"a\"\nwait = \"constant 100ms\"\n[[profile.on_start]]\nrequest = \"GET /login?as=${data.people.name}\"\n[[profile.step]]\nrequest = \"GET /me?as=${data.people.name}\"\n[data.people]\nfile = \"people.csv\"\n";
     let (run, site) = play(&place, text, &["--users", "3", "--for", "1s"]);
-    run.sent();
+    run.ok();
     let kept = site.kept();
     let mut seen: BTreeMap<&str, &str> = BTreeMap::new();
     for one in kept.iter().filter(|one| one.line.starts_with("GET /me")) {
@@ -372,7 +372,7 @@ fn checks_judge_answers() {
         &text,
         &["--rate", "10/s", "--for", "1s", "--threshold", "GET /data: failure_rate < 60%"],
     );
-    run.sent();
+    run.ok();
     let run = run_json(&place.file("run"));
     assert_eq!(run["failure_rows"][0]["error"], "check 'json:$.total == 4': got 3");
     assert_eq!(run["failure_rows"].as_array().unwrap().len(), 1);

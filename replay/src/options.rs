@@ -150,6 +150,8 @@ pub struct Options {
     pub seed: u64,
     /// Sending threads; 0: one for each core.
     pub threads: usize,
+    /// A request whose send lag is longer was late. More than one late in a hundred, and more than ten, make the run invalid.
+    pub late_after: Duration,
     /// What must hold for the run to pass.
     pub thresholds: Vec<Threshold>,
     /// Accept any certificate.
@@ -291,6 +293,7 @@ impl Default for Options {
             max_time: None,
             seed: 0,
             threads: 0,
+            late_after: Duration::from_millis(10),
             thresholds: Vec::new(),
             insecure: false,
             ca: Vec::new(),

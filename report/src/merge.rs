@@ -282,6 +282,7 @@ fn generator(parts: &[Part]) -> GeneratorFigures {
             max: worst(|generator| generator.send_lag_us.max),
         },
         cpu_busy: worst(|generator| generator.cpu_busy),
+        late_after_ms: worst(|generator| generator.late_after_ms),
         late_arrivals: all().map(|generator| generator.late_arrivals).sum(),
         held_back: all().map(|generator| generator.held_back).sum(),
         limits: limits.into_iter().cloned().collect(),

@@ -51,6 +51,8 @@ pub(crate) struct Setup {
     /// Sessions of profiles that play no recorded ones.
     walks: Walks,
     pub(crate) seed: u64,
+    /// The longest send lag of a request that is not late.
+    pub(crate) late_after: Nanos,
     /// How many more values made anew a session may need than any recorded one did.
     pub(crate) vary_room: u64,
     pub(crate) request_timeout: Duration,
@@ -126,6 +128,7 @@ impl Setup {
             vary_room: if walks.any() { 8 } else { 1 },
             walks,
             seed: options.seed,
+            late_after: options.late_after.into(),
             request_timeout: options.request_timeout,
             patience: Patience::new(options.first_byte_timeout, options.request_timeout),
             max_in_flight: options.max_in_flight,

@@ -22,8 +22,6 @@ use crate::script::Metric;
 const MISMATCHES: usize = 50;
 /// Kinds of failures that are told apart: a text that holds what was got has as many as there are answers.
 const FAILURES: usize = 500;
-/// A request whose send lag is longer was late by the generator's own fault.
-pub(crate) const LATE_NS: u64 = 10_000_000;
 
 /// Sessions of which more than a count is kept.
 const KEPT: usize = 1 << 20;
@@ -322,7 +320,7 @@ impl Collector {
                 *totals.all.status.entry(sample.status).or_default() += 1;
             }
             record(&mut totals.lag, Nanos(sample.lag));
-            totals.late += u64::from(sample.lag > LATE_NS);
+            totals.late += u64::from(sample.lag > self.setup.late_after.0);
         }
         let spare = &mut self.spare;
         let mut fresh = || spare.pop().unwrap_or_else(new_histogram);

@@ -207,9 +207,10 @@ fn limits(totals: &Totals, facts: &Facts<'_>) -> Vec<(&'static str, String)> {
             "lower the rate"
         };
         let why = format!(
-            "the generator was too slow: {} of {answered} requests were sent more than 10 ms late by its own fault \
+            "the generator was too slow: {} of {answered} requests were sent more than {} late by its own fault \
              (its CPU was {:.0}% busy); {hint} or use more threads or machines",
             totals.late,
+            format_duration(facts.setup.late_after),
             busy * 100.0
         );
         limits.push(("time", why));
@@ -391,6 +392,7 @@ fn generator(totals: &Totals, facts: &Facts<'_>) -> GeneratorFigures {
             max: if lag.is_empty() { 0.0 } else { lag.max() as f64 },
         },
         cpu_busy: rounded(cpu_busy(totals)),
+        late_after_ms: facts.setup.late_after.0 as f64 / 1e6,
         late_arrivals: totals.late,
         held_back: totals.counters.held_back,
         limits: limits(totals, facts).into_iter().map(|(what, _)| what.to_owned()).collect(),

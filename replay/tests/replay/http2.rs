@@ -101,6 +101,7 @@ impl H2Server {
             request_timeout: Duration::from_secs(10),
             threads: 1,
             load: mynah_replay::LoadModel::Once,
+            late_after: crate::LATE_AFTER,
             think_time: Some(mynah_traffic::scenario::ThinkTime::Fixed(mynah_traffic::Nanos(0))),
             ..Options::default()
         }

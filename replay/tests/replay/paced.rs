@@ -9,7 +9,7 @@ use mynah_traffic::run::{Latency, Verdict};
 use mynah_traffic::scenario::{Arrivals, Rate};
 
 use crate::server::{Reply, Server};
-use crate::{SECOND, came_to, once, play, prepared, was_slow};
+use crate::{SECOND, once, play, prepared};
 
 const THREE: &str = r#"
 [[profile]]
@@ -38,21 +38,21 @@ fn paced(server: &Server, rate: f64, seconds: u64) -> Options {
 fn each_request_has_its_own_place_and_sessions_stay_in_order() {
     for threads in [1, 2] {
         let server = Server::start(|_| Reply::ok("").after(Duration::from_millis(20)));
-        let document = play(&prepared(THREE), &Options { threads, ..paced(&server, 300.0, 2) });
+        let late_after = Duration::from_millis(10);
+        let document = play(&prepared(THREE), &Options { threads, late_after, ..paced(&server, 300.0, 2) });
+        // How many are under way says nothing where something else keeps the machine's cores.
+        let was_slow = document.generator.limits == ["time"];
         assert_eq!((document.requests, document.failures), (600, 0), "{:?}", document.failure_rows);
         assert_eq!(document.arrivals.scheduled_requests, Some(600));
         assert_eq!(document.arrivals.asked, "300 requests/s, uniform arrivals");
         let counts = server.counts();
         // Sessions under way at the end are cut: no step has gone before the one that it waits for.
         assert!(counts["/1"] >= counts["/2"] && counts["/2"] >= counts["/3"], "{counts:?}");
-        assert!(counts["/1"] - counts["/3"] <= 64 || was_slow(&document), "{counts:?}");
+        assert!(counts["/1"] - counts["/3"] <= 64 || was_slow, "{counts:?}");
         assert_eq!(document.arrivals.started, counts["/1"] as u64);
         assert_eq!(document.arrivals.completed, counts["/3"] as u64);
         let users = server.seen().iter().map(|seen| seen.connection).max().unwrap();
-        assert!(
-            users < 100 || was_slow(&document),
-            "six at a time are enough on a machine that is idle: {users}"
-        );
+        assert!(users < 100 || was_slow, "six at a time are enough on a machine that is idle: {users}");
     }
 }
 
@@ -77,8 +77,7 @@ fn as_many_at_once_as_may_be_and_the_rest_waits() {
     };
     let one = prepared("[[profile]]\nname='a'\nweight=1\n[[profile.step]]\nrequest='GET /x'\n");
     let document = play(&one, &options);
-    assert_eq!(document.requests, 100);
-    assert!(came_to(&document, Verdict::Pass), "{:?}", document.reasons);
+    assert_eq!((document.requests, document.verdict), (100, Verdict::Pass), "{:?}", document.reasons);
     assert!(document.generator.held_back >= 20, "{:?}", document.generator);
     assert!(document.total.response_time_ms.max >= 250.0, "{:?}", document.total.response_time_ms);
 }
@@ -138,22 +137,23 @@ fn a_target_that_stops_is_seen_as_arithmetic_says() {
             let rest = state.1.and_then(|until| until.checked_duration_since(now)).unwrap_or_default();
             Reply::ok("").after(rest + takes)
         });
-        let options =
-            Options { max_in_flight: Some(AT_ONCE as u32), threads: 1, ..paced(&server, RATE, SECONDS) };
+        let options = Options {
+            max_in_flight: Some(AT_ONCE as u32),
+            threads: 1,
+            // More than the machine is late by, less than the target is.
+            late_after: Duration::from_millis(500),
+            ..paced(&server, RATE, SECONDS)
+        };
         let one = prepared("[[profile]]\nname='a'\nweight=1\n[[profile.step]]\nrequest='GET /x'\n");
         let document = play(&one, &options);
         assert_eq!((document.requests, document.failures), (20_000, 0), "{:?}", document.failure_rows);
-        assert_ne!(document.verdict, Verdict::Fail, "{:?}", document.reasons);
+        assert_eq!(document.verdict, Verdict::Pass, "{:?}", document.reasons);
         let Latency { p99, p999, max, .. } = document.total.response_time_ms;
         let got = [p99, p999, max];
         let late = document.generator.send_lag_us.max / 1e3;
         let near = got.iter().zip(wanted).all(|(got, wanted)| (got - wanted).abs() <= 0.02 * wanted + late);
         let service = document.total.service_time_ms;
-        if near
-            && service.p99 < 10.0 * TAKES * 1e3 + late
-            && came_to(&document, Verdict::Pass)
-            && document.generator.held_back > 900
-        {
+        if near && service.p99 < 10.0 * TAKES * 1e3 + late && document.generator.held_back > 900 {
             println!("p99, p99.9, max: {got:?} ms, by arithmetic {wanted:?}; service p99 {} ms", service.p99);
             return;
         }

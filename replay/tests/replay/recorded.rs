@@ -10,7 +10,7 @@ use mynah_traffic::scenario::{Expect, Injection, Rate, SessionScript, SessionsWr
 use mynah_traffic::{Endpoint, Nanos, Scheme};
 
 use crate::server::{Reply, Server};
-use crate::{came_to, once, play, try_play};
+use crate::{once, play, try_play};
 
 /// A chain of requests as recorded at `https://shop.example`, each answered with 200 and HTML.
 pub(crate) fn script(requests: &[&str]) -> SessionScript {
@@ -194,10 +194,10 @@ fn ten_times_the_recording_is_ten_times_its_sessions() {
     let document = play(&prepared, &options);
     assert_eq!(document.arrivals.asked, "10x = 20 sessions/s");
     assert_eq!(document.requests, document.arrivals.scheduled * 2);
-    let fidelity = document.fidelity.as_ref().unwrap();
+    let fidelity = document.fidelity.unwrap();
     assert!(fidelity.endpoint_mix < 1e-6, "{fidelity:?}");
     assert!((fidelity.status_parity - 1.0).abs() < 1e-9);
-    assert!(came_to(&document, Verdict::Pass), "{:?}", document.reasons);
+    assert_eq!(document.verdict, Verdict::Pass, "{:?}", document.reasons);
 }
 
 #[test]

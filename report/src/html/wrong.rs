@@ -159,8 +159,10 @@ pub(super) fn generator(document: &RunDocument) -> Generator {
         (
             "late arrivals",
             count(generator.late_arrivals),
-            "Sent more than 10 ms late by the generator's own fault. More than 1% of them make a run invalid."
-                .to_owned(),
+            format!(
+                "Sent more than {} ms late by the generator's own fault. More than 1% of them make a run invalid.",
+                generator.late_after_ms
+            ),
         ),
         (
             "held back",
