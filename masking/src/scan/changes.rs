@@ -39,6 +39,14 @@ impl HeadPlan {
         self.changes.iter().map(|change| (change, text_of(&self.text, change)))
     }
 
+    /// Those that reach into a range.
+    pub(super) fn within(&self, range: &Range<usize>) -> impl Iterator<Item = (&Change, &[u8])> {
+        let first = self.changes.partition_point(|c| c.range.end <= range.start);
+        let there = self.changes.get(first..).unwrap_or_default().iter();
+        let end = range.end;
+        there.take_while(move |c| c.range.start < end).map(|change| (change, text_of(&self.text, change)))
+    }
+
     /// So many bytes more, or less, the head will have.
     pub(crate) fn growth(&self) -> (usize, usize) {
         self.changes.iter().fold((0, 0), |(put, taken), c| (put + c.text.len(), taken + c.range.len()))
@@ -94,9 +102,7 @@ impl HeadPlan {
     /// The bytes of a range with all done that lies in it; `None` where something reaches over an end of it.
     pub(super) fn done(&self, raw: &[u8], range: &Range<usize>) -> Option<Vec<u8>> {
         let (mut out, mut at) = (Vec::with_capacity(range.len()), range.start);
-        for (change, put) in
-            self.iter().filter(|(c, _)| c.range.start < range.end && c.range.end > range.start)
-        {
+        for (change, put) in self.within(range) {
             out.extend_from_slice(raw.get(at..change.range.start)?);
             out.extend_from_slice(put);
             at = change.range.end;

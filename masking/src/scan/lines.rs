@@ -202,6 +202,7 @@ impl Lines {
             self.soil(range);
         }
         let learns = scanner.sink.learns();
+        let longest = matches.iter().map(|m| m.range.len()).max().unwrap_or(0);
         let fresh = |l: &&Line| l.whole && !l.known.is_searched();
         for line in self.each.iter().filter(fresh) {
             let Some(text) = head.get(line.span.clone()) else { continue };
@@ -224,14 +225,18 @@ impl Lines {
             let again = |hash: &Hash| line.soiled || scanner.memo.lines.comes_again(*hash);
             let Some(hash) = line.hash.filter(again) else { continue };
             let span = &line.span;
-            let inside = |range: &Range<usize>| range.start < span.end && range.end > span.start;
-            let here = || plan.iter().filter(|(change, _)| inside(&change.range));
+            let here = || plan.within(span);
+            // They are in the order of their beginnings.
+            let first = matches.partition_point(|m| m.range.start + longest <= span.start);
+            let there = matches.get(first..).unwrap_or_default().iter();
+            let mut there =
+                there.take_while(|m| m.range.start < span.end).filter(|m| m.range.end > span.start);
             // Nothing was found in it; or what is learnt from it has been.
             let nothing = learns || !line.soiled;
             // What lies between leaves may begin in the line before; and the search must have no more to say.
-            let open = || {
+            let mut open = || {
                 here().any(|(change, _)| change.holder == "between" || crosses(&change.range, span))
-                    || matches.iter().any(|m| inside(&m.range) && !plan.sees_to(&m.range))
+                    || there.any(|m| !plan.sees_to(&m.range))
                     || here().next().is_none()
             };
             if nothing {
