@@ -31,7 +31,7 @@ Examples:
   mynah capture monday.har tuesday.har -o week.mynah --key-file team.key
   mynah capture access.log --log-host shop.example -o log.mynah")]
 pub(crate) struct Args {
-    /// Files to read; '-' is standard input.
+    /// Files to read, or pipes, as of <(zcat F); '-' is standard input.
     #[arg(required_unless_present = "source", value_name = "INPUT")]
     inputs: Vec<PathBuf>,
 

@@ -10,7 +10,7 @@ use mynah_traffic::{Error, Exchange, Filter, Provenance, rooms};
 
 use crate::exit::{Exit, Exits, Failure, fail, words};
 use crate::spool::Spool;
-use crate::{output, terminal};
+use crate::{output, spool, terminal};
 
 /// Exchanges of one or more inputs, one after the other.
 pub(crate) type Exchanges = Box<dyn Iterator<Item = Result<Exchange, Error>>>;
@@ -34,7 +34,7 @@ pub(crate) struct Inputs {
 pub(crate) struct Input {
     /// Of standard input, what stands in for it in messages.
     path: PathBuf,
-    /// What came by standard input.
+    /// What came by standard input, or by a pipe.
     spool: Option<Spool>,
     /// Its place among so many.
     place: (u64, u64),
@@ -147,8 +147,11 @@ impl Inputs {
         }
         let mut inputs: Vec<Input> = Vec::with_capacity(paths.len());
         for path in paths {
-            let spool = if path.as_os_str() == STDIN { Some(Spool::stdin()?) } else { None };
-            let path = if spool.is_some() { PathBuf::from(STDIN_NAME) } else { path.clone() };
+            let (path, spool) = match path {
+                path if path.as_os_str() == STDIN => (PathBuf::from(STDIN_NAME), Some(Spool::stdin()?)),
+                path if spool::is_pipe(path) => (path.clone(), Some(Spool::pipe(path)?)),
+                path => (path.clone(), None),
+            };
             let mut input = Input {
                 path,
                 spool,
@@ -330,6 +333,11 @@ fn file_name(path: &Path) -> String {
 
 /// A file's first bytes: enough to tell what it is.
 pub(crate) fn begins(path: &Path) -> Result<Vec<u8>, Failure> {
+    if spool::is_pipe(path) {
+        let path = path.display();
+        let why = format!("{path}: is a pipe, and is read more than once here; write it to a file first");
+        return Err(fail(Exit::Usage, why));
+    }
     let file = File::open(path).map_err(|error| Error::io(path, error)).exits(Exit::Input)?;
     beginning(path, file)
 }

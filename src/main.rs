@@ -18,7 +18,7 @@
 //! | [`privileges`] | rights given up |
 //! | [`unmasked`] | the one place where `--unmasked` is obeyed |
 //! | [`progress`] | a line on the terminal while something takes long |
-//! | [`spool`] | standard input, kept so that it can be read twice |
+//! | [`spool`] | standard input and pipes, kept so that they can be read twice |
 //! | [`terminal`] | what the terminal can show |
 //! | [`trial`] | `mynah mask --try`: one message on the screen, before and after |
 

@@ -1,9 +1,10 @@
-//! Standard input as an input like any other: what comes in is kept in a file without a name, because masking reads its
+//! Standard input and pipes as inputs like any other: what comes in is kept in a file without a name, because masking reads its
 //! input twice. It is not masked yet, so on the disk it is encrypted, under a key that only this process has.
 
 use std::fmt;
 use std::fs::File;
 use std::io::{self, IsTerminal, Read, Seek, SeekFrom};
+use std::path::Path;
 use std::sync::Arc;
 
 use chacha20::ChaCha20;
@@ -43,7 +44,7 @@ impl fmt::Debug for Secret {
     }
 }
 
-/// What came by standard input. Clones read independently of each other.
+/// What came by standard input or a pipe. Clones read independently of each other.
 #[derive(Clone, Debug)]
 pub(crate) struct Spool {
     file: Arc<File>,
@@ -63,13 +64,22 @@ impl Spool {
             ));
         }
         interrupt::leave_to_the_writer()?;
-        Spool::of(stdin.lock())
+        Spool::of(stdin.lock(), "standard input")
     }
 
-    /// Keeps what a reader gives.
-    fn of(mut reader: impl Read) -> Result<Spool, Failure> {
+    /// Reads a pipe to its end: `<(zcat site.pcap.gz)`.
+    pub(crate) fn pipe(path: &Path) -> Result<Spool, Failure> {
+        interrupt::leave_to_the_writer()?;
+        let file =
+            File::open(path).map_err(|error| mynah_traffic::Error::io(path, error)).exits(Exit::Input)?;
+        Spool::of(file, &path.display().to_string())
+    }
+
+    /// Keeps what a reader gives that is called by that name.
+    fn of(mut reader: impl Read, name: &str) -> Result<Spool, Failure> {
+        let disk = |error: &io::Error| disk(error, name);
         let mut file = tempfile::tempfile().map_err(|error| disk(&error)).exits(Exit::Usage)?;
-        let mut progress = Progress::new("reading standard input");
+        let mut progress = Progress::new(format!("reading {name}"));
         let secret = Secret::random()?;
         let mut piece = vec![0; PIECE];
         let mut length = 0;
@@ -78,13 +88,13 @@ impl Spool {
                 Ok(0) => break,
                 Ok(read) => read,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-                Err(error) => return Err(fail(Exit::Input, format!("standard input: {error}"))),
+                Err(error) => return Err(fail(Exit::Input, format!("{name}: {error}"))),
             };
             let read = piece.get_mut(..read).unwrap_or_default();
             secret.apply(read, length).map_err(|error| disk(&error)).exits(Exit::Usage)?;
             io::Write::write_all(&mut file, read).map_err(|error| disk(&error)).exits(Exit::Usage)?;
             length += read.len() as u64;
-            progress.text(&format!("reading standard input: {}", mynah_traffic::units::format_bytes(length)));
+            progress.text(&format!("reading {name}: {}", mynah_traffic::units::format_bytes(length)));
         }
         Ok(Spool { file: Arc::new(file), secret, at: 0, length })
     }
@@ -95,12 +105,21 @@ impl Spool {
     }
 }
 
-fn disk(error: &io::Error) -> io::Error {
+/// Whether a path names a pipe, of which nothing can be read twice.
+#[cfg(unix)]
+pub(crate) fn is_pipe(path: &Path) -> bool {
+    use std::os::unix::fs::FileTypeExt as _;
+    std::fs::metadata(path).is_ok_and(|meta| meta.file_type().is_fifo())
+}
+
+#[cfg(not(unix))]
+pub(crate) fn is_pipe(_path: &Path) -> bool {
+    false
+}
+
+fn disk(error: &io::Error, name: &str) -> io::Error {
     let kind = error.kind();
-    io::Error::new(
-        kind,
-        format!("standard input cannot be kept in {}: {error}", std::env::temp_dir().display()),
-    )
+    io::Error::new(kind, format!("{name} cannot be kept in {}: {error}", std::env::temp_dir().display()))
 }
 
 #[cfg(unix)]
@@ -141,7 +160,7 @@ mod tests {
 
     #[test]
     fn clones_read_independently() {
-        let spool = Spool::of(&b"0123456789"[..]).unwrap();
+        let spool = Spool::of(&b"0123456789"[..], "digits").unwrap();
         let mut kept = [0; 10];
         assert_eq!(read_at(&spool.file, &mut kept, 0).unwrap(), 10);
         assert_ne!(&kept, b"0123456789", "encrypted");

@@ -48,6 +48,39 @@ fn every_kind_is_read_from_standard_input_as_from_its_file() {
     }
 }
 
+#[cfg(unix)]
+#[test]
+fn pipes_are_inputs_and_no_scenarios() {
+    let place = Place::new();
+    place.mynah(&["capture", &fixture("shop.pcap"), "-o", "raw.mynah", "--unmasked"]).ok();
+    place
+        .mynah(&[
+            "capture",
+            "raw.mynah",
+            &fixture("shop-chromium.har"),
+            "-o",
+            "file.mynah",
+            "--key-file",
+            "k",
+        ])
+        .ok();
+    // Two at once, as of `<(…) <(…)`.
+    let shell = |line: &str| {
+        let mut command = place.program("sh");
+        command.args(["-c", &format!("rm -f a b; mkfifo a b; {line}"), "sh", env!("CARGO_BIN_EXE_mynah")]);
+        let output = command.arg(fixture("shop-chromium.har")).output().unwrap();
+        (output.status.code(), String::from_utf8_lossy(&output.stderr).into_owned())
+    };
+    let (code, said) =
+        shell(r#"cat raw.mynah > a & cat "$2" > b & "$1" capture a b -o pipe.mynah --key-file k"#);
+    assert_eq!(code, Some(0), "{said}");
+    assert!(lines(&place, "file.mynah") == lines(&place, "pipe.mynah"));
+    // Nobody writes into that one: it is not even opened.
+    let (code, said) = shell(r#""$1" replay a --target http://127.0.0.1:9 --once"#);
+    assert_eq!(code, Some(2), "{said}");
+    assert!(said.contains("a: is a pipe") && said.contains("write it to a file first"), "{said}");
+}
+
 #[test]
 fn what_is_wrong_with_standard_input_is_told() {
     let place = Place::new();
