@@ -173,7 +173,7 @@ fn a_head_may_have_a_secret_in_every_line() {
         letters[(state >> 33) as usize % letters.len()]
     };
     let secrets: Vec<String> = (0..60_000).map(|_| (0..16).map(|_| next()).collect()).collect();
-    let lines: String = secrets.iter().map(|secret| format!("X-Token: {secret}\n")).collect();
+    let lines = format!("X-Token: {}\n", secrets.join("\nX-Token: "));
     let begun = Instant::now();
     let masked = proven(&[exchange(
         message(&format!("GET / HTTP/1.1\n{lines}"), ""),
