@@ -203,7 +203,7 @@ impl Context {
     fn why(self) -> Why {
         match self.rule {
             Some(Rule::Own(number)) => Why::Rule(number),
-            Some(Rule::Id | Rule::Without(_)) | None => Why::Known,
+            Some(Rule::Id | Rule::Without(_) | Rule::Below(..)) | None => Why::Known,
             Some(_) => Why::Name,
         }
     }

@@ -17,7 +17,8 @@ use super::signature;
 use super::{Context, OPENABLE, OPENABLE_EACH, Patch, Scanner, Unreadable, Why, inlaid};
 use crate::kind::Kind;
 use crate::learned::Match;
-use crate::names::{Names, Rule};
+use crate::memo::{NameInfo, Says};
+use crate::names::{Around, Names, Rule};
 use crate::plan::Step;
 
 /// A range of a part and what is to stand there.
@@ -316,11 +317,7 @@ impl Scanner<'_> {
             Locator::Script { .. } if memchr::memmem::find(&leaf.value, b"${").is_some() => None,
             Locator::Script { key, .. } => named(key),
             Locator::Json { path } => named(&split(path.as_str()).1),
-            Locator::Xml { path, .. } => {
-                let last = path.rsplit('/').next().unwrap_or(path);
-                // A namespace's prefix is not part of the name.
-                named(last.rsplit(':').next().unwrap_or(last))
-            }
+            Locator::Xml { path, .. } => element_rule(path, |name| memo.name(names, name.as_bytes())),
             Locator::Link { pattern, .. } | Locator::Location { pattern } => {
                 pattern_name(pattern).and_then(named)
             }
@@ -343,6 +340,24 @@ impl Scanner<'_> {
             _ => false,
         };
         Context { cards: !path, ..Context::new(self.placed(leaf, rule)) }
+    }
+}
+
+/// What the names of an element, or an attribute, and of those around it say.
+fn element_rule(path: &str, mut named: impl FnMut(&str) -> NameInfo) -> Option<Rule> {
+    // A namespace's prefix is not part of the name.
+    let mut info = |name: &str| named(name.rsplit(':').next().unwrap_or(name));
+    let (parents, last) = path.rsplit_once('/').unwrap_or(("", path));
+    let rule = info(last).rule;
+    if !matches!(rule, None | Some(Rule::Without(_))) || parents.is_empty() {
+        return rule;
+    }
+    let around = Around::at(parents.split('/').map(&mut info));
+    // Most attributes say how an element is to be read.
+    let key = info(last.strip_prefix('@').unwrap_or(last));
+    match around {
+        Some(around) if key.says(Says::IS_BARE) || !last.starts_with('@') => around.on(key).rule,
+        _ => rule,
     }
 }
 

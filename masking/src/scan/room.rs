@@ -6,6 +6,7 @@ use mynah_message::json;
 
 use super::seams::{self, Does};
 use crate::memo::{NameInfo, Says};
+use crate::names::{Around, Rule};
 use crate::plan::Step;
 
 /// Where in the document the scan is.
@@ -19,6 +20,8 @@ pub(super) struct At {
     pub(super) base: u64,
     /// The last step on the way to the value at hand: the key's number, or the number of the array's element.
     pub(super) step: u64,
+    /// What holds in the object at hand by the name of a secret under which it stands.
+    pub(super) around: Option<Around>,
 }
 
 /// What is collected while a document is read; kept from one to the next, so that each need not ask for memory of its own.
@@ -36,7 +39,8 @@ pub(crate) struct Room {
     /// Values under `name`, and whether they may have escapes: whose name it is shows when all siblings are known.
     pub(super) waiting: Vec<(u64, json::Kind, Range<usize>, bool)>,
     /// Values whose names are values beside them, and what these say: `{"name": "password", "value": "…"}`.
-    pub(super) labelled: Vec<(u64, json::Kind, Range<usize>)>,
+    /// And what they are by the object in which they stand.
+    pub(super) labelled: Vec<(u64, json::Kind, Range<usize>, Option<Rule>)>,
     pub(super) labels: Vec<(u64, Range<usize>)>,
     /// Where to look when the same body is met again.
     pub(super) noted: Vec<Step>,
@@ -74,7 +78,10 @@ impl Room {
     /// A key: the value behind it goes by its name.
     #[inline]
     pub(super) fn key(&mut self, key: NameInfo) {
-        self.at.key = key;
+        self.at.key = match self.at.around {
+            None => key,
+            Some(around) => around.on(key),
+        };
         self.at.step = key.number;
     }
 
@@ -99,8 +106,9 @@ impl Room {
                 if self.at.key.says(Says::IS_PERSON) {
                     self.persons.insert(way);
                 }
+                let around = Around::within(self.at.around, self.at.key);
                 self.stack.push(self.at);
-                self.at = At { key: NameInfo::default(), object: way, base: way, step: 0 };
+                self.at = At { key: NameInfo::default(), object: way, base: way, step: 0, around };
             }
         }
     }

@@ -52,6 +52,10 @@ impl Scanner<'_> {
             Some(_) if self.policy.index.whole_match(value).is_some() => self.free(value, context),
             Some(Rule::Keep) => Vec::new(),
             Some(Rule::Mask(kind)) => self.named(kind, value, context),
+            Some(Rule::Below(kind, below)) if names::may_be_secret(kind, below, value, self.answers) => {
+                self.named(kind, value, context)
+            }
+            Some(Rule::Below(..)) => self.free(value, Context { rule: None, ..context }),
             Some(Rule::Credentials) => self.credentials(value, context, false),
             Some(Rule::Challenge) => self.credentials(value, context, true),
             Some(Rule::Code) => {
