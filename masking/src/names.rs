@@ -13,7 +13,7 @@ use std::collections::{HashMap, HashSet};
 use crate::detect::Detectors;
 use crate::kind::Kind;
 use crate::policy::Glob;
-pub(crate) use below::{Around, Below, may_be_secret};
+pub(crate) use below::{Around, Below, is_algorithm, may_be_secret};
 pub(crate) use lists::ID_ENDINGS;
 use lists::{
     BELOW_BARE, BELOW_DESCRIBES, BELOW_LAST, ENDINGS, EXACT, FILLERS, PREFERENCES, QUALIFIERS, WHOLE_ONLY,

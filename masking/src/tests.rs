@@ -23,6 +23,7 @@ mod odd;
 mod places;
 mod pluses;
 mod policy;
+mod said;
 mod seen;
 mod stream;
 

@@ -170,7 +170,7 @@ fn is_phrase(value: &[u8]) -> bool {
 }
 
 /// `HS256`, `AES-256-GCM`, `oauth2`: how, not what.
-fn is_algorithm(value: &[u8]) -> bool {
+pub(crate) fn is_algorithm(value: &[u8]) -> bool {
     const BEGIN: [&[u8]; 15] = [
         b"hs", b"rs", b"es", b"ps", b"sha", b"aes", b"rsa", b"ecdsa", b"ed2", b"hmac", b"pbkdf2", b"argon2",
         b"oauth", b"tls", b"hkdf",

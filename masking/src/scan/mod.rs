@@ -24,6 +24,7 @@
 //! | [`own`] | the user's rules |
 //! | [`ids`] | resource ids, where they are to go |
 //! | [`table`] | CSV: columns with names |
+//! | [`said`] | names and their values in the midst of a text |
 //! | [`url`] | queries and user information of URLs within text |
 //! | [`credentials`] | `Authorization` and its like |
 //! | [`layer`] | back from decoded to written |
@@ -49,6 +50,7 @@ mod pieces;
 mod pluses;
 pub(crate) mod quiet;
 pub(crate) mod room;
+mod said;
 pub(crate) mod seams;
 mod signature;
 mod table;
@@ -246,6 +248,8 @@ pub(crate) struct Scanner<'s> {
     pub(crate) signed: Option<&'static str>,
     /// Whether the part at hand is a response's: what it says under the name of a secret may be about it.
     pub(crate) answers: bool,
+    /// Whether what lies between the values of the part at hand may be code.
+    code: bool,
     /// Rules about more than one value of the part at hand: over which bytes, and which rule.
     inherited: Vec<(Range<usize>, u8)>,
     /// Whether something in the head that was looked at last was not to be read any more, as nobody could rewrite it.
@@ -273,6 +277,7 @@ impl<'s> Scanner<'s> {
             unread: false,
             signed: None,
             answers: false,
+            code: false,
             inherited: Vec::new(),
             blotted: false,
             rejected: None,

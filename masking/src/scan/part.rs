@@ -84,6 +84,8 @@ impl Scanner<'_> {
         self.runs = false;
         self.opened = 0;
         self.answers = view.side() == Side::Response;
+        self.code =
+            part == Part::Body && matches!(view.kind(), BodyKind::Html | BodyKind::Xml | BodyKind::Script);
         self.openable = OPENABLE.max(len.saturating_mul(OPENABLE_EACH));
         match part {
             Part::Body => legible(view)?,

@@ -10,7 +10,7 @@ use super::inlaid;
 use super::layer::{Layer, splice};
 use super::opened::Opened;
 use super::signature::signatures;
-use super::{Context, Patch, Scanner, Unreadable, Why, merge, nested, shift};
+use super::{Context, Patch, Scanner, Unreadable, Why, merge, nested, said, shift};
 use crate::detect::signs::Look;
 use crate::detect::{self, Detectors, links, words};
 use crate::kind::Kind;
@@ -347,11 +347,16 @@ impl Scanner<'_> {
                 self.memo.values.note(sort, query);
             }
         }
+        // Of JSON the strings have been looked into.
+        if context.depth < self.policy.depth && signs.may_hold_names() && !is_json {
+            merge(&mut patches, self.said(value, context));
+        }
         if let Some((sort, query)) = query.filter(|_| idle_query) {
             let look = Look::of(query);
             let detectors = context.detectors(self.policy.detectors);
             let quiet = look.possible(detectors) == Detectors::NONE
-                && !(look.may_hold_inlaid() && inlaid::may_hold(query));
+                && !(look.may_hold_inlaid() && inlaid::may_hold(query))
+                && !said::may_be(query);
             if look.signs().is_query() && quiet {
                 self.memo.values.note(sort & !QUERY | IDLE_QUERY, query);
             }
