@@ -10,6 +10,7 @@
 //! | [`document`] | a JSON body: keys, values and what lies between them in one go |
 //! | [`room`] | what is collected while JSON is read |
 //! | [`seams`] | what stands between the values of JSON, found out once |
+//! | [`fitting`] | what JSON would not be JSON with |
 //! | [`page`], [`trails`] | an HTML body; what stands between its values, found out once |
 //! | [`pieces`] | what came behind what, for [`seams`] and [`trails`] |
 //! | [`again`] | a body that was taken apart before |
@@ -34,6 +35,7 @@ mod blots;
 pub(crate) mod changes;
 mod credentials;
 mod document;
+mod fitting;
 mod head;
 mod hints;
 mod idle;

@@ -9,6 +9,7 @@ use mynah_message::{
 use super::again::{Notes, sort};
 use super::changes::HeadPlan;
 use super::document::touches;
+use super::fitting::fitted;
 use super::head::header_rule;
 use super::layer::{Layer, splice};
 use super::nested::split;
@@ -124,6 +125,9 @@ impl Scanner<'_> {
             self.within_limits()?;
             if let Some(mut plan) = followed {
                 plan.extend(self.anywhere(bytes, matches, false, &plan));
+                if is_json {
+                    plan = fitted(bytes, settle(plan))?;
+                }
                 if let (true, Some(print)) = (plan.is_empty(), print) {
                     self.memo.done.note_unchanged(print);
                 }
@@ -142,7 +146,7 @@ impl Scanner<'_> {
             }
             let mut plan = settle(plan);
             plan.extend(self.anywhere(bytes, matches, false, &plan));
-            return Ok(settle(plan));
+            return fitted(bytes, settle(plan));
         }
         let notes = Notes::new(learns && print.is_some());
         let Apart { mut plan, steps, opaque } =
