@@ -49,7 +49,7 @@ mod own;
 mod page;
 pub(crate) mod part;
 mod pieces;
-mod pluses;
+pub(crate) mod pluses;
 pub(crate) mod quiet;
 pub(crate) mod room;
 mod said;
