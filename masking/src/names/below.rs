@@ -87,7 +87,6 @@ impl Around {
     }
 
     /// What holds in an object under that key, which stands in an object in which this holds, if anything does.
-    #[inline]
     pub(crate) fn within(around: Option<Around>, key: NameInfo) -> Option<Around> {
         if key.around.is_some() {
             return key.around;

@@ -78,11 +78,23 @@ impl Room {
     /// A key: the value behind it goes by its name.
     #[inline]
     pub(super) fn key(&mut self, key: NameInfo) {
-        self.at.key = match self.at.around {
-            None => key,
-            Some(around) => around.on(key),
-        };
+        // Most objects stand under no secret's name.
+        self.at.key = if self.at.around.is_none() { key } else { self.below(key) };
         self.at.step = key.number;
+    }
+
+    /// What a key says in an object under a secret's name.
+    #[cold]
+    #[inline(never)]
+    fn below(&self, key: NameInfo) -> NameInfo {
+        self.at.around.map_or(key, |around| around.on(key))
+    }
+
+    /// What holds in the object that begins.
+    #[cold]
+    #[inline(never)]
+    fn around(&self) -> Option<Around> {
+        Around::within(self.at.around, self.at.key)
     }
 
     /// A step of those between two values.
@@ -106,7 +118,8 @@ impl Room {
                 if self.at.key.says(Says::IS_PERSON) {
                     self.persons.insert(way);
                 }
-                let around = Around::within(self.at.around, self.at.key);
+                let secret = self.at.around.is_some() || self.at.key.around.is_some();
+                let around = if secret { self.around() } else { None };
                 self.stack.push(self.at);
                 self.at = At { key: NameInfo::default(), object: way, base: way, step: 0, around };
             }
