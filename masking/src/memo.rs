@@ -10,7 +10,7 @@ pub(crate) use lines::{Found, Hash, may_be_escaped};
 use mynah_message::{Head, Side, json};
 
 use crate::hash::{Prints, Quick, Strong};
-use crate::names::{Names, Rule};
+use crate::names::{Around, Names, Rule};
 use crate::plan::Plans;
 use crate::scan::changes::HeadPlan;
 use crate::scan::inlaid;
@@ -58,6 +58,8 @@ pub(crate) struct NameInfo {
     /// What its value is.
     pub(crate) rule: Option<Rule>,
     says: Says,
+    /// What holds in an object under it.
+    pub(crate) around: Option<Around>,
     /// Stands for the name: equal names, equal numbers.
     pub(crate) number: u64,
 }
@@ -85,6 +87,14 @@ impl Says {
     pub(crate) const TELLS_NOTHING: Says = Says(1 << 7);
     /// That a field of that name has one value, of which its place says no more.
     pub(crate) const IS_USUAL_FIELD: Says = Says(1 << 8);
+    /// That it describes the secret under whose name it stands in an object.
+    pub(crate) const DESCRIBES: Says = Says(1 << 9);
+    /// That it says no more there than that it is a value.
+    pub(crate) const IS_BARE: Says = Says(1 << 10);
+    /// The same, and that it is a number.
+    pub(crate) const IS_NUMBER: Says = Says(1 << 11);
+    /// That it is `code`, which of a number is the number and of a password says what is wrong with it.
+    pub(crate) const IS_CODE: Says = Says(1 << 12);
 
     /// Both.
     pub(crate) const fn or(self, other: Says) -> Says {
@@ -99,7 +109,12 @@ impl NameInfo {
             None => name != "name" && !Names::is_value(name),
             Some(rule) => matches!(rule, Rule::Without(_)),
         };
+        let [describes, bare, number, code] = Names::says_below(name);
         let says = [
+            (describes, Says::DESCRIBES),
+            (bare, Says::IS_BARE),
+            (number, Says::IS_NUMBER),
+            (code, Says::IS_CODE),
             (names.tells_person(name), Says::TELLS_PERSON),
             (Names::tells_thing(name), Says::TELLS_THING),
             (Names::is_person(name), Says::IS_PERSON),
@@ -116,12 +131,18 @@ impl NameInfo {
         ];
         NameInfo {
             rule,
+            around: Around::of(rule, name),
             says: says.into_iter().filter(|(is, _)| *is).fold(Says::default(), |all, (_, says)| all.or(says)),
             number: name.as_bytes().chunks(8).fold(name.len() as u64, |number, bytes| {
                 let word = bytes.iter().fold(0, |word, b| word << 8 | u64::from(*b));
                 (number ^ word).wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(29)
             }),
         }
+    }
+
+    /// The same name where it says something else of its value.
+    pub(crate) fn with_rule(self, rule: Option<Rule>) -> NameInfo {
+        NameInfo { rule, says: Says(self.says.0 & !Says::TELLS_NOTHING.0), ..self }
     }
 
     /// Whether it says any of these.

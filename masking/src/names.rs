@@ -5,6 +5,7 @@
 //! only say whose or of what sort it is are taken away, one by one: `X-Ssn`, `data-birth-date`, `customerIban`. What words are
 //! shows in separators and capital letters.
 
+mod below;
 mod lists;
 
 use std::collections::{HashMap, HashSet};
@@ -12,14 +13,20 @@ use std::collections::{HashMap, HashSet};
 use crate::detect::Detectors;
 use crate::kind::Kind;
 use crate::policy::Glob;
+pub(crate) use below::{Around, Below, is_algorithm, may_be_secret};
 pub(crate) use lists::ID_ENDINGS;
-use lists::{ENDINGS, EXACT, FILLERS, PREFERENCES, QUALIFIERS, WHOLE_ONLY, WORDS};
+use lists::{
+    BELOW_BARE, BELOW_DESCRIBES, BELOW_LAST, ENDINGS, EXACT, FILLERS, PREFERENCES, QUALIFIERS, WHOLE_ONLY,
+    WORDS,
+};
 
 /// What to do with a value because of its name.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Rule {
     /// Mask it, as this kind.
     Mask(Kind),
+    /// It stands in an object under the name of a secret of that kind, and its own name says nothing: mask it where it may be one.
+    Below(Kind, Below),
     /// `Authorization`: a scheme and its credentials, RFC 9110 §11.4.
     Credentials,
     /// `WWW-Authenticate`: what the server hands out to be sent back.
@@ -250,6 +257,11 @@ impl Names {
         [("before", QUALIFIERS), ("behind", FILLERS), ("never before", WHOLE_ONLY)]
     }
 
+    /// In an object under a secret's name: names that say no more than that it is a value, that describe it, and last words of such.
+    pub(crate) fn below() -> [&'static str; 3] {
+        [BELOW_BARE, BELOW_DESCRIBES, BELOW_LAST]
+    }
+
     /// Cookies that hold a preference; and values that no machine-made secret has.
     pub(crate) fn harmless() -> (&'static str, &'static str) {
         (PREFERENCES, WORDS)
@@ -266,7 +278,7 @@ fn is_id_name(folded: &str) -> bool {
 
 fn describe(rule: Rule) -> &'static str {
     match rule {
-        Rule::Mask(kind) => kind.name(),
+        Rule::Mask(kind) | Rule::Below(kind, _) => kind.name(),
         Rule::Credentials => "credentials",
         Rule::Challenge => "challenge",
         Rule::Code => "code",

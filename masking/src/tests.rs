@@ -12,6 +12,7 @@ use proptest::prelude::*;
 use crate::{Auditor, Key, Learner, Masker, Policy};
 
 mod again;
+mod below;
 mod forms;
 mod heads;
 mod inlaid;
@@ -22,6 +23,7 @@ mod odd;
 mod places;
 mod pluses;
 mod policy;
+mod said;
 mod seen;
 mod stream;
 

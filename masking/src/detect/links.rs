@@ -22,6 +22,7 @@ struct Maps {
     dots: u64,
     /// Dashes and underscores.
     signs: u64,
+    quotes: u64,
     has_y: bool,
 }
 
@@ -79,15 +80,23 @@ fn read<const QUOTES: bool>(text: &[u8]) -> Read {
     let all = !u64::MAX.checked_shl(end as u32).unwrap_or(0);
     let letters = !(low | signs | quotes) & all;
     let (digits, low, colons) = (digits & all, low & all, colons & all);
-    let maps =
-        Maps { digits, letters, low, colons, dots: dots & all, signs: signs & all, has_y: any_y.any() };
+    let maps = Maps {
+        digits,
+        letters,
+        low,
+        colons,
+        dots: dots & all,
+        signs: signs & all,
+        quotes: quotes & all,
+        has_y: any_y.any(),
+    };
     Read { maps, end }
 }
 
 impl Maps {
     /// Whether no detector can find anything in such a text. What has capital letters, an @ or a plus in it is none.
     fn hold_nothing(&self, text: &[u8]) -> bool {
-        let Maps { digits, letters, low, colons, dots, signs, has_y } = *self;
+        let Maps { digits, letters, low, colons, dots, signs, has_y, .. } = *self;
         let there = |at: usize| text.get(at..).unwrap_or_default();
         let alnum = letters | digits;
         // So many in a row.
@@ -174,7 +183,8 @@ pub(crate) fn is_plain_code(text: &[u8]) -> bool {
     // A weak entity tag.
     let code = text.strip_prefix(b"W/").filter(|code| code.starts_with(b"\"")).unwrap_or(text);
     let Read { maps, end } = read::<true>(code);
-    end == code.len() && maps.hold_nothing(code)
+    // A name may say what stands in quotes behind it.
+    end == code.len() && maps.colons << 1 & maps.quotes == 0 && maps.hold_nothing(code)
 }
 
 #[cfg(test)]

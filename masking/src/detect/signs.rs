@@ -233,6 +233,11 @@ impl Signs {
         self.has(AT)
     }
 
+    /// Names and their values have either between them.
+    pub(crate) fn may_hold_names(self) -> bool {
+        self.has_any(COLON | EQUALS)
+    }
+
     pub(crate) fn has_percent(self) -> bool {
         self.has(PERCENT)
     }

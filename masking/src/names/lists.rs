@@ -161,6 +161,25 @@ pub(super) const FILLERS: &str = "number no num nr value text string str field i
 /// Names that are no longer what they were with a word before them: `data-cell`, `home-page`.
 pub(super) const WHOLE_ONLY: &str = "cell pw auth login rfc sin nie mail session sess ein pass rut ua";
 
+/// In an object under a secret's name, names that say no more than that it is a value.
+pub(super) const BELOW_BARE: &str =
+    "value val number no num nr new old current previous before after raw plain plaintext cleartext";
+
+/// Names that describe the secret under whose name they stand in an object, and are none themselves.
+pub(super) const BELOW_DESCRIBES: &str = "type kind title label description desc message messages msg error errors code reason hint hints placeholder \
+     help tooltip info note comment status state result outcome strength score length minlength maxlength min max size pattern regex policy rule rules validation \
+     algorithm alg algo cipher kdf curve method provider issuer issuedby iss aud audience scope scopes grant permissions role roles format encoding charset \
+     created modified updated changed issued expires expiry expiration expired exp iat nbf expmonth expyear month year valid validity date time timestamp ttl age duration \
+     country countrycode nationality region state city locale lang language currency timezone brand network funding bank bankname \
+     bin iin last4 lastfour lastdigits masked category group level tier plan required enabled autocomplete component widget field property path \
+     file filename unit source origin environment env stage channel device platform os browser useragent agent app application client vendor product \
+     version revision build host hostname server domain realm url uri href src link icon image avatar style class classname slug etag model schema ref tag tags \
+     count index position lat lng lon latitude longitude order color action event operation op purpose usage use intent mode scheme protocol prefix suffix xmlns";
+
+/// Last words of such names: `created_at`, `expiresIn`, `token_type`.
+pub(super) const BELOW_LAST: &str = "at on date time until since in by type kind status state count length strength score level hint label message error \
+     name url uri month year day days hours minutes seconds ms policy method provider issuer algorithm version country";
+
 /// Cookies that hold a preference, when their value is short.
 pub(super) const PREFERENCES: &str = "theme lang language locale currency country region tz timezone darkmode colormode view layout \
      cookieconsent consent";

@@ -101,6 +101,17 @@ fn built_in(policy: &Policy, out: &mut String) {
             row(out, 2, "weak", &format!("{}: {term} is looked for under these", names.join(", ")));
         }
     }
+    let below = "in an object (or element) under the name of a secret, what has no name that says otherwise: below password and \
+                 secret every text; below codes and national ids those with digits; below keys and tokens those of letters and digits; \
+                 below sessions and auth what is random";
+    row(out, 2, "below", below);
+    for (what, list) in ["that mean the value itself there", "that describe it", "that end names that do"]
+        .into_iter()
+        .zip(Names::below())
+    {
+        let words = list.split_whitespace().collect::<Vec<_>>().join(", ");
+        row(out, 2, "words", &format!("{what}: {words}"));
+    }
     let (preferences, words) = Names::harmless();
     out.push_str("\nCookies\n");
     row(

@@ -126,6 +126,12 @@ fn is_separator(b: u8) -> bool {
     matches!(b, b'.' | b':' | b'|' | b'~' | b'!')
 }
 
+/// Whether a value with a plus in it has the pseudonym that it has with a space there, whatever sort it is of.
+pub(crate) fn is_one_with_spaces(value: &[u8]) -> bool {
+    let has_plus = |text: &&[u8]| memchr::memchr(b'+', text).is_some();
+    has_plus(&value) && token::is_spaced(value) && segments(value).filter(has_plus).all(token::is_spaced)
+}
+
 /// The segments of a token made of several.
 pub(crate) fn segments(value: &[u8]) -> impl Iterator<Item = &[u8]> {
     value.split(|b| is_separator(*b))

@@ -7,6 +7,7 @@ use mynah_message::json;
 
 use super::{Pseudonyms, permute};
 use crate::key::SubKey;
+use crate::scan::pluses;
 
 /// The alternatives for one character: `size` code points from `base` on; a size of 1 keeps the character.
 #[derive(Clone, Copy)]
@@ -50,8 +51,29 @@ const STRETCHES: &[(u32, u32)] = &[
 /// Longer values are documents; they are masked in stretches of this many bytes, to bound memory.
 const STRETCH: usize = 16 << 10;
 
-/// The token of a value.
+/// The token of a value. Who reads a form has a space where others have a plus: that is one secret, and its tokens differ in no more.
 pub(super) fn token(pseudonyms: &Pseudonyms, value: &[u8]) -> Vec<u8> {
+    if memchr::memchr(b'+', value).is_none() || !is_spaced(value) {
+        return drawn(pseudonyms, value);
+    }
+    let spaced: Vec<u8> = value.iter().map(|b| if *b == b'+' { b' ' } else { *b }).collect();
+    let mut out = drawn(pseudonyms, &spaced);
+    // Both stay where they are.
+    for (made, was) in out.iter_mut().zip(value) {
+        if *was == b'+' {
+            *made = b'+';
+        }
+    }
+    out
+}
+
+/// Whether a plus in a value may be a form's space: in base64 it is the other way round.
+pub(super) fn is_spaced(value: &[u8]) -> bool {
+    let classes = [u8::is_ascii_digit, u8::is_ascii_uppercase, u8::is_ascii_lowercase];
+    !(pluses::is_base64(value) && classes.iter().all(|is| value.iter().any(is)))
+}
+
+fn drawn(pseudonyms: &Pseudonyms, value: &[u8]) -> Vec<u8> {
     let mut out = Vec::with_capacity(value.len());
     let mut rest = value;
     while rest.len() > STRETCH {

@@ -78,8 +78,8 @@ impl Scanner<'_> {
         }
         if !room.labelled.is_empty() {
             let labels = document.said_by_labels(&room.labels);
-            for (object, kind, span) in &room.labelled {
-                document.leaf(*kind, span, labels.get(object).copied(), true);
+            for (object, kind, span, around) in &room.labelled {
+                document.leaf(*kind, span, labels.get(object).copied().or(*around), true);
             }
         }
         if let Some(steps) = &mut document.steps {
@@ -349,11 +349,15 @@ impl Document<'_, '_> {
 
     /// A value of which its key says something, or what stands beside it may.
     fn told(&mut self, kind: json::Kind, span: Range<usize>, may_escape: bool) {
-        let At { key, object, .. } = self.room.at;
+        let At { key, object, around, .. } = self.room.at;
         if key.says(Says::IS_NAME) && key.rule.is_none() {
             self.room.waiting.push((object, kind, span, may_escape));
-        } else if key.says(Says::IS_VALUE) && key.rule.is_none() {
-            self.room.labelled.push((object, kind, span));
+        } else if key.says(Says::IS_VALUE)
+            && (key.rule.is_none()
+                || around.is_some() && matches!(key.rule, Some(Rule::Mask(_) | Rule::Below(..))))
+        {
+            // What stands beside it says more than what is around it.
+            self.room.labelled.push((object, kind, span, key.rule));
         } else {
             self.leaf(kind, &span, key.rule, may_escape);
         }

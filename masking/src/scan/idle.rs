@@ -1,6 +1,6 @@
 //! Links in which there is nothing, as interfaces are full of them: their queries are always the same.
 
-use super::{Context, Scanner, inlaid};
+use super::{Context, Scanner, inlaid, said};
 use crate::detect::Detectors;
 use crate::detect::signs::Look;
 
@@ -41,6 +41,7 @@ impl Scanner<'_> {
         let look = Look::of(link);
         look.is_bare()
             && !look.signs().may_be_enclosed()
+            && !said::may_be(link)
             && look.possible(context.detectors(self.policy.detectors)) == Detectors::NONE
             && !(look.may_hold_inlaid() && inlaid::may_hold(link))
     }

@@ -10,6 +10,7 @@
 //! | [`document`] | a JSON body: keys, values and what lies between them in one go |
 //! | [`room`] | what is collected while JSON is read |
 //! | [`seams`] | what stands between the values of JSON, found out once |
+//! | [`fitting`] | what JSON would not be JSON with |
 //! | [`page`], [`trails`] | an HTML body; what stands between its values, found out once |
 //! | [`pieces`] | what came behind what, for [`seams`] and [`trails`] |
 //! | [`again`] | a body that was taken apart before |
@@ -24,6 +25,7 @@
 //! | [`own`] | the user's rules |
 //! | [`ids`] | resource ids, where they are to go |
 //! | [`table`] | CSV: columns with names |
+//! | [`said`] | names and their values in the midst of a text |
 //! | [`url`] | queries and user information of URLs within text |
 //! | [`credentials`] | `Authorization` and its like |
 //! | [`layer`] | back from decoded to written |
@@ -33,6 +35,7 @@ mod blots;
 pub(crate) mod changes;
 mod credentials;
 mod document;
+mod fitting;
 mod head;
 mod hints;
 mod idle;
@@ -46,9 +49,10 @@ mod own;
 mod page;
 pub(crate) mod part;
 mod pieces;
-mod pluses;
+pub(crate) mod pluses;
 pub(crate) mod quiet;
 pub(crate) mod room;
+mod said;
 pub(crate) mod seams;
 mod signature;
 mod table;
@@ -203,7 +207,7 @@ impl Context {
     fn why(self) -> Why {
         match self.rule {
             Some(Rule::Own(number)) => Why::Rule(number),
-            Some(Rule::Id | Rule::Without(_)) | None => Why::Known,
+            Some(Rule::Id | Rule::Without(_) | Rule::Below(..)) | None => Why::Known,
             Some(_) => Why::Name,
         }
     }
@@ -246,6 +250,8 @@ pub(crate) struct Scanner<'s> {
     pub(crate) signed: Option<&'static str>,
     /// Whether the part at hand is a response's: what it says under the name of a secret may be about it.
     pub(crate) answers: bool,
+    /// Whether what lies between the values of the part at hand may be code.
+    code: bool,
     /// Rules about more than one value of the part at hand: over which bytes, and which rule.
     inherited: Vec<(Range<usize>, u8)>,
     /// Whether something in the head that was looked at last was not to be read any more, as nobody could rewrite it.
@@ -273,6 +279,7 @@ impl<'s> Scanner<'s> {
             unread: false,
             signed: None,
             answers: false,
+            code: false,
             inherited: Vec::new(),
             blotted: false,
             rejected: None,

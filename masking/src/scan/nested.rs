@@ -15,7 +15,8 @@ use super::{Context, Met, Patch, Scanner, Why, merge, shift};
 use crate::detect;
 use crate::entropy;
 use crate::kind::Kind;
-use crate::names::{Names, Rule};
+use crate::memo::Memo;
+use crate::names::{Around, Names, Rule};
 
 /// So random a value in a cookie is one, whatever its name.
 const COOKIE_BITS: f64 = 30.0;
@@ -40,9 +41,11 @@ impl Scanner<'_> {
         let mut leaves = Vec::new();
         let mut persons = Persons::default();
         let mut labels = HashMap::new();
+        let mut around = Surroundings::default();
+        let (names, memo) = (&self.policy.names, &mut *self.memo);
         let end = json::scan(text, JSON_DEPTH, &mut |found| {
             let (parent, key) = split(found.path);
-            persons.note(&self.policy.names, parent, &key);
+            persons.note(names, parent, &key);
             if found.kind == json::Kind::String && Names::is_label(&key) {
                 labels.insert(parent.to_owned(), found.raw);
             }
@@ -54,9 +57,14 @@ impl Scanner<'_> {
                     }
                     rule => rule,
                 };
-                let rule = Rule::stronger(self.policy.names.rule(&key), outer);
+                let info = memo.name(names, key.as_bytes());
+                let rule = Rule::stronger(info.rule, outer);
+                let told = !matches!(rule, None | Some(Rule::Without(_)));
+                let below =
+                    around.of(names, memo, parent).map(|around| around.on(info).rule).filter(|_| !told);
+                let rule = below.unwrap_or(rule);
                 // Whose name it is shows when all siblings are known.
-                let waits = rule.is_none() && (key == "name" || Names::is_value(&key));
+                let waits = rule.is_none() && key == "name" || !told && Names::is_value(&key);
                 let parent = waits.then(|| (parent.to_owned(), key == "name"));
                 leaves.push((rule, parent, found.kind, found.span));
             }
@@ -68,7 +76,7 @@ impl Scanner<'_> {
         let mut patches = Vec::new();
         for (rule, parent, kind, span) in leaves {
             let raw = text.get(span.clone())?;
-            let rule = rule.or_else(|| match parent? {
+            let beside = parent.and_then(|parent| match parent {
                 (object, true) => persons.rule(&object),
                 (object, false) => {
                     let label = json::unescape(labels.get(&object)?);
@@ -76,6 +84,8 @@ impl Scanner<'_> {
                     said.filter(|rule| matches!(rule, Rule::Mask(_) | Rule::Own(_)))
                 }
             });
+            // What stands beside it says more than what is around it.
+            let rule = beside.or(rule);
             let inner = Context { rule, ..context };
             merge(&mut patches, shift(self.json_leaf(raw, kind, inner), span.start));
         }
@@ -165,6 +175,8 @@ impl Scanner<'_> {
     /// The patches of a number: whole or not at all.
     pub(crate) fn number(&mut self, raw: &[u8], context: Context) -> Vec<Patch> {
         self.is_unsearched(context);
+        let below = matches!(context.rule, Some(Rule::Below(..)));
+        let context = Context { rule: context.rule.filter(|_| !below), ..context };
         // No shorter value is known, and nobody's number is shorter.
         let named = context.rule.is_some_and(|rule| !matches!(rule, Rule::Without(_)));
         if !named && raw.len() < entropy::UNIQUE_BYTES && !self.policy.index.has_expressions() {
@@ -227,15 +239,18 @@ impl Scanner<'_> {
             return self.sink.sign(payload, payload);
         };
         let mut leaves = Vec::new();
+        let mut around = Surroundings::default();
+        let (names, memo) = (&self.policy.names, &mut *self.memo);
         let end = json::scan(&claims, JSON_DEPTH, &mut |found| {
-            let (_, key) = split(found.path);
+            let (parent, key) = split(found.path);
             if found.kind != json::Kind::Literal {
                 let claim =
                     CLAIMS.iter().find(|(claim, _)| *claim == key && found.path.len() == key.len() + 2);
                 let rule = if let Some((_, kind)) = claim {
                     Some(Rule::Mask(*kind))
                 } else {
-                    self.policy.names.rule(&key)
+                    let info = memo.name(names, key.as_bytes());
+                    around.of(names, memo, parent).map_or(info.rule, |around| around.on(info).rule)
                 };
                 leaves.push((rule, found.kind, found.span));
             }
@@ -262,6 +277,37 @@ impl Scanner<'_> {
 /// Whether a text is JSON from end to end.
 pub(super) fn is_json(text: &[u8]) -> bool {
     json::scan(text, JSON_DEPTH, &mut |_| ControlFlow::Continue(())) == json::End::Whole
+}
+
+/// What holds in the objects of a document because of the names under which they stand; the last one is kept in mind.
+#[derive(Default)]
+struct Surroundings {
+    path: String,
+    around: Option<Around>,
+}
+
+impl Surroundings {
+    /// What holds in the object at that path.
+    fn of(&mut self, names: &Names, memo: &mut Memo, path: &str) -> Option<Around> {
+        if path.len() <= 1 {
+            return None;
+        }
+        if self.path != path {
+            let mut keys = Vec::new();
+            let mut rest = path;
+            loop {
+                let (parent, key) = split(rest);
+                if parent.len() >= rest.len() {
+                    break;
+                }
+                keys.push(key);
+                rest = parent;
+            }
+            self.around = Around::at(keys.iter().rev().map(|key| memo.name(names, key.as_bytes())));
+            path.clone_into(&mut self.path);
+        }
+        self.around
+    }
 }
 
 /// Objects in a JSON document that are about a person.

@@ -9,6 +9,7 @@ use mynah_message::{
 use super::again::{Notes, sort};
 use super::changes::HeadPlan;
 use super::document::touches;
+use super::fitting::fitted;
 use super::head::header_rule;
 use super::layer::{Layer, splice};
 use super::nested::split;
@@ -17,7 +18,8 @@ use super::signature;
 use super::{Context, OPENABLE, OPENABLE_EACH, Patch, Scanner, Unreadable, Why, inlaid};
 use crate::kind::Kind;
 use crate::learned::Match;
-use crate::names::{Names, Rule};
+use crate::memo::{NameInfo, Says};
+use crate::names::{Around, Names, Rule};
 use crate::plan::Step;
 
 /// A range of a part and what is to stand there.
@@ -83,6 +85,8 @@ impl Scanner<'_> {
         self.runs = false;
         self.opened = 0;
         self.answers = view.side() == Side::Response;
+        self.code =
+            part == Part::Body && matches!(view.kind(), BodyKind::Html | BodyKind::Xml | BodyKind::Script);
         self.openable = OPENABLE.max(len.saturating_mul(OPENABLE_EACH));
         match part {
             Part::Body => legible(view)?,
@@ -121,6 +125,9 @@ impl Scanner<'_> {
             self.within_limits()?;
             if let Some(mut plan) = followed {
                 plan.extend(self.anywhere(bytes, matches, false, &plan));
+                if is_json {
+                    plan = fitted(bytes, settle(plan))?;
+                }
                 if let (true, Some(print)) = (plan.is_empty(), print) {
                     self.memo.done.note_unchanged(print);
                 }
@@ -139,7 +146,7 @@ impl Scanner<'_> {
             }
             let mut plan = settle(plan);
             plan.extend(self.anywhere(bytes, matches, false, &plan));
-            return Ok(settle(plan));
+            return fitted(bytes, settle(plan));
         }
         let notes = Notes::new(learns && print.is_some());
         let Apart { mut plan, steps, opaque } =
@@ -316,11 +323,7 @@ impl Scanner<'_> {
             Locator::Script { .. } if memchr::memmem::find(&leaf.value, b"${").is_some() => None,
             Locator::Script { key, .. } => named(key),
             Locator::Json { path } => named(&split(path.as_str()).1),
-            Locator::Xml { path, .. } => {
-                let last = path.rsplit('/').next().unwrap_or(path);
-                // A namespace's prefix is not part of the name.
-                named(last.rsplit(':').next().unwrap_or(last))
-            }
+            Locator::Xml { path, .. } => element_rule(path, |name| memo.name(names, name.as_bytes())),
             Locator::Link { pattern, .. } | Locator::Location { pattern } => {
                 pattern_name(pattern).and_then(named)
             }
@@ -343,6 +346,24 @@ impl Scanner<'_> {
             _ => false,
         };
         Context { cards: !path, ..Context::new(self.placed(leaf, rule)) }
+    }
+}
+
+/// What the names of an element, or an attribute, and of those around it say.
+fn element_rule(path: &str, mut named: impl FnMut(&str) -> NameInfo) -> Option<Rule> {
+    // A namespace's prefix is not part of the name.
+    let mut info = |name: &str| named(name.rsplit(':').next().unwrap_or(name));
+    let (parents, last) = path.rsplit_once('/').unwrap_or(("", path));
+    let rule = info(last).rule;
+    if !matches!(rule, None | Some(Rule::Without(_))) || parents.is_empty() {
+        return rule;
+    }
+    let around = Around::at(parents.split('/').map(&mut info));
+    // Most attributes say how an element is to be read.
+    let key = info(last.strip_prefix('@').unwrap_or(last));
+    match around {
+        Some(around) if key.says(Says::IS_BARE) || !last.starts_with('@') => around.on(key).rule,
+        _ => rule,
     }
 }
 

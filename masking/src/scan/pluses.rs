@@ -9,8 +9,10 @@ use super::layer::Layer;
 use super::opened::Opened;
 use super::value::{DATA, MARK, SHORTEST};
 use super::{Context, Patch, Scanner, Why, inlaid, merge};
-use crate::detect::words;
+use crate::detect::{self, words};
+use crate::kind::Kind;
 use crate::names::Rule;
+use crate::pseudonym::is_one_with_spaces;
 
 /// What a value of a query or form means where each `+` is one; `None` where there is none, or the value is too short for anybody to
 /// look into, or to know it.
@@ -20,7 +22,7 @@ fn with_pluses(raw: &[u8], encoding: Encoding) -> Option<Cow<'_, [u8]>> {
 }
 
 /// Whether a value may be base64 from end to end, or is a `data:` URI.
-fn is_base64(value: &[u8]) -> bool {
+pub(crate) fn is_base64(value: &[u8]) -> bool {
     let bare = value.strip_suffix(b"==").or_else(|| value.strip_suffix(b"=")).unwrap_or(value);
     value.starts_with(DATA)
         || bare.len() >= inlaid::SHORTEST
@@ -48,11 +50,27 @@ impl Scanner<'_> {
             return Layer::with_pluses(raw, &plain).lift(patches);
         }
         // Whoever reads it as a form may hand it on so, and both are learnt.
+        let met = self.met;
         let form = self.value(value, context);
+        if !means_plain && self.met > met {
+            self.note_pluses(&plain, context);
+        }
         let form = Layer::new(raw, value, encoding).lift(form);
         let found =
             if means_plain { self.value(&plain, unsearched) } else { self.within_pluses(&plain, unsearched) };
         together(form, Layer::with_pluses(raw, &plain).lift(found))
+    }
+
+    /// A secret that a form may mean with a space is learnt with its pluses, too.
+    fn note_pluses(&mut self, plain: &[u8], context: Context) {
+        if let Some(Rule::Mask(kind)) = context.rule
+            && (kind.is_machine_made() || matches!(kind, Kind::Password | Kind::Otp))
+            && self.sink.learns()
+            && is_one_with_spaces(plain)
+            && detect::shape(plain).is_none()
+        {
+            self.sink.replace(kind, plain);
+        }
     }
 
     /// Whether there is nothing but what was learnt in a value of which its name says nothing that shows only where each `+` is one.

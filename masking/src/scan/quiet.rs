@@ -8,7 +8,7 @@ use mynah_message::{Head, Side};
 
 use super::opened::Opened;
 use super::value::{DATA, SHORTEST};
-use super::{Scanner, inlaid, signature};
+use super::{Scanner, inlaid, said, signature};
 use crate::detect::signs::Look;
 use crate::detect::{self, Detectors, links, words};
 use crate::memo::{Says, may_be_escaped};
@@ -104,7 +104,8 @@ impl Scanner<'_> {
             || signs.has_percent()
             || signs.has_ampersand()
             || signs.has_backslash()
-            || signs.may_hold_url();
+            || signs.may_hold_url()
+            || signs.may_hold_names() && said::may_be(value);
         // JSON, credentials behind a scheme, and what says itself that it is in base64.
         let begins = matches!(value.trim_ascii_start().first(), Some(b'[' | b'B' | b'b') | None)
             || value.starts_with(DATA);

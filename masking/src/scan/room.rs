@@ -6,6 +6,7 @@ use mynah_message::json;
 
 use super::seams::{self, Does};
 use crate::memo::{NameInfo, Says};
+use crate::names::{Around, Rule};
 use crate::plan::Step;
 
 /// Where in the document the scan is.
@@ -19,6 +20,8 @@ pub(super) struct At {
     pub(super) base: u64,
     /// The last step on the way to the value at hand: the key's number, or the number of the array's element.
     pub(super) step: u64,
+    /// What holds in the object at hand by the name of a secret under which it stands.
+    pub(super) around: Option<Around>,
 }
 
 /// What is collected while a document is read; kept from one to the next, so that each need not ask for memory of its own.
@@ -36,7 +39,8 @@ pub(crate) struct Room {
     /// Values under `name`, and whether they may have escapes: whose name it is shows when all siblings are known.
     pub(super) waiting: Vec<(u64, json::Kind, Range<usize>, bool)>,
     /// Values whose names are values beside them, and what these say: `{"name": "password", "value": "…"}`.
-    pub(super) labelled: Vec<(u64, json::Kind, Range<usize>)>,
+    /// And what they are by the object in which they stand.
+    pub(super) labelled: Vec<(u64, json::Kind, Range<usize>, Option<Rule>)>,
     pub(super) labels: Vec<(u64, Range<usize>)>,
     /// Where to look when the same body is met again.
     pub(super) noted: Vec<Step>,
@@ -74,8 +78,23 @@ impl Room {
     /// A key: the value behind it goes by its name.
     #[inline]
     pub(super) fn key(&mut self, key: NameInfo) {
-        self.at.key = key;
+        // Most objects stand under no secret's name.
+        self.at.key = if self.at.around.is_none() { key } else { self.below(key) };
         self.at.step = key.number;
+    }
+
+    /// What a key says in an object under a secret's name.
+    #[cold]
+    #[inline(never)]
+    fn below(&self, key: NameInfo) -> NameInfo {
+        self.at.around.map_or(key, |around| around.on(key))
+    }
+
+    /// What holds in the object that begins.
+    #[cold]
+    #[inline(never)]
+    fn around(&self) -> Option<Around> {
+        Around::within(self.at.around, self.at.key)
     }
 
     /// A step of those between two values.
@@ -99,8 +118,10 @@ impl Room {
                 if self.at.key.says(Says::IS_PERSON) {
                     self.persons.insert(way);
                 }
+                let secret = self.at.around.is_some() || self.at.key.around.is_some();
+                let around = if secret { self.around() } else { None };
                 self.stack.push(self.at);
-                self.at = At { key: NameInfo::default(), object: way, base: way, step: 0 };
+                self.at = At { key: NameInfo::default(), object: way, base: way, step: 0, around };
             }
         }
     }

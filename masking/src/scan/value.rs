@@ -10,7 +10,7 @@ use super::inlaid;
 use super::layer::{Layer, splice};
 use super::opened::Opened;
 use super::signature::signatures;
-use super::{Context, Patch, Scanner, Unreadable, Why, merge, nested, shift};
+use super::{Context, Patch, Scanner, Unreadable, Why, merge, nested, said, shift};
 use crate::detect::signs::Look;
 use crate::detect::{self, Detectors, links, words};
 use crate::kind::Kind;
@@ -52,6 +52,10 @@ impl Scanner<'_> {
             Some(_) if self.policy.index.whole_match(value).is_some() => self.free(value, context),
             Some(Rule::Keep) => Vec::new(),
             Some(Rule::Mask(kind)) => self.named(kind, value, context),
+            Some(Rule::Below(kind, below)) if names::may_be_secret(kind, below, value, self.answers) => {
+                self.named(kind, value, context)
+            }
+            Some(Rule::Below(..)) => self.free(value, Context { rule: None, ..context }),
             Some(Rule::Credentials) => self.credentials(value, context, false),
             Some(Rule::Challenge) => self.credentials(value, context, true),
             Some(Rule::Code) => {
@@ -343,11 +347,16 @@ impl Scanner<'_> {
                 self.memo.values.note(sort, query);
             }
         }
+        // Of JSON the strings have been looked into.
+        if context.depth < self.policy.depth && signs.may_hold_names() && !is_json {
+            merge(&mut patches, self.said(value, context));
+        }
         if let Some((sort, query)) = query.filter(|_| idle_query) {
             let look = Look::of(query);
             let detectors = context.detectors(self.policy.detectors);
             let quiet = look.possible(detectors) == Detectors::NONE
-                && !(look.may_hold_inlaid() && inlaid::may_hold(query));
+                && !(look.may_hold_inlaid() && inlaid::may_hold(query))
+                && !said::may_be(query);
             if look.signs().is_query() && quiet {
                 self.memo.values.note(sort & !QUERY | IDLE_QUERY, query);
             }

@@ -99,6 +99,34 @@ fn a_secret_with_a_plus_is_found_where_that_stands_bare() {
 }
 
 #[test]
+fn a_secret_is_known_with_its_plus_and_with_a_space() {
+    let text = |head: &str, body: &str| message(&format!("HTTP/1.1 200 OK\n{head}"), body);
+    let form = "Content-Type: application/x-www-form-urlencoded\n";
+    for name in ["password", "token"] {
+        let login =
+            message(&format!("POST /login HTTP/1.1\n{form}"), format!("{name}=A1b2C3+%26d4E5f6G7&x=1"));
+        let plus = message("GET /a?z=A1b2C3%252B%2526d4E5f6G7 HTTP/1.1\n", "");
+        let space = message("GET /a?z=A1b2C3%2520%2526d4E5f6G7&y=A1b2C3+%26d4E5f6G7 HTTP/1.1\n", "");
+        let json =
+            text("Content-Type: application/json\n", r#"{"x":"A1b2C3+&d4E5f6G7","y":"A1b2C3 &d4E5f6G7"}"#);
+        let told = text("", "it is A1b2C3+&d4E5f6G7 now");
+        let all = proven(&[exchange(login, json), exchange(plus, told), exchange(space, text("", "a"))]);
+        let spaced = request(&all[0], &format!("form:{name}"));
+        let plain = spaced.replace(' ', "+");
+        assert!(spaced.contains(" &") && spaced != "A1b2C3 &d4E5f6G7", "{spaced}");
+        assert!(!everything(&all).contains("A1b2C3"), "{}", everything(&all));
+        assert_eq!(
+            [response(&all[0], "json:$.x"), response(&all[0], "json:$.y")],
+            [plain.clone(), spaced.clone()]
+        );
+        let once = |text: &str| text.replace('+', "%2B").replace(' ', "%20").replace('&', "%26");
+        assert_eq!(request(&all[1], "query:z"), once(&plain));
+        assert_eq!([request(&all[2], "query:z"), request(&all[2], "query:y")], [once(&spaced), spaced]);
+        assert!(parts(&all[1]).ends_with(&format!("it is {plain} now")), "{}", parts(&all[1]));
+    }
+}
+
+#[test]
 fn credentials_in_a_query_are_no_base64() {
     let head = "GET /a?auth=Bearer+k3J9xQ2mLp0Zr8aB HTTP/1.1\nAuthorization: Bearer k3J9xQ2mLp0Zr8aB\n";
     let masked = proven(&[exchange(message(head, ""), message("HTTP/1.1 204 No Content\n", ""))]);

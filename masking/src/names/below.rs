@@ -1,0 +1,179 @@
+//! What the name of a secret says about the values of an object that stands under it: `{"password": {"value": "…"}}`. Those values have
+//! names of their own, most of which say nothing by themselves, and some of which describe the secret: its type, its age, its length.
+
+use super::{BELOW_BARE, BELOW_DESCRIBES, BELOW_LAST, Names, Rule, fold, is_id_name, last_bracket, words};
+use crate::detect;
+use crate::entropy;
+use crate::kind::Kind;
+use crate::memo::{NameInfo, Says};
+
+/// Which strings go in an object under a secret's name, where their own names say nothing.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Below {
+    /// All: people's secrets may be any words.
+    All,
+    /// Those with digits: codes and numbers have some.
+    Digits,
+    /// Those under `number` and its like only: what else is in there describes a card or an account.
+    Number,
+    /// Those without spaces that have letters and digits.
+    Likely,
+    /// Those that stand in the object itself and are random: sessions have all there is in them.
+    Random,
+}
+
+/// What holds in an object: under which name it stands.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Around {
+    kind: Kind,
+    below: Below,
+}
+
+impl Around {
+    /// What a name says about the values of an object that it has.
+    pub(crate) fn of(rule: Option<Rule>, name: &str) -> Option<Around> {
+        let mut buffer = [0; 128];
+        let folded = if name.len() <= 128 { fold(last_bracket(name), &mut buffer) } else { "" };
+        let token = |below| Some(Around { kind: Kind::Token, below });
+        let kind = match rule? {
+            Rule::Credentials => return token(Below::Random),
+            Rule::Mask(kind) => kind,
+            _ => return None,
+        };
+        let below = match kind {
+            // A ticket, or a test that was passed.
+            Kind::Password if matches!(folded, "pass" | "pw") => Below::Likely,
+            Kind::Password => Below::All,
+            Kind::Token if folded.ends_with("secret") => Below::All,
+            Kind::Otp | Kind::Cvc | Kind::NationalId => Below::Digits,
+            Kind::Card | Kind::Iban | Kind::Account => Below::Number,
+            Kind::ApiKey | Kind::Csrf | Kind::PrivateKey => Below::Likely,
+            Kind::Token if folded.ends_with("token") => Below::Likely,
+            Kind::Token if folded.ends_with("auth") => Below::Random,
+            Kind::Session => Below::Random,
+            _ => return None,
+        };
+        Some(Around { kind, below })
+    }
+
+    /// What a key in such an object says.
+    pub(crate) fn on(self, key: NameInfo) -> NameInfo {
+        let bare = key.says(Says::IS_BARE);
+        let own = match key.rule {
+            None => false,
+            // Cursors, hashes and the like are no secrets, but of a password.
+            Some(Rule::Without(_)) => !bare && matches!(self.below, Below::Likely | Below::Random),
+            Some(_) => true,
+        };
+        let is_code = self.below == Below::Digits && key.says(Says::IS_CODE);
+        if own || key.says(Says::DESCRIBES) && !is_code {
+            return key;
+        }
+        let number = key.says(Says::IS_NUMBER);
+        let below = Some(Rule::Below(self.kind, self.below));
+        let rule = match self.below {
+            Below::All if bare && !number => Some(Rule::Mask(self.kind)),
+            Below::Digits if bare => Some(Rule::Mask(self.kind)),
+            Below::Number if number || key.says(Says::IS_VALUE) => Some(Rule::Mask(self.kind)),
+            Below::Number => return key,
+            Below::All | Below::Digits | Below::Likely | Below::Random => below,
+        };
+        key.with_rule(rule)
+    }
+
+    /// What holds in the innermost of objects under these names, the outermost first.
+    pub(crate) fn at(keys: impl Iterator<Item = NameInfo>) -> Option<Around> {
+        keys.fold(None, |around, key| Around::within(around, around.map_or(key, |around| around.on(key))))
+    }
+
+    /// What holds in an object under that key, which stands in an object in which this holds, if anything does.
+    pub(crate) fn within(around: Option<Around>, key: NameInfo) -> Option<Around> {
+        if key.around.is_some() {
+            return key.around;
+        }
+        let around = around.filter(|around| around.below != Below::Random)?;
+        // The key is as this makes it: none that says something else.
+        let is_value = matches!(key.rule, Some(Rule::Mask(_))) && key.says(Says::IS_BARE);
+        (is_value || matches!(key.rule, Some(Rule::Below(..)))).then_some(around)
+    }
+}
+
+impl Names {
+    /// What names in an object under a secret's say: [`Says::DESCRIBES`], [`Says::IS_BARE`], [`Says::IS_NUMBER`],
+    /// [`Says::IS_CODE`].
+    pub(crate) fn says_below(name: &str) -> [bool; 4] {
+        if name.len() > 128 {
+            return [false; 4];
+        }
+        let name = last_bracket(name);
+        let mut buffer = [0; 128];
+        let folded = fold(name, &mut buffer);
+        let is_in = |list: &str| list.split_whitespace().any(|word| word == folded);
+        let number = matches!(folded, "number" | "no" | "num" | "nr");
+        let bare = is_in(BELOW_BARE);
+        let last = || {
+            let words = words(name);
+            words.len() > 1
+                && words.last().is_some_and(|last| {
+                    let last = last.to_ascii_lowercase();
+                    BELOW_LAST.split_whitespace().any(|word| word == last)
+                })
+        };
+        // A `name` is somebody's or something's.
+        let describes = !bare && (folded == "name" || is_in(BELOW_DESCRIBES) || is_id_name(folded) || last());
+        [describes, bare, number, folded == "code"]
+    }
+}
+
+/// Whether a string in an object under a secret's name may be one, of which its own name says nothing. An answer may speak of a secret.
+pub(crate) fn may_be_secret(kind: Kind, below: Below, value: &[u8], answers: bool) -> bool {
+    let digits = value.iter().filter(|b| b.is_ascii_digit()).count();
+    let has_letter = || value.iter().any(u8::is_ascii_alphabetic);
+    let has_space = || value.iter().any(u8::is_ascii_whitespace);
+    let is_link = || value.starts_with(b"/") || value.starts_with(b"http");
+    match below {
+        Below::All => !(answers && is_phrase(value)),
+        Below::Digits => digits >= if kind == Kind::NationalId { 5 } else { 3 } && !detect::is_moment(value),
+        Below::Number => false,
+        Below::Likely => {
+            digits > 0
+                && value.len() >= 6
+                && has_letter()
+                && !(has_space() || is_link() || detect::is_moment(value) || is_algorithm(value))
+        }
+        Below::Random => {
+            digits > 0
+                && !(has_space() || is_link() || detect::is_moment(value))
+                && entropy::is_random(value, RANDOM_BITS)
+        }
+    }
+}
+
+/// So random a value in a session is one, whatever its name: as in a cookie.
+const RANDOM_BITS: f64 = 30.0;
+
+/// What people are told: words, the first of them with a capital letter.
+fn is_phrase(value: &[u8]) -> bool {
+    let word = |w: &[u8]| {
+        let w = w
+            .strip_suffix(b".")
+            .or(w.strip_suffix(b"?"))
+            .or(w.strip_suffix(b"!"))
+            .or(w.strip_suffix(b","))
+            .unwrap_or(w);
+        !w.is_empty() && w.iter().all(|b| b.is_ascii_alphabetic() || matches!(b, b'\'' | b'-') || *b >= 0x80)
+    };
+    value.first().is_some_and(u8::is_ascii_uppercase)
+        && value.contains(&b' ')
+        && value.split(|b| *b == b' ').all(word)
+}
+
+/// `HS256`, `AES-256-GCM`, `oauth2`: how, not what.
+pub(crate) fn is_algorithm(value: &[u8]) -> bool {
+    const BEGIN: [&[u8]; 15] = [
+        b"hs", b"rs", b"es", b"ps", b"sha", b"aes", b"rsa", b"ecdsa", b"ed2", b"hmac", b"pbkdf2", b"argon2",
+        b"oauth", b"tls", b"hkdf",
+    ];
+    let begins = |begin: &&[u8]| value.get(..begin.len()).is_some_and(|v| v.eq_ignore_ascii_case(begin));
+    value.len() <= 24 && !entropy::is_random(value, 36.0) && BEGIN.iter().any(begins)
+}

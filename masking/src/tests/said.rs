@@ -1,0 +1,144 @@
+//! Names and their values in the midst of texts.
+
+use super::*;
+
+/// What becomes of a text by itself, in JSON, in a page, and in a head.
+fn places(text: &str) -> Vec<String> {
+    let json = body_of("application/json", &serde_json::json!({ "x": text }).to_string());
+    let json: serde_json::Value = serde_json::from_str(&json).unwrap();
+    let mut all = vec![body_of("text/plain", text), json["x"].as_str().unwrap().to_owned()];
+    if !text.contains(['<', '>', '&']) {
+        let page = body_of("text/html", &format!("<html><p>{text}</p></html>"));
+        all.push(page.strip_prefix("<html><p>").unwrap().strip_suffix("</p></html>").unwrap().to_owned());
+    }
+    if !text.contains('\n') {
+        let asks = message(&format!("GET / HTTP/1.1\nX-Note: {text}\n"), "");
+        let masked = proven(&[exchange(asks, message("HTTP/1.1 204 No Content\n", ""))]);
+        all.push(request(&masked[0], "header:X-Note"));
+    }
+    all
+}
+
+#[test]
+fn what_a_text_says_to_be_a_secret_is_one() {
+    for (before, secret, behind) in [
+        ("login of ann, password: ", "hunter2pass", ", from 4 hosts"),
+        ("Your new password : ", "hunter2pass", ". Keep it"),
+        ("password = ", "hunter2pass", "\nnext"),
+        ("the \"password\": \"", "hunter2pass", "\" is set"),
+        ("with 'password': '", "hunter!pass", "' in it"),
+        ("params \"password\"=>\"", "hunter2pass", "\", \"a\"=>\"b\""),
+        ("password := \"", "hunter2pass", "\""),
+        ("x password=\"", "hunter2pass", "\" y"),
+        ("password:\"", "hunter2pass", "\""),
+        ("config api_key: ", "abc123def456", " end"),
+        ("Your API key: ", "abc123def456", " (do not share)"),
+        ("Your verification code: ", "483920", " is valid"),
+        ("Client secret\t:  ", "kJ3x9QmLp0", ""),
+        ("curl -H 'Authorization: Bearer ", "k3J9xQ2m", "' x"),
+        ("Authorization: Bearer ", "k3J9xQ2m", " sent"),
+        ("\"Authorization\": \"Bearer ", "k3J9xQ2m", "\" sent"),
+        ("Authorization: ", "k3J9xQ2mLp", " sent"),
+        ("- PASSWORD: ", "Sommer2026", "\n- USER: ann"),
+        ("session: ", "k3J9xQ2mLp", " ended"),
+        ("CVV: ", "123", " ok"),
+    ] {
+        let text = format!("{before}{secret}{behind}");
+        for masked in places(&text) {
+            assert!(masked.starts_with(before) && masked.ends_with(behind), "{masked}");
+            assert!(masked.len() == text.len() && !masked.contains(secret), "{masked}");
+        }
+    }
+}
+
+#[test]
+fn what_a_text_says_about_a_secret_stays() {
+    for text in [
+        "Password: required",
+        "token: see below",
+        "the session: 2 hours",
+        "key: value",
+        "key: value2 and id: abc12345",
+        "Your password: at least 8 characters, 1 digit",
+        "Password: 8-16 characters",
+        "password: ********, token: [FILTERED]",
+        "\"password\": \"${PASSWORD_1}\" and \"password\": \"[FILTERED]\"",
+        "\"password\": \"change me\" and 'password': 'required'",
+        "password: https://shop.example/help/2",
+        "Authorization: Bearer realm is wrong",
+        "authentication: oauth2, algorithm: HS256, token: sha256",
+        "token = getToken(1); session = sessions[0]",
+        "session: 2026-11-22T14:00:00Z",
+        "at 12:30:45 10:20 in pass: 12ms fail: 3",
+        "max_token: 4096",
+        "password_changed_at: 2026-11-22, tokenType: Bearer1234",
+        "pin: 12 and otp: off",
+        "https://shop.example:8080/token: 1",
+        "password == hunter2pass",
+        "sign in: XMLHttpRequest token: HTTPSConnectionPool",
+    ] {
+        for masked in places(text) {
+            assert_eq!(masked, text);
+        }
+    }
+}
+
+#[test]
+fn the_same_secret_has_one_pseudonym() {
+    let text = format!(
+        "password: {PASSWORD}\n\"password\": \"{PASSWORD}\"\npassword={PASSWORD}\nit is {PASSWORD} now"
+    );
+    let masked = body_of("text/plain", &text);
+    let one = masked.lines().next().unwrap().strip_prefix("password: ").unwrap();
+    assert_eq!(masked, text.replace(PASSWORD, one));
+    assert_ne!(masked, text);
+    // In quotes a text means what its escapes say.
+    let escaped =
+        body_of("text/plain", r#"log "password": "a\"b2\u0063d" and password: a1, {"password": "a\"b2cd"}"#);
+    let made = escaped.split("\"password\": \"").nth(2).unwrap().strip_suffix("\"}").unwrap();
+    let first: serde_json::Value = serde_json::from_str(&format!(
+        "\"{}\"",
+        escaped.split("\" and").next().unwrap().strip_prefix("log \"password\": \"").unwrap()
+    ))
+    .unwrap();
+    let last: serde_json::Value = serde_json::from_str(&format!("\"{made}\"")).unwrap();
+    assert!(first == last && !escaped.contains("b2"), "{escaped}");
+}
+
+#[test]
+fn code_of_pages_stays_code() {
+    let page = "<html><script>var a = {password: e1.password2, token: r2t5.k3J9xQ2mLp}; b(a)</script><!-- password: !hunter2 --></html>";
+    let masked = body_of("text/html", page);
+    assert!(
+        masked.starts_with(&page[..page.find("<!--").unwrap()]) && !masked.contains("hunter2"),
+        "{masked}"
+    );
+    let script = "const login = {password: form1.password2.value, secret: x1y2z3}; session = k3J9xQ2mLp;";
+    assert_eq!(body_of("text/javascript", script), script);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(256))]
+
+    /// Whoever says at one look that there is nothing looks for names as well.
+    #[test]
+    fn no_look_passes_over_what_is_said(
+        before in "(http(s://a.example/b)?|[a-z0-9]{0,9}|[a-z ]{0,20}|/[a-z]{1,5}|W/|\"|\\{)[ ,:]?",
+        name in prop::sample::select(vec!["password", "passwd", "api_key", "secret"]),
+        between in prop::sample::select(vec![": ", " = ", "\":\"", "': '", ":\"", "=\"", "\t:\t"]),
+        behind in "\"?'?([ ,?][a-z0-9=&:/.]{0,20})?",
+        again in any::<bool>(),
+    ) {
+        let quote = between.chars().last().filter(|c| "\"'".contains(*c)).map(String::from).unwrap_or_default();
+        let text = format!("{before}{name}{between}k3j9xq2mlp{quote}{behind}");
+        let texts = if again { vec![format!("https://a.example/{behind}"), text.clone(), text.clone()] } else { vec![text.clone()] };
+        let name_begins = before.chars().last().is_none_or(|c| !c.is_ascii_alphanumeric());
+        prop_assume!(name_begins);
+        let body = serde_json::json!(texts).to_string();
+        let masked = body_of("application/json", &body);
+        prop_assert!(!masked.contains("k3j9xq2mlp"), "{}", masked);
+        for masked in places(&text) {
+            prop_assert!(!masked.contains("k3j9xq2mlp"), "{}", masked);
+        }
+    }
+}
