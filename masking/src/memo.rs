@@ -10,7 +10,7 @@ pub(crate) use lines::{Found, Hash, may_be_escaped};
 use mynah_message::{Head, Side, json};
 
 use crate::hash::{Prints, Quick, Strong};
-use crate::names::{Around, Names, Rule};
+use crate::names::{Below, Names, Rule};
 use crate::plan::Plans;
 use crate::scan::changes::HeadPlan;
 use crate::scan::inlaid;
@@ -58,8 +58,8 @@ pub(crate) struct NameInfo {
     /// What its value is.
     pub(crate) rule: Option<Rule>,
     says: Says,
-    /// What holds in an object under it.
-    pub(crate) around: Option<Around>,
+    /// Which strings of an object under it go.
+    pub(crate) below: Option<Below>,
     /// Stands for the name: equal names, equal numbers.
     pub(crate) number: u64,
 }
@@ -131,7 +131,7 @@ impl NameInfo {
         ];
         NameInfo {
             rule,
-            around: Around::of(rule, name),
+            below: Below::of(rule, name),
             says: says.into_iter().filter(|(is, _)| *is).fold(Says::default(), |all, (_, says)| all.or(says)),
             number: name.as_bytes().chunks(8).fold(name.len() as u64, |number, bytes| {
                 let word = bytes.iter().fold(0, |word, b| word << 8 | u64::from(*b));

@@ -22,25 +22,17 @@ pub(crate) enum Below {
     Random,
 }
 
-/// What holds in an object: under which name it stands.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) struct Around {
-    kind: Kind,
-    below: Below,
-}
-
-impl Around {
-    /// What a name says about the values of an object that it has.
-    pub(crate) fn of(rule: Option<Rule>, name: &str) -> Option<Around> {
+impl Below {
+    /// What a name says, by itself or by this rule, about the values of an object that it has.
+    pub(crate) fn of(rule: Option<Rule>, name: &str) -> Option<Below> {
         let mut buffer = [0; 128];
         let folded = if name.len() <= 128 { fold(last_bracket(name), &mut buffer) } else { "" };
-        let token = |below| Some(Around { kind: Kind::Token, below });
         let kind = match rule? {
-            Rule::Credentials => return token(Below::Random),
+            Rule::Credentials => return Some(Below::Random),
             Rule::Mask(kind) => kind,
             _ => return None,
         };
-        let below = match kind {
+        Some(match kind {
             // A ticket, or a test that was passed.
             Kind::Password if matches!(folded, "pass" | "pw") => Below::Likely,
             Kind::Password => Below::All,
@@ -52,8 +44,25 @@ impl Around {
             Kind::Token if folded.ends_with("auth") => Below::Random,
             Kind::Session => Below::Random,
             _ => return None,
+        })
+    }
+}
+
+/// What holds in an object: under which name it stands.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Around {
+    kind: Kind,
+    below: Below,
+}
+
+impl Around {
+    /// What holds in an object under that key, if it is a secret's name.
+    fn under(key: NameInfo) -> Option<Around> {
+        let kind = match key.rule? {
+            Rule::Mask(kind) => kind,
+            _ => Kind::Token,
         };
-        Some(Around { kind, below })
+        key.below.map(|below| Around { kind, below })
     }
 
     /// What a key in such an object says.
@@ -88,8 +97,8 @@ impl Around {
 
     /// What holds in an object under that key, which stands in an object in which this holds, if anything does.
     pub(crate) fn within(around: Option<Around>, key: NameInfo) -> Option<Around> {
-        if key.around.is_some() {
-            return key.around;
+        if key.below.is_some() {
+            return Around::under(key);
         }
         let around = around.filter(|around| around.below != Below::Random)?;
         // The key is as this makes it: none that says something else.

@@ -349,12 +349,12 @@ impl Document<'_, '_> {
 
     /// A value of which its key says something, or what stands beside it may.
     fn told(&mut self, kind: json::Kind, span: Range<usize>, may_escape: bool) {
-        let At { key, object, around, .. } = self.room.at;
+        let At { key, object, .. } = self.room.at;
         if key.says(Says::IS_NAME) && key.rule.is_none() {
             self.room.waiting.push((object, kind, span, may_escape));
         } else if key.says(Says::IS_VALUE)
             && (key.rule.is_none()
-                || around.is_some() && matches!(key.rule, Some(Rule::Mask(_) | Rule::Below(..))))
+                || self.room.around.is_some() && matches!(key.rule, Some(Rule::Mask(_) | Rule::Below(..))))
         {
             // What stands beside it says more than what is around it.
             self.room.labelled.push((object, kind, span, key.rule));
@@ -422,7 +422,7 @@ pub(super) fn touches(matches: &[Match], span: &Range<usize>) -> bool {
 
 impl<'b> json::Events<'b> for Document<'_, '_> {
     fn document(&mut self) {
-        self.room.stack.clear();
+        self.room.begin();
         (self.seam, self.behind) = (None, Behind::default());
         self.documents += 1;
         self.room.at = At { step: self.documents, ..At::default() };

@@ -20,8 +20,6 @@ pub(super) struct At {
     pub(super) base: u64,
     /// The last step on the way to the value at hand: the key's number, or the number of the array's element.
     pub(super) step: u64,
-    /// What holds in the object at hand by the name of a secret under which it stands.
-    pub(super) around: Option<Around>,
 }
 
 /// What is collected while a document is read; kept from one to the next, so that each need not ask for memory of its own.
@@ -29,7 +27,11 @@ pub(super) struct At {
 pub(crate) struct Room {
     pub(super) at: At,
     /// Where it goes on when the container at hand ends.
-    pub(super) stack: Vec<At>,
+    stack: Vec<At>,
+    /// What holds in the object at hand by the name of a secret under which it stands.
+    pub(super) around: Option<Around>,
+    /// What held before, and how many containers were open then: of the few in which that is something else.
+    outer: Vec<(usize, Option<Around>)>,
     /// The steps from the last value to the next one.
     pub(super) steps: Vec<seams::Step>,
     /// Objects that are persons by their name, those that seem to be by what is in them, and those that are goods.
@@ -65,7 +67,7 @@ impl Room {
             *self = Room::default();
             return;
         }
-        self.stack.clear();
+        self.begin();
         self.steps.clear();
         self.waiting.clear();
         self.labelled.clear();
@@ -75,11 +77,18 @@ impl Room {
         }
     }
 
+    /// A document begins.
+    pub(super) fn begin(&mut self) {
+        self.stack.clear();
+        self.outer.clear();
+        self.around = None;
+    }
+
     /// A key: the value behind it goes by its name.
     #[inline]
     pub(super) fn key(&mut self, key: NameInfo) {
         // Most objects stand under no secret's name.
-        self.at.key = if self.at.around.is_none() { key } else { self.below(key) };
+        self.at.key = if self.around.is_none() { key } else { self.below(key) };
         self.at.step = key.number;
     }
 
@@ -87,14 +96,24 @@ impl Room {
     #[cold]
     #[inline(never)]
     fn below(&self, key: NameInfo) -> NameInfo {
-        self.at.around.map_or(key, |around| around.on(key))
+        self.around.map_or(key, |around| around.on(key))
     }
 
-    /// What holds in the object that begins.
+    /// An object begins in which something else holds.
     #[cold]
     #[inline(never)]
-    fn around(&self) -> Option<Around> {
-        Around::within(self.at.around, self.at.key)
+    fn enter(&mut self) {
+        self.outer.push((self.stack.len(), self.around));
+        self.around = Around::within(self.around, self.at.key);
+    }
+
+    /// A container ends, so many are still open.
+    #[cold]
+    #[inline(never)]
+    fn leave(&mut self) {
+        if let Some((_, around)) = self.outer.pop_if(|(open, _)| *open == self.stack.len()) {
+            self.around = around;
+        }
     }
 
     /// A step of those between two values.
@@ -118,10 +137,11 @@ impl Room {
                 if self.at.key.says(Says::IS_PERSON) {
                     self.persons.insert(way);
                 }
-                let secret = self.at.around.is_some() || self.at.key.around.is_some();
-                let around = if secret { self.around() } else { None };
+                if self.around.is_some() || self.at.key.below.is_some() {
+                    self.enter();
+                }
                 self.stack.push(self.at);
-                self.at = At { key: NameInfo::default(), object: way, base: way, step: 0, around };
+                self.at = At { key: NameInfo::default(), object: way, base: way, step: 0 };
             }
         }
     }
@@ -130,6 +150,9 @@ impl Room {
     #[inline]
     pub(super) fn close(&mut self) {
         self.at = self.stack.pop().unwrap_or_default();
+        if !self.outer.is_empty() {
+            self.leave();
+        }
     }
 }
 
