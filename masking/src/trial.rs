@@ -284,6 +284,14 @@ mod tests {
     }
 
     #[test]
+    fn a_secrets_name_acts_on_the_values_of_its_object() {
+        let body = r#"{"token": {"type": "Bearer", "access": "q81aWTb7x8Kq2mLp0Z"}}"#;
+        let trial = attempt(&format!("POST / HTTP/1.1\nContent-Type: application/json\n\n{body}"));
+        let [change] = &trial.changes[..] else { panic!("{:?}", trial.changes) };
+        assert_eq!((&*change.place, &*change.rule), ("json:$.token.access", "name token"));
+    }
+
+    #[test]
     fn chunks_are_put_together() {
         let text = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nann@s\r\nb;x=y\r\nhop.example\r\n0\r\n\r\n";
         let trial = attempt(text);

@@ -33,11 +33,16 @@ impl Scanner<'_> {
         if value.is_empty() {
             return Vec::new();
         }
+        let is_below = match context.rule {
+            Some(Rule::Below(kind, below)) => names::may_be_secret(kind, below, value, self.answers),
+            _ => false,
+        };
         if self.is_unsearched(context)
             && let Some(kind) = self.sink.known(value)
         {
             let why = match context.why() {
                 // Known or not, it would have been found.
+                Why::Known if is_below => Why::Name,
                 Why::Known if detect::shape(value) == Some(kind) => Why::Detector,
                 why => why,
             };
@@ -52,9 +57,7 @@ impl Scanner<'_> {
             Some(_) if self.policy.index.whole_match(value).is_some() => self.free(value, context),
             Some(Rule::Keep) => Vec::new(),
             Some(Rule::Mask(kind)) => self.named(kind, value, context),
-            Some(Rule::Below(kind, below)) if names::may_be_secret(kind, below, value, self.answers) => {
-                self.named(kind, value, context)
-            }
+            Some(Rule::Below(kind, _)) if is_below => self.named(kind, value, context),
             Some(Rule::Below(..)) => self.free(value, Context { rule: None, ..context }),
             Some(Rule::Credentials) => self.credentials(value, context, false),
             Some(Rule::Challenge) => self.credentials(value, context, true),
