@@ -117,7 +117,8 @@ impl Room {
     }
 
     /// A step of those between two values.
-    #[inline]
+    #[expect(clippy::inline_always, reason = "there are some for each value, and most are only a key")]
+    #[inline(always)]
     pub(super) fn step(&mut self, step: &seams::Step) {
         // Most are keys.
         if step.does == Does::Key {
