@@ -9,7 +9,7 @@ use super::layer::Layer;
 use super::opened::Opened;
 use super::value::{DATA, MARK, SHORTEST};
 use super::{Context, Patch, Scanner, Why, inlaid, merge};
-use crate::detect::{self, words};
+use crate::detect::{self, Detectors, words};
 use crate::kind::Kind;
 use crate::names::Rule;
 use crate::pseudonym::is_one_with_spaces;
@@ -53,7 +53,7 @@ impl Scanner<'_> {
         let met = self.met;
         let form = self.value(value, context);
         if !means_plain && self.met > met {
-            self.note_pluses(&plain, context);
+            self.note_pluses(&plain, value, context);
         }
         let form = Layer::new(raw, value, encoding).lift(form);
         let found =
@@ -61,13 +61,17 @@ impl Scanner<'_> {
         together(form, Layer::with_pluses(raw, &plain).lift(found))
     }
 
-    /// A secret that a form may mean with a space is learnt with its pluses, too.
-    fn note_pluses(&mut self, plain: &[u8], context: Context) {
+    /// A secret that a form may mean with a space is learnt with its pluses, too. One that has a form with the space, as a private key
+    /// has, is none with the plus.
+    fn note_pluses(&mut self, plain: &[u8], spaced: &[u8], context: Context) {
+        let has_form =
+            |text: &[u8]| !detect::detect(text, Detectors::DEFAULT.without(Detectors::RANDOM)).is_empty();
         if let Some(Rule::Mask(kind)) = context.rule
             && (kind.is_machine_made() || matches!(kind, Kind::Password | Kind::Otp))
             && self.sink.learns()
             && is_one_with_spaces(plain)
-            && detect::shape(plain).is_none()
+            && !has_form(plain)
+            && !has_form(spaced)
         {
             self.sink.replace(kind, plain);
         }

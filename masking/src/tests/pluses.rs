@@ -166,3 +166,19 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_private_key_in_a_form_is_one() {
+    let pem = "-----BEGIN PRIVATE KEY-----\nMIGEAgEAMBAGByqGSM49AgEGBSuBBAAKBG0wawIBAQQgVcB/UNP+alR9zDYAjQIfjoj=\n-----END PRIVATE KEY-----\n";
+    let written = pem.replace('+', "%2B").replace(' ', "+").replace('\n', "%0A").replace('=', "%3D");
+    for name in ["private_key", "token", "x"] {
+        let moved = format!("HTTP/1.1 302 Found\nLocation: https://a.example/b?{name}={written}\n");
+        let asked = format!("POST /a?{name}={written} HTTP/1.1\n");
+        let all = proven(&[exchange(message(&asked, ""), message(&moved, ""))]);
+        let key = request(&all[0], &format!("query:{name}"));
+        assert!(key.starts_with("-----BEGIN PRIVATE KEY-----\n") && key != pem, "{name}: {key}");
+        let location = String::from_utf8(all[0].response.as_ref().unwrap().head.to_vec()).unwrap();
+        assert!(location.contains("=-----BEGIN+PRIVATE+KEY-----%0A"), "{location}");
+        assert!(!everything(&all).contains("MIGEAgEA"), "{}", parts(&all[0]));
+    }
+}
