@@ -1,16 +1,13 @@
 //! Ctrl-C and `kill`: the first asks for an orderly end, the second ends at once.
 
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::exit::{Exit, Exits, Failure};
 use crate::terminal;
 
 static ASKED: AtomicBool = AtomicBool::new(false);
-/// What is said and done at the first; a process has one handler, and what it is for may change.
-static FIRST: Mutex<Option<First>> = Mutex::new(None);
-type First = (&'static str, Box<dyn Fn() + Send>);
 /// Signals that come together are one wish: a shell and a wrapper may both pass it on.
 const TOGETHER: Duration = Duration::from_millis(500);
 
@@ -21,23 +18,16 @@ pub(crate) fn on_interrupt(what: &'static str, stop: impl Fn() + Send + 'static)
     at_first(what, stop)
 }
 
-/// Lets the first SIGINT or SIGTERM pass while standard input or another pipe is read: it is meant for the program that writes into
+/// Lets the first SIGINT or SIGTERM pass while standard input is read: in a pipe it is meant for the program that writes into
 /// it, and what that has captured is not to be lost. A second one ends the process with 130.
 pub(crate) fn leave_to_the_writer() -> Result<(), Failure> {
     at_first("what is still in the pipe is read, then all of it captured", || {})
 }
 
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
 fn at_first(what: &'static str, stop: impl Fn() + Send + 'static) -> Result<(), Failure> {
-    if lock(&FIRST).replace((what, Box::new(stop))).is_some() {
-        return Ok(());
-    }
     let asked_at = Mutex::new(None::<Instant>);
     ctrlc::set_handler(move || {
-        let mut asked_at = lock(&asked_at);
+        let mut asked_at = asked_at.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         if asked_at.is_some_and(|at| at.elapsed() < TOGETHER) {
             return;
         }
@@ -45,10 +35,8 @@ fn at_first(what: &'static str, stop: impl Fn() + Send + 'static) -> Result<(), 
         if ASKED.swap(true, Ordering::SeqCst) {
             std::process::exit(Exit::Interrupted as i32);
         }
-        if let Some((what, stop)) = &*lock(&FIRST) {
-            terminal::say(format_args!("\nstopping: {what} (again: stop at once)"));
-            stop();
-        }
+        terminal::say(format_args!("\nstopping: {what} (again: stop at once)"));
+        stop();
     })
     .exits(Exit::Internal)
 }

@@ -67,9 +67,8 @@ impl Spool {
         Spool::of(stdin.lock(), "standard input")
     }
 
-    /// Reads a pipe to its end: `<(zcat site.pcap.gz)`.
+    /// Reads a pipe to its end: `<(zcat site.pcap.gz)`. Nobody may ever write into it: Ctrl-C ends the process as it does elsewhere.
     pub(crate) fn pipe(path: &Path) -> Result<Spool, Failure> {
-        interrupt::leave_to_the_writer()?;
         let file =
             File::open(path).map_err(|error| mynah_traffic::Error::io(path, error)).exits(Exit::Input)?;
         Spool::of(file, &path.display().to_string())

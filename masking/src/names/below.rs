@@ -10,8 +10,10 @@ use crate::memo::{NameInfo, Says};
 /// Which strings go in an object under a secret's name, where their own names say nothing.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Below {
-    /// All: people's secrets may be any words.
+    /// All that is sent: people's secrets may be any words. What is answered is mostly told to them: there only what looks like one.
     All,
+    /// The same under a name that says no more than that it is a value: in an answer one word, but not with a capital letter.
+    Value,
     /// Those with digits: codes and numbers have some.
     Digits,
     /// Those under `number` and its like only: what else is in there describes a card or an account.
@@ -71,7 +73,10 @@ impl Around {
         let own = match key.rule {
             None => false,
             // Cursors, hashes and the like are no secrets, but of a password.
-            Some(Rule::Without(_)) => !bare && matches!(self.below, Below::Likely | Below::Random),
+            Some(Rule::Without(_)) => {
+                // Those of a private key have names of one letter.
+                !bare && matches!(self.below, Below::Likely | Below::Random) && self.kind != Kind::PrivateKey
+            }
             Some(_) => true,
         };
         let is_code = self.below == Below::Digits && key.says(Says::IS_CODE);
@@ -81,11 +86,11 @@ impl Around {
         let number = key.says(Says::IS_NUMBER);
         let below = Some(Rule::Below(self.kind, self.below));
         let rule = match self.below {
-            Below::All if bare && !number => Some(Rule::Mask(self.kind)),
-            Below::Digits if bare => Some(Rule::Mask(self.kind)),
+            Below::All if bare && !number => Some(Rule::Below(self.kind, Below::Value)),
+            Below::Digits if bare => Some(Rule::Below(self.kind, Below::Value)),
             Below::Number if number || key.says(Says::IS_VALUE) => Some(Rule::Mask(self.kind)),
             Below::Number => return key,
-            Below::All | Below::Digits | Below::Likely | Below::Random => below,
+            Below::All | Below::Value | Below::Digits | Below::Likely | Below::Random => below,
         };
         key.with_rule(rule)
     }
@@ -140,16 +145,23 @@ pub(crate) fn may_be_secret(kind: Kind, below: Below, value: &[u8], answers: boo
     let has_letter = || value.iter().any(u8::is_ascii_alphabetic);
     let has_space = || value.iter().any(u8::is_ascii_whitespace);
     let is_link = || value.starts_with(b"/") || value.starts_with(b"http");
+    let is_likely = || {
+        digits > 0
+            && value.len() >= 6
+            && has_letter()
+            && !(has_space() || is_link() || detect::is_moment(value) || is_algorithm(value))
+    };
     match below {
-        Below::All => !(answers && is_phrase(value)),
+        Below::All => !answers || is_likely() && entropy::is_random(value, SPOKEN_BITS),
+        Below::Value => {
+            let named = || {
+                value.first().is_some_and(u8::is_ascii_uppercase) && value.iter().all(u8::is_ascii_alphabetic)
+            };
+            !answers || !has_space() && !named()
+        }
         Below::Digits => digits >= if kind == Kind::NationalId { 5 } else { 3 } && !detect::is_moment(value),
         Below::Number => false,
-        Below::Likely => {
-            digits > 0
-                && value.len() >= 6
-                && has_letter()
-                && !(has_space() || is_link() || detect::is_moment(value) || is_algorithm(value))
-        }
+        Below::Likely => is_likely(),
         Below::Random => {
             digits > 0
                 && !(has_space() || is_link() || detect::is_moment(value))
@@ -161,21 +173,8 @@ pub(crate) fn may_be_secret(kind: Kind, below: Below, value: &[u8], answers: boo
 /// So random a value in a session is one, whatever its name: as in a cookie.
 const RANDOM_BITS: f64 = 30.0;
 
-/// What people are told: words, the first of them with a capital letter.
-fn is_phrase(value: &[u8]) -> bool {
-    let word = |w: &[u8]| {
-        let w = w
-            .strip_suffix(b".")
-            .or(w.strip_suffix(b"?"))
-            .or(w.strip_suffix(b"!"))
-            .or(w.strip_suffix(b","))
-            .unwrap_or(w);
-        !w.is_empty() && w.iter().all(|b| b.is_ascii_alphabetic() || matches!(b, b'\'' | b'-') || *b >= 0x80)
-    };
-    value.first().is_some_and(u8::is_ascii_uppercase)
-        && value.contains(&b' ')
-        && value.split(|b| *b == b' ').all(word)
-}
+/// So random what an answer has under the name of a password is more than a word about it.
+const SPOKEN_BITS: f64 = 20.0;
 
 /// `HS256`, `AES-256-GCM`, `oauth2`: how, not what.
 pub(crate) fn is_algorithm(value: &[u8]) -> bool {

@@ -166,7 +166,8 @@ pub(super) const BELOW_BARE: &str =
     "value val number no num nr new old current previous before after raw plain plaintext cleartext";
 
 /// Names that describe the secret under whose name they stand in an object, and are none themselves.
-pub(super) const BELOW_DESCRIBES: &str = "type kind title label description desc message messages msg error errors code reason hint hints placeholder \
+pub(super) const BELOW_DESCRIBES: &str = "type kind title label default example examples const enum analyzer normalizer sort deprecated summary documentation shape variant \
+     symbol contract standard description desc message messages msg error errors code reason hint hints placeholder \
      help tooltip info note comment status state result outcome strength score length minlength maxlength min max size pattern regex policy rule rules validation \
      algorithm alg algo cipher kdf curve method provider issuer issuedby iss aud audience scope scopes grant permissions role roles format encoding charset \
      created modified updated changed issued expires expiry expiration expired exp iat nbf expmonth expyear month year valid validity date time timestamp ttl age duration \

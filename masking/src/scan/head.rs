@@ -79,14 +79,15 @@ impl Scanner<'_> {
         }
         self.gap(&mut reading, head.raw().len());
         self.within_limits()?;
-        let Reading { raw, matches, mut plan, soiled, .. } = reading;
+        let Reading { raw, mut matches, mut plan, soiled, .. } = reading;
         plan.settle();
         for range in soiled.iter().chain(plan.ranges()) {
             lines.soil(range);
         }
         lines.remember(self, raw, &plan, &matches);
         // What was learnt, wherever it stands.
-        if !matches.iter().all(|m| plan.sees_to(&m.range)) {
+        matches.retain(|m| !plan.sees_to(&m.range));
+        if !matches.is_empty() {
             plan.extend(planned(self.sink.sweep(self.policy, raw, matches, false), "anywhere"));
             plan.settle();
         }

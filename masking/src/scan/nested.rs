@@ -16,7 +16,7 @@ use crate::detect;
 use crate::entropy;
 use crate::kind::Kind;
 use crate::memo::Memo;
-use crate::names::{Around, Names, Rule};
+use crate::names::{Around, Below, Names, Rule};
 
 /// So random a value in a cookie is one, whatever its name.
 const COOKIE_BITS: f64 = 30.0;
@@ -133,7 +133,11 @@ impl Scanner<'_> {
             if leaf.composite && !matches!(leaf.locator, Locator::Input { .. }) {
                 return;
             }
-            let here = self.context(text, &leaf, Side::Response);
+            let mut here = self.context(text, &leaf, Side::Response);
+            // `mysql -p <password> shop`: no element, and nobody's end of one.
+            if matches!(leaf.locator, Locator::Xml { .. }) && !is_closed(text, leaf.span.end) {
+                here.rule = None;
+            }
             self.leaf(text, &leaf, Context { depth: context.depth + 1, ..here }, &mut plan);
         });
         let patch = |p: Planned| Patch { range: p.range, bytes: p.bytes, kind: p.kind, why: p.why };
@@ -175,8 +179,12 @@ impl Scanner<'_> {
     /// The patches of a number: whole or not at all.
     pub(crate) fn number(&mut self, raw: &[u8], context: Context) -> Vec<Patch> {
         self.is_unsearched(context);
-        let below = matches!(context.rule, Some(Rule::Below(..)));
-        let context = Context { rule: context.rule.filter(|_| !below), ..context };
+        let rule = match context.rule {
+            Some(Rule::Below(kind, Below::Value)) => Some(Rule::Mask(kind)),
+            Some(Rule::Below(..)) => None,
+            rule => rule,
+        };
+        let context = Context { rule, ..context };
         // No shorter value is known, and nobody's number is shorter.
         let named = context.rule.is_some_and(|rule| !matches!(rule, Rule::Without(_)));
         if !named && raw.len() < entropy::UNIQUE_BYTES && !self.policy.index.has_expressions() {
@@ -277,6 +285,17 @@ impl Scanner<'_> {
 /// Whether a text is JSON from end to end.
 pub(super) fn is_json(text: &[u8]) -> bool {
     json::scan(text, JSON_DEPTH, &mut |_| ControlFlow::Continue(())) == json::End::Whole
+}
+
+/// Whether an element, or one around it, ends behind a text or an attribute that ends there.
+fn is_closed(text: &[u8], at: usize) -> bool {
+    let rest = text.get(at..).unwrap_or_default().trim_ascii_start();
+    match rest.first() {
+        Some(b'<') => rest.starts_with(b"</") || rest.starts_with(b"<!"),
+        // An attribute, or a section of characters.
+        Some(b'"' | b'\'' | b'>' | b'/') => true,
+        _ => rest.starts_with(b"]]>"),
+    }
 }
 
 /// What holds in the objects of a document because of the names under which they stand; the last one is kept in mind.

@@ -63,12 +63,12 @@ impl Opened {
         }
         let Some((form, bytes)) = (if base64 { unbase64(value) } else { None }) else { return Ok(None) };
         if let Some(coding) = compressed(&bytes) {
-            return match content::decode_coding(coding, &bytes, limits) {
-                Ok(text) => Ok(Some(Opened { text, form, coding: Some(coding) })),
-                Err(Error::TooLarge { .. }) => Err(TooLarge),
-                // It only began like one.
-                Err(_) => Ok(None),
-            };
+            match content::decode_coding(coding, &bytes, limits) {
+                Ok(text) => return Ok(Some(Opened { text, form, coding: Some(coding) })),
+                Err(Error::TooLarge { .. }) => return Err(TooLarge),
+                // It only began like one, as `x^` does.
+                Err(_) => {}
+            }
         }
         Ok(is_text(&bytes).then_some(Opened { text: bytes, form, coding: None }))
     }

@@ -262,11 +262,13 @@ impl Scanner<'_> {
     pub(super) fn anywhere(
         &mut self,
         bytes: &[u8],
-        matches: Vec<Match>,
+        mut matches: Vec<Match>,
         in_place: bool,
         plan: &[Planned],
     ) -> Vec<Planned> {
-        if matches.iter().all(|m| sees_to(plan, &m.range)) {
+        // Of a longer value in part of which something else stands then, what is known by itself goes all the same.
+        matches.retain(|m| !sees_to(plan, &m.range));
+        if matches.is_empty() {
             return Vec::new();
         }
         planned(self.sink.sweep(self.policy, bytes, matches, in_place), "anywhere")

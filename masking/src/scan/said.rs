@@ -11,6 +11,7 @@ use super::{Context, Patch, Scanner, merge, shift};
 use crate::detect::{self, words};
 use crate::entropy;
 use crate::kind::Kind;
+use crate::learned::Match;
 use crate::names::{Rule, is_algorithm};
 
 /// Spaces on either side of what stands between a name and its value, at most: logs write them below each other.
@@ -60,7 +61,7 @@ fn site_of(text: &[u8], at: usize) -> Option<Site> {
     let value = match quote {
         Some(quote) => start + 1..start + 1 + quoted(rest.get(1..)?, quote)?,
         None if spaces == 0 || spaces > SPACES => return None,
-        None => start..start + bare(rest),
+        None => without_marks(text, start..start + bare(rest)),
     };
     if value.is_empty() || quote.is_none() && !is_telling(text.get(value.clone())?) {
         return None;
@@ -139,6 +140,9 @@ fn tells(kind: Kind, weak: bool, value: &[u8], quoted: bool) -> bool {
     let digits = value.iter().filter(|b| b.is_ascii_digit()).count();
     let letters = value.iter().any(u8::is_ascii_alphabetic);
     let link = value.starts_with(b"/") || memchr::memmem::find(value, b"://").is_some();
+    if !quoted && refers(value) {
+        return false;
+    }
     // `${PASSWORD_1}`, `{{token2}}`.
     let stands_for = [&b"${"[..], b"$(", b"{{", b"#{", b"<%"].iter().any(|begin| value.starts_with(begin));
     if link
@@ -168,6 +172,69 @@ fn tells(kind: Kind, weak: bool, value: &[u8], quoted: bool) -> bool {
     }
 }
 
+/// Where known values stand in a text, in the order of their beginnings.
+pub(super) struct Seen<'m> {
+    matches: &'m [Match],
+    longest: usize,
+}
+
+impl<'m> Seen<'m> {
+    pub(super) fn of(matches: &'m [Match]) -> Seen<'m> {
+        Seen { matches, longest: matches.iter().map(|m| m.range.len()).max().unwrap_or(0) }
+    }
+
+    /// Those that have bytes in common with a value.
+    fn meeting(&self, value: &Range<usize>) -> impl Iterator<Item = &'m Range<usize>> {
+        let Range { start, end } = *value;
+        let first = self.matches.partition_point(|m| m.range.start + self.longest <= start);
+        let there = self.matches.get(first..).unwrap_or_default().iter().map(|m| &m.range);
+        there.take_while(move |range| range.start < end).filter(move |range| start < range.end)
+    }
+
+    /// Whether a known value goes over an end of this one: that is the value then.
+    pub(super) fn goes_beyond(&self, value: &Range<usize>) -> bool {
+        self.meeting(value).any(|range| range.start < value.start || value.end < range.end)
+    }
+
+    /// The same, or whether a known value is all of it but for signs around it.
+    fn is_instead(&self, text: &[u8], value: &Range<usize>) -> bool {
+        let is_sign = |range: Range<usize>| {
+            text.get(range).is_some_and(|around| !around.iter().any(u8::is_ascii_alphanumeric))
+        };
+        let is_all = |range: &Range<usize>| {
+            range != value && is_sign(value.start..range.start) && is_sign(range.end..value.end)
+        };
+        self.goes_beyond(value) || self.meeting(value).any(is_all)
+    }
+}
+
+/// Marks that people put around what they name: quotes of many languages, and Markdown's.
+const MARKS: [&str; 19] = [
+    "\u{201c}", "\u{201d}", "\u{201e}", "\u{201f}", "\u{2018}", "\u{2019}", "\u{201a}", "\u{ab}", "\u{bb}",
+    "\u{2039}", "\u{203a}", "\u{300c}", "\u{300d}", "\u{200b}", "\u{2026}", "**", "__", "*", "_",
+];
+
+/// The value without such marks around it.
+fn without_marks(text: &[u8], value: Range<usize>) -> Range<usize> {
+    let Range { mut start, mut end } = value;
+    let rest = |start: usize, end: usize| text.get(start..end).unwrap_or_default();
+    // Markdown's are such only where they stand on both sides.
+    let is_pair = |mark: &str| mark.is_ascii();
+    while let Some(mark) = MARKS.iter().find(|mark| {
+        rest(start, end).starts_with(mark.as_bytes())
+            && (!is_pair(mark) || rest(start + mark.len(), end).ends_with(mark.as_bytes()))
+    }) {
+        start += mark.len();
+        end -= if is_pair(mark) { mark.len() } else { 0 };
+    }
+    while let Some(mark) =
+        MARKS.iter().find(|mark| !is_pair(mark) && rest(start, end).ends_with(mark.as_bytes()))
+    {
+        end -= mark.len();
+    }
+    start..end
+}
+
 /// Whether there is a sign among the letters that is in no word or name, and the value is none that stands for another.
 fn is_odd(value: &[u8]) -> bool {
     let sign =
@@ -177,6 +244,20 @@ fn is_odd(value: &[u8]) -> bool {
     !stands_for && letters >= 4 && value.get(..value.len() - 1).is_some_and(|value| value.iter().any(sign))
 }
 
+/// `process.env.PASSWORD1`, `$DB_PASSWORD1`: where a value is.
+fn refers(value: &[u8]) -> bool {
+    let is_name = |part: &[u8]| {
+        part.first().is_some_and(u8::is_ascii_alphabetic)
+            && part.iter().all(|b| b.is_ascii_alphanumeric() || *b == b'_')
+    };
+    let parts = || value.split(|b| *b == b'.');
+    let is_constant = |name: &[u8]| {
+        name.contains(&b'_')
+            && name.iter().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit() || *b == b'_')
+    };
+    parts().count() > 2 && parts().all(is_name) || value.strip_prefix(b"$").is_some_and(is_constant)
+}
+
 /// Whether a value may be a name or a path of names in code.
 fn is_code(value: &[u8]) -> bool {
     value.iter().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'$' | b'.'))
@@ -184,9 +265,13 @@ fn is_code(value: &[u8]) -> bool {
 
 impl Scanner<'_> {
     /// The patches of values whose names say in the midst of a text that they are secrets.
-    pub(super) fn said(&mut self, text: &[u8], context: Context) -> Vec<Patch> {
+    pub(super) fn said(&mut self, text: &[u8], known: &[Match], context: Context) -> Vec<Patch> {
         let mut patches = Vec::new();
+        let known = Seen::of(known);
         for site in sites(text) {
+            if known.is_instead(text, &site.value) {
+                continue;
+            }
             let Some(rule) = self.rule_of(text, &site) else { continue };
             let Some(raw) = text.get(site.value.clone()) else { continue };
             // Among code a word is the name of a value.

@@ -9,12 +9,13 @@ use super::idle::{IDLE_QUERY, QUERY};
 use super::inlaid;
 use super::layer::{Layer, splice};
 use super::opened::Opened;
+use super::said::{self, Seen};
 use super::signature::signatures;
-use super::{Context, Patch, Scanner, Unreadable, Why, merge, nested, said, shift};
+use super::{Context, Patch, Scanner, Unreadable, Why, merge, nested, shift};
 use crate::detect::signs::Look;
 use crate::detect::{self, Detectors, links, words};
 use crate::kind::Kind;
-use crate::learned::Learning;
+use crate::learned::{Learning, Match};
 use crate::memo::Values;
 use crate::names::{self, Rule};
 
@@ -265,11 +266,13 @@ impl Scanner<'_> {
 
     /// The patches of what was learnt, where the search of the whole did not see all of the value.
     fn learnt_within(&mut self, value: &[u8], context: Context) -> Vec<Patch> {
-        if !self.is_unsearched(context) {
-            return Vec::new();
-        }
-        let matches = self.sink.matches(value);
+        let matches = self.matches_within(value, context);
         self.sink.sweep(self.policy, value, matches, false)
+    }
+
+    /// Where that is written.
+    fn matches_within(&mut self, value: &[u8], context: Context) -> Vec<Match> {
+        if self.is_unsearched(context) { self.sink.matches(value) } else { Vec::new() }
     }
 
     /// The same, where it is known what signs are in it of something to be found.
@@ -334,12 +337,17 @@ impl Scanner<'_> {
         {
             merge(&mut patches, found);
         }
+        let mut matches = self.matches_within(value, context);
         let query = self.query_by_itself(value, context, look);
         let idle_query = query.is_some_and(|(sort, query)| self.memo.values.has(sort, query));
         if context.depth < self.policy.depth && signs.may_hold_url() && !idle_query {
             let mut found = false;
             let holds = self.holds(|scanner| {
-                for more in [scanner.urls(value, context), scanner.assignments(value, context)] {
+                let urls = scanner.urls(value, context);
+                let mut assigned = scanner.assignments(value, context);
+                let known = Seen::of(&matches);
+                assigned.retain(|patch| !known.goes_beyond(&patch.range));
+                for more in [urls, assigned] {
                     found |= !more.is_empty();
                     merge(&mut patches, more);
                 }
@@ -350,9 +358,10 @@ impl Scanner<'_> {
                 self.memo.values.note(sort, query);
             }
         }
+        leave_replaced(&mut matches, &patches);
         // Of JSON the strings have been looked into.
         if context.depth < self.policy.depth && signs.may_hold_names() && !is_json {
-            merge(&mut patches, self.said(value, context));
+            merge(&mut patches, self.said(value, &matches, context));
         }
         if let Some((sort, query)) = query.filter(|_| idle_query) {
             let look = Look::of(query);
@@ -366,7 +375,8 @@ impl Scanner<'_> {
         }
         let found =
             if possible == Detectors::NONE { Vec::new() } else { detect::detect_possible(value, possible) };
-        let learnt = self.learnt_within(value, context);
+        leave_replaced(&mut matches, &patches);
+        let learnt = self.sink.sweep(self.policy, value, matches, false);
         // Of JSON the strings have been looked into.
         if !is_json && look.may_hold_inlaid() {
             merge(&mut patches, self.inlaid(value, context, &found, &learnt));
@@ -420,6 +430,15 @@ impl Scanner<'_> {
         let found = self.free(&decoded, context.inner(None));
         if found.is_empty() { found } else { Layer::new(value, &decoded, encoding).lift(found) }
     }
+}
+
+/// Leaves out what was learnt and stands where something is replaced already, in part or as a whole: of a longer value in part of which
+/// something else stands then, what is known by itself goes all the same. The patches are in order.
+fn leave_replaced(matches: &mut Vec<Match>, patches: &[Patch]) {
+    matches.retain(|m| {
+        let first = patches.partition_point(|p| p.range.end <= m.range.start);
+        patches.get(first).is_none_or(|p| p.range.start >= m.range.end)
+    });
 }
 
 /// What is written in place of a value that was opened; `None` when nothing in it changes.

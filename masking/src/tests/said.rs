@@ -142,3 +142,69 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn what_is_known_is_no_part_of_what_a_name_says() {
+    const V: &str = "horse7battery9staple2";
+    for (password, log) in [
+        ("abcd1234 V", "password: abcd1234 V"),
+        ("abcd1234,V", "password: abcd1234,V"),
+        ("8111 V", "PIN: 8111 V"),
+        ("8111 V", "PIN=8111 V"),
+        ("1 V", "PIN: 8111 V"),
+        ("1 V", "PIN=8111 V"),
+        ("1 V", "otp: 123451 V and more"),
+    ] {
+        for token in [r#""token":"V","#, ""] {
+            let json = format!(r#"{{{token}"password":"{password}","log":"{log}"}}"#).replace('V', V);
+            let answer = body_of("application/json", &json);
+            assert!(!answer.contains("horse7"), "{json}: {answer}");
+            let log = log.replace('V', V);
+            let asked =
+                message("POST / HTTP/1.1\nContent-Type: application/json\n", json.replace(&log, "nothing"));
+            for media in ["text/plain", "text/html"] {
+                let told = message(&format!("HTTP/1.1 200 OK\nContent-Type: {media}\n"), format!("<p>{log}"));
+                let masked = proven(&[exchange(asked.clone(), told)]);
+                assert!(!everything(&masked).contains("horse7"), "{log}: {}", everything(&masked));
+            }
+        }
+    }
+}
+
+#[test]
+fn marks_around_a_value_are_none_of_it() {
+    for (before, behind) in
+        [("\u{201c}", "\u{201d}"), ("\u{ab}", "\u{bb}"), ("**", "**"), ("_", "_"), ("", "\u{2026}")]
+    {
+        let json = format!(
+            r#"{{"password":"hunter2pass9zQ","log":"your password: {before}hunter2pass9zQ{behind}"}}"#
+        );
+        let masked: serde_json::Value = serde_json::from_str(&body_of("application/json", &json)).unwrap();
+        let made = masked["password"].as_str().unwrap();
+        assert_eq!(masked["log"], format!("your password: {before}{made}{behind}"), "{json}");
+    }
+}
+
+#[test]
+fn a_word_in_angle_brackets_is_no_element() {
+    for text in [
+        "usage: mysql -p <password> shop\nThe database is chosen by name behind it.\n",
+        "expected <token> but found identifier foo in line 3",
+        "curl -u user:<password> https://a.example/x and then wait",
+        "ArrayList<Session>(); and more code here",
+    ] {
+        assert_eq!(body_of("text/plain", text), text);
+        let json = serde_json::json!({ "error": text }).to_string();
+        assert_eq!(body_of("application/json", &json), json);
+        let page = format!("<p>{}</p>", text.replace('<', "&lt;").replace('>', "&gt;"));
+        assert_eq!(body_of("text/html", &page), page);
+    }
+    for text in [
+        "it says <password>hunterpass</password> there",
+        "it says <a><password>hunterpass</password><b/></a> there",
+        "it says <password><![CDATA[hunterpass]]></password> there",
+        "it says <user password=\"hunterpass\"/> there",
+    ] {
+        assert!(!body_of("text/plain", text).contains("hunterpass"), "{text}");
+    }
+}
