@@ -102,7 +102,7 @@ fn built_in(policy: &Policy, out: &mut String) {
         }
     }
     let below = "in an object (or element) under the name of a secret, what has no name that says otherwise: below password and \
-                 secret every text; below codes and national ids those with digits; below keys and tokens those of letters and digits; \
+                 secret every text of a request, and of an answer what looks like one; below codes and national ids those with digits; below keys and tokens those of letters and digits; \
                  below sessions and auth what is random";
     row(out, 2, "below", below);
     for (what, list) in ["that mean the value itself there", "that describe it", "that end names that do"]
