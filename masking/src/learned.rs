@@ -418,6 +418,31 @@ impl Known {
     }
 }
 
+/// Where known values stand in a text, in the order of their beginnings.
+pub(crate) struct Seen<'m> {
+    matches: &'m [Match],
+    longest: usize,
+}
+
+impl<'m> Seen<'m> {
+    pub(crate) fn of(matches: &'m [Match]) -> Seen<'m> {
+        Seen { matches, longest: matches.iter().map(|m| m.range.len()).max().unwrap_or(0) }
+    }
+
+    /// Those that have bytes in common with a value.
+    pub(crate) fn meeting(&self, value: &Range<usize>) -> impl Iterator<Item = &'m Range<usize>> {
+        let Range { start, end } = *value;
+        let first = self.matches.partition_point(|m| m.range.start + self.longest <= start);
+        let there = self.matches.get(first..).unwrap_or_default().iter().map(|m| &m.range);
+        there.take_while(move |range| range.start < end).filter(move |range| start < range.end)
+    }
+
+    /// Whether a known value goes over an end of this one: that is the value then.
+    pub(crate) fn goes_beyond(&self, value: &Range<usize>) -> bool {
+        self.meeting(value).any(|range| range.start < value.start || value.end < range.end)
+    }
+}
+
 /// A learnt value seen in a text.
 pub(crate) struct Sighting {
     pub(crate) range: Range<usize>,

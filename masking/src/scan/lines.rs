@@ -8,7 +8,7 @@ use super::Scanner;
 use super::changes::HeadPlan;
 use super::part::crosses;
 use super::value::SHORTEST;
-use crate::learned::Match;
+use crate::learned::{Match, Seen};
 use crate::memo::{Found, Hash, may_be_escaped};
 
 /// The lines of a head: the start line, then each field line from the end of the line before to the end of its value. Those with
@@ -202,7 +202,7 @@ impl Lines {
             self.soil(range);
         }
         let learns = scanner.sink.learns();
-        let longest = matches.iter().map(|m| m.range.len()).max().unwrap_or(0);
+        let seen = Seen::of(matches);
         let fresh = |l: &&Line| l.whole && !l.known.is_searched();
         for line in self.each.iter().filter(fresh) {
             let Some(text) = head.get(line.span.clone()) else { continue };
@@ -226,17 +226,12 @@ impl Lines {
             let Some(hash) = line.hash.filter(again) else { continue };
             let span = &line.span;
             let here = || plan.within(span);
-            // They are in the order of their beginnings.
-            let first = matches.partition_point(|m| m.range.start + longest <= span.start);
-            let there = matches.get(first..).unwrap_or_default().iter();
-            let mut there =
-                there.take_while(|m| m.range.start < span.end).filter(|m| m.range.end > span.start);
             // Nothing was found in it; or what is learnt from it has been.
             let nothing = learns || !line.soiled;
             // What lies between leaves may begin in the line before; and the search must have no more to say.
-            let mut open = || {
+            let open = || {
                 here().any(|(change, _)| change.holder == "between" || crosses(&change.range, span))
-                    || there.any(|m| !plan.sees_to(&m.range))
+                    || seen.meeting(span).any(|range| !plan.sees_to(range))
                     || here().next().is_none()
             };
             if nothing {

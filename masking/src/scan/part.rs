@@ -125,13 +125,14 @@ impl Scanner<'_> {
             self.within_limits()?;
             if let Some(mut plan) = followed {
                 plan.extend(self.anywhere(bytes, matches, false, &plan));
+                plan = settle(plan);
                 if is_json {
-                    plan = fitted(bytes, settle(plan))?;
+                    plan = fitted(bytes, plan)?;
                 }
                 if let (true, Some(print)) = (plan.is_empty(), print) {
                     self.memo.done.note_unchanged(print);
                 }
-                return Ok(settle(plan));
+                return Ok(plan);
             }
         }
         if is_json {

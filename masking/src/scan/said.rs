@@ -11,7 +11,7 @@ use super::{Context, Patch, Scanner, merge, shift};
 use crate::detect::{self, words};
 use crate::entropy;
 use crate::kind::Kind;
-use crate::learned::Match;
+use crate::learned::{Match, Seen};
 use crate::names::{Rule, is_algorithm};
 
 /// Spaces on either side of what stands between a name and its value, at most: logs write them below each other.
@@ -172,40 +172,15 @@ fn tells(kind: Kind, weak: bool, value: &[u8], quoted: bool) -> bool {
     }
 }
 
-/// Where known values stand in a text, in the order of their beginnings.
-pub(super) struct Seen<'m> {
-    matches: &'m [Match],
-    longest: usize,
-}
-
-impl<'m> Seen<'m> {
-    pub(super) fn of(matches: &'m [Match]) -> Seen<'m> {
-        Seen { matches, longest: matches.iter().map(|m| m.range.len()).max().unwrap_or(0) }
-    }
-
-    /// Those that have bytes in common with a value.
-    fn meeting(&self, value: &Range<usize>) -> impl Iterator<Item = &'m Range<usize>> {
-        let Range { start, end } = *value;
-        let first = self.matches.partition_point(|m| m.range.start + self.longest <= start);
-        let there = self.matches.get(first..).unwrap_or_default().iter().map(|m| &m.range);
-        there.take_while(move |range| range.start < end).filter(move |range| start < range.end)
-    }
-
-    /// Whether a known value goes over an end of this one: that is the value then.
-    pub(super) fn goes_beyond(&self, value: &Range<usize>) -> bool {
-        self.meeting(value).any(|range| range.start < value.start || value.end < range.end)
-    }
-
-    /// The same, or whether a known value is all of it but for signs around it.
-    fn is_instead(&self, text: &[u8], value: &Range<usize>) -> bool {
-        let is_sign = |range: Range<usize>| {
-            text.get(range).is_some_and(|around| !around.iter().any(u8::is_ascii_alphanumeric))
-        };
-        let is_all = |range: &Range<usize>| {
-            range != value && is_sign(value.start..range.start) && is_sign(range.end..value.end)
-        };
-        self.goes_beyond(value) || self.meeting(value).any(is_all)
-    }
+/// Whether a known value goes over an end of this one, or is all of it but for signs around it: that is the value then.
+fn is_instead(known: &Seen<'_>, text: &[u8], value: &Range<usize>) -> bool {
+    let is_sign = |range: Range<usize>| {
+        text.get(range).is_some_and(|around| !around.iter().any(u8::is_ascii_alphanumeric))
+    };
+    let is_all = |range: &Range<usize>| {
+        range != value && is_sign(value.start..range.start) && is_sign(range.end..value.end)
+    };
+    known.goes_beyond(value) || known.meeting(value).any(is_all)
 }
 
 /// Marks that people put around what they name: quotes of many languages, and Markdown's.
@@ -269,7 +244,7 @@ impl Scanner<'_> {
         let mut patches = Vec::new();
         let known = Seen::of(known);
         for site in sites(text) {
-            if known.is_instead(text, &site.value) {
+            if is_instead(&known, text, &site.value) {
                 continue;
             }
             let Some(rule) = self.rule_of(text, &site) else { continue };

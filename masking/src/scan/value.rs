@@ -9,13 +9,12 @@ use super::idle::{IDLE_QUERY, QUERY};
 use super::inlaid;
 use super::layer::{Layer, splice};
 use super::opened::Opened;
-use super::said::{self, Seen};
 use super::signature::signatures;
-use super::{Context, Patch, Scanner, Unreadable, Why, merge, nested, shift};
+use super::{Context, Patch, Scanner, Unreadable, Why, merge, nested, said, shift};
 use crate::detect::signs::Look;
 use crate::detect::{self, Detectors, links, words};
 use crate::kind::Kind;
-use crate::learned::{Learning, Match};
+use crate::learned::{Learning, Match, Seen};
 use crate::memo::Values;
 use crate::names::{self, Rule};
 
