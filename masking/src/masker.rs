@@ -342,10 +342,10 @@ impl Sink for State {
         self.known.with_alphabet(|alphabet| alphabet.has(b'\n') || alphabet.has(b'\r'))
     }
 
-    fn hides(&self, masked: &[u8], limits: &Limits, runs: bool) -> bool {
+    fn hides(&self, masked: &[u8], limits: &Limits, runs: bool, written: bool) -> bool {
         let mut met = false;
         let runs = if runs { Runs::All(&mut met) } else { Runs::InEscapes(&mut met) };
-        let hides = audit::shown(&self.known, masked, limits, runs, false) > 0;
+        let hides = audit::shown(&self.known, masked, limits, runs, written) > 0;
         if met {
             self.issued.note_inlaid();
         }

@@ -48,8 +48,8 @@ impl Sink for Again<'_> {
         }
     }
 
-    fn hides(&self, masked: &[u8], limits: &Limits, runs: bool) -> bool {
-        self.state.hides(masked, limits, runs)
+    fn hides(&self, masked: &[u8], limits: &Limits, runs: bool, written: bool) -> bool {
+        self.state.hides(masked, limits, runs, written)
     }
 
     fn note_inlaid(&self) {

@@ -2,9 +2,10 @@
 
 use std::ops::Range;
 
-use super::part::{Planned, settled};
-use super::{Patch, Why};
+use super::part::{Planned, meeting, settled};
+use super::{Patch, Scanner, Why};
 use crate::kind::Kind;
+use crate::learned::Match;
 
 /// Changes in order and without overlaps, and all that they put there, one after the other: a head takes no more memory than these
 /// two lists, which are kept from one head to the next.
@@ -123,8 +124,12 @@ impl HeadPlan {
 
     /// Whether something is to be done with these bytes.
     pub(crate) fn sees_to(&self, range: &Range<usize>) -> bool {
-        let first = self.changes.partition_point(|c| c.range.end <= range.start);
-        self.changes.get(first).is_some_and(|c| c.range.start < range.end)
+        meeting(&self.changes, |change| &change.range, range).is_some()
+    }
+
+    /// Leaves out what is replaced already, in part or as a whole.
+    pub(super) fn leave_replaced(&self, scanner: &mut Scanner<'_>, matches: &mut Vec<Match>) {
+        scanner.leave_replaced(matches, &self.changes, |change| &change.range);
     }
 
     pub(crate) fn clear(&mut self) {

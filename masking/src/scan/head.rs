@@ -86,7 +86,7 @@ impl Scanner<'_> {
         }
         lines.remember(self, raw, &plan, &matches);
         // What was learnt, wherever it stands.
-        matches.retain(|m| !plan.sees_to(&m.range));
+        plan.leave_replaced(self, &mut matches);
         if !matches.is_empty() {
             plan.extend(planned(self.sink.sweep(self.policy, raw, matches, false), "anywhere"));
             plan.settle();

@@ -81,8 +81,7 @@ impl<'v> Layer<'v> {
         }
         let old = self.value.get(patch.range.clone()).unwrap_or_default();
         let bytes = if old.len() == patch.bytes.len() {
-            let pairs: Vec<_> =
-                old.iter().map(|b| (std::slice::from_ref(b), std::slice::from_ref(b))).collect();
+            let pairs: Vec<_> = letters(old).map(|letter| (letter, letter)).collect();
             self.write(&pairs, &patch.bytes)
         } else {
             self.encode(old, &patch.bytes)
@@ -117,17 +116,21 @@ impl<'v> Layer<'v> {
         let mut out = Vec::with_capacity(new.len());
         let mut at = 0;
         let mut changed = 0;
+        let mut gone = Vec::new();
         for (raw, old) in units {
             let next = at + old.len();
             let now = new.get(at..next).unwrap_or_default();
             if now == *old {
-                out.extend(self.encode(&[], new.get(changed..at).unwrap_or_default()));
+                out.extend(self.encode(&gone, new.get(changed..at).unwrap_or_default()));
                 out.extend_from_slice(raw);
+                gone.clear();
                 changed = next;
+            } else if !raw.is_ascii() {
+                gone.extend_from_slice(raw);
             }
             at = next;
         }
-        out.extend(self.encode(&[], new.get(changed..).unwrap_or_default()));
+        out.extend(self.encode(&gone, new.get(changed..).unwrap_or_default()));
         out
     }
 
@@ -146,8 +149,13 @@ impl<'v> Layer<'v> {
             _ => return self.encoding.encode(value),
         };
         let plus = self.encoding == Encoding::FormPercent;
-        // An escape's percent sign and a plus for a space are none of these.
-        let stood = |b: u8| !matches!(b, b'%' | b'+' | b' ') && memchr::memchr(b, raw).is_some();
+        // An escape's percent sign and a plus for a space are none of these. Of a letter of several bytes all are written alike.
+        let wide = !raw.is_ascii();
+        let stood = |b: u8| match b {
+            b'%' | b'+' | b' ' => false,
+            0x80.. => wide,
+            _ => memchr::memchr(b, raw).is_some(),
+        };
         percent::encode(value, |b| safe(b) || stood(b), plus)
     }
 
@@ -224,7 +232,10 @@ fn unit(raw: &[u8], encoding: Encoding) -> Option<(usize, Cow<'_, [u8]>)> {
             len + usize::from(raw.get(len) == Some(&b';'))
         }
         (Encoding::FormPercent, b'+') => return Some((1, Cow::Borrowed(b" "))),
-        _ => return Some((1, Cow::Borrowed(&raw[..1]))),
+        _ => {
+            let letter = letters(raw).next()?;
+            return Some((letter.len(), Cow::Borrowed(letter)));
+        }
     };
     let text = raw.get(..len).unwrap_or(raw);
     let meaning = encoding.decode(text)?;
@@ -234,6 +245,23 @@ fn unit(raw: &[u8], encoding: Encoding) -> Option<(usize, Cow<'_, [u8]>)> {
     } else {
         Some((text.len(), meaning))
     }
+}
+
+/// The letters of a text, each with all of its bytes; of what is no UTF-8 each byte by itself.
+fn letters(text: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let mut rest = text;
+    std::iter::from_fn(move || {
+        let len = match rest.first()? {
+            0xc2..=0xdf => 2,
+            0xe0..=0xef => 3,
+            0xf0..=0xf4 => 4,
+            _ => 1,
+        };
+        let whole = rest.get(..len).is_some_and(|letter| std::str::from_utf8(letter).is_ok());
+        let (letter, behind) = rest.split_at(if whole { len } else { 1 });
+        rest = behind;
+        Some(letter)
+    })
 }
 
 /// Length of a backslash escape.
@@ -286,6 +314,17 @@ mod tests {
     }
 
     #[test]
+    fn letters_stay_whole() {
+        for encoding in [Encoding::Percent, Encoding::FormPercent] {
+            assert_eq!(lifted("p\u{e4}ss1", encoding, 0..6, "f\u{f3}zq7"), "f\u{f3}zq7");
+            assert_eq!(lifted("p\u{e4}%20s1", encoding, 0..6, "f\u{f3}zq7"), "f\u{f3}zq7");
+            assert_eq!(lifted("p%C3%A4ss1", encoding, 0..6, "f\u{f3}zq7"), "f%C3%B3zq7");
+            assert_eq!(lifted("p\u{e4}s", encoding, 0..4, "\u{f3}longer\u{20ac}"), "\u{f3}longer\u{20ac}");
+            assert_eq!(lifted("pass", encoding, 0..4, "\u{f3}longer"), "%C3%B3longer");
+        }
+    }
+
+    #[test]
     fn numbers_stay_numbers() {
         assert_eq!(lifted("12e400", Encoding::JsonNumber, 0..6, "07q999"), "17e999");
         assert_eq!(lifted("1234", Encoding::JsonNumber, 0..4, "5678"), "5678");
@@ -304,6 +343,8 @@ mod tests {
                 let wanted = splice(&value, std::slice::from_ref(&patch));
                 let done = splice(raw.as_bytes(), &layer.lift(vec![patch]));
                 let read = decode(&done);
+                let is_text = |bytes: &[u8]| std::str::from_utf8(bytes).is_ok();
+                prop_assert!(is_text(&done) || !is_text(&wanted), "{raw} -> {done:?}");
                 // A loose & or % before the new text may bind with it; no other byte may move.
                 let loose = raw.contains('&') || raw.contains('%') || raw.contains('\\');
                 prop_assert!(read == wanted || loose, "{raw} -> {}", String::from_utf8_lossy(&done));

@@ -131,9 +131,10 @@ pub(crate) trait Sink {
         true
     }
 
-    /// Whether learnt values show in bytes that are masked, when escapes are undone; with `runs`, also within base64 and hex.
-    fn hides(&self, masked: &[u8], limits: &Limits, runs: bool) -> bool {
-        let _ = (masked, limits, runs);
+    /// Whether learnt values show in bytes that are masked, when escapes are undone; with `runs`, also within base64 and hex, and with
+    /// `written` as they are.
+    fn hides(&self, masked: &[u8], limits: &Limits, runs: bool, written: bool) -> bool {
+        let _ = (masked, limits, runs, written);
         false
     }
 
@@ -239,6 +240,8 @@ pub(crate) struct Scanner<'s> {
     inlaid: bool,
     /// Whether there may be some in a part that was masked, be it opened or not.
     runs: bool,
+    /// Whether something that was learnt stands in the part at hand where something else is replaced: what is left of it may still show.
+    partly: bool,
     /// Bytes of the part at hand that were within others, and how many may be.
     opened: usize,
     openable: usize,
@@ -274,6 +277,7 @@ impl<'s> Scanner<'s> {
             over: None,
             inlaid: false,
             runs: false,
+            partly: false,
             opened: 0,
             openable: OPENABLE,
             unread: false,
@@ -318,12 +322,13 @@ impl<'s> Scanner<'s> {
         if self.inlaid || self.unread {
             self.sink.note_inlaid();
         }
-        self.sink.hides(masked, &self.policy.limits, self.runs || self.inlaid || self.unread)
+        let runs = self.runs || self.inlaid || self.unread;
+        self.sink.hides(masked, &self.policy.limits, runs, self.partly)
     }
 
     /// The same of a piece of it, in which base64 and hex are always opened.
     fn piece_hides(&self, masked: &[u8]) -> bool {
-        self.sink.hides(masked, &self.policy.limits, true)
+        self.sink.hides(masked, &self.policy.limits, true, self.partly)
     }
 
     /// Whether a value must be looked at for what was learnt. Takes note of it where the value is within another one.

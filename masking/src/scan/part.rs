@@ -84,6 +84,7 @@ impl Scanner<'_> {
         self.inlaid = false;
         self.runs = false;
         self.opened = 0;
+        self.partly = false;
         self.answers = view.side() == Side::Response;
         self.code =
             part == Part::Body && matches!(view.kind(), BodyKind::Html | BodyKind::Xml | BodyKind::Script);
@@ -267,12 +268,26 @@ impl Scanner<'_> {
         in_place: bool,
         plan: &[Planned],
     ) -> Vec<Planned> {
-        // Of a longer value in part of which something else stands then, what is known by itself goes all the same.
-        matches.retain(|m| !sees_to(plan, &m.range));
+        self.leave_replaced(&mut matches, plan, |planned| &planned.range);
         if matches.is_empty() {
             return Vec::new();
         }
         planned(self.sink.sweep(self.policy, bytes, matches, in_place), "anywhere")
+    }
+
+    /// Leaves out what is replaced already, in part or as a whole, by changes that are in order. Of a longer value in part of which something
+    /// else stands then, what is known by itself goes all the same.
+    pub(super) fn leave_replaced<P>(
+        &mut self,
+        matches: &mut Vec<Match>,
+        changes: &[P],
+        range: impl Fn(&P) -> &Range<usize>,
+    ) {
+        matches.retain(|m| {
+            let Some(change) = meeting(changes, &range, &m.range) else { return true };
+            self.partly |= *range(change) != m.range;
+            false
+        });
     }
 
     pub(super) fn leaf(&mut self, bytes: &[u8], leaf: &Leaf<'_>, context: Context, plan: &mut Vec<Planned>) {
@@ -401,10 +416,14 @@ fn hides_input(page: &[u8], value: &Range<usize>) -> bool {
     tag.first().is_some_and(|tag| tag.starts_with(b"<input")) && tag.iter().any(|text| says(text))
 }
 
-/// Whether something is to be done with these bytes. The plan is in order.
-pub(super) fn sees_to(plan: &[Planned], range: &Range<usize>) -> bool {
-    let first = plan.partition_point(|p| p.range.end <= range.start);
-    plan.get(first).is_some_and(|p| p.range.start < range.end)
+/// The first of these changes that is about bytes of that range. They are in order.
+pub(super) fn meeting<'p, P>(
+    changes: &'p [P],
+    range: impl Fn(&P) -> &Range<usize>,
+    with: &Range<usize>,
+) -> Option<&'p P> {
+    let first = changes.partition_point(|change| range(change).end <= with.start);
+    changes.get(first).filter(|change| range(change).start < with.end)
 }
 
 /// Whether a range reaches over an end of a span.

@@ -357,7 +357,7 @@ impl Scanner<'_> {
                 self.memo.values.note(sort, query);
             }
         }
-        leave_replaced(&mut matches, &patches);
+        self.leave_replaced(&mut matches, &patches, |patch| &patch.range);
         // Of JSON the strings have been looked into.
         if context.depth < self.policy.depth && signs.may_hold_names() && !is_json {
             merge(&mut patches, self.said(value, &matches, context));
@@ -374,7 +374,7 @@ impl Scanner<'_> {
         }
         let found =
             if possible == Detectors::NONE { Vec::new() } else { detect::detect_possible(value, possible) };
-        leave_replaced(&mut matches, &patches);
+        self.leave_replaced(&mut matches, &patches, |patch| &patch.range);
         let learnt = self.sink.sweep(self.policy, value, matches, false);
         // Of JSON the strings have been looked into.
         if !is_json && look.may_hold_inlaid() {
@@ -429,15 +429,6 @@ impl Scanner<'_> {
         let found = self.free(&decoded, context.inner(None));
         if found.is_empty() { found } else { Layer::new(value, &decoded, encoding).lift(found) }
     }
-}
-
-/// Leaves out what was learnt and stands where something is replaced already, in part or as a whole: of a longer value in part of which
-/// something else stands then, what is known by itself goes all the same. The patches are in order.
-fn leave_replaced(matches: &mut Vec<Match>, patches: &[Patch]) {
-    matches.retain(|m| {
-        let first = patches.partition_point(|p| p.range.end <= m.range.start);
-        patches.get(first).is_none_or(|p| p.range.start >= m.range.end)
-    });
 }
 
 /// What is written in place of a value that was opened; `None` when nothing in it changes.

@@ -144,3 +144,19 @@ fn as_little_as_can_be_is_withheld() {
     let withheld = &masker.report().quarantined;
     assert_eq!(withheld.get("hides-original"), Some(&3), "{:?}", parts(&all[1]));
 }
+
+#[test]
+fn what_is_known_and_only_partly_replaced_is_withheld_and_not_the_end_of_all() {
+    // A token of a table, and the same with more of it where a script names it.
+    let table = message("HTTP/1.1 200 OK\nContent-Type: text/csv\n", "u,token\n,😀m5😀gp3b😀d403 😀");
+    let script = message(
+        "HTTP/1.1 200 OK\nContent-Type: text/html\n",
+        "<script>\"Authorization\":\"😀m5😀gp3b😀d403 😀m",
+    );
+    let asks = || message("GET / HTTP/1.1\nHost: a.example\n", "");
+    let masked = proven(&[exchange(asks(), table), exchange(asks(), script)]);
+    for exchange in &masked {
+        let body = &exchange.response.as_ref().unwrap().body;
+        assert!(!String::from_utf8_lossy(body).contains("m5😀gp3b😀d403"));
+    }
+}

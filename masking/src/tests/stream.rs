@@ -264,7 +264,7 @@ proptest! {
                 4 => (String::new(), "text/html", format!("<p title=\"{percent}\">{secret}</p><!-- {secret} --><script>x('{secret}')</script>")),
                 5 => (String::new(), "application/x-www-form-urlencoded", format!("a={percent}&b=2")),
                 6 => (format!("X-Blob: {}\n", STANDARD.encode(format!("u:{secret}"))), "text/plain", secret.clone()),
-                7 => (format!("Referer: https://a.example/x?q={}\n", percent.to_ascii_lowercase().replace(&secret.to_ascii_lowercase(), secret)), "application/octet-stream", format!("\0{secret}\0")),
+                7 => (format!("Referer: https://a.example/x?q={}\n", secret.replace('+', "%2b").replace('/', "%2f")), "application/octet-stream", format!("\0{secret}\0")),
                 8 => (String::new(), "application/json", serde_json::json!({ "p": serde_json::json!({ "q": secret }).to_string() }).to_string()),
                 _ => (format!("Authorization: Basic {}\n", STANDARD.encode(format!("bob:{secret}"))), "text/plain", String::new()),
             };

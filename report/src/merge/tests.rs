@@ -171,6 +171,21 @@ fn what_does_not_belong_together_is_invalid_and_says_why() {
 }
 
 #[test]
+fn lateness_by_different_measures_is_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let plain = |number| shard(&folder, number, 2, SAMPLES, |_| {});
+    let other = shard(&folder, 2, 2, SAMPLES, |run| run.generator.late_after_ms = 250.5);
+    let document = merged(&[plain(1), other], &folder);
+    assert_eq!((document.verdict, document.generator.late_after_ms), (Verdict::Pass, 250.5));
+    assert!(
+        document.reasons.iter().any(|reason| reason.contains("(0 ms, 250.5 ms)")),
+        "{:?}",
+        document.reasons
+    );
+    assert!(merged(&[plain(1), plain(2)], &folder).reasons.is_empty());
+}
+
+#[test]
 fn thresholds_are_evaluated_over_all_or_bounded() {
     let folder = tempfile::tempdir().unwrap();
     // The first shard's are quick, the second's slow.
