@@ -13,7 +13,7 @@ use std::collections::{HashMap, HashSet};
 use crate::detect::Detectors;
 use crate::kind::Kind;
 use crate::policy::Glob;
-pub(crate) use below::{Around, Below, is_algorithm, may_be_secret};
+pub(crate) use below::{Around, Below, is_algorithm, is_day, is_version, may_be_secret};
 pub(crate) use lists::ID_ENDINGS;
 use lists::{
     BELOW_BARE, BELOW_DESCRIBES, BELOW_LAST, ENDINGS, EXACT, FILLERS, PREFERENCES, QUALIFIERS, WHOLE_ONLY,
@@ -294,6 +294,41 @@ fn describe(rule: Rule) -> &'static str {
 /// Whether a value under the name of a machine-made secret is a word that stands for none.
 pub(crate) fn is_no_secret(value: &[u8]) -> bool {
     value.len() <= 9 && WORDS.split(' ').any(|word| value.eq_ignore_ascii_case(word.as_bytes()))
+}
+
+/// Whether a text ends with the name of a secret that means nothing else, so that what follows close behind it is one.
+#[inline]
+pub(crate) fn is_strong(text: &[u8]) -> bool {
+    // Most letters before a colon are others.
+    matches!(text.last(), Some(b'd' | b'y' | b't' | b'n' | b'e' | b'D' | b'Y' | b'T' | b'N' | b'E'))
+        && is_strong_name(text)
+}
+
+fn is_strong_name(text: &[u8]) -> bool {
+    const STRONG: [&[u8]; 16] = [
+        b"password",
+        b"passwd",
+        b"pwd",
+        b"passwort",
+        b"kennwort",
+        b"passphrase",
+        b"passcode",
+        b"secret",
+        b"token",
+        b"apikey",
+        b"api_key",
+        b"api-key",
+        b"api key",
+        b"secretkey",
+        b"secret_key",
+        b"access_key",
+    ];
+    STRONG.iter().any(|name| {
+        text.len()
+            .checked_sub(name.len())
+            .and_then(|start| text.get(start..))
+            .is_some_and(|end| end.eq_ignore_ascii_case(name))
+    })
 }
 
 /// A name with `*` in it, folded as names are.

@@ -6,6 +6,7 @@ use wide::u8x16;
 use super::rows::{each, rows, steps};
 use super::words::{padded, within};
 use super::{iban, mac, vendor};
+use crate::names;
 
 /// Bytes that are looked at at once.
 const PIECE: usize = 16;
@@ -184,7 +185,13 @@ pub(crate) fn is_plain_code(text: &[u8]) -> bool {
     let code = text.strip_prefix(b"W/").filter(|code| code.starts_with(b"\"")).unwrap_or(text);
     let Read { maps, end } = read::<true>(code);
     // A name may say what stands in quotes behind it.
-    end == code.len() && maps.colons << 1 & maps.quotes == 0 && maps.hold_nothing(code)
+    let quoted = maps.colons << 1 & maps.quotes;
+    // Or close behind it.
+    let close = maps.colons & maps.letters << 1;
+    end == code.len()
+        && quoted == 0
+        && (close == 0 || !each(close).any(|at| code.get(..at).is_some_and(names::is_strong)))
+        && maps.hold_nothing(code)
 }
 
 #[cfg(test)]

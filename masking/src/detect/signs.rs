@@ -29,6 +29,8 @@ const LINE: u32 = 1 << 10;
 const AMPERSAND: u32 = 1 << 11;
 const BACKSLASH: u32 = 1 << 12;
 const SPACE: u32 = 1 << 13;
+/// What opens a call, a bar between cells, or an apostrophe, which may be a quote.
+const PAIR: u32 = 1 << 14;
 
 /// What a byte counts as: a field of eight bits for each sort that is counted.
 const DIGIT_ONE: u64 = 1;
@@ -64,6 +66,7 @@ const BYTES: [u64; 256] = {
             b'&' => (AMPERSAND, 0),
             b'\\' => (BACKSLASH, 0),
             b' ' => (SPACE, 0),
+            b'(' | b'|' | b'\'' => (PAIR, 0),
             _ => (0, 0),
         };
         bytes[b] = (mark as u64) << MARKS | one;
@@ -233,9 +236,24 @@ impl Signs {
         self.has(AT)
     }
 
-    /// Names and their values have either between them.
+    /// Names and their values may be written in one of some ways.
     pub(crate) fn may_hold_names(self) -> bool {
+        self.has_any(COLON | EQUALS | PAIR | ANGLE) || self.may_hold_flags()
+    }
+
+    /// Most have either between them.
+    pub(crate) fn has_colon_or_equals(self) -> bool {
         self.has_any(COLON | EQUALS)
+    }
+
+    /// Others stand in calls, in tables, or in quotes by themselves.
+    pub(crate) fn may_hold_pairs(self) -> bool {
+        self.has(PAIR)
+    }
+
+    /// Or in a command line.
+    pub(crate) fn may_hold_flags(self) -> bool {
+        self.has(DASH | SPACE)
     }
 
     pub(crate) fn has_percent(self) -> bool {

@@ -145,11 +145,12 @@ pub(crate) fn may_be_secret(kind: Kind, below: Below, value: &[u8], answers: boo
     let has_letter = || value.iter().any(u8::is_ascii_alphabetic);
     let has_space = || value.iter().any(u8::is_ascii_whitespace);
     let is_link = || value.starts_with(b"/") || value.starts_with(b"http");
+    let is_time = || detect::is_moment(value) || is_day(value);
     let is_likely = || {
         digits > 0
             && value.len() >= 6
             && has_letter()
-            && !(has_space() || is_link() || detect::is_moment(value) || is_algorithm(value))
+            && !(has_space() || is_link() || is_time() || is_algorithm(value) || is_version(value))
     };
     match below {
         Below::All => !answers || is_likely() && entropy::is_random(value, SPOKEN_BITS),
@@ -159,12 +160,12 @@ pub(crate) fn may_be_secret(kind: Kind, below: Below, value: &[u8], answers: boo
             };
             !answers || !has_space() && !named()
         }
-        Below::Digits => digits >= if kind == Kind::NationalId { 5 } else { 3 } && !detect::is_moment(value),
+        Below::Digits => digits >= if kind == Kind::NationalId { 5 } else { 3 } && !is_time(),
         Below::Number => false,
         Below::Likely => is_likely(),
         Below::Random => {
             digits > 0
-                && !(has_space() || is_link() || detect::is_moment(value))
+                && !(has_space() || is_link() || is_time() || is_version(value))
                 && entropy::is_random(value, RANDOM_BITS)
         }
     }
@@ -184,4 +185,36 @@ pub(crate) fn is_algorithm(value: &[u8]) -> bool {
     ];
     let begins = |begin: &&[u8]| value.get(..begin.len()).is_some_and(|v| v.eq_ignore_ascii_case(begin));
     value.len() <= 24 && !entropy::is_random(value, 36.0) && BEGIN.iter().any(begins)
+}
+
+/// Whether a value is a version: `v1.2.3`, `4.0.1-rc.2`.
+pub(crate) fn is_version(value: &[u8]) -> bool {
+    let number = value.strip_prefix(b"v").or(value.strip_prefix(b"V")).unwrap_or(value);
+    let len = number.iter().take_while(|b| b.is_ascii_digit() || **b == b'.').count();
+    let Some((numbers, rest)) = number.split_at_checked(len) else { return false };
+    let mut parts = 0;
+    let short = numbers.split(|b| *b == b'.').all(|part| {
+        parts += 1;
+        matches!(part.len(), 1..=3)
+    });
+    let build = matches!(rest.first(), None | Some(b'-' | b'+')) && rest.len() <= 12;
+    short && (3..=4).contains(&parts) && build && !entropy::is_random(rest, SPOKEN_BITS)
+}
+
+/// Whether a value is a day, or a day and a time as calendars write them: `2024-05-01`, `01.05.2024`, `20240501T120000Z`.
+pub(crate) fn is_day(value: &[u8]) -> bool {
+    const FORMS: [&[u8]; 8] = [
+        b"0000-00-00",
+        b"0000/00/00",
+        b"0000.00.00",
+        b"00.00.0000",
+        b"00/00/0000",
+        b"00-00-0000",
+        b"00000000T000000Z",
+        b"00000000T000000",
+    ];
+    FORMS.iter().any(|form| {
+        let fits = |(b, form): (&u8, &u8)| if *form == b'0' { b.is_ascii_digit() } else { b == form };
+        form.len() == value.len() && value.iter().zip(*form).all(fits)
+    })
 }

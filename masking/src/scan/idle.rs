@@ -41,7 +41,7 @@ impl Scanner<'_> {
         let look = Look::of(link);
         look.is_bare()
             && !look.signs().may_be_enclosed()
-            && !said::may_be(link)
+            && !said::may_be(link, look.signs())
             && look.possible(context.detectors(self.policy.detectors)) == Detectors::NONE
             && !(look.may_hold_inlaid() && inlaid::may_hold(link))
     }

@@ -105,7 +105,7 @@ impl Scanner<'_> {
             || signs.has_ampersand()
             || signs.has_backslash()
             || signs.may_hold_url()
-            || signs.may_hold_names() && said::may_be(value);
+            || signs.may_hold_names() && said::may_be(value, signs);
         // JSON, credentials behind a scheme, and what says itself that it is in base64.
         let begins = matches!(value.trim_ascii_start().first(), Some(b'[' | b'B' | b'b') | None)
             || value.starts_with(DATA);

@@ -360,14 +360,14 @@ impl Scanner<'_> {
         self.leave_replaced(&mut matches, &patches, |patch| &patch.range);
         // Of JSON the strings have been looked into.
         if context.depth < self.policy.depth && signs.may_hold_names() && !is_json {
-            merge(&mut patches, self.said(value, &matches, context));
+            merge(&mut patches, self.said(value, signs, &matches, context));
         }
         if let Some((sort, query)) = query.filter(|_| idle_query) {
             let look = Look::of(query);
             let detectors = context.detectors(self.policy.detectors);
             let quiet = look.possible(detectors) == Detectors::NONE
                 && !(look.may_hold_inlaid() && inlaid::may_hold(query))
-                && !said::may_be(query);
+                && !said::may_be(query, look.signs());
             if look.signs().is_query() && quiet {
                 self.memo.values.note(sort & !QUERY | IDLE_QUERY, query);
             }
