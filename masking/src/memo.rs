@@ -95,6 +95,8 @@ impl Says {
     pub(crate) const IS_NUMBER: Says = Says(1 << 11);
     /// That it is `code`, which of a number is the number and of a password says what is wrong with it.
     pub(crate) const IS_CODE: Says = Says(1 << 12);
+    /// That it is `items`, which say of a secret where its parts go.
+    pub(crate) const IS_LIST: Says = Says(1 << 13);
 
     /// Both.
     pub(crate) const fn or(self, other: Says) -> Says {
@@ -109,12 +111,13 @@ impl NameInfo {
             None => name != "name" && !Names::is_value(name),
             Some(rule) => matches!(rule, Rule::Without(_)),
         };
-        let [describes, bare, number, code] = Names::says_below(name);
+        let [describes, bare, number, code, list] = Names::says_below(name);
         let says = [
             (describes, Says::DESCRIBES),
             (bare, Says::IS_BARE),
             (number, Says::IS_NUMBER),
             (code, Says::IS_CODE),
+            (list, Says::IS_LIST),
             (names.tells_person(name), Says::TELLS_PERSON),
             (Names::tells_thing(name), Says::TELLS_THING),
             (Names::is_person(name), Says::IS_PERSON),

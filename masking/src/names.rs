@@ -7,6 +7,7 @@
 
 mod below;
 mod lists;
+mod strong;
 
 use std::collections::{HashMap, HashSet};
 
@@ -19,6 +20,7 @@ use lists::{
     BELOW_BARE, BELOW_DESCRIBES, BELOW_LAST, ENDINGS, EXACT, FILLERS, PREFERENCES, QUALIFIERS, WHOLE_ONLY,
     WORDS,
 };
+pub(crate) use strong::is_strong;
 
 /// What to do with a value because of its name.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -294,41 +296,6 @@ fn describe(rule: Rule) -> &'static str {
 /// Whether a value under the name of a machine-made secret is a word that stands for none.
 pub(crate) fn is_no_secret(value: &[u8]) -> bool {
     value.len() <= 9 && WORDS.split(' ').any(|word| value.eq_ignore_ascii_case(word.as_bytes()))
-}
-
-/// Whether a text ends with the name of a secret that means nothing else, so that what follows close behind it is one.
-#[inline]
-pub(crate) fn is_strong(text: &[u8]) -> bool {
-    // Most letters before a colon are others.
-    matches!(text.last(), Some(b'd' | b'y' | b't' | b'n' | b'e' | b'D' | b'Y' | b'T' | b'N' | b'E'))
-        && is_strong_name(text)
-}
-
-fn is_strong_name(text: &[u8]) -> bool {
-    const STRONG: [&[u8]; 16] = [
-        b"password",
-        b"passwd",
-        b"pwd",
-        b"passwort",
-        b"kennwort",
-        b"passphrase",
-        b"passcode",
-        b"secret",
-        b"token",
-        b"apikey",
-        b"api_key",
-        b"api-key",
-        b"api key",
-        b"secretkey",
-        b"secret_key",
-        b"access_key",
-    ];
-    STRONG.iter().any(|name| {
-        text.len()
-            .checked_sub(name.len())
-            .and_then(|start| text.get(start..))
-            .is_some_and(|end| end.eq_ignore_ascii_case(name))
-    })
 }
 
 /// A name with `*` in it, folded as names are.

@@ -29,9 +29,11 @@ impl Below {
     pub(crate) fn of(rule: Option<Rule>, name: &str) -> Option<Below> {
         let mut buffer = [0; 128];
         let folded = if name.len() <= 128 { fold(last_bracket(name), &mut buffer) } else { "" };
-        let kind = match rule? {
-            Rule::Credentials => return Some(Below::Random),
-            Rule::Mask(kind) => kind,
+        let kind = match rule {
+            Some(Rule::Credentials) => return Some(Below::Random),
+            Some(Rule::Mask(kind)) => kind,
+            // Many texts and colours are made of tokens.
+            None if is_plural(folded) => return Some(Below::Random),
             _ => return None,
         };
         Some(match kind {
@@ -50,6 +52,11 @@ impl Below {
     }
 }
 
+/// Whether a name is that of several secrets, whose own names stand below it.
+fn is_plural(folded: &str) -> bool {
+    ["tokens", "secrets", "apikeys"].iter().any(|name| folded.ends_with(name))
+}
+
 /// What holds in an object: under which name it stands.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Around {
@@ -60,8 +67,8 @@ pub(crate) struct Around {
 impl Around {
     /// What holds in an object under that key, if it is a secret's name.
     fn under(key: NameInfo) -> Option<Around> {
-        let kind = match key.rule? {
-            Rule::Mask(kind) => kind,
+        let kind = match key.rule {
+            Some(Rule::Mask(kind)) => kind,
             _ => Kind::Token,
         };
         key.below.map(|below| Around { kind, below })
@@ -80,7 +87,9 @@ impl Around {
             Some(_) => true,
         };
         let is_code = self.below == Below::Digits && key.says(Says::IS_CODE);
-        if own || key.says(Says::DESCRIBES) && !is_code {
+        // Kubernetes has there which of a secret's parts go into which files.
+        let is_list = self.kind == Kind::Token && self.below == Below::All && key.says(Says::IS_LIST);
+        if own || is_list || key.says(Says::DESCRIBES) && !is_code {
             return key;
         }
         let number = key.says(Says::IS_NUMBER);
@@ -114,10 +123,10 @@ impl Around {
 
 impl Names {
     /// What names in an object under a secret's say: [`Says::DESCRIBES`], [`Says::IS_BARE`], [`Says::IS_NUMBER`],
-    /// [`Says::IS_CODE`].
-    pub(crate) fn says_below(name: &str) -> [bool; 4] {
+    /// [`Says::IS_CODE`], [`Says::IS_LIST`].
+    pub(crate) fn says_below(name: &str) -> [bool; 5] {
         if name.len() > 128 {
-            return [false; 4];
+            return [false; 5];
         }
         let name = last_bracket(name);
         let mut buffer = [0; 128];
@@ -135,7 +144,7 @@ impl Names {
         };
         // A `name` is somebody's or something's.
         let describes = !bare && (folded == "name" || is_in(BELOW_DESCRIBES) || is_id_name(folded) || last());
-        [describes, bare, number, folded == "code"]
+        [describes, bare, number, folded == "code", folded == "items"]
     }
 }
 

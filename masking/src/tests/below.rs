@@ -55,6 +55,10 @@ fn the_values_of_an_object_under_a_secrets_name_are_secrets() {
             &["482 139", "4000000000000003"],
         ),
         (r#"{"session": {"key": "k3J9xQ2mLp", "value": "9xQ2mLk3Jp"}}"#, &["k3J9xQ2mLp", "9xQ2mLk3Jp"]),
+        (r#"{"tokens": {"access": "k3J9xQ2mLp0"}}"#, &["k3J9xQ2mLp0"]),
+        (r#"{"api_keys": [{"live": "k3J9xQ2mLp0"}]}"#, &["k3J9xQ2mLp0"]),
+        (r#"{"passwords": ["hunter2pass", "abc123x"]}"#, &["hunter2pass", "abc123x"]),
+        (r#"{"secrets": {"items": [{"value": "x"}], "db": "9xQ2mLk3Jp"}}"#, &["9xQ2mLk3Jp"]),
         (
             r#"{"password": {"name": "x", "value": "hunterpass"}, "token": {"name": "password", "value": "sesame"}}"#,
             &["hunterpass", "sesame"],
@@ -84,6 +88,9 @@ fn what_describes_a_secret_stays() {
         r#"{"password": {"id": "field-7", "label": "Your password", "policy": {"pattern": "[a-z0-9]+", "tries": 3}}}"#,
         r#"{"ssn": {"country": "US", "state": "verified", "by": "Bureau of Records"}, "cvv": {"check": "match"}}"#,
         r#"{"token": {"count": 3, "valid": true, "for": "mobile", "words": "two words 2", "n": "1700000000", "version": "v2beta3"}}"#,
+        r#"{"token": {"when": "20240101T000000Z", "ver": "v1.2.3", "on": "2024-05-01"}, "session": {"videoId": "dQw4w9WgXcQ"}}"#,
+        r#"{"secret": {"secretName": "db", "items": [{"key": "tls1.crt", "path": "my-group/data-1"}, {"key": "x1y2z3abc", "path": "a"}]}}"#,
+        r#"{"tokens": {"primary": "a1b2c3", "text": "blue-500", "n": ["hello", "w0rld"]}, "max_tokens": {"x": "gpt-4o-mini"}}"#,
         r#"{"csrf": {"header": "X-CSRF-Token", "param": "_csrf", "path": "/a1/b2"}}"#,
         r#"{"next_token": {"value": "abc123def"}, "token_type": {"x": "abc123def"}}"#,
     ] {

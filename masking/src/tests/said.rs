@@ -141,6 +141,34 @@ proptest! {
             prop_assert!(!masked.contains("k3j9xq2mlp"), "{}", masked);
         }
     }
+
+    /// The same of all other ways in which it may be said.
+    #[test]
+    fn no_look_passes_over_another_way_of_saying_it(
+        before in "([a-z0-9]{0,9}|[a-z ]{0,20}|[A-Z][a-z]{1,12}, [a-z]{1,9}|/[a-z]{1,5}|[0-9]{4}-[0-9]{2}|[bB]earer|basic)[ (;]",
+        (open, close) in prop::sample::select(vec![
+            ("password:", ""), ("api_key:", ""), ("curl -u a:", ""), ("curl --user 'a:", "'"), ("--password ", ""), ("--token \"", "\""),
+            ("set('password', '", "')"), ("(\"token\",\"", "\")"), ("identified by '", "'"), ("password '", "'"),
+            ("x['password'] = '", "'"), ("password: `", "`"), ("\n|password|", "|"), ("\n| api key | ", "|"), ("\n**token:** ", ""),
+            ("<b>password:</b> ", ""), ("<th>token</th><td>", "</td>"),
+        ]),
+        secret in prop::sample::select(vec!["k3j9xq2mlp", "0123456789abcdef", "kd7fh2ks8"]),
+        behind in "( [a-z0-9=&:/.]{0,20})?",
+        again in any::<bool>(),
+        alone in any::<bool>(),
+    ) {
+        let before = if alone { String::new() } else { before };
+        let text = format!("{before}{open}{secret}{close}{behind}");
+        let others = if again { 3 } else { 1 };
+        let body = serde_json::json!(vec![text.clone(); others]).to_string();
+        // What stands behind a bar ends with the cell.
+        prop_assume!(!open.contains('|') || behind.is_empty());
+        let masked = body_of("application/json", &body);
+        prop_assert!(!masked.contains(secret), "{}", masked);
+        for masked in places(&text) {
+            prop_assert!(!masked.contains(secret), "{}", masked);
+        }
+    }
 }
 
 #[test]
@@ -206,5 +234,101 @@ fn a_word_in_angle_brackets_is_no_element() {
         "it says <user password=\"hunterpass\"/> there",
     ] {
         assert!(!body_of("text/plain", text).contains("hunterpass"), "{text}");
+    }
+}
+
+#[test]
+fn the_usual_ways_of_writing_a_name_and_its_value_are_heard() {
+    for (before, secret, behind) in [
+        ("login of ann, password:", "x1y2z3", " ok"),
+        ("api_key:", "abc123def456", ", end"),
+        ("Your API key:", "abc123def456", ""),
+        ("pwd:", "Sommer2026", ""),
+        ("{user:ann,password:", "x1y2z3", "}"),
+        ("config[\"password\"] = \"", "hunter2pass", "\";"),
+        ("$cfg['db_password'] = '", "x1y2z3", "';"),
+        ("$cfg['db']['password'] => '", "x1y2z3", "',"),
+        ("os.environ[\"DB_PASSWORD\"] = \"", "x1y2z3", "\""),
+        ("ENV['API_KEY']='", "abc123def456", "'"),
+        ("define('DB_PASSWORD', '", "x1y2z3", "');"),
+        ("map.set( \"password\" , \"", "x1y2z3", "\" )"),
+        (".put(\"password\",\"", "hunter!pass", "\");"),
+        (".header(\"Authorization\", \"Bearer ", "k3J9xQ2m", "\")"),
+        ("user.setPassword(\"", "x1y2z3", "\");"),
+        ("SELECT PASSWORD('", "x1y2z3", "')"),
+        ("mysql --user root --password ", "x1y2z3", " shop"),
+        ("--password ", "x1y2z3", ""),
+        ("run --db-password '", "x1y2z3", "' --port 3306"),
+        ("gh --token ", "k3J9xQ2mLp", " x"),
+        ("curl -u ann:", "x1y2z3", " https://a.example/"),
+        ("curl -sS https://a.example/ --user \"ann:", "x1y2z3", "\""),
+        ("curl -uann:", "x1y2z3", " https://a.example/"),
+        ("curl --proxy-user ann:", "x1y2z3", " https://a.example/"),
+        ("CREATE USER 'ann'@'a' IDENTIFIED BY '", "x1y2z3", "';"),
+        ("identified with native_password by '", "x1y2z3", "'"),
+        ("ALTER ROLE ann WITH ENCRYPTED PASSWORD '", "x1y2z3", "' LOGIN"),
+        ("SET PASSWORD = '", "x1y2z3", "'"),
+        ("**Password:** ", "x1y2z3", "\nnext"),
+        ("- **Password**: ", "x1y2z3", ""),
+        ("*Password*: ", "x1y2z3", " and more"),
+        ("your password: `", "x1y2z3", "`"),
+        ("| Password | ", "x1y2z3", " |"),
+        ("|User|ann|\n|Password|", "x1y2z3", "|\n"),
+        ("| **API key** | `", "abc123def456", "` | b |"),
+        ("  user     | ann\n  password | ", "x1y2z3", "\n"),
+        ("password                                        : ", "x1y2z3", ""),
+        ("password:                                        ", "x1y2z3", ""),
+        ("<b>Password:</b> ", "x1y2z3", " and more"),
+        ("<strong>Password</strong>: ", "x1y2z3", "<br>"),
+        ("<p><b>Password:</b><br>\n<code>", "x1y2z3", "</code></p>"),
+        ("<table><tr><th>Password</th>\n<td>", "x1y2z3", "</td></tr></table>"),
+        ("<dl><dt>Password</dt><dd>", "x1y2z3", "</dd></dl>"),
+        ("<a><name>password</name><value>", "x1y2z3", "</value></a>"),
+        ("<dict><key>password</key><string>", "x1y2z3", "</string></dict>"),
+    ] {
+        let text = format!("{before}{secret}{behind}");
+        for masked in places(&text) {
+            assert!(masked.starts_with(before) && masked.ends_with(behind), "{masked}");
+            assert!(masked.len() == text.len() && !masked.contains(secret), "{masked}");
+        }
+    }
+    for text in ["password: пароль123", "| password | κωδικός1 |", "password: größe12"] {
+        for masked in places(text) {
+            let value =
+                |text: &str| text.split(' ').nth(text.split(' ').count().min(4) - 1).map(str::to_owned);
+            assert_ne!(value(&masked), value(text), "{masked}");
+        }
+    }
+}
+
+#[test]
+fn what_is_written_like_a_name_and_its_value_stays() {
+    for text in [
+        "time 12:30:45, http://a.example/password:x1y2z3 and token:refresh:user123",
+        "token:abc123def@a.example key:abc12345 user:pass1x",
+        "password:string, token:string1, secret:e1.password2",
+        "{color:red1,width:12px} content:x1y2z3",
+        "password:8文字以上",
+        "docker run -u 1000:1000 x; id -u ann:x1y2z3",
+        "curl -u $NAME:$PASSWORD1 https://a.example/",
+        "cp --user ann --token-type x1y2z3 --password-file x1y2z3",
+        "--password $PASSWORD1 --token <token1>",
+        "cat password | base64 -d",
+        "let pass = pass.map(|pass| decoded1(pass));",
+        "| Password | 2 |\n| name | password | email2 |",
+        "| token | 2026-11-22 |\n| version | v1.2.3 |",
+        "ORDER BY 'x1y2z3', don't 'x1y2z3'",
+        "t('password', 'Passwort') get(\"key\", \"x1y2z3\")",
+        "set(\"password\", \"${PASSWORD1}\") assert(\"token\", \"two words 2\")",
+        "labels[\"token\"] = 12 config[password] == x1y2z3",
+        "<th>Password</th><th>Email2</th>",
+        "<tr><th>Password</th></tr><tr><td>ann12345</td></tr>",
+        "<b>Password</b> reset12 <b>token</b> of a1b2c3d4",
+        "session: 2024-05-01, token: v1.2.3, auth: passport-jwt@4.0.1",
+        "PIN: 2024 edition, otp: 20240101T000000Z",
+    ] {
+        for masked in places(text) {
+            assert_eq!(masked, text);
+        }
     }
 }
