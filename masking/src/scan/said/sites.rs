@@ -189,7 +189,8 @@ fn in_table(text: &[u8], at: usize) -> Option<Site> {
     // Without a bar before them words are a command.
     let is_word = || !text.get(start..cell.end).is_some_and(|words| words.contains(&b' '));
     let begins = match around.last() {
-        Some(b'|') => true,
+        // Further on in a row there are other columns.
+        Some(b'|') => trimmed(around.strip_suffix(b"|")?).last().is_none_or(|b| *b == b'\n'),
         None | Some(b'\n') => is_word(),
         _ => false,
     };
@@ -241,8 +242,8 @@ fn in_statement(text: &[u8], at: usize) -> Option<Site> {
 /// `--password …`, `curl -u ann:…`.
 #[inline]
 fn flagged(text: &[u8], at: usize) -> Option<Site> {
-    let begins =
-        at == 0 || text.get(at - 1).is_some_and(|b| b.is_ascii_whitespace() || matches!(b, b'"' | b'\''));
+    // Most dashes stand in the midst of words and numbers.
+    let begins = at == 0 || text.get(at - 1).is_some_and(|b| !is_name(b));
     match text.get(at + 1)? {
         b'-' if begins => flag(text, at + 2),
         b'u' | b'U' if begins => login(text, at, at + 2),
