@@ -124,7 +124,8 @@ impl Scanner<'_> {
                 self.follow_leaves(bytes, &matches, &known)
             };
             self.within_limits()?;
-            if let Some(mut plan) = followed {
+            if let Some(plan) = followed {
+                let mut plan = self.labelled(view, part, &matches, plan);
                 plan.extend(self.anywhere(bytes, matches, false, &plan));
                 plan = settle(plan);
                 if is_json {
@@ -166,6 +167,7 @@ impl Scanner<'_> {
         if let (Some(print), Some(steps)) = (print, steps) {
             self.memo.plans.put(print, &steps);
         }
+        plan = self.labelled(view, part, &matches, plan);
         plan.extend(self.anywhere(bytes, matches, opaque, &plan));
         Ok(settle(plan))
     }

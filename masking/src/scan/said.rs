@@ -4,11 +4,12 @@
 use std::borrow::Cow;
 use std::ops::Range;
 
-use mynah_message::Encoding;
+use mynah_message::{BodyKind, Encoding, Part, View};
 
 use sites::{Form, Site, bare, is_scheme, turns};
 
 use super::layer::Layer;
+use super::part::{Planned, planned, settle};
 use super::{Context, Patch, Scanner, merge, shift};
 use crate::detect::signs::Signs;
 use crate::detect::{self, words};
@@ -162,6 +163,33 @@ impl Scanner<'_> {
             false
         });
         patches
+    }
+
+    /// What is to be done in a part; with what stands behind labels, where it is a page's or XML, which may be in other elements.
+    pub(super) fn labelled(
+        &mut self,
+        view: &View<'_>,
+        part: Part,
+        known: &[Match],
+        mut plan: Vec<Planned>,
+    ) -> Vec<Planned> {
+        if part != Part::Body || !matches!(view.kind(), BodyKind::Html | BodyKind::Xml) {
+            return plan;
+        }
+        let (body, known) = (view.body(), Seen::of(known));
+        let mut patches = Vec::new();
+        sites::visit_labels(body, &mut |site| {
+            if !is_instead(&known, body, &site.value)
+                && let Some(found) = self.said_at(body, &site, Context::new(None))
+            {
+                merge(&mut patches, shift(found, site.value.start));
+            }
+        });
+        if patches.is_empty() {
+            return plan;
+        }
+        plan.extend(planned(patches, "text"));
+        settle(plan)
     }
 
     /// The patches of one of them, in terms of the value.

@@ -302,6 +302,46 @@ fn the_usual_ways_of_writing_a_name_and_its_value_are_heard() {
 }
 
 #[test]
+fn labels_of_pages_name_what_is_in_the_next_element() {
+    for (before, secret, behind) in [
+        ("<p><b>Password:</b> ", "x1y2z3", " and more</p>"),
+        (
+            "<table><tr><th>User</th><td>ann</td></tr><tr><th>Password</th>\n  <td>",
+            "x1y2z3",
+            "</td></tr></table>",
+        ),
+        ("<dl><dt>Your password:</dt><dd class=\"x\"><code>", "x1y2z3", "</code></dd></dl>"),
+        ("<label for=\"k\">API key</label> <span id=\"k\">", "abc123def456", "</span>"),
+        ("<td>Password</td><td>", "x1&amp;y2z3", "</td>"),
+    ] {
+        let page = format!("<html><body>{before}{secret}{behind}</body></html>");
+        for media in ["text/html", "application/xhtml+xml"] {
+            let masked = body_of(media, &page);
+            assert!(masked.len() == page.len() && !masked.contains(secret), "{masked}");
+            assert_eq!(masked.find(before), page.find(before), "{masked}");
+        }
+        // When the page comes again it is not taken apart again.
+        let told = message("HTTP/1.1 200 OK\nContent-Type: text/html\n", &page);
+        let again = vec![exchange(message("GET / HTTP/1.1\n", ""), told); 4];
+        assert!(!everything(&proven(&again)).contains(secret), "{page}");
+    }
+    let xml = "<a><entry><name>password</name><value>x1y2z3</value></entry></a>";
+    let masked = body_of("application/xml", xml);
+    assert!(
+        masked.starts_with("<a><entry><name>password</name><value>") && !masked.contains("x1y2z3"),
+        "{masked}"
+    );
+    for page in [
+        "<html><th>Password</th><th>Email2</th></html>",
+        "<html><tr><th>Password</th></tr><tr><td>ann12345</td></tr></html>",
+        "<html><label>Password</label><input type=\"text\"><p>step12</p></html>",
+        "<html><b>Password</b> reset12 <dt>Token</dt><dd>v1.2.3</dd> <dt>Password</dt><dd>8 characters</dd></html>",
+    ] {
+        assert_eq!(body_of("text/html", page), page);
+    }
+}
+
+#[test]
 fn what_is_written_like_a_name_and_its_value_stays() {
     for text in [
         "time 12:30:45, http://a.example/password:x1y2z3 and token:refresh:user123",

@@ -18,6 +18,12 @@ const TAGS: usize = 4;
 /// Bytes of a command line in which the command is looked for.
 const COMMAND: usize = 512;
 
+/// Elements in which a value may stand behind its label.
+const HOLDERS: [&[u8]; 20] = [
+    b"td", b"dd", b"value", b"string", b"span", b"code", b"b", b"strong", b"em", b"i", b"p", b"div", b"br",
+    b"tt", b"kbd", b"samp", b"pre", b"a", b"font", b"small",
+];
+
 /// In which way a value stands behind its name.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Form {
@@ -61,6 +67,21 @@ pub(super) fn visit(text: &[u8], signs: Signs, take: &mut impl FnMut(Site) -> bo
         return true;
     }
     signs.has_angle() && memchr::memchr_iter(b'<', text).any(|at| each(labelled(text, at)))
+}
+
+/// The same of labels in a page or in XML, each of the name of what evidently is a secret, and a value in the next element.
+pub(super) fn visit_labels(text: &[u8], take: &mut impl FnMut(Site)) {
+    for at in memchr::memchr_iter(b'<', text) {
+        let before = text.get(..at).unwrap_or_default();
+        let label = before.strip_suffix(b":").unwrap_or(before);
+        // Most elements end with others.
+        if text.get(at + 1) == Some(&b'/')
+            && names::is_strong(label)
+            && let Some(site) = labelled_at(text, at)
+        {
+            take(site);
+        }
+    }
 }
 
 /// At a colon or an equals sign.
@@ -337,8 +358,8 @@ fn labelled_at(text: &[u8], at: usize) -> Option<Site> {
             b'<' => {
                 let closes = text.get(end + 1) == Some(&b'/');
                 let (behind, inner) = tag(text, end)?;
-                // The next row, or the next heading.
-                if matches!(inner, b"tr" | b"th" | b"dt" | b"name" | b"key") {
+                // The next row, the next heading, or what asks for a value.
+                if closes && inner == b"tr" || !closes && !HOLDERS.contains(&inner) {
                     return None;
                 }
                 opens |= !closes;
