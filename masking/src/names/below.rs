@@ -22,6 +22,8 @@ pub(crate) enum Below {
     Likely,
     /// Those that stand in the object itself and are random: sessions have all there is in them.
     Random,
+    /// What stands beside the object says that: `{"name": "password", "value": {…}}`.
+    Said,
 }
 
 impl Below {
@@ -74,6 +76,11 @@ impl Around {
         key.below.map(|below| Around { kind, below })
     }
 
+    /// What holds in an object whose name stands beside it, as long as that is not known.
+    pub(crate) fn said() -> Around {
+        Around { kind: Kind::Token, below: Below::Said }
+    }
+
     /// What a key in such an object says.
     pub(crate) fn on(self, key: NameInfo) -> NameInfo {
         let bare = key.says(Says::IS_BARE);
@@ -99,7 +106,7 @@ impl Around {
             Below::Digits if bare => Some(Rule::Below(self.kind, Below::Value)),
             Below::Number if number || key.says(Says::IS_VALUE) => Some(Rule::Mask(self.kind)),
             Below::Number => return key,
-            Below::All | Below::Value | Below::Digits | Below::Likely | Below::Random => below,
+            Below::All | Below::Value | Below::Digits | Below::Likely | Below::Random | Below::Said => below,
         };
         key.with_rule(rule)
     }
@@ -114,7 +121,7 @@ impl Around {
         if key.below.is_some() {
             return Around::under(key);
         }
-        let around = around.filter(|around| around.below != Below::Random)?;
+        let around = around.filter(|around| !matches!(around.below, Below::Random | Below::Said))?;
         // The key is as this makes it: none that says something else.
         let is_value = matches!(key.rule, Some(Rule::Mask(_))) && key.says(Says::IS_BARE);
         (is_value || matches!(key.rule, Some(Rule::Below(..)))).then_some(around)
@@ -170,7 +177,7 @@ pub(crate) fn may_be_secret(kind: Kind, below: Below, value: &[u8], answers: boo
             !answers || !has_space() && !named()
         }
         Below::Digits => digits >= if kind == Kind::NationalId { 5 } else { 3 } && !is_time(),
-        Below::Number => false,
+        Below::Number | Below::Said => false,
         Below::Likely => is_likely(),
         Below::Random => {
             digits > 0

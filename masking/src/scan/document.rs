@@ -17,7 +17,7 @@ use crate::entropy;
 use crate::kind::Kind;
 use crate::learned::Match;
 use crate::memo::{NameInfo, Says};
-use crate::names::Rule;
+use crate::names::{Around, Below, Rule};
 use crate::plan::{Step, What};
 use mynah_message::Encoding;
 
@@ -80,6 +80,17 @@ impl Scanner<'_> {
             let labels = document.said_by_labels(&room.labels);
             for (object, kind, span, around) in &room.labelled {
                 document.leaf(*kind, span, labels.get(object).copied().or(*around), true);
+            }
+        }
+        if !room.beside.is_empty() {
+            let (labels, said) =
+                (document.said_by_labels(&room.labels), document.said_of_objects(&room.labels));
+            for ([asked, object], key, kind, span) in &room.beside {
+                let beside = labels.get(object).filter(|_| key.says(Says::IS_VALUE)).copied();
+                let rule = beside.or_else(|| said.get(asked).and_then(|around| around.on(*key).rule));
+                if rule.is_some() || !document.is_idle(*kind, span, None, true) {
+                    document.leaf(*kind, span, rule, true);
+                }
             }
         }
         if let Some(steps) = &mut document.steps {
@@ -163,6 +174,17 @@ impl<'d, 's> Document<'d, 's> {
             if let Some(rule @ (Rule::Mask(_) | Rule::Own(_))) = rule {
                 said.insert(*object, rule);
             }
+        }
+        said
+    }
+
+    /// What labels say about values that are objects, by the objects that they stand in.
+    fn said_of_objects(&mut self, labels: &[(u64, Range<usize>)]) -> HashMap<u64, Around> {
+        let mut said = HashMap::new();
+        for (object, span) in labels {
+            let label = self.body.get(span.clone()).unwrap_or_default();
+            let label = self.scanner.memo.json_key(&self.scanner.policy.names, label);
+            said.extend(Around::at(std::iter::once(label)).map(|around| (*object, around)));
         }
         said
     }
@@ -352,6 +374,8 @@ impl Document<'_, '_> {
         let At { key, object, .. } = self.room.at;
         if key.says(Says::IS_NAME) && key.rule.is_none() {
             self.room.waiting.push((object, kind, span, may_escape));
+        } else if matches!(key.rule, Some(Rule::Below(_, Below::Said))) {
+            self.room.beside.push(([self.room.asked, object], key.with_rule(None), kind, span));
         } else if key.says(Says::IS_VALUE)
             && (key.rule.is_none()
                 || self.room.around.is_some() && matches!(key.rule, Some(Rule::Mask(_) | Rule::Below(..))))

@@ -15,7 +15,7 @@ use super::{Context, Met, Patch, Scanner, Why, merge, shift};
 use crate::detect;
 use crate::entropy;
 use crate::kind::Kind;
-use crate::memo::Memo;
+use crate::memo::{Memo, NameInfo};
 use crate::names::{Around, Below, Names, Rule};
 
 /// So random a value in a cookie is one, whatever its name.
@@ -63,10 +63,11 @@ impl Scanner<'_> {
                 let below =
                     around.of(names, memo, parent).map(|around| around.on(info).rule).filter(|_| !told);
                 let rule = below.unwrap_or(rule);
+                let asked = rule.is_none().then(|| around.asked(names, memo, parent, info)).flatten();
                 // Whose name it is shows when all siblings are known.
                 let waits = rule.is_none() && key == "name" || !told && Names::is_value(&key);
                 let parent = waits.then(|| (parent.to_owned(), key == "name"));
-                leaves.push((rule, parent, found.kind, found.span));
+                leaves.push((rule, parent, asked, found.kind, found.span));
             }
             ControlFlow::Continue(())
         });
@@ -74,7 +75,7 @@ impl Scanner<'_> {
             return None;
         }
         let mut patches = Vec::new();
-        for (rule, parent, kind, span) in leaves {
+        for (rule, parent, asked, kind, span) in leaves {
             let raw = text.get(span.clone())?;
             let beside = parent.and_then(|parent| match parent {
                 (object, true) => persons.rule(&object),
@@ -84,8 +85,13 @@ impl Scanner<'_> {
                     said.filter(|rule| matches!(rule, Rule::Mask(_) | Rule::Own(_)))
                 }
             });
+            let memo = &mut *self.memo;
+            let said = asked.and_then(|(object, key): (String, NameInfo)| {
+                let label = memo.json_key(&self.policy.names, labels.get(&object)?);
+                Around::at(std::iter::once(label)).and_then(|around| around.on(key).rule)
+            });
             // What stands beside it says more than what is around it.
-            let rule = beside.or(rule);
+            let rule = beside.or(rule).or(said);
             let inner = Context { rule, ..context };
             merge(&mut patches, shift(self.json_leaf(raw, kind, inner), span.start));
         }
@@ -326,6 +332,25 @@ impl Surroundings {
             path.clone_into(&mut self.path);
         }
         self.around
+    }
+}
+
+impl Surroundings {
+    /// For a value in the object at that path, which has this key and says nothing by it: where the object's name may stand.
+    fn asked(
+        &mut self,
+        names: &Names,
+        memo: &mut Memo,
+        path: &str,
+        key: NameInfo,
+    ) -> Option<(String, NameInfo)> {
+        let (object, holder) = split(path);
+        let asks = Names::is_value(&holder)
+            && memo.name(names, holder.as_bytes()).rule.is_none()
+            && matches!(Around::said().on(key).rule, Some(Rule::Below(_, Below::Said)))
+            && self.of(names, memo, path).is_none()
+            && self.of(names, memo, object).is_none();
+        asks.then(|| (object.to_owned(), key))
     }
 }
 

@@ -44,6 +44,10 @@ pub(crate) struct Room {
     /// And what they are by the object in which they stand.
     pub(super) labelled: Vec<(u64, json::Kind, Range<usize>, Option<Rule>)>,
     pub(super) labels: Vec<(u64, Range<usize>)>,
+    /// Values in an object whose name may be a value beside it: the object in which both stand, the one at hand, and their own names.
+    pub(super) beside: Vec<([u64; 2], NameInfo, json::Kind, Range<usize>)>,
+    /// In which object the name of the object at hand may stand.
+    pub(super) asked: u64,
     /// Where to look when the same body is met again.
     pub(super) noted: Vec<Step>,
 }
@@ -61,7 +65,8 @@ impl Room {
     }
 
     pub(super) fn clear(&mut self) {
-        let all = [self.stack.len(), self.waiting.len(), self.labelled.len(), self.labels.len()];
+        let all =
+            [self.stack.len(), self.waiting.len(), self.labelled.len(), self.labels.len(), self.beside.len()];
         let objects = [&self.persons, &self.persons_within, &self.things].map(|objects| objects.0.len());
         if all.iter().chain(&objects).any(|len| *len > Room::MOST) {
             *self = Room::default();
@@ -72,6 +77,7 @@ impl Room {
         self.waiting.clear();
         self.labelled.clear();
         self.labels.clear();
+        self.beside.clear();
         for objects in [&mut self.persons, &mut self.persons_within, &mut self.things] {
             objects.0.clear();
         }
@@ -107,6 +113,15 @@ impl Room {
         self.around = Around::within(self.around, self.at.key);
     }
 
+    /// An object begins whose name may stand beside it.
+    #[cold]
+    #[inline(never)]
+    fn ask(&mut self) {
+        self.outer.push((self.stack.len(), self.around));
+        self.around = Some(Around::said());
+        self.asked = self.at.object;
+    }
+
     /// A container ends, so many are still open.
     #[cold]
     #[inline(never)]
@@ -140,6 +155,8 @@ impl Room {
                 }
                 if self.around.is_some() || self.at.key.below.is_some() {
                     self.enter();
+                } else if self.at.key.says(Says::IS_VALUE) && self.at.key.rule.is_none() {
+                    self.ask();
                 }
                 self.stack.push(self.at);
                 self.at = At { key: NameInfo::default(), object: way, base: way, step: 0 };

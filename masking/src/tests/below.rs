@@ -55,6 +55,18 @@ fn the_values_of_an_object_under_a_secrets_name_are_secrets() {
             &["482 139", "4000000000000003"],
         ),
         (r#"{"session": {"key": "k3J9xQ2mLp", "value": "9xQ2mLk3Jp"}}"#, &["k3J9xQ2mLp", "9xQ2mLk3Jp"]),
+        (
+            r#"{"name": "password", "value": {"new": "hunter2pass", "x": ["k3J9xQ2mLp"]}}"#,
+            &["hunter2pass", "k3J9xQ2mLp"],
+        ),
+        (
+            r#"[{"value": [{"value": "acc3ssvalue"}, {"raw": "r3freshvalue"}], "key": "api_key"}]"#,
+            &["acc3ssvalue", "r3freshvalue"],
+        ),
+        (
+            r#"{"name": "x", "value": {"name": "password", "value": "sesame", "old": {"token": "abc123def"}}}"#,
+            &["sesame", "abc123def"],
+        ),
         (r#"{"tokens": {"access": "k3J9xQ2mLp0"}}"#, &["k3J9xQ2mLp0"]),
         (r#"{"api_keys": [{"live": "k3J9xQ2mLp0"}]}"#, &["k3J9xQ2mLp0"]),
         (r#"{"passwords": ["hunter2pass", "abc123x"]}"#, &["hunter2pass", "abc123x"]),
@@ -90,6 +102,8 @@ fn what_describes_a_secret_stays() {
         r#"{"token": {"count": 3, "valid": true, "for": "mobile", "words": "two words 2", "n": "1700000000", "version": "v2beta3"}}"#,
         r#"{"token": {"when": "20240101T000000Z", "ver": "v1.2.3", "on": "2024-05-01"}, "session": {"videoId": "dQw4w9WgXcQ"}}"#,
         r#"{"secret": {"secretName": "db", "items": [{"key": "tls1.crt", "path": "my-group/data-1"}, {"key": "x1y2z3abc", "path": "a"}]}}"#,
+        r#"{"name": "size", "value": {"x": "k3J9xQ2m", "name": "abc123def"}, "key": {"value": {"x": "abc123def"}}}"#,
+        r#"{"name": "password", "value": {"type": "hashed1", "rules": {"x": "hunter2pass"}}}"#,
         r#"{"tokens": {"primary": "a1b2c3", "text": "blue-500", "n": ["hello", "w0rld"]}, "max_tokens": {"x": "gpt-4o-mini"}}"#,
         r#"{"csrf": {"header": "X-CSRF-Token", "param": "_csrf", "path": "/a1/b2"}}"#,
         r#"{"next_token": {"value": "abc123def"}, "token_type": {"x": "abc123def"}}"#,
@@ -153,5 +167,27 @@ proptest! {
         prop_assert_eq!(&answer, &nested, "{}", &json);
         // An answer may speak of what is asked for.
         prop_assert!(answer == json || asked != json, "{}", &json);
+    }
+
+    /// What stands beside an object, and what is in it.
+    #[test]
+    fn both_readers_agree_on_labels(
+        label in prop::sample::select(vec!["password", "token", "session", "pin", "x", "tokens", "address"]),
+        keys in prop::collection::vec(prop::sample::select(vec!["value", "name", "key", "x", "new", "token", "type", "id"]), 1..4),
+        value in prop::sample::select(vec!["hunterpass", "abc123def", "k3J9xQ2mLp0Zr8", "12345", "password"]),
+        array in any::<bool>(),
+        first in any::<bool>(),
+    ) {
+        let (open, close) = if array { ("[", "]") } else { ("", "") };
+        let inner = keys.iter().rfold(format!("\"{value}\""), |inner, key| {
+            format!("{open}{{\"name\":\"{label}\",\"{key}\":{inner}}}{close}")
+        });
+        let json = if first {
+            format!("{{\"name\":\"{label}\",\"value\":{inner}}}")
+        } else {
+            format!("{{\"value\":{inner},\"name\":\"{label}\"}}")
+        };
+        let [answer, _, nested] = places(&json);
+        prop_assert_eq!(&answer, &nested, "{}", &json);
     }
 }
