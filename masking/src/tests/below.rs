@@ -60,7 +60,7 @@ fn the_values_of_an_object_under_a_secrets_name_are_secrets() {
             &["hunter2pass", "k3J9xQ2mLp"],
         ),
         (
-            r#"[{"value": [{"value": "acc3ssvalue"}, {"raw": "r3freshvalue"}], "key": "api_key"}]"#,
+            r#"{"a": [{"value": [{"value": "acc3ssvalue"}, {"raw": "r3freshvalue"}], "key": "api_key"}]}"#,
             &["acc3ssvalue", "r3freshvalue"],
         ),
         (
