@@ -23,6 +23,15 @@ pub(crate) fn is_random(value: &[u8], wanted: f64) -> bool {
     reaches(value, 0.0, wanted)
 }
 
+/// Whether there is a piece in a value that is a word by its letters and their case, of so many letters and more. In what is random
+/// there hardly is one.
+pub(crate) fn has_word(value: &[u8], letters: usize) -> bool {
+    let is_word = |piece: &[u8]| {
+        piece.len() >= letters && piece.iter().all(u8::is_ascii_alphabetic) && is_wordlike(piece)
+    };
+    value.split(|b| !b.is_ascii_alphanumeric()).any(|run| pieces(run).any(is_word))
+}
+
 /// Whether a value may be searched for everywhere.
 pub(crate) fn is_unique(value: &[u8]) -> bool {
     value.len() >= UNIQUE_BYTES && has_bits(value, UNIQUE_BITS)

@@ -18,6 +18,7 @@ use crate::kind::Kind;
 use crate::learned::{Match, Seen};
 use crate::names::{self, Rule, is_algorithm};
 
+mod labels;
 mod sites;
 
 /// Whether somebody may say in a text with these signs what the value of a name is. In doubt this says yes.
@@ -45,10 +46,13 @@ fn tells(kind: Kind, weak: bool, value: &[u8], quoted: bool) -> bool {
         return false;
     }
     // People have days as passwords, programs do not.
-    let described = || names::is_day(value) || names::is_version(value) || is_package(value);
-    if kind != Kind::Password && described() {
+    let described =
+        || names::is_day(value) || names::is_version(value) || is_package(value) || is_decimal(value);
+    if (kind != Kind::Password || weak) && described() {
         return false;
     }
+    // `session: OAuth2Session`, `$password = ConvertTo-SecureString`: a name in code has a word in it, and hardly a digit.
+    let named = || !quoted && entropy::has_word(value, 6);
     match kind {
         Kind::Cvc => digits == value.len() && matches!(digits, 3 | 4),
         Kind::Otp => digits >= 4 && value.len() <= 32,
@@ -58,12 +62,14 @@ fn tells(kind: Kind, weak: bool, value: &[u8], quoted: bool) -> bool {
             if digits > 0 {
                 long && (letters || digits >= 6)
             } else {
-                long && (jumbled() || quoted && is_odd(value))
+                long && (jumbled() && !named() || quoted && is_odd(value))
             }
         }
         _ => {
             let random = |bits| entropy::is_random(value, bits);
-            value.len() >= 8 && if digits > 0 { random(20.0) } else { turns(value) >= 3 && random(40.0) }
+            value.len() >= 8
+                && if digits > 0 { random(20.0) } else { turns(value) >= 3 && random(40.0) }
+                && !(digits <= 1 && named())
         }
     }
 }
@@ -81,6 +87,15 @@ fn is_worded(value: &[u8]) -> bool {
 fn is_package(value: &[u8]) -> bool {
     let at = memchr::memrchr(b'@', value).and_then(|at| value.split_at_checked(at));
     at.is_some_and(|(_, version)| version.get(1..).is_some_and(names::is_version))
+}
+
+/// `9.4294`: a time that something took.
+fn is_decimal(value: &[u8]) -> bool {
+    let is_digit = |b: &u8| b.is_ascii_digit();
+    let parts = memchr::memchr(b'.', value).and_then(|at| value.split_at_checked(at));
+    parts.is_some_and(|(whole, rest)| {
+        !whole.is_empty() && whole.iter().all(is_digit) && rest.len() > 1 && rest.iter().skip(1).all(is_digit)
+    })
 }
 
 /// `2024 edition`: a year, and what is of it.
@@ -178,7 +193,7 @@ impl Scanner<'_> {
         }
         let (body, known) = (view.body(), Seen::of(known));
         let mut patches = Vec::new();
-        sites::visit_labels(body, &mut |site| {
+        labels::visit(body, &mut |site| {
             if !is_instead(&known, body, &site.value)
                 && let Some(found) = self.said_at(body, &site, Context::new(None))
             {

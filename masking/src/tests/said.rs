@@ -365,6 +365,8 @@ fn what_is_written_like_a_name_and_its_value_stays() {
         "<tr><th>Password</th></tr><tr><td>ann12345</td></tr>",
         "<b>Password</b> reset12 <b>token</b> of a1b2c3d4",
         "session: 2024-05-01, token: v1.2.3, auth: passport-jwt@4.0.1",
+        "def get(session: _OAuth2Session) -> _OAuth2Session: pass: 9.429439",
+        "$password = ConvertTo-SecureString \"x\"",
         "PIN: 2024 edition, otp: 20240101T000000Z",
     ] {
         for masked in places(text) {

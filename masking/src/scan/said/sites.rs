@@ -2,27 +2,19 @@
 
 use std::ops::Range;
 
+use super::labels::labelled;
 use crate::detect::signs::Signs;
 use crate::names;
 
 /// Spaces on either side of what stands between a name and its value, at most: logs write them below each other.
-const SPACES: usize = 64;
-/// Bytes of a longest name, of a longest value in quotes, and of a longest tag.
-const NAME: usize = 64;
-const QUOTED: usize = 4096;
-const TAG: usize = 128;
+pub(super) const SPACES: usize = 64;
+/// Bytes of a longest name, and of a longest value in quotes.
+pub(super) const NAME: usize = 64;
+pub(super) const QUOTED: usize = 4096;
 /// Bytes of a value close behind its name, less than so many.
 const CLOSE: usize = 256;
-/// Tags between a label and its value.
-const TAGS: usize = 4;
 /// Bytes of a command line in which the command is looked for.
 const COMMAND: usize = 512;
-
-/// Elements in which a value may stand behind its label.
-const HOLDERS: [&[u8]; 20] = [
-    b"td", b"dd", b"value", b"string", b"span", b"code", b"b", b"strong", b"em", b"i", b"p", b"div", b"br",
-    b"tt", b"kbd", b"samp", b"pre", b"a", b"font", b"small",
-];
 
 /// In which way a value stands behind its name.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -67,21 +59,6 @@ pub(super) fn visit(text: &[u8], signs: Signs, take: &mut impl FnMut(Site) -> bo
         return true;
     }
     signs.has_angle() && memchr::memchr_iter(b'<', text).any(|at| each(labelled(text, at)))
-}
-
-/// The same of labels in a page or in XML, each of the name of what evidently is a secret, and a value in the next element.
-pub(super) fn visit_labels(text: &[u8], take: &mut impl FnMut(Site)) {
-    for at in memchr::memchr_iter(b'<', text) {
-        let before = text.get(..at).unwrap_or_default();
-        let label = before.strip_suffix(b":").unwrap_or(before);
-        // Most elements end with others.
-        if text.get(at + 1) == Some(&b'/')
-            && names::is_strong(label)
-            && let Some(site) = labelled_at(text, at)
-        {
-            take(site);
-        }
-    }
 }
 
 /// At a colon or an equals sign.
@@ -168,7 +145,7 @@ fn called(text: &[u8], at: usize) -> Option<Site> {
     let start = at + 1 + spaces(text.get(at + 1..)?);
     let quote = text.get(start).copied().filter(|b| matches!(b, b'"' | b'\''))?;
     let rest = text.get(start + 1..)?;
-    let len = rest.iter().take(NAME).take_while(|b| is_name(b)).count();
+    let len = rest.iter().take(NAME).take_while(|b| is_name(**b)).count();
     if rest.get(len) == Some(&quote) && len > 0 {
         let name = start + 1..start + 1 + len;
         let behind = name.end + 1 + spaces(text.get(name.end + 1..)?);
@@ -201,7 +178,7 @@ fn called(text: &[u8], at: usize) -> Option<Site> {
 fn in_table(text: &[u8], at: usize) -> Option<Site> {
     let before = trimmed(text.get(..at)?);
     let before = before.get(..before.len() - marks_before(before))?;
-    let name = before.iter().rev().take(NAME).take_while(|b| is_name(b) || **b == b' ').count();
+    let name = before.iter().rev().take(NAME).take_while(|b| is_name(**b) || **b == b' ').count();
     let cell = before.len() - name..before.len();
     let around = text.get(..cell.start)?;
     let around = around.get(..around.len() - marks_before(around))?;
@@ -264,7 +241,7 @@ fn in_statement(text: &[u8], at: usize) -> Option<Site> {
 #[inline]
 fn flagged(text: &[u8], at: usize) -> Option<Site> {
     // Most dashes stand in the midst of words and numbers.
-    let begins = at == 0 || text.get(at - 1).is_some_and(|b| !is_name(b));
+    let begins = at == 0 || text.get(at - 1).is_some_and(|b| !is_name(*b));
     match text.get(at + 1)? {
         b'-' if begins => flag(text, at + 2),
         b'u' | b'U' if begins => login(text, at, at + 2),
@@ -274,7 +251,7 @@ fn flagged(text: &[u8], at: usize) -> Option<Site> {
 
 fn flag(text: &[u8], start: usize) -> Option<Site> {
     let rest = text.get(start..)?;
-    let len = rest.iter().take(NAME).take_while(|b| is_name(b)).count();
+    let len = rest.iter().take(NAME).take_while(|b| is_name(**b)).count();
     let name = start..start + len;
     let word = text.get(name.clone())?;
     if word == b"user" || word == b"proxy-user" {
@@ -322,90 +299,13 @@ fn login(text: &[u8], flag: usize, end: usize) -> Option<Site> {
     (!value.is_empty()).then_some(Site { name: flag..flag, longer: None, value, quoted, form: Form::Login })
 }
 
-/// `<b>Password:</b> …`, `<th>Password</th><td>…</td>`, `<name>password</name><value>…</value>`: at a tag that ends there.
-#[inline]
-fn labelled(text: &[u8], at: usize) -> Option<Site> {
-    if text.get(at + 1) != Some(&b'/') || at == 0 {
-        return None;
-    }
-    labelled_at(text, at)
-}
-
-fn labelled_at(text: &[u8], at: usize) -> Option<Site> {
-    let before = trimmed(text.get(..at)?);
-    let mut colon = before.ends_with(b":");
-    let label = trimmed(before.strip_suffix(b":").unwrap_or(before));
-    let name = label.iter().rev().take(NAME).take_while(|b| is_name(b) || **b == b' ').count();
-    let cell = label.len() - name..label.len();
-    let lead = text.get(cell.clone())?.iter().take_while(|b| **b == b' ').count();
-    let name = cell.start + lead..cell.end;
-    if name.is_empty() || text.get(..cell.start)?.last() != Some(&b'>') {
-        return None;
-    }
-    let (mut end, first) = tag(text, at)?;
-    let is_heading = matches!(first, b"th" | b"td" | b"dt" | b"label" | b"name" | b"key");
-    if !is_heading && !matches!(first, b"b" | b"strong" | b"em" | b"i" | b"span" | b"p" | b"div") {
-        return None;
-    }
-    let mut opens = false;
-    for _ in 0..TAGS {
-        end += space_between(text.get(end..)?);
-        match text.get(end)? {
-            b':' if !colon && !opens => {
-                colon = true;
-                end += 1;
-            }
-            b'<' => {
-                let closes = text.get(end + 1) == Some(&b'/');
-                let (behind, inner) = tag(text, end)?;
-                // The next row, the next heading, or what asks for a value.
-                if closes && inner == b"tr" || !closes && !HOLDERS.contains(&inner) {
-                    return None;
-                }
-                opens |= !closes;
-                end = behind;
-            }
-            _ => break,
-        }
-    }
-    if !colon && !(is_heading && opens) {
-        return None;
-    }
-    let rest = text.get(end..)?;
-    let len = rest.iter().position(|b| *b == b'<').unwrap_or(rest.len().min(QUOTED));
-    let shown = rest.get(..len)?;
-    // Words may follow where it is a text.
-    let len = if opens { shown.trim_ascii_end().len() } else { bare(shown) };
-    let value = without_marks(text, end..end + len);
-    is_telling(text.get(value.clone())?).then_some(Site {
-        name,
-        longer: None,
-        value,
-        quoted: false,
-        form: Form::Marked,
-    })
-}
-
-/// Where a tag ends, and what it is called.
-fn tag(text: &[u8], at: usize) -> Option<(usize, &[u8])> {
-    let start = at + 1 + usize::from(text.get(at + 1) == Some(&b'/'));
-    let rest = text.get(start..)?;
-    let len = rest.iter().take(16).take_while(|b| b.is_ascii_alphanumeric()).count();
-    let end = rest.iter().take(TAG).position(|b| *b == b'>')?;
-    Some((start + end + 1, rest.get(..len)?))
-}
-
-fn space_between(text: &[u8]) -> usize {
-    text.iter().take(SPACES).take_while(|b| b.is_ascii_whitespace()).count()
-}
-
 /// Spaces at the beginning of a text, up to one more than there may be.
 fn spaces(text: &[u8]) -> usize {
     text.iter().take(SPACES + 1).take_while(|b| is_space(**b)).count()
 }
 
 /// A text without the spaces at its end.
-fn trimmed(text: &[u8]) -> &[u8] {
+pub(super) fn trimmed(text: &[u8]) -> &[u8] {
     let spaces = text.iter().rev().take(SPACES).take_while(|b| is_space(**b)).count();
     text.get(..text.len() - spaces).unwrap_or_default()
 }
@@ -419,13 +319,13 @@ fn marks_before(text: &[u8]) -> usize {
     text.iter().rev().take(2).take_while(|b| **b == b'*').count()
 }
 
-fn is_name(b: &u8) -> bool {
+pub(super) fn is_name(b: u8) -> bool {
     b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.')
 }
 
 /// The name at the end of a text, if there is one.
 fn word_before(text: &[u8]) -> Option<Range<usize>> {
-    let len = text.iter().rev().take(NAME).take_while(|b| is_name(b)).count();
+    let len = text.iter().rev().take(NAME).take_while(|b| is_name(**b)).count();
     let name = text.len() - len..text.len();
     text.get(name.clone())?.iter().any(u8::is_ascii_alphabetic).then_some(name)
 }
@@ -463,7 +363,7 @@ fn is_space(b: u8) -> bool {
 }
 
 /// Whether a value without quotes may be a secret by its form, or is a scheme that has one behind it.
-fn is_telling(value: &[u8]) -> bool {
+pub(super) fn is_telling(value: &[u8]) -> bool {
     value.iter().any(u8::is_ascii_digit) || turns(value) >= 2 || is_scheme(value)
 }
 
@@ -486,7 +386,7 @@ const MARKS: [&str; 19] = [
 ];
 
 /// The value without such marks around it.
-fn without_marks(text: &[u8], value: Range<usize>) -> Range<usize> {
+pub(super) fn without_marks(text: &[u8], value: Range<usize>) -> Range<usize> {
     let Range { mut start, mut end } = value;
     let rest = |start: usize, end: usize| text.get(start..end).unwrap_or_default();
     // Markdown's are such only where they stand on both sides.
