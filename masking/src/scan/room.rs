@@ -6,7 +6,7 @@ use mynah_message::json;
 
 use super::seams::{self, Does};
 use crate::memo::{NameInfo, Says};
-use crate::names::{Around, Rule};
+use crate::names::{Around, Below, Rule};
 use crate::plan::Step;
 
 /// Where in the document the scan is.
@@ -30,8 +30,8 @@ pub(crate) struct Room {
     stack: Vec<At>,
     /// What holds in the object at hand by the name of a secret under which it stands.
     pub(super) around: Option<Around>,
-    /// What held before, and how many containers were open then: of the few in which that is something else.
-    outer: Vec<(usize, Option<Around>)>,
+    /// How many containers were open, what held and what was asked for before: of the few in which that is something else.
+    outer: Vec<(usize, Option<Around>, u64)>,
     /// The steps from the last value to the next one.
     pub(super) steps: Vec<seams::Step>,
     /// Objects that are persons by their name, those that seem to be by what is in them, and those that are goods.
@@ -109,7 +109,12 @@ impl Room {
     #[cold]
     #[inline(never)]
     fn enter(&mut self) {
-        self.outer.push((self.stack.len(), self.around));
+        let key = self.at.key;
+        if key.says(Says::IS_VALUE) && matches!(key.rule, Some(Rule::Below(_, Below::Said))) {
+            self.ask();
+            return;
+        }
+        self.outer.push((self.stack.len(), self.around, self.asked));
         self.around = Around::within(self.around, self.at.key);
     }
 
@@ -117,7 +122,7 @@ impl Room {
     #[cold]
     #[inline(never)]
     fn ask(&mut self) {
-        self.outer.push((self.stack.len(), self.around));
+        self.outer.push((self.stack.len(), self.around, self.asked));
         self.around = Some(Around::said());
         self.asked = self.at.object;
     }
@@ -126,8 +131,8 @@ impl Room {
     #[cold]
     #[inline(never)]
     fn leave(&mut self) {
-        if let Some((_, around)) = self.outer.pop_if(|(open, _)| *open == self.stack.len()) {
-            self.around = around;
+        if let Some((_, around, asked)) = self.outer.pop_if(|(open, _, _)| *open == self.stack.len()) {
+            (self.around, self.asked) = (around, asked);
         }
     }
 
