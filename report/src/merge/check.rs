@@ -88,7 +88,7 @@ pub(super) fn remarks(parts: &[Part]) -> Vec<String> {
         remarks.extend(own.map(|reason| format!("{}: {reason}", part.called())));
     }
     let late_after: Vec<f64> = parts.iter().map(|part| part.document.generator.late_after_ms).collect();
-    if late_after.windows(2).any(|pair| pair[0] != pair[1]) {
+    if late_after.windows(2).any(|pair| pair[0].total_cmp(&pair[1]).is_ne()) {
         let listed: Vec<String> = late_after.iter().map(|after| format!("{after} ms")).collect();
         remarks.push(format!(
             "the shards count requests as late from different times on ({}), so that their late arrivals do not add up",
