@@ -6,7 +6,8 @@ use mynah_message::{BodyKind, Encoding, Leaf};
 
 use super::document::touches;
 use super::layer::Layer;
-use super::part::{Planned, place, planned, settle};
+use super::leaf::place;
+use super::part::{Planned, planned, settle};
 use super::{Context, Scanner, shift};
 use crate::learned::Match;
 use crate::plan::{Step, What};

@@ -4,6 +4,7 @@
 //! | module | looks into |
 //! |---|---|
 //! | [`part`] | a head or a body: its leaves, what lies between them, and the whole by learnt value |
+//! | [`leaf`] | one leaf of it: what its place says |
 //! | [`blots`] | what of a head nobody could rewrite |
 //! | [`head`], [`lines`], [`changes`] | a head line by line, where no rule is about a place; what is done in it |
 //! | [`quiet`] | what evidently holds nothing |
@@ -42,6 +43,7 @@ mod idle;
 mod ids;
 pub(crate) mod inlaid;
 pub(crate) mod layer;
+mod leaf;
 pub(crate) mod lines;
 mod nested;
 pub(crate) mod opened;
