@@ -217,6 +217,17 @@ fn units(raw: &[u8], value: &[u8], encoding: Encoding) -> Option<Vec<(usize, usi
         decoded += text.len();
     }
     units.push((at, decoded));
+    if !value.is_ascii() {
+        // A letter whose bytes are escaped one by one is one unit all the same.
+        let mut letters = letters(value);
+        let mut begins = 0;
+        units.retain(|(_, decoded)| {
+            while begins < *decoded {
+                begins += letters.next().map_or(value.len(), <[u8]>::len);
+            }
+            begins == *decoded
+        });
+    }
     (decoded == value.len()).then_some(units)
 }
 
@@ -320,6 +331,9 @@ mod tests {
             assert_eq!(lifted("p\u{e4}%20s1", encoding, 0..6, "f\u{f3}zq7"), "f\u{f3}zq7");
             assert_eq!(lifted("p%C3%A4ss1", encoding, 0..6, "f\u{f3}zq7"), "f%C3%B3zq7");
             assert_eq!(lifted("p\u{e4}s", encoding, 0..4, "\u{f3}longer\u{20ac}"), "\u{f3}longer\u{20ac}");
+            assert_eq!(lifted("%C3%A4\u{f6}9", encoding, 0..5, "\u{ee}\u{f3}7"), "\u{ee}\u{f3}7");
+            assert_eq!(lifted("\u{f6}%C3%A49", encoding, 0..5, "\u{f6}\u{f3}7"), "\u{f6}%C3%B37");
+            assert_eq!(lifted("%C3%A49", encoding, 0..3, "\u{e4}7"), "%C3%A47");
             assert_eq!(lifted("pass", encoding, 0..4, "\u{f3}longer"), "%C3%B3longer");
         }
     }

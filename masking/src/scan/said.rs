@@ -42,6 +42,7 @@ fn tells(kind: Kind, weak: bool, value: &[u8], quoted: bool) -> bool {
         || value.iter().any(u8::is_ascii_whitespace)
         || detect::is_moment(value)
         || is_algorithm(value)
+        || is_type(value)
     {
         return false;
     }
@@ -87,6 +88,20 @@ fn is_worded(value: &[u8]) -> bool {
 fn is_package(value: &[u8]) -> bool {
     let at = memchr::memrchr(b'@', value).and_then(|at| value.split_at_checked(at));
     at.is_some_and(|(_, version)| version.get(1..).is_some_and(names::is_version))
+}
+
+/// `varchar(255)`: how a column is declared.
+fn is_type(value: &[u8]) -> bool {
+    let inner = value.strip_suffix(b")").or_else(|| value.strip_suffix(b"]"));
+    let Some((word, sizes)) =
+        inner.and_then(|inner| inner.split_at_checked(inner.iter().position(|b| matches!(b, b'(' | b'['))?))
+    else {
+        return false;
+    };
+    let sizes = sizes.get(1..).unwrap_or_default();
+    word.len() >= 3
+        && word.iter().all(u8::is_ascii_alphabetic)
+        && sizes.iter().all(|b| b.is_ascii_digit() || *b == b',')
 }
 
 /// `9.4294`: a time that something took.

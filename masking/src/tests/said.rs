@@ -55,6 +55,7 @@ fn what_a_text_says_to_be_a_secret_is_one() {
 fn what_a_text_says_about_a_secret_stays() {
     for text in [
         "Password: required",
+        "| Name | Type |\n| Password | varchar(255) |\n",
         "token: see below",
         "the session: 2 hours",
         "key: value",
