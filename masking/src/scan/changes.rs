@@ -127,9 +127,9 @@ impl HeadPlan {
         meeting(&self.changes, |change| &change.range, range).is_some()
     }
 
-    /// Leaves out what is replaced already, in part or as a whole.
-    pub(super) fn leave_replaced(&self, scanner: &mut Scanner<'_>, matches: &mut Vec<Match>) {
-        scanner.leave_replaced(matches, &self.changes, |change| &change.range);
+    /// The same with what is known, which is in order too.
+    pub(super) fn settle_with(&mut self, scanner: &mut Scanner<'_>, head: &[u8], matches: &mut Vec<Match>) {
+        scanner.settle_with(head, matches, &mut self.changes, |change| &change.range);
     }
 
     pub(crate) fn clear(&mut self) {

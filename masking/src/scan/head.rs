@@ -82,12 +82,12 @@ impl Scanner<'_> {
         self.within_limits()?;
         let Reading { raw, mut matches, mut plan, soiled, .. } = reading;
         plan.settle();
-        for range in soiled.iter().chain(plan.ranges()) {
+        for range in soiled.iter().chain(plan.ranges()).chain(matches.iter().map(|m| &m.range)) {
             lines.soil(range);
         }
+        plan.settle_with(self, raw, &mut matches);
         lines.remember(self, raw, &plan, &matches);
         // What was learnt, wherever it stands.
-        plan.leave_replaced(self, &mut matches);
         if !matches.is_empty() {
             plan.extend(planned(self.sink.sweep(self.policy, raw, matches, false), "anywhere"));
             plan.settle();

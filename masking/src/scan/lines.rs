@@ -190,17 +190,9 @@ impl Lines {
         found
     }
 
-    /// Notes what was found in the lines: `plan` is all that is to be done, but for what was learnt. Gives the lines' room back.
-    pub(super) fn remember(
-        mut self,
-        scanner: &mut Scanner<'_>,
-        head: &[u8],
-        plan: &HeadPlan,
-        matches: &[Match],
-    ) {
-        for range in matches.iter().map(|m| &m.range) {
-            self.soil(range);
-        }
+    /// Notes what was found in the lines that were not soiled, or where no more is to be done than that plan says: `matches` is what was
+    /// learnt that stands elsewhere. Gives the lines' room back.
+    pub(super) fn remember(self, scanner: &mut Scanner<'_>, head: &[u8], plan: &HeadPlan, matches: &[Match]) {
         let learns = scanner.sink.learns();
         let seen = Seen::of(matches);
         let fresh = |l: &&Line| l.whole && !l.known.is_searched();
@@ -231,7 +223,7 @@ impl Lines {
             // What lies between leaves may begin in the line before; and the search must have no more to say.
             let open = || {
                 here().any(|(change, _)| change.holder == "between" || crosses(&change.range, span))
-                    || seen.meeting(span).any(|range| !plan.sees_to(range))
+                    || seen.meeting(span).next().is_some()
                     || here().next().is_none()
             };
             if nothing {

@@ -120,7 +120,7 @@ impl Scanner<'_> {
             self.within_limits()?;
             if let Some(plan) = followed {
                 let mut plan = self.labelled(view, part, &matches, plan);
-                plan.extend(self.anywhere(bytes, matches, false, &plan));
+                self.anywhere(bytes, matches, false, &mut plan);
                 plan = settle(plan);
                 if is_json {
                     plan = fitted(bytes, plan)?;
@@ -142,7 +142,7 @@ impl Scanner<'_> {
                 self.memo.room.take_back(steps);
             }
             let mut plan = settle(plan);
-            plan.extend(self.anywhere(bytes, matches, false, &plan));
+            self.anywhere(bytes, matches, false, &mut plan);
             return fitted(bytes, settle(plan));
         }
         let notes = Notes::new(learns && print.is_some());
@@ -162,7 +162,7 @@ impl Scanner<'_> {
             self.memo.plans.put(print, &steps);
         }
         plan = self.labelled(view, part, &matches, plan);
-        plan.extend(self.anywhere(bytes, matches, opaque, &plan));
+        self.anywhere(bytes, matches, opaque, &mut plan);
         Ok(settle(plan))
     }
 
@@ -256,35 +256,75 @@ impl Scanner<'_> {
         }
     }
 
-    /// What was learnt, wherever it stands, but for what the plan (in order) sees to.
+    /// Adds to a plan, which is in order, what was learnt, wherever it stands.
     pub(super) fn anywhere(
         &mut self,
         bytes: &[u8],
         mut matches: Vec<Match>,
         in_place: bool,
-        plan: &[Planned],
-    ) -> Vec<Planned> {
-        self.leave_replaced(&mut matches, plan, |planned| &planned.range);
-        if matches.is_empty() {
-            return Vec::new();
+        plan: &mut Vec<Planned>,
+    ) {
+        self.settle_with(bytes, &mut matches, plan, |planned| &planned.range);
+        if !matches.is_empty() {
+            plan.extend(planned(self.sink.sweep(self.policy, bytes, matches, in_place), "anywhere"));
         }
-        planned(self.sink.sweep(self.policy, bytes, matches, in_place), "anywhere")
     }
 
-    /// Leaves out what is replaced already, in part or as a whole, by changes that are in order. Of a longer value in part of which something
-    /// else stands then, what is known by itself goes all the same.
-    pub(super) fn leave_replaced<P>(
+    /// Settles what is known in a text with changes that are in order, so that no two are about the same bytes. Changes within a known value
+    /// that says more give way: a link's value ends at a sign that a password may have in it, and half of the password would stay. All
+    /// others stay, and what is known there goes.
+    pub(super) fn settle_with<P>(
         &mut self,
+        text: &[u8],
         matches: &mut Vec<Match>,
-        changes: &[P],
+        changes: &mut Vec<P>,
         range: impl Fn(&P) -> &Range<usize>,
     ) {
+        let mut end = 0;
+        let mut gone: Vec<Range<usize>> = Vec::new();
         matches.retain(|m| {
-            let Some(change) = meeting(changes, &range, &m.range) else { return true };
-            self.partly |= *range(change) != m.range;
-            false
+            // Of those that overlap the first and longest counts.
+            if m.range.start < end {
+                return false;
+            }
+            let first = changes.partition_point(|change| range(change).end <= m.range.start);
+            let rest = changes.get(first..).unwrap_or_default();
+            let there = rest.partition_point(|change| range(change).start < m.range.end);
+            let there = rest.get(..there).unwrap_or_default();
+            if !there.is_empty() {
+                if !says_more(text, &m.range, there.iter().map(&range)) {
+                    self.partly |= there.iter().any(|change| *range(change) != m.range);
+                    return false;
+                }
+                gone.push(first..first + there.len());
+            }
+            end = m.range.end;
+            true
         });
+        if !gone.is_empty() {
+            let (mut gone, mut number) = (gone.into_iter().flatten().peekable(), 0);
+            changes.retain(|_| {
+                number += 1;
+                gone.next_if_eq(&(number - 1)).is_none()
+            });
+        }
     }
+}
+
+/// Whether these ranges lie in a value that is more than they are and signs around them.
+fn says_more<'r>(text: &[u8], value: &Range<usize>, within: impl Iterator<Item = &'r Range<usize>>) -> bool {
+    let tells = |range: Range<usize>| {
+        text.get(range).is_some_and(|more| more.iter().any(|b| b.is_ascii_alphanumeric() || !b.is_ascii()))
+    };
+    let (mut at, mut more) = (value.start, false);
+    for range in within {
+        if range.start < value.start || value.end < range.end {
+            return false;
+        }
+        more |= tells(at..range.start);
+        at = range.end;
+    }
+    more || tells(at..value.end)
 }
 
 /// The first of these changes that is about bytes of that range. They are in order.

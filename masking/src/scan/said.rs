@@ -185,11 +185,7 @@ impl Scanner<'_> {
         let mut patches = Vec::new();
         let known = Seen::of(known);
         sites::visit(text, signs, &mut |site| {
-            if !is_instead(&known, text, &site.value)
-                && let Some(found) = self.said_at(text, &site, context)
-            {
-                merge(&mut patches, shift(found, site.value.start));
-            }
+            merge(&mut patches, self.said_at(text, &site, &known, context));
             false
         });
         patches
@@ -209,11 +205,7 @@ impl Scanner<'_> {
         let (body, known) = (view.body(), Seen::of(known));
         let mut patches = Vec::new();
         labels::visit(body, &mut |site| {
-            if !is_instead(&known, body, &site.value)
-                && let Some(found) = self.said_at(body, &site, Context::new(None))
-            {
-                merge(&mut patches, shift(found, site.value.start));
-            }
+            merge(&mut patches, self.said_at(body, &site, &known, Context::new(None)));
         });
         if patches.is_empty() {
             return plan;
@@ -222,8 +214,14 @@ impl Scanner<'_> {
         settle(plan)
     }
 
-    /// The patches of one of them, in terms of the value.
-    fn said_at(&mut self, text: &[u8], site: &Site, context: Context) -> Option<Vec<Patch>> {
+    /// The patches of one of them, but where what is known says more.
+    fn said_at(&mut self, text: &[u8], site: &Site, known: &Seen<'_>, context: Context) -> Vec<Patch> {
+        let found = if is_instead(known, text, &site.value) { None } else { self.told(text, site, context) };
+        found.map_or_else(Vec::new, |found| shift(found, site.value.start))
+    }
+
+    /// The same in terms of the value; `None` where its name does not tell what it is.
+    fn told(&mut self, text: &[u8], site: &Site, context: Context) -> Option<Vec<Patch>> {
         let (rule, weak) = self.rule_of(text, site)?;
         let raw = text.get(site.value.clone())?;
         // Among code a word is the name of a value.

@@ -60,9 +60,13 @@ impl Reach {
             |b: u8| ends_url(b) || b"&;,()[]{}".contains(&b) || matrix && matches!(b, b'/' | b'?' | b'#');
         let rest = text.get(start..).unwrap_or_default();
         let len = rest.iter().position(|b| ends(*b)).unwrap_or(rest.len());
-        let value = rest.get(..len).unwrap_or_default();
+        let mut value = rest.get(..len).unwrap_or_default();
+        // A sentence ends behind it.
+        if rest.get(len).is_none_or(|b| *b <= b' ') {
+            value = value.strip_suffix(b".").or_else(|| value.strip_suffix(b":")).unwrap_or(value);
+        }
         let digit = value.iter().rposition(u8::is_ascii_digit).map(|at| start + at);
-        *self = Reach { end: start + len, matrix, digit };
+        *self = Reach { end: start + value.len(), matrix, digit };
         false
     }
 }
@@ -168,6 +172,7 @@ impl Scanner<'_> {
             let Some(equals) = memchr::memchr(b'=', &item[skip..]).map(|e| e + skip) else { continue };
             let name = decode(&item[skip..equals]);
             let raw = &item[equals + 1..];
+            let raw = raw.get(..assigned(raw)).unwrap_or_default();
             let rule = self.memo.name(&self.policy.names, &name).rule;
             if raw.is_empty() || rule.is_none() {
                 continue;
@@ -196,6 +201,18 @@ impl Scanner<'_> {
         }
         patches
     }
+}
+
+/// Length of a value in a list of pairs: programs that write such lists encode a semicolon, people have one behind the last pair, and
+/// between two.
+fn assigned(text: &[u8]) -> usize {
+    let ends = |at: &usize| {
+        let rest = text.get(at + 1..).unwrap_or_default();
+        let name =
+            rest.iter().take(64).take_while(|b| b.is_ascii_alphanumeric() || b"_-. ".contains(b)).count();
+        rest.is_empty() || name > 0 && rest.get(name) == Some(&b'=')
+    };
+    memchr::memchr_iter(b';', text).find(ends).unwrap_or(text.len())
 }
 
 /// Whether a text is what a form would send.

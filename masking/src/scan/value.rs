@@ -357,7 +357,7 @@ impl Scanner<'_> {
                 self.memo.values.note(sort, query);
             }
         }
-        self.leave_replaced(&mut matches, &patches, |patch| &patch.range);
+        self.settle_with(value, &mut matches, &mut patches, |patch| &patch.range);
         // Of JSON the strings have been looked into.
         if context.depth < self.policy.depth && signs.may_hold_names() && !is_json {
             merge(&mut patches, self.said(value, signs, &matches, context));
@@ -374,7 +374,7 @@ impl Scanner<'_> {
         }
         let found =
             if possible == Detectors::NONE { Vec::new() } else { detect::detect_possible(value, possible) };
-        self.leave_replaced(&mut matches, &patches, |patch| &patch.range);
+        self.settle_with(value, &mut matches, &mut patches, |patch| &patch.range);
         let learnt = self.sink.sweep(self.policy, value, matches, false);
         // Of JSON the strings have been looked into.
         if !is_json && look.may_hold_inlaid() {

@@ -375,3 +375,66 @@ fn what_is_written_like_a_name_and_its_value_stays() {
         }
     }
 }
+
+#[test]
+fn a_secret_is_the_same_whatever_sign_stands_behind_it() {
+    let secret = "Zq8k2w9xTr4mW7pL";
+    let answers = |media: &str, text: &str| {
+        let head = format!("HTTP/1.1 200 OK\nContent-Type: {media}\n");
+        exchange(message("GET / HTTP/1.1\nHost: a.example\n", ""), message(&head, text))
+    };
+    let texts = [
+        "Password=X;",
+        "Server=a;Password=X;Encrypt=yes",
+        "Password=X;Server=a",
+        "x; Password=X; y",
+        "see password=X.",
+        "see password=X. Or not",
+        "is it password=X:",
+        "(password=X)",
+        "password=X, and more",
+        "a=1&password=X;",
+        "https://a.example/?password=X;b=2",
+        "password: X.",
+        "\"password\": \"X\"",
+    ];
+    for text in texts {
+        // By itself, and where it is known.
+        for (login, media) in [(false, "text/plain"), (true, "text/plain"), (false, "json"), (true, "json")] {
+            let written = text.replace('X', secret);
+            let mut all = vec![answers("text/plain", &format!("password={secret}"))];
+            if media == "json" {
+                let written = serde_json::json!({ "a": written, "b": 1 }).to_string();
+                all.insert(0, answers("application/json", &written));
+            } else {
+                all.insert(0, answers(media, &written));
+            }
+            if login {
+                all.push(answers("application/json", &serde_json::json!({ "password": secret }).to_string()));
+            }
+            let masked = proven(&all);
+            let body = |e: &Exchange| String::from_utf8(e.response.as_ref().unwrap().body.to_vec()).unwrap();
+            let other = body(&masked[1]).strip_prefix("password=").unwrap().to_owned();
+            assert!(other != secret);
+            let there = body(&masked[0]);
+            let there = serde_json::from_str::<serde_json::Value>(&there)
+                .map_or(there, |json| json["a"].as_str().unwrap().to_owned());
+            assert_eq!(there, text.replace('X', &other), "{media} {login}");
+        }
+    }
+}
+
+#[test]
+fn a_quote_written_twice_does_not_end_a_value() {
+    for (text, ends) in [
+        ("ALTER USER ann IDENTIFIED BY 'hunter2x''s1x4b' NOW", " NOW"),
+        ("password: 'hunter2x''s1x4b', a: ''", ", a: ''"),
+    ] {
+        let masked = body_of("text/plain", text);
+        assert!(!masked.contains("hunter2x") && !masked.contains("s1x4b"), "{masked}");
+        assert!(masked.ends_with(ends), "{masked}");
+    }
+    for text in ["password: '', a: 'x1y2z3'", "password = \"\"; x = \"x1y2z3\""] {
+        assert_eq!(body_of("text/plain", text), text);
+    }
+}

@@ -102,9 +102,7 @@ fn assigned_at(text: &[u8], at: usize) -> Option<Site> {
     before = inner.unwrap_or(before);
     before = before.get(..before.len() - marks_before(before))?;
     let unquoted = [b"\"", b"'", b"`"].iter().find_map(|quote| before.strip_suffix(*quote)).unwrap_or(before);
-    let name = word_before(unquoted)?;
-    let apart = unquoted.get(..name.start)?.strip_suffix(b" ");
-    let longer = apart.and_then(word_before).map(|word| word.start..name.end);
+    let (name, longer) = names_before(unquoted)?;
     Some(Site { name, longer, value, quoted, form: Form::Usual })
 }
 
@@ -118,13 +116,11 @@ fn close(text: &[u8], at: usize) -> Option<Site> {
         return None;
     }
     let before = text.get(..at)?;
-    let name = word_before(before)?;
+    let (name, longer) = names_before(before)?;
     let before = before.get(..name.start)?;
     let begins = before.last().is_none_or(|b| *b <= b' ' || b"\"'`([{<>,;*|?&=".contains(b));
     let word = before.iter().rev().take(COMMAND).take_while(|b| **b > b' ').count();
     let in_link = memchr::memmem::find(before.get(before.len() - word..)?, b"://").is_some();
-    let apart = before.strip_suffix(b" ");
-    let longer = apart.and_then(word_before).map(|word| word.start..name.end);
     (begins && !in_link).then_some(Site { name, longer, value, quoted: false, form: Form::Close })
 }
 
@@ -330,15 +326,31 @@ fn word_before(text: &[u8]) -> Option<Range<usize>> {
     text.get(name.clone())?.iter().any(u8::is_ascii_alphabetic).then_some(name)
 }
 
-/// Length of what stands before the quote that closes; `None` when there is none in the line.
+/// The same, and that with the word before it.
+fn names_before(text: &[u8]) -> Option<(Range<usize>, Option<Range<usize>>)> {
+    let name = word_before(text)?;
+    let apart = text.get(..name.start)?.strip_suffix(b" ");
+    let longer = apart.and_then(word_before).map(|word| word.start..name.end);
+    Some((name, longer))
+}
+
+/// Length of what stands before the quote that closes; `None` when there is none in the line. One that is written twice closes nothing, as
+/// in SQL, where there is another one behind it.
 fn quoted(text: &[u8], quote: u8) -> Option<usize> {
     let text = text.get(..QUOTED).unwrap_or(text);
-    let mut at = 0;
+    let (mut at, mut twice) = (0, None);
     loop {
-        at += memchr::memchr3(quote, b'\\', b'\n', text.get(at..)?)?;
+        let Some(next) = memchr::memchr3(quote, b'\\', b'\n', text.get(at..).unwrap_or_default()) else {
+            return twice;
+        };
+        at += next;
         match text.get(at)? {
             b'\\' => at += 2,
-            b'\n' => return None,
+            b'\n' => return twice,
+            _ if text.get(at + 1) == Some(&quote) => {
+                twice = twice.or(Some(at));
+                at += 2;
+            }
             _ => return Some(at),
         }
     }
