@@ -12,7 +12,7 @@ use std::borrow::Cow;
 use std::fmt;
 
 use mynah_message::{Head, Limits, Message, content};
-use mynah_traffic::{Exchange, Side};
+use mynah_traffic::{Exchange, SensitiveSpan, Side};
 use serde::Serialize;
 use views::{Decoded, has_escapes, views};
 pub(crate) use views::{html_tells, json_tells, may_hide, percent_tells};
@@ -20,6 +20,8 @@ pub(crate) use views::{html_tells, json_tells, may_hide, percent_tells};
 use crate::hash::{Prints, Strong};
 use crate::learned::Known;
 use crate::masker::Issued;
+use crate::memo::whole::Looks;
+use crate::worth::Worth;
 
 /// Findings kept with their place; all are counted.
 const LISTED: usize = 1000;
@@ -43,36 +45,11 @@ pub struct Auditor {
 struct Clean {
     hasher: Strong,
     prints: Prints,
+    /// The same of whole messages, with the places of their pseudonyms.
+    whole: Looks,
     /// What was searched for: how many values, and in what.
     values: usize,
     worth: Worth,
-}
-
-/// Whether it is worth while to look bodies up: in traffic in which hardly any comes again only some are, to see whether that changes.
-#[derive(Default)]
-struct Worth {
-    bodies: u64,
-    /// How often those looked up were known of late, in parts of 2¹⁶.
-    share: u32,
-}
-
-impl Worth {
-    /// Of how many bodies one is looked up at least.
-    const SOME: u64 = 8;
-    /// From this share on all are.
-    const ENOUGH: u32 = (1 << 16) / 32;
-
-    /// Whether the next body is to be looked up.
-    fn look(&mut self) -> bool {
-        self.bodies += 1;
-        // The first ones say whether bodies come again at all.
-        self.bodies.is_multiple_of(Worth::SOME) || self.bodies < 256 || self.share >= Worth::ENOUGH
-    }
-
-    /// Whether one was known that was looked up.
-    fn note(&mut self, known: bool) {
-        self.share = self.share - self.share / 64 + if known { 1 << 10 } else { 0 };
-    }
 }
 
 /// Shorter ones are searched in less time than it takes to look them up.
@@ -81,6 +58,26 @@ const WORTH_KNOWING: usize = 512;
 const PRINTS: usize = 1 << 20;
 
 impl Clean {
+    /// Stands for a message with these spans, and says whether nothing was found in the same when the same was searched for. `None` for one
+    /// that is not worth looking up.
+    fn whole<'s>(
+        &mut self,
+        side: Side,
+        message: &Message,
+        spans: impl Iterator<Item = &'s SensitiveSpan>,
+        values: usize,
+    ) -> Option<(u128, bool)> {
+        let print = self.whole.print(message, side)?;
+        self.expect(values);
+        let print = spans.fold(print, |print, span| {
+            let place = u64::from(span.start) << 32 | u64::from(span.len);
+            self.hasher.hash(print as u64 ^ u64::from(span.in_body), &place.to_le_bytes()) ^ print
+        });
+        let known = self.prints.contains(print);
+        self.whole.note(side, known);
+        Some((print, known))
+    }
+
     /// The same of a compressed body as it is sent, with its codings; `None` where it is not compressed.
     fn packed(&mut self, head: &Head<'_>, body: &[u8], values: usize) -> Option<(u128, bool)> {
         let codings = content::codings(head).ok().filter(|codings| !codings.is_empty())?;
@@ -192,6 +189,26 @@ impl Auditor {
     }
 
     fn message(&mut self, side: Side, message: &Message, exchange: &Exchange) {
+        let spans = exchange.sensitive.iter().filter(|s| s.side == side);
+        match self.clean.whole(side, message, spans, self.searched_for()) {
+            Some((_, true)) => {}
+            Some((print, false)) => {
+                let before = self.findings.count;
+                self.message_anew(side, message, exchange);
+                if self.findings.count == before {
+                    self.clean.note(print);
+                }
+            }
+            None => self.message_anew(side, message, exchange),
+        }
+    }
+
+    /// Stands for what is looked for: how many values, and in what.
+    fn searched_for(&self) -> usize {
+        self.known.len() << 1 | usize::from(self.issued.has_inlaid())
+    }
+
+    fn message_anew(&mut self, side: Side, message: &Message, exchange: &Exchange) {
         self.search(side, "head", &message.head);
         self.search(side, "trailers", &message.trailers);
         // Without a body it does not matter what else is in the head.
@@ -200,8 +217,7 @@ impl Auditor {
         } else {
             Some(Head::parse(&message.head))
         };
-        // What was clean is not when more is looked for.
-        let values = self.known.len() << 1 | usize::from(self.issued.has_inlaid());
+        let values = self.searched_for();
         let spans = || exchange.sensitive.iter().filter(|s| s.side == side);
         // A compressed body that was clean before need not be opened, unless pseudonyms are to be looked at in it.
         let packed = match &head {
@@ -326,21 +342,6 @@ mod tests {
     use crate::learned::Learning;
 
     #[test]
-    fn bodies_are_looked_up_where_they_come_again() {
-        let mut worth = Worth::default();
-        let looked = |worth: &mut Worth, bodies: u64, known: bool| {
-            let looks = (0..bodies).filter(|_| worth.look().then(|| worth.note(known)).is_some());
-            looks.count() as u64
-        };
-        looked(&mut worth, 256, false);
-        assert_eq!(looked(&mut worth, 800, false), 100);
-        // Some three of those that are looked up are known, and then all are.
-        assert!(looked(&mut worth, 800, true) > 770);
-        assert!(looked(&mut worth, 800, false) < 300 && worth.share < Worth::ENOUGH);
-        assert!((0..100).all(|_| worth.look() || worth.bodies % Worth::SOME != 0));
-    }
-
-    #[test]
     fn runs_are_opened_in_all_parts_when_there_was_one() {
         let mut auditor = Auditor::new(Known::default(), Issued::default());
         let looked = |auditor: &mut Auditor| (0..3200).filter(|_| auditor.looks_into_runs()).count();
@@ -373,8 +374,8 @@ mod tests {
                 auditor.check(&exchange);
                 assert_eq!(auditor.findings.count, 0);
             }
-            // Of a compressed one there is a second, of what was sent.
-            assert_eq!(auditor.clean.prints.len(), 1 + codings.len());
+            // One is of the whole message, and of a compressed body there is a second, of what was sent.
+            assert_eq!(auditor.clean.prints.len(), 2 + codings.len());
             learning.note(Kind::Token, b"k3J9xQ2mLp0Z");
             learning.settle();
             for found in 1..3 {

@@ -41,7 +41,7 @@
 //! | [`learner`], [`masker`] | the two passes over what can be read twice |
 //! | [`stream`], `remask` | one pass over what cannot, and what is made good before its file is sealed |
 //! | `learned`, `variant`, `finder` | search for many known values in every way of writing them |
-//! | `memo`, `plan`, `hash` | what need not be found out twice |
+//! | `memo`, `plan`, `worth`, `hash` | what need not be found out twice |
 //! | [`audit`] | the proof |
 //! | [`report`], `tally` | the counts |
 //! | [`single`] | one value, for `mynah mask-value` |
@@ -72,6 +72,7 @@ pub mod stream;
 mod tally;
 pub mod trial;
 mod variant;
+mod worth;
 
 pub use audit::{Auditor, Finding, Findings};
 pub use error::Error;

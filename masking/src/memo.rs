@@ -2,12 +2,14 @@
 //! newest entry of a slot stays; entries are compared in full.
 
 mod lines;
+pub(crate) mod whole;
 
 use std::borrow::Cow;
 
 use lines::LineTable;
 pub(crate) use lines::{Found, Hash, may_be_escaped};
 use mynah_message::{Head, Side, json};
+use whole::Whole;
 
 use crate::hash::{Prints, Quick, Strong};
 use crate::names::{Below, Names, Rule};
@@ -44,6 +46,8 @@ pub(crate) struct Memo {
     pub(crate) plans: Plans,
     /// Bodies with which there is nothing more to do.
     pub(crate) done: Done,
+    /// Messages that come again as they were.
+    pub(crate) whole: Whole,
     /// For reading JSON in.
     pub(crate) room: Room,
     /// What stands between values of JSON.
@@ -200,6 +204,7 @@ impl Memo {
     pub(crate) fn begin_epoch(&mut self) {
         self.lines.begin_epoch();
         self.done.begin_epoch();
+        self.whole.begin_epoch();
     }
 }
 

@@ -16,6 +16,7 @@ use crate::scan::value::SHORTEST;
 use crate::scan::{Scanner, Unreadable, Why};
 
 /// What became of a message.
+#[derive(Clone)]
 pub(crate) struct Outcome {
     /// The masked message; `None` when even its head could not be read.
     pub(crate) message: Option<Message>,
@@ -32,6 +33,7 @@ pub(crate) struct Outcome {
 }
 
 /// Where a pseudonym stands in the new message.
+#[derive(Clone)]
 pub(crate) struct Place {
     in_body: bool,
     /// `None` in trailers, in which spans cannot point.
@@ -75,6 +77,9 @@ impl Place {
 
 /// Hands every part to the scanner and forgets what it would do.
 pub(crate) fn learn(scanner: &mut Scanner<'_>, message: &Message, side: Side) {
+    if scanner.policy.is_steady() && scanner.memo.whole.meet(message, side).is_some() {
+        return;
+    }
     if let Ok(mut view) = View::open_head(message) {
         let print = print(scanner, &view);
         let known = message.body.is_empty() || print.is_some_and(|print| scanner.memo.done.is_learnt(print));
@@ -91,8 +96,20 @@ pub(crate) fn learn(scanner: &mut Scanner<'_>, message: &Message, side: Side) {
     let _ = trailers(scanner, &message.trailers, side);
 }
 
-/// Masks a message.
+/// Masks a message, or says what became of it when it was masked before.
 pub(crate) fn mask(scanner: &mut Scanner<'_>, message: &Message, side: Side) -> Outcome {
+    let steady = scanner.policy.is_steady();
+    let met = if steady { scanner.memo.whole.meet(message, side) } else { None };
+    let Some(print) = met else { return mask_anew(scanner, message, side) };
+    if let Some(outcome) = scanner.memo.whole.outcome(print) {
+        return outcome;
+    }
+    let outcome = mask_anew(scanner, message, side);
+    scanner.memo.whole.put(print, &outcome);
+    outcome
+}
+
+fn mask_anew(scanner: &mut Scanner<'_>, message: &Message, side: Side) -> Outcome {
     let mut outcome = Outcome {
         message: None,
         places: Vec::new(),

@@ -210,3 +210,65 @@ fn what_changed_between_the_passes_is_looked_at_anew() {
         assert!(!text.contains(password) && text.contains("nothing of interest"), "{text}");
     }
 }
+
+#[test]
+fn a_message_that_comes_again_whole_is_masked_and_counted_as_before() {
+    let gzip = "HTTP/1.1 200 OK\nContent-Type: text/plain\nContent-Encoding: gzip\n";
+    let png = "HTTP/1.1 200 OK\nContent-Type: image/png\n";
+    let asks = || message("GET /a?token=k3J9xQ2mLp0Z HTTP/1.1\nHost: a.example\n", "");
+    let mut first = flow();
+    let signed = message(
+        "POST /hook HTTP/1.1\nStripe-Signature: t=1492774577,v1=5257a869e7ecebeda32affa62cdca3fa51cad7e77a0e56ff536d0ce8e108d8bd\n",
+        "kept",
+    );
+    first.push(exchange(asks(), message(gzip, "no gzip, but with k3J9xQ2mLp0Z in it")));
+    first.push(exchange(signed, message(png, b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR k3J9xQ2mLp0Z")));
+    let mut trailed = message("HTTP/1.1 200 OK\nTransfer-Encoding: chunked\n", "");
+    trailed.trailers = "X-Token: k3J9xQ2mLp0Z\r\n".into();
+    first.push(exchange(asks(), trailed));
+    let (once, masker) = run(&first);
+    let counts = masker.report().clone();
+    assert_eq!((counts.quarantined.len(), counts.unread, counts.signed.len()), (1, 1, 1));
+    let times = 5;
+    let all: Vec<_> = (0..times).flat_map(|_| first.clone()).collect();
+    let (masked, masker) = run(&all);
+    for (number, masked) in masked.iter().enumerate() {
+        let once = &once[number % once.len()];
+        assert_eq!((&masked.request, &masked.response), (&once.request, &once.response));
+        assert_eq!((&masked.sensitive, masked.flags), (&once.sensitive, once.flags));
+    }
+    assert_eq!(audit(masker.auditor(), &masked), audit(masker.auditor(), &once));
+    let report = masker.report();
+    let each = |counts: &BTreeMap<String, u64>| -> BTreeMap<String, u64> {
+        counts.iter().map(|(what, count)| (what.clone(), count * times)).collect()
+    };
+    assert_eq!(report.quarantined, each(&counts.quarantined));
+    assert_eq!(report.signed, each(&counts.signed));
+    assert_eq!(report.masked, each(&counts.masked));
+    assert_eq!(report.by_place, each(&counts.by_place));
+    assert_eq!(report.unread, counts.unread * times);
+}
+
+#[test]
+fn a_message_that_comes_again_whole_is_searched_for_what_was_learnt_since() {
+    let secret = "Xk3J9xQ2mLp0ZTq8";
+    let says = || {
+        let body = format!("it was {secret} then");
+        exchange(
+            message("GET /a HTTP/1.1\nHost: a.example\n", ""),
+            message("HTTP/1.1 200 OK\nContent-Type: text/plain\n", body),
+        )
+    };
+    let learns = exchange(
+        message(
+            "POST /a HTTP/1.1\nContent-Type: application/json\n",
+            format!("{{\"password\":\"{secret}\"}}"),
+        ),
+        message("HTTP/1.1 204 No Content\n", ""),
+    );
+    let mut stream = crate::Stream::new(Policy::built_in(), Key::from([3; 32]));
+    let mut shown = |e: Exchange| everything(&[stream.mask(e).unwrap().into_inner()]).contains(secret);
+    assert!((0..5).all(|_| shown(says())));
+    assert!(!shown(learns));
+    assert!((0..5).all(|_| !shown(says())));
+}
