@@ -35,8 +35,9 @@ fn tells(kind: Kind, weak: bool, value: &[u8], quoted: bool) -> bool {
     if !quoted && refers(value) {
         return false;
     }
-    // `${PASSWORD_1}`, `{{token2}}`.
-    let stands_for = [&b"${"[..], b"$(", b"{{", b"#{", b"<%"].iter().any(|begin| value.starts_with(begin));
+    // `${PASSWORD_1}`, `{{token2}}`, `%PASSWORD1%`.
+    let stands_for = [&b"${"[..], b"$(", b"{{", b"#{", b"<%"].iter().any(|begin| value.starts_with(begin))
+        || value.starts_with(b"%") && value.ends_with(b"%");
     if link
         || stands_for
         || value.iter().any(u8::is_ascii_whitespace)
@@ -90,8 +91,27 @@ fn is_package(value: &[u8]) -> bool {
     at.is_some_and(|(_, version)| version.get(1..).is_some_and(names::is_version))
 }
 
-/// `varchar(255)`: how a column is declared.
+/// `varchar(255)`, `VARCHAR2`, `utf8mb4`: how a column is declared.
 fn is_type(value: &[u8]) -> bool {
+    const TYPES: [&[u8]; 12] = [
+        b"char",
+        b"nchar",
+        b"varchar",
+        b"nvarchar",
+        b"string",
+        b"text",
+        b"binary",
+        b"varbinary",
+        b"int",
+        b"uint",
+        b"float",
+        b"utf8mb",
+    ];
+    let digits = value.iter().rev().take_while(|b| b.is_ascii_digit()).count();
+    let word = value.get(..value.len() - digits).unwrap_or_default();
+    if TYPES.iter().any(|name| word.eq_ignore_ascii_case(name)) {
+        return true;
+    }
     let inner = value.strip_suffix(b")").or_else(|| value.strip_suffix(b"]"));
     let Some((word, sizes)) =
         inner.and_then(|inner| inner.split_at_checked(inner.iter().position(|b| matches!(b, b'(' | b'['))?))
@@ -160,6 +180,15 @@ fn refers(value: &[u8]) -> bool {
             && name.iter().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit() || *b == b'_')
     };
     parts().count() > 2 && parts().all(is_name) || value.strip_prefix(b"$").is_some_and(is_constant)
+}
+
+/// `password:password2`: another one of that name.
+fn is_numbered(name: &[u8], value: &[u8]) -> bool {
+    let digits = value
+        .get(..name.len())
+        .filter(|v| v.eq_ignore_ascii_case(name))
+        .and_then(|_| value.get(name.len()..));
+    digits.is_some_and(|digits| digits.len() <= 2 && digits.iter().all(u8::is_ascii_digit))
 }
 
 /// `e1.password2`: a path of names in code.
@@ -243,7 +272,10 @@ impl Scanner<'_> {
                 let behind = text.get(site.value.end..)?;
                 if !tells(kind, weak, &value, site.quoted)
                     || kind == Kind::Otp && is_year(&value, behind)
-                    || site.form == Form::Close && (is_pair(kind, &value) || is_path(&value))
+                    || site.form == Form::Close
+                        && (is_pair(kind, &value)
+                            || is_path(&value)
+                            || is_numbered(text.get(site.name.clone())?, &value))
                 {
                     return None;
                 }
@@ -262,7 +294,8 @@ impl Scanner<'_> {
         let names = &self.policy.names;
         let memo = &mut *self.memo;
         let mut of = |name: &Range<usize>| {
-            let name = text.get(name.clone())?;
+            // A program of that name has versions.
+            let name = text.get(name.clone()).filter(|name| !name.eq_ignore_ascii_case(b"1password"))?;
             let rule = memo.name(names, name).rule?;
             let told = match rule {
                 Rule::Credentials => true,

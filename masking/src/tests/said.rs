@@ -56,6 +56,12 @@ fn what_a_text_says_about_a_secret_stays() {
     for text in [
         "Password: required",
         "| Name | Type |\n| Password | varchar(255) |\n",
+        "| Name | Type |\n| Password | VARCHAR2 |\n| Token | CHAR64 |\n",
+        "| Password | 2024-01-05 | changed |\n",
+        "1Password: 8.10.2b4",
+        "{password:password2, token:token1}",
+        "run --password %PASSWORD1% now",
+        "password: utf8mb4",
         "token: see below",
         "the session: 2 hours",
         "key: value",

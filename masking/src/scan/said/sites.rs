@@ -199,6 +199,10 @@ fn in_table(text: &[u8], at: usize) -> Option<Site> {
     let value = start_of_value..start_of_value + len;
     let value = without_marks(text, without_code(text, value));
     let ends = behind.first().is_none_or(|b| matches!(b, b'|' | b'\r' | b'\n'));
+    // When it was set; people have days as passwords, but hardly in tables.
+    if names::is_day(text.get(value.clone())?) {
+        return None;
+    }
     // `|pass| decoded(pass)` is code.
     let is_glued = around.last() == Some(&b'|') && around.len() == start && start_of_value > at + 1;
     if !ends || is_glued || !is_telling(text.get(value.clone())?) {
