@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """Capture file → exchanges, against tshark, tcpflow and a naive in-order loop, one core each, in turn.
 
-Makes its own capture: wrk against nginx on loopback under tcpdump. mynah is measured three times: to exchanges and no
+Makes its own capture: wrk against nginx on loopback under tcpdump, the same request again and again, as the peers were measured; and
+another one of sessions, in which no request is like another. mynah is measured three times: to exchanges and no
 further (`capture/examples/count.rs`: the peers' work, with all of reassembly on), to an unmasked recording, and to a masked,
 audited, sealed one. Then the same on a file ten times as long, for the peak memory (masking and tshark left out, which would take
 many minutes). Speeds are of CPU time, since the machine may be shared; wall time is printed beside it. A peak below 16 MB is that of the script
@@ -24,7 +25,23 @@ from measure import binary, median, need, run
 ROOT = os.path.abspath(os.path.join(os.path.dirname(__file__), ".."))
 
 
-def record(path, megabytes):
+# For wrk: sessions of twenty requests, of which none is like another; with the first one a session and a token are given out.
+SESSIONS = """
+local function hex(n) local t = {} for i = 1, n do t[i] = string.format("%x", math.random(0, 15)) end return table.concat(t) end
+local count, headers = 0, {}
+request = function()
+  local path = "/items/" .. math.random(100000) .. "?page=" .. count % 20 .. "&ref=" .. hex(6)
+  if count % 20 == 0 then
+    path = "/login"
+    headers = { ["Authorization"] = "Bearer " .. hex(32), ["Cookie"] = "theme=dark; sid=" .. hex(32), ["Accept"] = "application/json" }
+  end
+  count = count + 1
+  return wrk.format("GET", path, headers)
+end
+"""
+
+
+def record(path, megabytes, script=None):
     with tempfile.TemporaryDirectory() as folder:
         conf = os.path.join(folder, "nginx.conf")
         with open(conf, "w") as out:
@@ -35,9 +52,14 @@ def record(path, megabytes):
             ["tcpdump", "-i", "lo", "-w", path, "-B", "131072", "-U", f"tcp port {replay.PORT}"], stderr=subprocess.DEVNULL
         )
         time.sleep(0.5)
+        command = ["wrk", "-t1", "-c16", "-d1s", f"http://127.0.0.1:{replay.PORT}/items/1"]
+        if script:
+            with open(os.path.join(folder, "vary.lua"), "w") as out:
+                out.write(script)
+            command[1:1] = ["-s", os.path.join(folder, "vary.lua")]
         try:
             while not os.path.exists(path) or os.path.getsize(path) < megabytes * 1e6:
-                run(["wrk", "-t1", "-c16", "-d1s", f"http://127.0.0.1:{replay.PORT}/items/1"])
+                run(command)
         finally:
             time.sleep(0.5)
             sniffer.terminate()
@@ -118,13 +140,18 @@ def main():
             "mynah, exchanges": ([count, file], None),
             "mynah, unmasked": ([binary(), "capture", file, "-o", out, "--unmasked"], None),
         }
+        masked = lambda file: {"mynah, masked": ([binary(), "capture", file, "-o", out], None)}
         slow = {
-            "mynah, masked": ([binary(), "capture", path, "-o", out], None),
+            **masked(path),
             "tcpflow": (["tcpflow", "-q", "-r", path, "-o", flows], flows),
             "tshark": (["tshark", "-n", "-r", path, "-Y", "http.request", "-T", "fields", "-e", "http.request.uri"], None),
         }
         print(f"{size:.0f} MB of packets, {runs} runs each in turn, one core, medians")
         measure({**quick(path), **slow}, size, runs)
+        varied = os.path.join(folder, "varied.pcap")
+        size_of_varied = record(varied, megabytes, SESSIONS)
+        print("\nsessions of twenty requests, none like another")
+        measure({**quick(varied), **masked(varied)}, size_of_varied, runs)
         if times > 1:
             free = shutil.disk_usage(folder).free
             if free < size * 1e6 * times * 2:
