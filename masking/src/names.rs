@@ -126,6 +126,7 @@ impl Names {
             return Some(rule);
         }
         match weak {
+            None if below::are_secrets(folded) => Some(Rule::Below(Kind::Token, Below::Random)),
             None | Some(Rule::Without(_)) if self.ids && is_id_name(folded) => Some(Rule::Id),
             weak => weak,
         }

@@ -32,10 +32,10 @@ impl Below {
         let mut buffer = [0; 128];
         let folded = if name.len() <= 128 { fold(last_bracket(name), &mut buffer) } else { "" };
         let kind = match rule {
-            Some(Rule::Credentials) => return Some(Below::Random),
+            Some(Rule::Credentials | Rule::Below(..)) => return Some(Below::Random),
             Some(Rule::Mask(kind)) => kind,
             // Many texts and colours are made of tokens.
-            None if is_plural(folded) => return Some(Below::Random),
+            None if folded.ends_with("tokens") => return Some(Below::Random),
             _ => return None,
         };
         Some(match kind {
@@ -54,9 +54,9 @@ impl Below {
     }
 }
 
-/// Whether a name is that of several secrets, whose own names stand below it.
-fn is_plural(folded: &str) -> bool {
-    ["tokens", "secrets", "apikeys"].iter().any(|name| folded.ends_with(name))
+/// Whether a name is that of several secrets, which may have names of their own.
+pub(super) fn are_secrets(folded: &str) -> bool {
+    folded.ends_with("secrets") || folded.ends_with("apikeys")
 }
 
 /// What holds in an object: under which name it stands.

@@ -149,7 +149,7 @@ fn is_pair(kind: Kind, value: &[u8]) -> bool {
 }
 
 /// Whether a known value goes over an end of this one, or is all of it but for signs around it: that is the value then.
-fn is_instead(known: &Seen<'_>, text: &[u8], value: &Range<usize>) -> bool {
+pub(super) fn is_instead(known: &Seen<'_>, text: &[u8], value: &Range<usize>) -> bool {
     let is_sign = |range: Range<usize>| {
         text.get(range).is_some_and(|around| !around.iter().any(u8::is_ascii_alphanumeric))
     };

@@ -345,7 +345,7 @@ impl Scanner<'_> {
                 let urls = scanner.urls(value, context);
                 let mut assigned = scanner.assignments(value, context);
                 let known = Seen::of(&matches);
-                assigned.retain(|patch| !known.goes_beyond(&patch.range));
+                assigned.retain(|patch| !said::is_instead(&known, value, &patch.range));
                 for more in [urls, assigned] {
                     found |= !more.is_empty();
                     merge(&mut patches, more);

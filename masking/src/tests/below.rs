@@ -69,6 +69,7 @@ fn the_values_of_an_object_under_a_secrets_name_are_secrets() {
         ),
         (r#"{"tokens": {"access": "k3J9xQ2mLp0"}}"#, &["k3J9xQ2mLp0"]),
         (r#"{"api_keys": [{"live": "k3J9xQ2mLp0"}]}"#, &["k3J9xQ2mLp0"]),
+        (r#"{"api_keys": ["k3J9xQ2mLp0"], "client_secrets": "9xQ2mLk3Jp"}"#, &["k3J9xQ2mLp0", "9xQ2mLk3Jp"]),
         (r#"{"passwords": ["hunter2pass", "abc123x"]}"#, &["hunter2pass", "abc123x"]),
         (r#"{"secrets": {"items": [{"value": "x"}], "db": "9xQ2mLk3Jp"}}"#, &["9xQ2mLk3Jp"]),
         (
@@ -105,6 +106,7 @@ fn what_describes_a_secret_stays() {
         r#"{"name": "size", "value": {"x": "k3J9xQ2m", "name": "abc123def"}, "key": {"value": {"x": "abc123def"}}}"#,
         r#"{"name": "password", "value": {"type": "hashed1", "rules": {"x": "hunter2pass"}}}"#,
         r#"{"tokens": {"primary": "a1b2c3", "text": "blue-500", "n": ["hello", "w0rld"]}, "max_tokens": {"x": "gpt-4o-mini"}}"#,
+        r#"{"secrets": ["DB_PASSWORD_2", "none", "v1.2.3", 17], "tokens": ["k3J9xQ2mLp0"], "num_api_keys": 2}"#,
         r#"{"csrf": {"header": "X-CSRF-Token", "param": "_csrf", "path": "/a1/b2"}}"#,
         r#"{"next_token": {"value": "abc123def"}, "token_type": {"x": "abc123def"}}"#,
     ] {
