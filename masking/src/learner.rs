@@ -82,7 +82,8 @@ impl Sink for Learning {
             return None;
         }
         self.note(kind, value);
-        if kind.is_machine_made() && pseudonym::is_composite(value) {
+        // Those of a link are its host and its path.
+        if kind.is_machine_made() && !value.starts_with(b"http") && pseudonym::is_composite(value) {
             for segment in pseudonym::segments(value).filter(|s| pseudonym::is_long_segment(s)) {
                 self.note(kind, segment);
             }

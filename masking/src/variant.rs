@@ -10,7 +10,7 @@ use mynah_message::{Encoding, hex, html, json, percent};
 
 use crate::kind::Kind;
 use crate::scan::Patch;
-use crate::scan::layer::{Layer, splice};
+use crate::scan::layer::{Layer, splice, twice};
 
 /// Whether a text may begin with a value, as far as its first letters and digits tell: in all but base64 and hex they are written
 /// as they are. Most places that share a window with a value are told apart by that.
@@ -55,6 +55,8 @@ pub(crate) enum Variant {
     },
     /// Two hex digits a byte.
     Hex,
+    /// With this quote written twice, as in SQL and in tables.
+    Twice(u8),
 }
 
 const STANDARD: GeneralPurpose =
@@ -71,7 +73,7 @@ fn engine(url: bool) -> &'static GeneralPurpose {
 pub(crate) struct Way(u8);
 
 /// In the order in which they are preferred. The second percent-encoding is that of paths.
-const WAYS: [Variant; 14] = [
+const WAYS: [Variant; 16] = [
     Variant::Raw,
     Variant::Form,
     Variant::Percent,
@@ -86,6 +88,8 @@ const WAYS: [Variant; 14] = [
     Variant::Base64 { align: 2, url: false },
     Variant::Base64 { align: 2, url: true },
     Variant::Hex,
+    Variant::Twice(b'\''),
+    Variant::Twice(b'"'),
 ];
 
 impl Way {
@@ -159,6 +163,7 @@ impl Variant {
             Variant::Html => html::entity::escape(value),
             Variant::Base64 { align, url } => base64_inner(value, align, url),
             Variant::Hex => hex::encode(value, false),
+            Variant::Twice(quote) => twice(value, quote),
         }
     }
 
@@ -178,6 +183,7 @@ impl Variant {
             Variant::Percent => alike(there, other, Encoding::Percent),
             Variant::Json | Variant::JsonSlashes => alike(there, other, Encoding::JsonString),
             Variant::Html => alike(there, other, Encoding::HtmlAttr),
+            Variant::Twice(quote) => twice(other, quote),
             Variant::Hex => hex::encode(other, there.iter().any(u8::is_ascii_uppercase)),
             Variant::Base64 { align, url } => return rewrite_base64(text, seen, align, url, value, other),
         };

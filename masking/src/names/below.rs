@@ -160,7 +160,7 @@ pub(crate) fn may_be_secret(kind: Kind, below: Below, value: &[u8], answers: boo
     let digits = value.iter().filter(|b| b.is_ascii_digit()).count();
     let has_letter = || value.iter().any(u8::is_ascii_alphabetic);
     let has_space = || value.iter().any(u8::is_ascii_whitespace);
-    let is_link = || value.starts_with(b"/") || value.starts_with(b"http");
+    let is_link = || [&b"/"[..], b"http", b"arn:"].iter().any(|begin| value.starts_with(begin));
     let is_time = || detect::is_moment(value) || is_day(value);
     let is_likely = || {
         digits > 0

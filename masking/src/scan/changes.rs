@@ -128,8 +128,13 @@ impl HeadPlan {
     }
 
     /// The same with what is known, which is in order too.
-    pub(super) fn settle_with(&mut self, scanner: &mut Scanner<'_>, head: &[u8], matches: &mut Vec<Match>) {
-        scanner.settle_with(head, matches, &mut self.changes, |change| &change.range);
+    pub(super) fn settle_with(
+        &mut self,
+        scanner: &mut Scanner<'_>,
+        head: &[u8],
+        matches: &mut Vec<Match>,
+    ) -> Vec<Patch> {
+        scanner.settle_with(head, matches, &mut self.changes, |change| &change.range)
     }
 
     pub(crate) fn clear(&mut self) {

@@ -85,7 +85,11 @@ impl Scanner<'_> {
         for range in soiled.iter().chain(plan.ranges()).chain(matches.iter().map(|m| &m.range)) {
             lines.soil(range);
         }
-        plan.settle_with(self, raw, &mut matches);
+        let rests = plan.settle_with(self, raw, &mut matches);
+        if !rests.is_empty() {
+            plan.extend(planned(rests, "anywhere"));
+            plan.settle();
+        }
         lines.remember(self, raw, &plan, &matches);
         // What was learnt, wherever it stands.
         if !matches.is_empty() {

@@ -170,6 +170,39 @@ impl<'v> Layer<'v> {
     }
 }
 
+/// Every such quote written twice.
+pub(crate) fn twice(value: &[u8], quote: u8) -> Vec<u8> {
+    value.iter().flat_map(|b| std::iter::repeat_n(*b, if *b == quote { 2 } else { 1 })).collect()
+}
+
+/// Each two of them written once.
+pub(crate) fn once(text: &[u8], quote: u8) -> Vec<u8> {
+    let mut out = Vec::with_capacity(text.len());
+    let mut rest = text;
+    while let Some((first, more)) = rest.split_first() {
+        out.push(*first);
+        rest = if *first == quote { more.strip_prefix(&[quote]).unwrap_or(more) } else { more };
+    }
+    out
+}
+
+/// Whether a quote is written twice in a text.
+pub(super) fn has_twice(text: &[u8], quote: u8) -> bool {
+    memchr::memmem::find(text, &[quote, quote]).is_some()
+}
+
+/// The patches of a value in which that quote is written twice, as in tables and SQL, in terms of how it is written; what is looked at is
+/// the value.
+pub(super) fn with_quotes_once(raw: &[u8], quote: u8, look: impl FnOnce(&[u8]) -> Vec<Patch>) -> Vec<Patch> {
+    if !has_twice(raw, quote) {
+        return look(raw);
+    }
+    let value = once(raw, quote);
+    let patches = look(&value);
+    let Some((kind, why)) = patches.first().map(|patch| (patch.kind, patch.why)) else { return Vec::new() };
+    vec![Patch { range: 0..raw.len(), bytes: twice(&splice(&value, &patches), quote), kind, why }]
+}
+
 /// The value with the patches made.
 pub(crate) fn splice(value: &[u8], patches: &[Patch]) -> Vec<u8> {
     let mut out = Vec::with_capacity(value.len() + 16);

@@ -264,7 +264,11 @@ impl Scanner<'_> {
         in_place: bool,
         plan: &mut Vec<Planned>,
     ) {
-        self.settle_with(bytes, &mut matches, plan, |planned| &planned.range);
+        if matches.is_empty() {
+            return;
+        }
+        let rests = self.settle_with(bytes, &mut matches, plan, |planned| &planned.range);
+        plan.extend(planned(rests, "anywhere"));
         if !matches.is_empty() {
             plan.extend(planned(self.sink.sweep(self.policy, bytes, matches, in_place), "anywhere"));
         }
@@ -272,19 +276,22 @@ impl Scanner<'_> {
 
     /// Settles what is known in a text with changes that are in order, so that no two are about the same bytes. Changes within a known value
     /// that says more give way: a link's value ends at a sign that a password may have in it, and half of the password would stay. All
-    /// others stay, and what is known there goes.
+    /// others stay, and what is known there goes; what neither they nor other known values cover of it is replaced by itself.
     pub(super) fn settle_with<P>(
         &mut self,
         text: &[u8],
         matches: &mut Vec<Match>,
         changes: &mut Vec<P>,
         range: impl Fn(&P) -> &Range<usize>,
-    ) {
+    ) -> Vec<Patch> {
         let mut end = 0;
-        let mut gone: Vec<Range<usize>> = Vec::new();
+        let (mut gone, mut given_up) = (Vec::new(), Vec::new());
         matches.retain(|m| {
             // Of those that overlap the first and longest counts.
             if m.range.start < end {
+                if m.range.end > end {
+                    given_up.push(m.range.clone());
+                }
                 return false;
             }
             let first = changes.partition_point(|change| range(change).end <= m.range.start);
@@ -293,7 +300,10 @@ impl Scanner<'_> {
             let there = rest.get(..there).unwrap_or_default();
             if !there.is_empty() {
                 if !says_more(text, &m.range, there.iter().map(&range)) {
-                    self.partly |= there.iter().any(|change| *range(change) != m.range);
+                    if there.iter().any(|change| *range(change) != m.range) {
+                        self.partly = true;
+                        given_up.push(m.range.clone());
+                    }
                     return false;
                 }
                 gone.push(first..first + there.len());
@@ -308,14 +318,50 @@ impl Scanner<'_> {
                 gone.next_if_eq(&(number - 1)).is_none()
             });
         }
+        if given_up.is_empty() {
+            return Vec::new();
+        }
+        let mut covered: Vec<_> =
+            changes.iter().map(&range).chain(matches.iter().map(|m| &m.range)).cloned().collect();
+        covered.sort_unstable_by_key(|range| range.start);
+        self.rests(text, &given_up, &covered)
     }
+
+    /// Replaces what is left of some ranges, by where they begin, where all that is covered, which is in order, does not reach; but not
+    /// a letter or two, which tell nothing.
+    pub(super) fn rests(
+        &mut self,
+        text: &[u8],
+        ranges: &[Range<usize>],
+        covered: &[Range<usize>],
+    ) -> Vec<Patch> {
+        const FEW: usize = 4;
+        let (mut patches, mut done) = (Vec::new(), 0);
+        for range in ranges {
+            let mut at = range.start.max(done);
+            let first = covered.partition_point(|there| there.end <= at);
+            let there =
+                covered.get(first..).unwrap_or_default().iter().take_while(|there| there.start < range.end);
+            for end in there.cloned().chain(std::iter::once(range.end..range.end)) {
+                let rest = text.get(at..end.start).unwrap_or_default();
+                if rest.iter().filter(|b| is_telling(**b)).count() >= FEW {
+                    patches.extend(super::shift(self.replaced(Kind::Random, rest, Why::Known), at));
+                }
+                at = at.max(end.end);
+            }
+            done = at;
+        }
+        patches
+    }
+}
+
+fn is_telling(b: u8) -> bool {
+    b.is_ascii_alphanumeric() || !b.is_ascii()
 }
 
 /// Whether these ranges lie in a value that is more than they are and signs around them.
 fn says_more<'r>(text: &[u8], value: &Range<usize>, within: impl Iterator<Item = &'r Range<usize>>) -> bool {
-    let tells = |range: Range<usize>| {
-        text.get(range).is_some_and(|more| more.iter().any(|b| b.is_ascii_alphanumeric() || !b.is_ascii()))
-    };
+    let tells = |range: Range<usize>| text.get(range).is_some_and(|more| more.iter().any(|b| is_telling(*b)));
     let (mut at, mut more) = (value.start, false);
     for range in within {
         if range.start < value.start || value.end < range.end {

@@ -8,7 +8,7 @@ use mynah_message::{BodyKind, Encoding, Part, View};
 
 use sites::{Form, Site, bare, is_scheme, turns};
 
-use super::layer::Layer;
+use super::layer::{Layer, has_twice, once, with_quotes_once};
 use super::part::{Planned, planned, settle};
 use super::{Context, Patch, Scanner, merge, shift};
 use crate::detect::signs::Signs;
@@ -245,7 +245,19 @@ impl Scanner<'_> {
 
     /// The patches of one of them, but where what is known says more.
     fn said_at(&mut self, text: &[u8], site: &Site, known: &Seen<'_>, context: Context) -> Vec<Patch> {
-        let found = if is_instead(known, text, &site.value) { None } else { self.told(text, site, context) };
+        if is_instead(known, text, &site.value) {
+            return Vec::new();
+        }
+        let mut found = self.told(text, site, context);
+        if found.is_none()
+            && let Some(value) = sites::shorter(text, site)
+        {
+            found = self.told(
+                text,
+                &Site { value, longer: site.longer.clone(), name: site.name.clone(), ..*site },
+                context,
+            );
+        }
         found.map_or_else(Vec::new, |found| shift(found, site.value.start))
     }
 
@@ -268,7 +280,13 @@ impl Scanner<'_> {
                 let sign = if site.form == Form::Marked { b'&' } else { b'\\' };
                 let escaped =
                     (site.quoted || site.form == Form::Marked) && memchr::memchr(sign, raw).is_some();
-                let value = if escaped { encoding.decode(raw)? } else { Cow::Borrowed(raw) };
+                let quote = text.get(site.value.end).copied();
+                let twice = quote.filter(|quote| site.quoted && !escaped && has_twice(raw, *quote));
+                let value = match twice {
+                    Some(quote) => Cow::Owned(once(raw, quote)),
+                    None if escaped => encoding.decode(raw)?,
+                    None => Cow::Borrowed(raw),
+                };
                 let behind = text.get(site.value.end..)?;
                 if !tells(kind, weak, &value, site.quoted)
                     || kind == Kind::Otp && is_year(&value, behind)
@@ -279,8 +297,12 @@ impl Scanner<'_> {
                 {
                     return None;
                 }
-                let context = Context { searched: context.searched && !escaped, ..context };
-                Some(Layer::new(raw, &value, encoding).lift(self.named(kind, &value, context)))
+                let context =
+                    Context { searched: context.searched && !escaped && twice.is_none(), ..context };
+                Some(match twice {
+                    Some(quote) => with_quotes_once(raw, quote, |value| self.named(kind, value, context)),
+                    None => Layer::new(raw, &value, encoding).lift(self.named(kind, &value, context)),
+                })
             }
             _ => None,
         }

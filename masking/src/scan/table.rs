@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 
+use super::layer::with_quotes_once;
 use super::{Context, Patch, Scanner, merge, shift};
 use crate::names::Rule;
 
@@ -37,7 +38,7 @@ impl Scanner<'_> {
         for (column, span) in fields(rows, separator) {
             let Some(Some(rule)) = rules.get(column) else { continue };
             let Some(value) = rows.get(span.clone()).filter(|value| !value.is_empty()) else { continue };
-            let found = self.value(value, context.inner(Some(*rule)));
+            let found = with_quotes_once(value, b'"', |value| self.value(value, context.inner(Some(*rule))));
             merge(&mut patches, shift(found, behind + span.start));
         }
         Some(patches)

@@ -164,7 +164,9 @@ impl Scanner<'_> {
         // Most are written without.
         let encoded = memchr::memchr2(b'%', b'+', text).is_some();
         let decode = |text| if encoded { percent::decode(text, true) } else { Cow::Borrowed(text) };
-        for item in text.split(|b| *b == separator) {
+        while at <= text.len() {
+            let rest = text.get(at..).unwrap_or_default();
+            let item = rest.get(..pair(rest, separator)).unwrap_or_default();
             let start = at;
             at += item.len() + 1;
             // In HTML that was not decoded the separator is &amp;.
@@ -172,7 +174,6 @@ impl Scanner<'_> {
             let Some(equals) = memchr::memchr(b'=', &item[skip..]).map(|e| e + skip) else { continue };
             let name = decode(&item[skip..equals]);
             let raw = &item[equals + 1..];
-            let raw = raw.get(..assigned(raw)).unwrap_or_default();
             let rule = self.memo.name(&self.policy.names, &name).rule;
             if raw.is_empty() || rule.is_none() {
                 continue;
@@ -203,16 +204,19 @@ impl Scanner<'_> {
     }
 }
 
-/// Length of a value in a list of pairs: programs that write such lists encode a semicolon, people have one behind the last pair, and
+/// Length of the first one of a list of pairs. Programs that write such lists encode a semicolon; people have one behind the last pair, and
 /// between two.
-fn assigned(text: &[u8]) -> usize {
+fn pair(text: &[u8], separator: u8) -> usize {
     let ends = |at: &usize| {
+        if text.get(*at) == Some(&separator) {
+            return true;
+        }
         let rest = text.get(at + 1..).unwrap_or_default();
-        let name =
-            rest.iter().take(64).take_while(|b| b.is_ascii_alphanumeric() || b"_-. ".contains(b)).count();
+        let is_name = |b: &&u8| b.is_ascii_alphanumeric() || b"_-. ".contains(b);
+        let name = rest.iter().take(64).take_while(is_name).count();
         rest.is_empty() || name > 0 && rest.get(name) == Some(&b'=')
     };
-    memchr::memchr_iter(b';', text).find(ends).unwrap_or(text.len())
+    memchr::memchr2_iter(separator, b';', text).find(ends).unwrap_or(text.len())
 }
 
 /// Whether a text is what a form would send.

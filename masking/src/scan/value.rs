@@ -1,5 +1,7 @@
 //! One decoded value: under a name that says what it is, or free.
 
+use std::ops::Range;
+
 use mynah_message::{Encoding, percent};
 
 use super::hints::{
@@ -357,7 +359,8 @@ impl Scanner<'_> {
                 self.memo.values.note(sort, query);
             }
         }
-        self.settle_with(value, &mut matches, &mut patches, |patch| &patch.range);
+        let rests = self.settle_with(value, &mut matches, &mut patches, |patch| &patch.range);
+        merge(&mut patches, rests);
         // Of JSON the strings have been looked into.
         if context.depth < self.policy.depth && signs.may_hold_names() && !is_json {
             merge(&mut patches, self.said(value, signs, &matches, context));
@@ -374,7 +377,8 @@ impl Scanner<'_> {
         }
         let found =
             if possible == Detectors::NONE { Vec::new() } else { detect::detect_possible(value, possible) };
-        self.settle_with(value, &mut matches, &mut patches, |patch| &patch.range);
+        let rests = self.settle_with(value, &mut matches, &mut patches, |patch| &patch.range);
+        merge(&mut patches, rests);
         let learnt = self.sink.sweep(self.policy, value, matches, false);
         // Of JSON the strings have been looked into.
         if !is_json && look.may_hold_inlaid() {
@@ -383,6 +387,11 @@ impl Scanner<'_> {
         merge(&mut patches, learnt);
         if !found.is_empty() {
             let mut detected = Vec::new();
+            let over: Vec<_> = found
+                .iter()
+                .map(|found| found.range.clone())
+                .filter(|range| overlaps(&patches, range))
+                .collect();
             for found in found {
                 let range = found.range;
                 let text = &value[range.clone()];
@@ -398,6 +407,11 @@ impl Scanner<'_> {
                 detected.extend(shift(self.whole_because(found.kind, text, Why::Detector), range.start));
             }
             merge(&mut patches, detected);
+            if !over.is_empty() {
+                let covered: Vec<_> = patches.iter().map(|patch| patch.range.clone()).collect();
+                let rests = self.rests(value, &over, &covered);
+                merge(&mut patches, rests);
+            }
         }
         if signs.has_percent() && has_percent(value) && self.may_open(context, value.len()) {
             let decoded = percent::decode(value, false);
@@ -429,6 +443,14 @@ impl Scanner<'_> {
         let found = self.free(&decoded, context.inner(None));
         if found.is_empty() { found } else { Layer::new(value, &decoded, encoding).lift(found) }
     }
+}
+
+/// Whether a patch has some bytes in common with a range, and others before or behind it. They are in order.
+fn overlaps(patches: &[Patch], with: &Range<usize>) -> bool {
+    let first = patches.partition_point(|patch| patch.range.end <= with.start);
+    let there = patches.get(first..).unwrap_or_default().iter().map(|patch| &patch.range);
+    let reaches_over = |patch: &Range<usize>| (patch.start < with.start) != (patch.end > with.end);
+    there.take_while(|patch| patch.start < with.end).any(reaches_over)
 }
 
 /// What is written in place of a value that was opened; `None` when nothing in it changes.

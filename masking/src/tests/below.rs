@@ -106,7 +106,7 @@ fn what_describes_a_secret_stays() {
         r#"{"name": "size", "value": {"x": "k3J9xQ2m", "name": "abc123def"}, "key": {"value": {"x": "abc123def"}}}"#,
         r#"{"name": "password", "value": {"type": "hashed1", "rules": {"x": "hunter2pass"}}}"#,
         r#"{"tokens": {"primary": "a1b2c3", "text": "blue-500", "n": ["hello", "w0rld"]}, "max_tokens": {"x": "gpt-4o-mini"}}"#,
-        r#"{"secrets": ["DB_PASSWORD_2", "none", "v1.2.3", 17], "tokens": ["k3J9xQ2mLp0"], "num_api_keys": 2}"#,
+        r#"{"secrets": ["DB_PASSWORD_2", "none", "v1.2.3", 17, "arn:aws:secretsmanager:us-east-1:1:secret:prod/db1-AbCdEf"], "tokens": ["k3J9xQ2mLp0"], "num_api_keys": 2}"#,
         r#"{"csrf": {"header": "X-CSRF-Token", "param": "_csrf", "path": "/a1/b2"}}"#,
         r#"{"next_token": {"value": "abc123def"}, "token_type": {"x": "abc123def"}}"#,
     ] {

@@ -431,6 +431,25 @@ fn a_secret_is_the_same_whatever_sign_stands_behind_it() {
 }
 
 #[test]
+fn a_value_in_a_list_of_pairs_ends_with_its_pair() {
+    for text in [
+        "Host=db;Port=1;Password=X",
+        "Server=db;Uid=u;Pwd=X;Database=x",
+        "Password=X;Server=db",
+        "Server=db;User=sa;Password=X;",
+        "a=1&password=X&b=2",
+    ] {
+        for sign in [",", "(", "[", "{", ")"] {
+            let written = text.replace('X', &format!("Tx9kQ2{sign}vb7Lm8"));
+            let masked = body_of("application/json", &serde_json::json!({ "a": written }).to_string());
+            assert!(!masked.contains("Tx9kQ2") && !masked.contains("vb7Lm8"), "{masked}");
+            let kept = text.split('X').flat_map(|piece| piece.split(['&', ';']));
+            assert!(kept.into_iter().all(|piece| masked.contains(piece)), "{masked}");
+        }
+    }
+}
+
+#[test]
 fn a_quote_written_twice_does_not_end_a_value() {
     for (text, ends) in [
         ("ALTER USER ann IDENTIFIED BY 'hunter2x''s1x4b' NOW", " NOW"),
@@ -439,6 +458,15 @@ fn a_quote_written_twice_does_not_end_a_value() {
         let masked = body_of("text/plain", text);
         assert!(!masked.contains("hunter2x") && !masked.contains("s1x4b"), "{masked}");
         assert!(masked.ends_with(ends), "{masked}");
+    }
+    // It may end one all the same.
+    for (text, ends) in [
+        ("password='FeGR9kT2xNh6EMUQ'' WHERE id='7'", "'' WHERE id='7'"),
+        ("password='FeGR9kT2xNh6EMUQ''; token='abc'", "''; token='abc'"),
+        ("password: \"FeGR9kT2xNh6EMUQ\"\" and \"more\"", "\"\" and \"more\""),
+    ] {
+        let masked = body_of("text/plain", text);
+        assert!(!masked.contains("FeGR9kT2xNh6EMUQ") && masked.ends_with(ends), "{masked}");
     }
     for text in ["password: '', a: 'x1y2z3'", "password = \"\"; x = \"x1y2z3\""] {
         assert_eq!(body_of("text/plain", text), text);

@@ -234,3 +234,69 @@ fn no_half_of_what_is_known_stays_where_a_value_would_end() {
         }
     }
 }
+
+/// The bodies of answers, masked behind requests that send these secrets.
+fn told(secrets: &serde_json::Value, answers: &[(&str, &str)]) -> Vec<String> {
+    let head = "POST /login HTTP/1.1\nContent-Type: application/json\n";
+    let login = exchange(message(head, secrets.to_string()), message("HTTP/1.1 204 No Content\n", ""));
+    let get = || message("GET /kept HTTP/1.1\nHost: a.example\n", "");
+    let answer = |(media, text): &(&str, &str)| {
+        exchange(get(), message(&format!("HTTP/1.1 200 OK\nContent-Type: {media}\n"), text))
+    };
+    let all: Vec<_> = std::iter::once(login).chain(answers.iter().map(answer)).collect();
+    let masked = proven(&all);
+    let body = |e: &Exchange| String::from_utf8(e.response.as_ref().unwrap().body.to_vec()).unwrap();
+    masked[1..].iter().map(body).collect()
+}
+
+#[test]
+fn what_reaches_over_the_end_of_what_is_known_goes_too() {
+    let link = "https://b.example/cb?token=Zk81LmQ2vT9wX4&user=anna.berg@mail-x.net";
+    let json = serde_json::json!({ "u": link }).to_string();
+    for known in ["Zk81LmQ2vT9wX4&user=anna", link] {
+        let secrets = serde_json::json!({ "token": known });
+        for masked in told(&secrets, &[("text/plain", link), ("application/json", &json)]) {
+            assert!(!masked.contains("Zk81LmQ2vT9wX4") && !masked.contains("mail-x"), "{masked}");
+            assert!(masked.contains("https://b.example/cb?token="), "{masked}");
+        }
+    }
+    // Two that have letters in common.
+    let (a, b, c) = ("aKd83Xm2", "b9QrT5wZ", "c7LpV4yN");
+    for sign in ["&", " ", "'", ";"] {
+        let secrets = serde_json::json!({ "a": { "password": format!("{a}{sign}{b}") }, "b": { "password": format!("{b}{sign}{c}") } });
+        let text = format!("{a}{sign}{b}{sign}{c}");
+        let (said, link, form) = (
+            format!("x {text} y"),
+            format!("see https://a.example/?token={text}&x=1"),
+            format!("a=1&password={text}&y=2"),
+        );
+        let json = serde_json::json!({ "u": text, "v": link }).to_string();
+        let answers = [
+            ("text/plain", &*said),
+            ("text/plain", &*link),
+            ("text/plain", &*form),
+            ("application/json", &*json),
+        ];
+        for masked in told(&secrets, &answers) {
+            assert!([a, b, c].iter().all(|piece| !masked.contains(piece)), "{masked}");
+        }
+    }
+}
+
+#[test]
+fn what_is_known_is_seen_with_quotes_written_twice() {
+    for quote in ['"', '\''] {
+        let secret = format!("xpLZS9YMn4b{quote}Tx4Fp6EP5UPyWMk5Y");
+        let twice = secret.replace(quote, &format!("{quote}{quote}"));
+        let table = format!("id,note\n1,{quote}{twice}{quote}\n");
+        let sql =
+            format!("INSERT INTO t VALUES ({quote}{twice}{quote}, 1); SET PASSWORD {quote}{twice}{quote};");
+        let plain = format!("it is {secret} now");
+        let answers = [("text/plain", &*plain), ("text/csv", &*table), ("text/plain", &*sql)];
+        let masked = told(&serde_json::json!({ "password": secret }), &answers);
+        let other = masked[0].strip_prefix("it is ").unwrap().strip_suffix(" now").unwrap();
+        assert!(other != secret);
+        let other = other.replace(quote, &format!("{quote}{quote}"));
+        assert_eq!([&masked[1], &masked[2]], [&table.replace(&twice, &other), &sql.replace(&twice, &other)]);
+    }
+}

@@ -360,6 +360,14 @@ fn quoted(text: &[u8], quote: u8) -> Option<usize> {
     }
 }
 
+/// The value up to the first quote that is written twice, if there is one: that may end it after all.
+pub(super) fn shorter(text: &[u8], site: &Site) -> Option<Range<usize>> {
+    let quote = text.get(site.value.end).filter(|quote| site.quoted && matches!(quote, b'"' | b'\''))?;
+    let value = text.get(site.value.clone())?;
+    let len = value.windows(2).position(|pair| pair == [*quote, *quote])?;
+    (len > 0).then(|| site.value.start..site.value.start + len)
+}
+
 /// Length of a value without quotes: as of one behind an equals sign; nothing where it goes on as code does. A sentence ends behind it.
 pub(super) fn bare(text: &[u8]) -> usize {
     let ends = |b: &u8| {
