@@ -134,7 +134,9 @@ impl HeadPlan {
         head: &[u8],
         matches: &mut Vec<Match>,
     ) -> Vec<Patch> {
-        scanner.settle_with(head, matches, &mut self.changes, |change| &change.range)
+        let text = &self.text;
+        let put = |change: &Change| (change.range.clone(), text_of(text, change).to_vec());
+        scanner.settle_with(head, matches, &mut self.changes, |change| &change.range, put)
     }
 
     pub(crate) fn clear(&mut self) {

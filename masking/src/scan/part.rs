@@ -267,7 +267,8 @@ impl Scanner<'_> {
         if matches.is_empty() {
             return;
         }
-        let rests = self.settle_with(bytes, &mut matches, plan, |planned| &planned.range);
+        let put = |planned: &Planned| (planned.range.clone(), planned.bytes.clone());
+        let rests = self.settle_with(bytes, &mut matches, plan, |planned| &planned.range, put);
         plan.extend(planned(rests, "anywhere"));
         if !matches.is_empty() {
             plan.extend(planned(self.sink.sweep(self.policy, bytes, matches, in_place), "anywhere"));
@@ -283,9 +284,10 @@ impl Scanner<'_> {
         matches: &mut Vec<Match>,
         changes: &mut Vec<P>,
         range: impl Fn(&P) -> &Range<usize>,
+        put: impl Fn(&P) -> (Range<usize>, Vec<u8>),
     ) -> Vec<Patch> {
         let mut end = 0;
-        let (mut gone, mut given_up) = (Vec::new(), Vec::new());
+        let (mut gone, mut given_up): (Vec<Range<usize>>, _) = (Vec::new(), Vec::new());
         matches.retain(|m| {
             // Of those that overlap the first and longest counts.
             if m.range.start < end {
@@ -302,7 +304,14 @@ impl Scanner<'_> {
                 if !says_more(text, &m.range, there.iter().map(&range)) {
                     if there.iter().any(|change| *range(change) != m.range) {
                         self.partly = true;
-                        given_up.push(m.range.clone());
+                        // What still shows is withheld with all around it, and must not be cut in two.
+                        if !there
+                            .iter()
+                            .map(&put)
+                            .any(|(range, put)| still_shows(text, &m.range, &range, &put))
+                        {
+                            given_up.push(m.range.clone());
+                        }
                     }
                     return false;
                 }
@@ -311,13 +320,7 @@ impl Scanner<'_> {
             end = m.range.end;
             true
         });
-        if !gone.is_empty() {
-            let (mut gone, mut number) = (gone.into_iter().flatten().peekable(), 0);
-            changes.retain(|_| {
-                number += 1;
-                gone.next_if_eq(&(number - 1)).is_none()
-            });
-        }
+        leave_out(changes, gone);
         if given_up.is_empty() {
             return Vec::new();
         }
@@ -355,8 +358,48 @@ impl Scanner<'_> {
     }
 }
 
+/// Whether what stands in place of a range still has some letters in a row of what a value had in there.
+fn still_shows(text: &[u8], value: &Range<usize>, range: &Range<usize>, put: &[u8]) -> bool {
+    const FEW: usize = 4;
+    let common = text.get(value.start.max(range.start)..value.end.min(range.end)).unwrap_or_default();
+    let mut words = common.split(|b| !is_telling(*b));
+    words.any(|word| word.len() >= FEW && memchr::memmem::find(put, word).is_some())
+}
+
 fn is_telling(b: u8) -> bool {
     b.is_ascii_alphanumeric() || !b.is_ascii()
+}
+
+/// Adds the patches of what shows in a text when escapes are undone. One that says more than those that are there takes their place: a
+/// secret may be written with some escapes, and what stands before them be another one.
+pub(super) fn merge_decoded(text: &[u8], patches: &mut Vec<Patch>, more: Vec<Patch>) {
+    let mut gone = Vec::new();
+    for patch in &more {
+        let first = patches.partition_point(|there| there.range.end <= patch.range.start);
+        let rest = patches.get(first..).unwrap_or_default();
+        let there = rest.partition_point(|there| there.range.start < patch.range.end);
+        let there = rest.get(..there).unwrap_or_default();
+        let shows = |there: &Patch| still_shows(text, &there.range, &patch.range, &patch.bytes);
+        if !there.is_empty()
+            && says_more(text, &patch.range, there.iter().map(|there| &there.range))
+            && !there.iter().any(shows)
+        {
+            gone.push(first..first + there.len());
+        }
+    }
+    leave_out(patches, gone);
+    super::merge(patches, more);
+}
+
+/// Leaves out those of these numbers, which are in order.
+fn leave_out<P>(list: &mut Vec<P>, gone: Vec<Range<usize>>) {
+    if !gone.is_empty() {
+        let (mut gone, mut number) = (gone.into_iter().flatten().peekable(), 0);
+        list.retain(|_| {
+            number += 1;
+            gone.next_if_eq(&(number - 1)).is_none()
+        });
+    }
 }
 
 /// Whether these ranges lie in a value that is more than they are and signs around them.

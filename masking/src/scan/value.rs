@@ -11,6 +11,7 @@ use super::idle::{IDLE_QUERY, QUERY};
 use super::inlaid;
 use super::layer::{Layer, splice};
 use super::opened::Opened;
+use super::part::merge_decoded;
 use super::signature::signatures;
 use super::{Context, Patch, Scanner, Unreadable, Why, merge, nested, said, shift};
 use crate::detect::signs::Look;
@@ -359,7 +360,8 @@ impl Scanner<'_> {
                 self.memo.values.note(sort, query);
             }
         }
-        let rests = self.settle_with(value, &mut matches, &mut patches, |patch| &patch.range);
+        let put = |patch: &Patch| (patch.range.clone(), patch.bytes.clone());
+        let rests = self.settle_with(value, &mut matches, &mut patches, |patch| &patch.range, put);
         merge(&mut patches, rests);
         // Of JSON the strings have been looked into.
         if context.depth < self.policy.depth && signs.may_hold_names() && !is_json {
@@ -377,7 +379,7 @@ impl Scanner<'_> {
         }
         let found =
             if possible == Detectors::NONE { Vec::new() } else { detect::detect_possible(value, possible) };
-        let rests = self.settle_with(value, &mut matches, &mut patches, |patch| &patch.range);
+        let rests = self.settle_with(value, &mut matches, &mut patches, |patch| &patch.range, put);
         merge(&mut patches, rests);
         let learnt = self.sink.sweep(self.policy, value, matches, false);
         // Of JSON the strings have been looked into.
@@ -416,14 +418,17 @@ impl Scanner<'_> {
         if signs.has_percent() && has_percent(value) && self.may_open(context, value.len()) {
             let decoded = percent::decode(value, false);
             let found = self.free(&decoded, context.inner(None));
-            merge(&mut patches, Layer::new(value, &decoded, Encoding::Percent).lift(found));
+            let found = Layer::new(value, &decoded, Encoding::Percent).lift(found);
+            merge_decoded(value, &mut patches, found);
         }
         // Written for a page or a JSON text, and put into something else as it was.
         if signs.has_ampersand() && !idle_query {
-            merge(&mut patches, self.escaped(value, Encoding::HtmlText, context));
+            let found = self.escaped(value, Encoding::HtmlText, context);
+            merge_decoded(value, &mut patches, found);
         }
         if signs.has_backslash() {
-            merge(&mut patches, self.escaped(value, Encoding::JsonString, context));
+            let found = self.escaped(value, Encoding::JsonString, context);
+            merge_decoded(value, &mut patches, found);
             // As scripts have it, and logs: JSON has no such escapes.
             if script_escapes(value) {
                 merge(&mut patches, self.escaped(value, Encoding::ScriptString, context));

@@ -300,3 +300,28 @@ fn what_is_known_is_seen_with_quotes_written_twice() {
         assert_eq!([&masked[1], &masked[2]], [&table.replace(&twice, &other), &sql.replace(&twice, &other)]);
     }
 }
+
+#[test]
+fn a_secret_that_another_one_begins_goes_to_its_end() {
+    let (begin, whole) = ("ckUc2Rb}XsF8", "ckUc2Rb}XsF8%26xfp8qf");
+    let text = format!("x {whole} y");
+    let json = serde_json::json!({ "u": text }).to_string();
+    let pairs = format!("Server=db;Password={begin}");
+    let answers = [("text/plain", &*pairs), ("text/plain", &*text), ("application/json", &*json)];
+    for secrets in
+        [serde_json::json!({ "token": whole }), serde_json::json!({ "password": begin, "token": whole })]
+    {
+        for masked in &told(&secrets, &answers)[1..] {
+            assert!(!masked.contains("xfp8qf") && !masked.contains("ckUc2Rb"), "{masked}");
+        }
+    }
+}
+
+#[test]
+fn what_still_shows_is_withheld_rather_than_cut_in_two() {
+    let secrets = serde_json::json!({ "password": "aKd83Xm2=b9QrT5wZ>c7LpV4y" });
+    let page = "<a href=\"/r?aKd83Xm2=b9QrT5wZ&gt;c7LpV4y 198.51.100.221&amp;b=1\">l</a>";
+    for masked in told(&secrets, &[("text/html", page)]) {
+        assert!(!masked.contains("b9QrT5wZ") && !masked.contains("c7LpV4y"), "{masked}");
+    }
+}
