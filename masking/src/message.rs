@@ -77,7 +77,7 @@ impl Place {
 
 /// Hands every part to the scanner and forgets what it would do.
 pub(crate) fn learn(scanner: &mut Scanner<'_>, message: &Message, side: Side) {
-    if scanner.policy.is_steady() && scanner.memo.whole.meet(message, side).is_some() {
+    if met(scanner, message, side).is_some() {
         return;
     }
     if let Ok(mut view) = View::open_head(message) {
@@ -98,9 +98,7 @@ pub(crate) fn learn(scanner: &mut Scanner<'_>, message: &Message, side: Side) {
 
 /// Masks a message, or says what became of it when it was masked before.
 pub(crate) fn mask(scanner: &mut Scanner<'_>, message: &Message, side: Side) -> Outcome {
-    let steady = scanner.policy.is_steady();
-    let met = if steady { scanner.memo.whole.meet(message, side) } else { None };
-    let Some(print) = met else { return mask_anew(scanner, message, side) };
+    let Some(print) = met(scanner, message, side) else { return mask_anew(scanner, message, side) };
     if let Some(outcome) = scanner.memo.whole.outcome(print) {
         return outcome;
     }
@@ -165,6 +163,11 @@ fn mask_anew(scanner: &mut Scanner<'_>, message: &Message, side: Side) -> Outcom
 /// The message without its body, and without what would tell whether a guess at the body is right.
 pub(crate) fn withheld(message: &Message) -> Message {
     Message { body: Bytes::new(), head: without_digests(&message.head), trailers: message.trailers.clone() }
+}
+
+/// Stands for a message that was met before; never where rules of the user's ask for more than the message.
+fn met(scanner: &mut Scanner<'_>, message: &Message, side: Side) -> Option<u128> {
+    if scanner.policy.is_steady() { scanner.memo.whole.meet(message, side) } else { None }
 }
 
 /// Stands for a body that need not be opened to be known again. `None` where rules of the user's ask for more than the body.

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::part::{Planned, meeting, settled};
+use super::part::{Planned, among, settled};
 use super::{Patch, Scanner, Why};
 use crate::kind::Kind;
 use crate::learned::Match;
@@ -117,16 +117,6 @@ impl HeadPlan {
         self.changes = settled(std::mem::take(&mut self.changes), |change| &change.range);
     }
 
-    /// Where something changes.
-    pub(super) fn ranges(&self) -> impl Iterator<Item = &Range<usize>> {
-        self.changes.iter().map(|change| &change.range)
-    }
-
-    /// Whether something is to be done with these bytes.
-    pub(crate) fn sees_to(&self, range: &Range<usize>) -> bool {
-        meeting(&self.changes, |change| &change.range, range).is_some()
-    }
-
     /// The same with what is known, which is in order too.
     pub(super) fn settle_with(
         &mut self,
@@ -135,8 +125,18 @@ impl HeadPlan {
         matches: &mut Vec<Match>,
     ) -> Vec<Patch> {
         let text = &self.text;
-        let put = |change: &Change| (change.range.clone(), text_of(text, change).to_vec());
+        let put = |change: &Change| text_of(text, change).to_vec();
         scanner.settle_with(head, matches, &mut self.changes, |change| &change.range, put)
+    }
+
+    /// Where something changes.
+    pub(super) fn ranges(&self) -> impl Iterator<Item = &Range<usize>> {
+        self.changes.iter().map(|change| &change.range)
+    }
+
+    /// Whether something is to be done with these bytes.
+    pub(crate) fn sees_to(&self, range: &Range<usize>) -> bool {
+        !among(&self.changes, |change| &change.range, range).is_empty()
     }
 
     pub(crate) fn clear(&mut self) {

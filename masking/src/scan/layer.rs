@@ -186,21 +186,15 @@ pub(crate) fn once(text: &[u8], quote: u8) -> Vec<u8> {
     out
 }
 
-/// Whether a quote is written twice in a text.
-pub(super) fn has_twice(text: &[u8], quote: u8) -> bool {
-    memchr::memmem::find(text, &[quote, quote]).is_some()
+/// Where a quote is first written twice in a text.
+pub(super) fn first_twice(text: &[u8], quote: u8) -> Option<usize> {
+    memchr::memmem::find(text, &[quote, quote])
 }
 
-/// The patches of a value in which that quote is written twice, as in tables and SQL, in terms of how it is written; what is looked at is
-/// the value.
-pub(super) fn with_quotes_once(raw: &[u8], quote: u8, look: impl FnOnce(&[u8]) -> Vec<Patch>) -> Vec<Patch> {
-    if !has_twice(raw, quote) {
-        return look(raw);
-    }
-    let value = once(raw, quote);
-    let patches = look(&value);
+/// The same patches of a value, in terms of how it is written: with that quote twice where it is one.
+pub(super) fn lift_twice(raw: &[u8], value: &[u8], quote: u8, patches: &[Patch]) -> Vec<Patch> {
     let Some((kind, why)) = patches.first().map(|patch| (patch.kind, patch.why)) else { return Vec::new() };
-    vec![Patch { range: 0..raw.len(), bytes: twice(&splice(&value, &patches), quote), kind, why }]
+    vec![Patch { range: 0..raw.len(), bytes: twice(&splice(value, patches), quote), kind, why }]
 }
 
 /// The value with the patches made.

@@ -267,7 +267,7 @@ impl Scanner<'_> {
         if matches.is_empty() {
             return;
         }
-        let put = |planned: &Planned| (planned.range.clone(), planned.bytes.clone());
+        let put = |planned: &Planned| planned.bytes.clone();
         let rests = self.settle_with(bytes, &mut matches, plan, |planned| &planned.range, put);
         plan.extend(planned(rests, "anywhere"));
         if !matches.is_empty() {
@@ -284,7 +284,7 @@ impl Scanner<'_> {
         matches: &mut Vec<Match>,
         changes: &mut Vec<P>,
         range: impl Fn(&P) -> &Range<usize>,
-        put: impl Fn(&P) -> (Range<usize>, Vec<u8>),
+        put: impl Fn(&P) -> Vec<u8>,
     ) -> Vec<Patch> {
         let mut end = 0;
         let (mut gone, mut given_up): (Vec<Range<usize>>, _) = (Vec::new(), Vec::new());
@@ -296,26 +296,21 @@ impl Scanner<'_> {
                 }
                 return false;
             }
-            let first = changes.partition_point(|change| range(change).end <= m.range.start);
-            let rest = changes.get(first..).unwrap_or_default();
-            let there = rest.partition_point(|change| range(change).start < m.range.end);
-            let there = rest.get(..there).unwrap_or_default();
+            let place = among(changes, &range, &m.range);
+            let there = changes.get(place.clone()).unwrap_or_default();
             if !there.is_empty() {
                 if !says_more(text, &m.range, there.iter().map(&range)) {
                     if there.iter().any(|change| *range(change) != m.range) {
                         self.partly = true;
                         // What still shows is withheld with all around it, and must not be cut in two.
-                        if !there
-                            .iter()
-                            .map(&put)
-                            .any(|(range, put)| still_shows(text, &m.range, &range, &put))
-                        {
+                        let shows = |change: &P| still_shows(text, &m.range, range(change), &put(change));
+                        if !there.iter().any(shows) {
                             given_up.push(m.range.clone());
                         }
                     }
                     return false;
                 }
-                gone.push(first..first + there.len());
+                gone.push(place);
             }
             end = m.range.end;
             true
@@ -375,16 +370,14 @@ fn is_telling(b: u8) -> bool {
 pub(super) fn merge_decoded(text: &[u8], patches: &mut Vec<Patch>, more: Vec<Patch>) {
     let mut gone = Vec::new();
     for patch in &more {
-        let first = patches.partition_point(|there| there.range.end <= patch.range.start);
-        let rest = patches.get(first..).unwrap_or_default();
-        let there = rest.partition_point(|there| there.range.start < patch.range.end);
-        let there = rest.get(..there).unwrap_or_default();
+        let place = among(patches, |there| &there.range, &patch.range);
+        let there = patches.get(place.clone()).unwrap_or_default();
         let shows = |there: &Patch| still_shows(text, &there.range, &patch.range, &patch.bytes);
         if !there.is_empty()
             && says_more(text, &patch.range, there.iter().map(|there| &there.range))
             && !there.iter().any(shows)
         {
-            gone.push(first..first + there.len());
+            gone.push(place);
         }
     }
     leave_out(patches, gone);
@@ -416,14 +409,15 @@ fn says_more<'r>(text: &[u8], value: &Range<usize>, within: impl Iterator<Item =
     more || tells(at..value.end)
 }
 
-/// The first of these changes that is about bytes of that range. They are in order.
-pub(super) fn meeting<'p, P>(
-    changes: &'p [P],
+/// Which of these changes are about bytes of that range. They are in order.
+pub(super) fn among<P>(
+    changes: &[P],
     range: impl Fn(&P) -> &Range<usize>,
     with: &Range<usize>,
-) -> Option<&'p P> {
+) -> Range<usize> {
     let first = changes.partition_point(|change| range(change).end <= with.start);
-    changes.get(first).filter(|change| range(change).start < with.end)
+    let rest = changes.get(first..).unwrap_or_default();
+    first..first + rest.partition_point(|change| range(change).start < with.end)
 }
 
 /// Whether a range reaches over an end of a span.

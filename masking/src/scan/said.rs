@@ -8,7 +8,7 @@ use mynah_message::{BodyKind, Encoding, Part, View};
 
 use sites::{Form, Site, bare, is_scheme, turns};
 
-use super::layer::{Layer, has_twice, once, with_quotes_once};
+use super::layer::{Layer, first_twice, lift_twice, once};
 use super::part::{Planned, planned, settle};
 use super::{Context, Patch, Scanner, merge, shift};
 use crate::detect::signs::Signs;
@@ -248,30 +248,31 @@ impl Scanner<'_> {
         if is_instead(known, text, &site.value) {
             return Vec::new();
         }
-        let mut found = self.told(text, site, context);
-        if found.is_none()
-            && let Some(value) = sites::shorter(text, site)
-        {
-            found = self.told(
-                text,
-                &Site { value, longer: site.longer.clone(), name: site.name.clone(), ..*site },
-                context,
-            );
-        }
+        let found = self.told(text, site, &site.value, context).or_else(|| {
+            // The first quote that is written twice may end it after all.
+            let len = first_twice(text.get(site.value.clone())?, site.quote(text)?).filter(|len| *len > 0)?;
+            self.told(text, site, &(site.value.start..site.value.start + len), context)
+        });
         found.map_or_else(Vec::new, |found| shift(found, site.value.start))
     }
 
-    /// The same in terms of the value; `None` where its name does not tell what it is.
-    fn told(&mut self, text: &[u8], site: &Site, context: Context) -> Option<Vec<Patch>> {
+    /// The same of that value, and in terms of it; `None` where its name does not tell what it is.
+    fn told(
+        &mut self,
+        text: &[u8],
+        site: &Site,
+        value: &Range<usize>,
+        context: Context,
+    ) -> Option<Vec<Patch>> {
         let (rule, weak) = self.rule_of(text, site)?;
-        let raw = text.get(site.value.clone())?;
+        let raw = text.get(value.clone())?;
         // Among code a word is the name of a value.
         if !site.quoted && context.between && self.code && is_code(raw) {
             return None;
         }
         match rule {
             Rule::Credentials => {
-                let rest = if site.quoted { raw } else { text.get(site.value.start..)? };
+                let rest = if site.quoted { raw } else { text.get(value.start..)? };
                 Some(self.said_credentials(rest, context))
             }
             Rule::Mask(kind) => {
@@ -280,14 +281,13 @@ impl Scanner<'_> {
                 let sign = if site.form == Form::Marked { b'&' } else { b'\\' };
                 let escaped =
                     (site.quoted || site.form == Form::Marked) && memchr::memchr(sign, raw).is_some();
-                let quote = text.get(site.value.end).copied();
-                let twice = quote.filter(|quote| site.quoted && !escaped && has_twice(raw, *quote));
+                let behind = text.get(value.end..)?;
+                let twice = site.quote(text).filter(|quote| !escaped && first_twice(raw, *quote).is_some());
                 let value = match twice {
                     Some(quote) => Cow::Owned(once(raw, quote)),
                     None if escaped => encoding.decode(raw)?,
                     None => Cow::Borrowed(raw),
                 };
-                let behind = text.get(site.value.end..)?;
                 if !tells(kind, weak, &value, site.quoted)
                     || kind == Kind::Otp && is_year(&value, behind)
                     || site.form == Form::Close
@@ -299,9 +299,10 @@ impl Scanner<'_> {
                 }
                 let context =
                     Context { searched: context.searched && !escaped && twice.is_none(), ..context };
+                let found = self.named(kind, &value, context);
                 Some(match twice {
-                    Some(quote) => with_quotes_once(raw, quote, |value| self.named(kind, value, context)),
-                    None => Layer::new(raw, &value, encoding).lift(self.named(kind, &value, context)),
+                    Some(quote) => lift_twice(raw, &value, quote, &found),
+                    None => Layer::new(raw, &value, encoding).lift(found),
                 })
             }
             _ => None,

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::layer::with_quotes_once;
+use super::layer::{first_twice, lift_twice, once};
 use super::{Context, Patch, Scanner, merge, shift};
 use crate::names::Rule;
 
@@ -38,7 +38,14 @@ impl Scanner<'_> {
         for (column, span) in fields(rows, separator) {
             let Some(Some(rule)) = rules.get(column) else { continue };
             let Some(value) = rows.get(span.clone()).filter(|value| !value.is_empty()) else { continue };
-            let found = with_quotes_once(value, b'"', |value| self.value(value, context.inner(Some(*rule))));
+            let context = context.inner(Some(*rule));
+            let found = match first_twice(value, b'"') {
+                Some(_) => {
+                    let meant = once(value, b'"');
+                    lift_twice(value, &meant, b'"', &self.value(&meant, context))
+                }
+                None => self.value(value, context),
+            };
             merge(&mut patches, shift(found, behind + span.start));
         }
         Some(patches)

@@ -11,7 +11,7 @@ use super::idle::{IDLE_QUERY, QUERY};
 use super::inlaid;
 use super::layer::{Layer, splice};
 use super::opened::Opened;
-use super::part::merge_decoded;
+use super::part::{among, merge_decoded};
 use super::signature::signatures;
 use super::{Context, Patch, Scanner, Unreadable, Why, merge, nested, said, shift};
 use crate::detect::signs::Look;
@@ -360,7 +360,7 @@ impl Scanner<'_> {
                 self.memo.values.note(sort, query);
             }
         }
-        let put = |patch: &Patch| (patch.range.clone(), patch.bytes.clone());
+        let put = |patch: &Patch| patch.bytes.clone();
         let rests = self.settle_with(value, &mut matches, &mut patches, |patch| &patch.range, put);
         merge(&mut patches, rests);
         // Of JSON the strings have been looked into.
@@ -452,10 +452,8 @@ impl Scanner<'_> {
 
 /// Whether a patch has some bytes in common with a range, and others before or behind it. They are in order.
 fn overlaps(patches: &[Patch], with: &Range<usize>) -> bool {
-    let first = patches.partition_point(|patch| patch.range.end <= with.start);
-    let there = patches.get(first..).unwrap_or_default().iter().map(|patch| &patch.range);
-    let reaches_over = |patch: &Range<usize>| (patch.start < with.start) != (patch.end > with.end);
-    there.take_while(|patch| patch.start < with.end).any(reaches_over)
+    let there = patches.get(among(patches, |patch| &patch.range, with)).unwrap_or_default();
+    there.iter().any(|Patch { range, .. }| (range.start < with.start) != (range.end > with.end))
 }
 
 /// What is written in place of a value that was opened; `None` when nothing in it changes.

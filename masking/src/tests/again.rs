@@ -48,7 +48,7 @@ fn written(value: &str, way: u8) -> String {
     }
 }
 
-fn percent(bytes: &[u8]) -> String {
+pub(super) fn percent(bytes: &[u8]) -> String {
     String::from_utf8(mynah_message::percent::encode(bytes, |b| b.is_ascii_alphanumeric(), false)).unwrap()
 }
 

@@ -1,6 +1,7 @@
 //! What the audit would see, who masks has seen to: no recording is refused because of what was placed somewhere, and what cannot be
 //! rewritten is withheld by itself.
 
+use super::again::percent;
 use super::*;
 
 const SECRET: &str = "k3J9xQ2m/Lp0+Zr8aB";
@@ -187,13 +188,7 @@ fn no_half_of_what_is_known_stays_where_a_value_would_end() {
     for end in ends {
         let (first, second) = ("TFBk5Wq2", "3bKxpAgytQ7");
         let secret = format!("{first}{end}{second}");
-        let form = |text: &str| {
-            let bytes = text.bytes().flat_map(|b| match b {
-                b'0'..=b'9' | b'a'..=b'z' | b'A'..=b'Z' => vec![b],
-                _ => format!("%{b:02X}").into_bytes(),
-            });
-            String::from_utf8(bytes.collect()).unwrap()
-        };
+        let form = |text: &str| percent(text.as_bytes());
         let json = |text: &str| serde_json::json!({ "u": text }).to_string();
         let link = format!("https://a.example/?token={secret}&x=1");
         let head = |media: &str| format!("HTTP/1.1 200 OK\nContent-Type: {media}\n");

@@ -40,6 +40,13 @@ pub(super) struct Site {
     pub(super) form: Form,
 }
 
+impl Site {
+    /// The quote behind the value, where that stands in quotes.
+    pub(super) fn quote(&self, text: &[u8]) -> Option<u8> {
+        text.get(self.value.end).copied().filter(|_| self.quoted)
+    }
+}
+
 /// Visits all places in a text that look like a name and its value, where the value may be a secret by its form, until one is taken.
 /// Says whether one was.
 #[inline]
@@ -358,14 +365,6 @@ fn quoted(text: &[u8], quote: u8) -> Option<usize> {
             _ => return Some(at),
         }
     }
-}
-
-/// The value up to the first quote that is written twice, if there is one: that may end it after all.
-pub(super) fn shorter(text: &[u8], site: &Site) -> Option<Range<usize>> {
-    let quote = text.get(site.value.end).filter(|quote| site.quoted && matches!(quote, b'"' | b'\''))?;
-    let value = text.get(site.value.clone())?;
-    let len = value.windows(2).position(|pair| pair == [*quote, *quote])?;
-    (len > 0).then(|| site.value.start..site.value.start + len)
 }
 
 /// Length of a value without quotes: as of one behind an equals sign; nothing where it goes on as code does. A sentence ends behind it.
