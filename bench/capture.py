@@ -42,12 +42,7 @@ end
 
 
 def record(path, megabytes, script=None):
-    with tempfile.TemporaryDirectory() as folder:
-        conf = os.path.join(folder, "nginx.conf")
-        with open(conf, "w") as out:
-            out.write(replay.NGINX.format(dir=folder, port=replay.PORT))
-        server = subprocess.Popen(["nginx", "-c", conf, "-p", folder], stderr=subprocess.DEVNULL)
-        time.sleep(0.5)
+    with tempfile.TemporaryDirectory() as folder, replay.served(folder):
         sniffer = subprocess.Popen(
             ["tcpdump", "-i", "lo", "-w", path, "-B", "131072", "-U", f"tcp port {replay.PORT}"], stderr=subprocess.DEVNULL
         )
@@ -64,8 +59,6 @@ def record(path, megabytes, script=None):
             time.sleep(0.5)
             sniffer.terminate()
             sniffer.wait()
-            server.terminate()
-            server.wait()
     return os.path.getsize(path) / 1e6
 
 
