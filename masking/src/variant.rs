@@ -217,9 +217,14 @@ fn alike(there: &[u8], other: &[u8], encoding: Encoding) -> Vec<u8> {
 
 /// The characters that depend on the value alone, when it begins at this byte of a group of three.
 fn base64_inner(value: &[u8], align: u8, url: bool) -> Vec<u8> {
-    let padded = [&[0; 2][..usize::from(align)], value].concat();
-    let text = engine(url).encode(&padded).into_bytes();
-    text.get(skipped(align)..padded.len() * 8 / 6).unwrap_or_default().to_vec()
+    let padded = match align {
+        0 => Cow::Borrowed(value),
+        _ => Cow::Owned([&[0; 2][..usize::from(align)], value].concat()),
+    };
+    let mut text = engine(url).encode(&padded).into_bytes();
+    text.truncate(padded.len() * 8 / 6);
+    text.drain(..skipped(align).min(text.len()));
+    text
 }
 
 /// Characters at the beginning of a group that also depend on what stands before the value.
