@@ -11,6 +11,8 @@ mod strong;
 
 use std::collections::{HashMap, HashSet};
 
+use icu_normalizer::DecomposingNormalizerBorrowed;
+
 use crate::detect::Detectors;
 use crate::kind::Kind;
 use crate::policy::Glob;
@@ -117,11 +119,12 @@ impl Names {
         };
         // The second of two: `password2`, `email1`, `token[0]`.
         let one = folded.trim_end_matches(|c: char| c.is_ascii_digit());
+        let first = name.trim_end_matches(|c: char| !c.is_alphabetic());
         if weak.is_none()
             && one.len() < folded.len()
             && one.len() >= 3
-            && let Some(rule @ Rule::Mask(_)) =
-                self.rule(name.trim_end_matches(|c: char| !c.is_ascii_alphabetic()))
+            && first.len() < name.len()
+            && let Some(rule @ Rule::Mask(_)) = self.rule(first)
         {
             return Some(rule);
         }
@@ -301,8 +304,14 @@ pub(crate) fn is_no_secret(value: &[u8]) -> bool {
 
 /// A name with `*` in it, folded as names are.
 pub(crate) fn fold_pattern(pattern: &str) -> String {
-    let letter = |c: &char| c.is_ascii_alphanumeric() || *c == '*';
-    pattern.chars().filter(letter).map(|c| c.to_ascii_lowercase()).collect()
+    let mut folded = String::with_capacity(pattern.len());
+    for c in pattern.chars() {
+        if c == '*' {
+            folded.push(c);
+        }
+        each_letter(c, &mut |c| folded.push(c));
+    }
+    folded
 }
 
 /// Whether an answer does not hold a secret under its name but speaks of it: `Password must have at least 8 characters`,
@@ -349,7 +358,7 @@ fn last_bracket(name: &str) -> &str {
 
 /// The words of a name, by its separators and its capital letters.
 fn words(name: &str) -> Vec<&str> {
-    name.split(|c: char| !c.is_ascii_alphanumeric())
+    name.split(|c: char| !c.is_alphanumeric())
         .flat_map(|part| {
             let bytes = part.as_bytes();
             let mut words = Vec::new();
@@ -372,15 +381,51 @@ fn words(name: &str) -> Vec<&str> {
         .collect()
 }
 
+/// The letters and digits of a name in small ones, as far as they fit.
 fn fold<'b>(name: &str, buffer: &'b mut [u8; 128]) -> &'b str {
     let mut len = 0;
-    for byte in name.bytes().filter(u8::is_ascii_alphanumeric) {
-        if let Some(slot) = buffer.get_mut(len) {
-            *slot = byte.to_ascii_lowercase();
-            len += 1;
-        }
+    for c in name.chars() {
+        each_letter(c, &mut |c| {
+            if let Some(there) = buffer.get_mut(len..len + c.len_utf8()) {
+                len += c.encode_utf8(there).len();
+            }
+        });
     }
     std::str::from_utf8(&buffer[..len]).unwrap_or("")
+}
+
+/// A character of a name in small ones: a Latin letter without its accents (NFKD, [UAX #15](https://www.unicode.org/reports/tr15/)), any
+/// other as it is; nothing for what is neither letter nor digit.
+fn each_letter(c: char, visit: &mut dyn FnMut(char)) {
+    if c.is_ascii() {
+        if c.is_ascii_alphanumeric() {
+            visit(c.to_ascii_lowercase());
+        }
+        return;
+    }
+    // Those whose accent is none by Unicode's account, and two forms of one letter.
+    let plain = match c {
+        'ł' | 'Ł' => "l",
+        'ø' | 'Ø' => "o",
+        'đ' | 'Đ' => "d",
+        'ı' => "i",
+        'ß' | 'ẞ' => "ss",
+        'æ' | 'Æ' => "ae",
+        'œ' | 'Œ' => "oe",
+        // At the end of a word.
+        'ς' => "σ",
+        _ => "",
+    };
+    plain.chars().for_each(&mut *visit);
+    if !plain.is_empty() {
+        return;
+    }
+    let mut apart = DecomposingNormalizerBorrowed::new_nfkd().normalize_iter(std::iter::once(c)).peekable();
+    if apart.peek().is_some_and(char::is_ascii_alphanumeric) {
+        apart.filter(char::is_ascii_alphanumeric).for_each(|c| visit(c.to_ascii_lowercase()));
+    } else if c.is_alphanumeric() {
+        c.to_lowercase().for_each(visit);
+    }
 }
 
 #[cfg(test)]
@@ -424,6 +469,25 @@ mod tests {
             ("stripe_key", Kind::ApiKey),
             ("user_name", Kind::User),
             ("customer_name", Kind::Name),
+            ("contraseña", Kind::Password),
+            ("CONTRASEN\u{303}A", Kind::Password),
+            ("nueva_contraseña", Kind::Password),
+            ("hasło", Kind::Password),
+            ("Şifre", Kind::Password),
+            ("Пароль", Kind::Password),
+            ("новый пароль", Kind::Password),
+            ("пароль2", Kind::Password),
+            ("ｐａｓｓｗｏｒｄ", Kind::Password),
+            ("密码", Kind::Password),
+            ("登录密码", Kind::Password),
+            ("パスワード", Kind::Password),
+            ("비밀번호", Kind::Password),
+            ("Straße", Kind::Address),
+            ("fødselsdato", Kind::Birthdate),
+            ("téléphone", Kind::Phone),
+            ("手机号", Kind::Phone),
+            ("姓名", Kind::Name),
+            ("ФИО", Kind::Name),
         ] {
             assert_eq!(names.rule(name), Some(Rule::Mask(kind)), "{name}");
         }
@@ -448,6 +512,20 @@ mod tests {
     }
 
     #[test]
+    fn what_is_in_the_lists_is_spelled_as_names_are_compared() {
+        let mut buffer = [0; 128];
+        for (_, names) in EXACT.iter().chain(ENDINGS) {
+            for name in names.split_whitespace() {
+                assert_eq!(fold(name, &mut buffer), name);
+                assert_eq!(fold_pattern(&format!("*{}", name.to_uppercase())), format!("*{name}"));
+            }
+        }
+        assert_eq!(fold("a\u{202e}-²½ÅﬃǆⅧ €", &mut buffer), "a212affidzviii");
+        // What does not fit is left out.
+        assert_eq!(fold(&"ж".repeat(100), &mut buffer).len(), 128);
+    }
+
+    #[test]
     fn harmless_names_say_nothing() {
         let names = Names::built_in();
         for name in [
@@ -467,6 +545,11 @@ mod tests {
             "compass",
             "items[0]",
             "city",
+            "señal",
+            "año",
+            "überpass",
+            "город",
+            "密码提示",
             "emails_sent",
             "author",
             "data-cell",
@@ -517,7 +600,7 @@ mod tests {
             ("clientIPAddress", &["client", "IP", "Address"]),
             ("date_ofBirth2", &["date", "of", "Birth2"]),
             ("--", &[]),
-            ("größe-x", &["gr", "e", "x"]),
+            ("größe-x", &["größe", "x"]),
         ] {
             assert_eq!(words(name), divided, "{name}");
         }

@@ -1,4 +1,4 @@
-//! The lists: what people call secrets, in lower case without anything but letters and digits.
+//! The lists: what people call secrets, in lower case without anything but letters and digits, and Latin letters without accents.
 
 use super::Rule;
 use crate::detect::Detectors;
@@ -18,15 +18,20 @@ pub(super) const EXACT: &[(Rule, &str)] = &[
     ),
     (
         Rule::Mask(Kind::Password),
-        "passwords pswd usrpwd contrasena senha wachtwoord haslo kennwort mdp parola pass pwd passwd passphrase passcode txtpwd txtpass motdepasse securityanswer secretanswer userpass userpwd newpwd oldpwd currentpwd loginpass pw",
+        "passwords pswd usrpwd senha haslo heslo geslo lozinka zaporka adgangskode kodeord parool slaptazodis sifre matkhau katasandi palavrapasse \
+         claveacceso clavedeacceso parola mdp парола лозинка κωδικόσ κωδικόσπρόσβασησ סיסמה סיסמא كلمةالمرور كلمةالسر 口令 暗証番号 암호 \
+         pass pwd passwd passphrase passcode txtpwd txtpass securityanswer secretanswer userpass userpwd newpwd oldpwd currentpwd loginpass pw",
     ),
     (Rule::Mask(Kind::Cvc), "cvc cvv cvc2 cvv2 csc securitycode cardsecuritycode verificationvalue"),
     (
         Rule::Mask(Kind::Otp),
         "usercode authcode verificationcode resetcode recoverycode recoverycodes backupcode backupcodes otp otpcode totp totpcode mfacode twofactorcode 2facode smscode onetimecode onetimepassword \
-         pin pincode",
+         pin pincode 验证码 驗證碼 認証コード 인증번호",
     ),
-    (Rule::Mask(Kind::Card), "cardno cardnum ccnum ccno creditcard debitcard pan primaryaccountnumber"),
+    (
+        Rule::Mask(Kind::Card),
+        "cardno cardnum ccnum ccno creditcard debitcard pan primaryaccountnumber kartennummer kreditkartennummer numerodetarjeta 卡号 カード番号",
+    ),
     (Rule::Mask(Kind::Iban), "iban ibannumber"),
     (
         Rule::Mask(Kind::NationalId),
@@ -38,7 +43,8 @@ pub(super) const EXACT: &[(Rule, &str)] = &[
          burgerservicenummer rijksregisternummer numeronational niss sin socialinsurancenumber tfn taxfilenumber steuerid steuernummer \
          steueridentifikationsnummer idnr sozialversicherungsnummer svnr ahv ahvnummer avs hetu henkilotunnus fodselsnummer fnr \
          cprnummer cprnumber tckimlik tckimlikno kimlikno tckn curp rfc rut cedula idnumber rsaid saidnumber jmbg oib egn cnp rodnecislo \
-         mynumber residentid residentidnumber shenfenzheng nricnumber nric nhsnumber medicare medicarenumber",
+         mynumber residentid residentidnumber shenfenzheng nricnumber nric nhsnumber medicare medicarenumber ausweisnummer personalausweisnummer reisepassnummer инн снилс \
+         身份证 身份证号 身份证号码 身分證字號 個人番号 マイナンバー 주민등록번호",
     ),
     (
         Rule::Mask(Kind::Ip),
@@ -57,29 +63,34 @@ pub(super) const EXACT: &[(Rule, &str)] = &[
     ),
     (
         Rule::Mask(Kind::Account),
-        "acctnumber acctno accountnumber accountno bankaccount bankaccountnumber routingnumber sortcode",
+        "acctnumber acctno accountnumber accountno bankaccount bankaccountnumber routingnumber sortcode kontonummer numerodecuenta 银行卡号 口座番号 계좌번호",
     ),
-    (Rule::Mask(Kind::Email), "mail emailaddress mailaddress useremail upn preferredusername"),
+    (
+        Rule::Mask(Kind::Email),
+        "mail emailaddress mailaddress useremail upn preferredusername correo correoelectronico courriel epost epostadress 邮箱 郵箱 メールアドレス 이메일",
+    ),
     (
         Rule::Mask(Kind::Phone),
         "telefon telefono telefone handy celular contactnumber phone homephone workphone userphone contactphone customerphone tel telephone telephonenumber phoneno phonenr mobile mobileno mobilenumber mobilephone cell \
-         cellphone fax faxnumber msisdn",
+         cellphone fax faxnumber msisdn telefonnummer telefoonnummer numerodetelefono numerodetelefone numerodetelephone puhelinnumero \
+         телефон номертелефона 手机 手机号 手机号码 手機 电话 電話 電話番号 전화번호 휴대폰번호",
     ),
     (
         Rule::Mask(Kind::Name),
         "vorname nachname prenom apellido apellidos displayname nickname ownername nomdefamille fname lname givenname familyname middlename surname holder holdername cardholder cardholdername nameoncard \
          cardname accountholder recipientname customername personname contactname patientname passengername guestname \
-         beneficiaryname payername payeename maidenname mothersmaidenname realname legalname",
+         beneficiaryname payername payeename maidenname mothersmaidenname realname legalname nombrecompleto nomecompleto nomcomplet cognome sobrenome фамилия фио 姓名 氏名 성명",
     ),
     (
         Rule::Mask(Kind::Address),
         "address street address1 address2 addressline addressline1 addressline2 streetaddress streetname \
          street1 street2 housenumber shippingaddress billingaddress homeaddress postaladdress zip zipcode postcode \
-         postalcode",
+         postalcode anschrift strasse plz postleitzahl direccion codigopostal codepostal indirizzo endereco osoite адрес 地址 住所 주소",
     ),
     (
         Rule::Mask(Kind::Birthdate),
-        "birthdate birthday dob dateofbirth bday birthdt dateofbirthday geburtsdatum datenaissance fechanacimiento",
+        "birthdate birthday dob dateofbirth bday birthdt dateofbirthday geburtsdatum datenaissance fechanacimiento geburtstag datedenaissance fechadenacimiento datadenascimento \
+         datadinascita geboortedatum fodelsedatum fodselsdato syntymaaika dataurodzenia датарождения 出生日期 生年月日 생년월일",
     ),
     (
         Rule::Mask(Kind::ApiKey),
@@ -100,7 +111,10 @@ pub(super) const EXACT: &[(Rule, &str)] = &[
     ),
     (Rule::Mask(Kind::Signature), "signature sig xamzsignature xhubsignature xhubsignature256 hmac"),
     (Rule::Mask(Kind::Token), "xamzcredential"),
-    (Rule::Mask(Kind::User), "username userlogin login loginname uname"),
+    (
+        Rule::Mask(Kind::User),
+        "username userlogin login loginname uname benutzername nomdutilisateur nombredeusuario gebruikersnaam логин 用户名 用戶名 ユーザー名",
+    ),
     // Bar codes have check digits that pass for others'.
     (Rule::Keep, "ean ean8 ean13 gtin gtin13 gtin14 upc barcode isbn isbn13 issn"),
     // Servers, not clients.
@@ -129,7 +143,11 @@ pub(super) const ENDINGS: &[(Rule, &str)] = &[
         "csrftoken xsrftoken csrf xsrf csrfmiddlewaretoken requestverificationtoken authenticitytoken formtoken \
          antiforgerytoken",
     ),
-    (Rule::Mask(Kind::Password), "password passwort passwordconfirmation passwordconfirm confirmpassword"),
+    (
+        Rule::Mask(Kind::Password),
+        "password passwort passwordconfirmation passwordconfirm confirmpassword kennwort motdepasse contrasena wachtwoord passord losenord \
+         salasana jelszo пароль 密码 密碼 パスワード 비밀번호",
+    ),
     (Rule::Mask(Kind::Card), "cardnumber ccnumber"),
     (Rule::Mask(Kind::Cvc), "cardcvc cardcvv"),
     (Rule::Mask(Kind::Iban), "iban"),
