@@ -72,7 +72,7 @@ fn about(rule: &OwnRule) -> Vec<(&'static str, String)> {
 fn built_in(policy: &Policy, out: &mut String) {
     out.push_str(
         "\nNames of headers, cookies, query and form fields, JSON keys, XML elements, attributes and script variables,\n\
-         compared without case and punctuation; * stands for any beginning\n",
+         compared without case, accents and punctuation; * stands for any beginning\n",
     );
     let groups = policy.names.groups();
     for kind in Kind::ALL {

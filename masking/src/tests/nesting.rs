@@ -174,6 +174,48 @@ fn assignments_in_texts_are_seen_and_code_is_left() {
 }
 
 #[test]
+fn a_password_in_a_list_of_pairs_goes_up_to_the_next_one() {
+    // What is in «» is one value; all else must come out as it went in.
+    for marked in [
+        "Server=db;User Id=sa;Password=«Tx9kQ2)vb7Lm8»;Encrypt=true",
+        "Server=db;User Id=sa;Password=«Tx9kQ2/vb7Lm8»",
+        "open Server=db;Password=«Tx9kQ2&vb7Lm8»;Encrypt=true failed",
+        "Server=db; Password=«Tx9kQ2,vb7Lm8»; Encrypt=true",
+        "(Server=db;Password=«Tx9kQ2#vb7Lm8»)",
+        "Password=«Tx9kQ2)vb7Lm8»;Server=db",
+        "host=db user=sa password=«Tx9kQ2)vb7Lm8» dbname=x",
+        "password=«Tx9kQ2&vb7Lm8» dbname=x",
+        "auth(user=sa password=«Tx9kQ2vb7Lm8»), next",
+        "user=sa, password=«Tx9kQ2vb7Lm8», retry=2",
+        "jdbc:sqlserver://db:1433;user=sa;password=«Tx9kQ2/vb7Lm8»;encrypt=true",
+        "see Endpoint=sb://a.example/;SharedAccessKeyName=Root;SharedAccessKey=«Tx9kQ2abcDEF/vb7Lm8+QQ12345abcdef=»",
+        "see /a;p=1;token=«k3J9xQ2mLp0Z»/b?c=1",
+        "see https://x.example/a;p=1;token=«k3J9xQ2mLp0Z»/b",
+        "a=1;token=«k3J9xQ2mLp0Z»&amp;b=2;c=3",
+        "a=1;token=«k3J9xQ2mLp0Z»&b=2;c=3",
+        "f(a=1,token=«k3J9xQ2mLp0Z»)",
+        "Пароль: «Tx9kQ2vb7Lm8»",
+        "hasło=«Tx9kQ2vb7Lm8» x",
+        "登录密码: «Tx9kQ2vb7Lm8»",
+    ] {
+        let pieces: Vec<&str> = marked.split(['«', '»']).collect();
+        let [before, secret, behind] = pieces[..] else { panic!("{marked}") };
+        let text = pieces.concat();
+        let json = serde_json::json!({ "message": text }).to_string();
+        let in_json = serde_json::from_str::<serde_json::Value>(&body_of("application/json", &json)).unwrap();
+        for masked in [&body_of("text/plain", &text), in_json["message"].as_str().unwrap()] {
+            let inner = masked.strip_prefix(before).and_then(|rest| rest.strip_suffix(behind));
+            assert!(inner.is_some_and(|inner| inner.len() == secret.len()), "{marked}: {masked}");
+            let words = secret.split(|c: char| !c.is_ascii_alphanumeric());
+            assert!(
+                words.filter(|word| word.len() > 3).all(|word| !masked.contains(word)),
+                "{marked}: {masked}"
+            );
+        }
+    }
+}
+
+#[test]
 fn digests_follow_and_signatures_go_without_their_form() {
     use sha2::Digest as _;
     const SHA: &str = "5257a869e7ecebeda32affa62cdca3fa51cad7e77a0e56ff536d0ce8e108d8bd";
