@@ -5,7 +5,7 @@ use std::borrow::Cow;
 
 use mynah_message::{Encoding, percent};
 
-use super::hints::is_in_name;
+use super::hints::{ascii_tail, is_in_name};
 use super::layer::Layer;
 use super::{Context, Patch, Scanner, merge, shift, table};
 use crate::entropy;
@@ -205,7 +205,9 @@ impl Scanner<'_> {
                 continue;
             }
             let name = text[..equals].iter().rev().take(64).take_while(|b| is_in_name(**b)).count();
-            let Some(kind) = self.assigned_kind(&text[equals - name..equals]) else { continue };
+            let whole = &text[equals - name..equals];
+            let kind = self.assigned_kind(whole).or_else(|| self.assigned_kind(ascii_tail(whole)?));
+            let Some(kind) = kind else { continue };
             let within = reach.go(text, equals + 1, Among::of(text, equals - name, equals + 1));
             let value = text.get(equals + 1..reach.end).unwrap_or_default();
             let tells = reach.digit.is_some_and(|at| at > equals) || entropy::is_random(value, 20.0);

@@ -197,6 +197,8 @@ fn a_password_in_a_list_of_pairs_goes_up_to_the_next_one() {
         "Пароль: «Tx9kQ2vb7Lm8»",
         "hasło=«Tx9kQ2vb7Lm8» x",
         "登录密码: «Tx9kQ2vb7Lm8»",
+        "您的pwd: «Tx9kQ2vb7Lm8»",
+        "您的pwd=«Tx9kQ2vb7Lm8»",
     ] {
         let pieces: Vec<&str> = marked.split(['«', '»']).collect();
         let [before, secret, behind] = pieces[..] else { panic!("{marked}") };

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::super::hints::is_in_name;
+use super::super::hints::{ascii_tail, is_in_name};
 use super::labels::labelled;
 use crate::detect::signs::Signs;
 use crate::names;
@@ -334,9 +334,13 @@ fn word_before(text: &[u8]) -> Option<Range<usize>> {
     text.get(name.clone())?.iter().any(|b| b.is_ascii_alphabetic() || !b.is_ascii()).then_some(name)
 }
 
-/// The same, and that with the word before it.
+/// The same, and that with the word before it. Where words are not divided, a name in ASCII may stand right behind another one: that is the
+/// longer one then.
 fn names_before(text: &[u8]) -> Option<(Range<usize>, Option<Range<usize>>)> {
     let name = word_before(text)?;
+    if let Some(tail) = ascii_tail(text.get(name.clone())?) {
+        return Some((name.end - tail.len()..name.end, Some(name)));
+    }
     let apart = text.get(..name.start)?.strip_suffix(b" ");
     let longer = apart.and_then(word_before).map(|word| word.start..name.end);
     Some((name, longer))
