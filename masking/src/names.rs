@@ -94,8 +94,18 @@ impl Names {
         }
     }
 
-    /// What the name says; `None` when it says nothing.
+    /// What the name says; `None` when it says nothing. Where it is of several scripts, what is in ASCII may say it: `PIN码`.
     pub(crate) fn rule(&self, name: &str) -> Option<Rule> {
+        let said = self.rule_of_all(name);
+        if name.is_ascii() || !matches!(said, None | Some(Rule::Without(_) | Rule::Id)) || name.len() > 128 {
+            return said;
+        }
+        let ascii: String = name.chars().map(|c| if c.is_ascii() { c } else { '-' }).collect();
+        self.rule_of_all(&ascii).or(said)
+    }
+
+    /// The same of the name as a whole.
+    fn rule_of_all(&self, name: &str) -> Option<Rule> {
         // No name in the lists is anywhere near that long.
         if name.is_empty() || name.len() > 128 {
             return None;
@@ -124,7 +134,7 @@ impl Names {
             && one.len() < folded.len()
             && one.len() >= 3
             && first.len() < name.len()
-            && let Some(rule @ Rule::Mask(_)) = self.rule(first)
+            && let Some(rule @ Rule::Mask(_)) = self.rule_of_all(first)
         {
             return Some(rule);
         }
@@ -328,6 +338,12 @@ pub(crate) fn is_about(kind: Kind, value: &[u8]) -> bool {
     {
         return true;
     }
+    // `Введите пароль`, `请输入密码`: what is said in another language has neither digits nor signs as passwords have.
+    if !value.is_ascii()
+        && value.iter().all(|b| b.is_ascii_alphabetic() || !b.is_ascii() || b" .,:!?'()-".contains(b))
+    {
+        return true;
+    }
     let word = |w: &[u8]| {
         let w = w
             .strip_suffix(b",")
@@ -482,12 +498,16 @@ mod tests {
             ("登录密码", Kind::Password),
             ("パスワード", Kind::Password),
             ("비밀번호", Kind::Password),
-            ("Straße", Kind::Address),
             ("fødselsdato", Kind::Birthdate),
             ("téléphone", Kind::Phone),
             ("手机号", Kind::Phone),
             ("姓名", Kind::Name),
             ("ФИО", Kind::Name),
+            ("PIN码", Kind::Otp),
+            ("PINコード", Kind::Otp),
+            ("数据库pwd", Kind::Password),
+            ("password（必填）", Kind::Password),
+            ("клиент_phone", Kind::Phone),
         ] {
             assert_eq!(names.rule(name), Some(Rule::Mask(kind)), "{name}");
         }
@@ -523,6 +543,21 @@ mod tests {
         assert_eq!(fold("a\u{202e}-²½ÅﬃǆⅧ €", &mut buffer), "a212affidzviii");
         // What does not fit is left out.
         assert_eq!(fold(&"ж".repeat(100), &mut buffer).len(), 128);
+    }
+
+    #[test]
+    fn words_about_a_password_are_known_in_any_script() {
+        for (value, about) in [
+            ("Введите пароль", true),
+            ("请输入密码", true),
+            ("Contraseña", true),
+            ("пароль9Tx", false),
+            ("pässw@rt", false),
+            ("kasimir", false),
+        ] {
+            assert_eq!(is_about(Kind::Password, value.as_bytes()), about, "{value}");
+        }
+        assert!(!is_about(Kind::Name, "Зоя Иванова".as_bytes()));
     }
 
     #[test]

@@ -19,7 +19,7 @@ pub(super) const EXACT: &[(Rule, &str)] = &[
     (
         Rule::Mask(Kind::Password),
         "passwords pswd usrpwd senha haslo heslo geslo lozinka zaporka adgangskode kodeord parool slaptazodis sifre matkhau katasandi palavrapasse \
-         claveacceso clavedeacceso parola mdp парола лозинка κωδικόσ κωδικόσπρόσβασησ סיסמה סיסמא كلمةالمرور كلمةالسر 口令 暗証番号 암호 \
+         claveacceso clavedeacceso parola mdp парола лозинка κωδικόσπρόσβασησ סיסמה סיסמא كلمةالمرور كلمةالسر 口令 暗証番号 \
          pass pwd passwd passphrase passcode txtpwd txtpass securityanswer secretanswer userpass userpwd newpwd oldpwd currentpwd loginpass pw",
     ),
     (Rule::Mask(Kind::Cvc), "cvc cvv cvc2 cvv2 csc securitycode cardsecuritycode verificationvalue"),
@@ -73,7 +73,7 @@ pub(super) const EXACT: &[(Rule, &str)] = &[
         Rule::Mask(Kind::Phone),
         "telefon telefono telefone handy celular contactnumber phone homephone workphone userphone contactphone customerphone tel telephone telephonenumber phoneno phonenr mobile mobileno mobilenumber mobilephone cell \
          cellphone fax faxnumber msisdn telefonnummer telefoonnummer numerodetelefono numerodetelefone numerodetelephone puhelinnumero \
-         телефон номертелефона 手机 手机号 手机号码 手機 电话 電話 電話番号 전화번호 휴대폰번호",
+         телефон номертелефона 手机号 手机号码 手機號碼 电话 電話 電話番号 전화번호 휴대폰번호",
     ),
     (
         Rule::Mask(Kind::Name),
@@ -85,7 +85,7 @@ pub(super) const EXACT: &[(Rule, &str)] = &[
         Rule::Mask(Kind::Address),
         "address street address1 address2 addressline addressline1 addressline2 streetaddress streetname \
          street1 street2 housenumber shippingaddress billingaddress homeaddress postaladdress zip zipcode postcode \
-         postalcode anschrift strasse plz postleitzahl direccion codigopostal codepostal indirizzo endereco osoite адрес 地址 住所 주소",
+         postalcode plz codigopostal codepostal адрес 地址 住所 주소",
     ),
     (
         Rule::Mask(Kind::Birthdate),

@@ -4,17 +4,6 @@ use mynah_message::Encoding;
 
 use crate::detect::words;
 
-/// Whether a byte may be of a name in the midst of a text, in any script.
-pub(super) fn is_in_name(b: u8) -> bool {
-    b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.') || !b.is_ascii()
-}
-
-/// What a name ends with in ASCII, where letters stand before it that are none.
-pub(super) fn ascii_tail(name: &[u8]) -> Option<&[u8]> {
-    let at = name.iter().rposition(|b| !b.is_ascii())?;
-    name.get(at + 1..).filter(|tail| !tail.is_empty())
-}
-
 /// Whether there are escapes in a text that scripts have, and JSON has not: `\x22`, `\u{22}`.
 pub(super) fn script_escapes(text: &[u8]) -> bool {
     memchr::memchr_iter(b'\\', text).any(|at| match text.get(at + 1..at + 4) {

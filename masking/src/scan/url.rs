@@ -5,7 +5,6 @@ use std::borrow::Cow;
 
 use mynah_message::{Encoding, percent};
 
-use super::hints::{ascii_tail, is_in_name};
 use super::layer::Layer;
 use super::{Context, Patch, Scanner, merge, shift, table};
 use crate::entropy;
@@ -42,101 +41,44 @@ fn is_url(text: &[u8]) -> bool {
     begins && !text.iter().any(|b| ends_url(*b))
 }
 
-/// What a pair of a name and a value stands in.
-#[derive(Clone, Copy, PartialEq, Eq, Default)]
-enum Among {
-    #[default]
-    Text,
-    /// `/a;sid=…/b`: the parameters of a path's segment, RFC 3986 §3.3.
-    Path,
-    /// `Server=db;User Id=sa;Password=…`, `host=db user=sa password=…`: how programs are told what to connect with. A value goes on to the
-    /// next semicolon or space.
-    List,
-}
-
-/// Bytes that are looked at for what a pair stands in.
-const AROUND: usize = 256;
-
-impl Among {
-    /// Of a pair whose name begins at `name`, and whose value at `value`.
-    fn of(text: &[u8], name: usize, value: usize) -> Among {
-        let before = text.get(..name).unwrap_or_default();
-        let close = before.strip_suffix(b" ").unwrap_or(before);
-        let list = close.strip_suffix(b";");
-        let apart = list.is_some() || close.len() < before.len();
-        let word = list.unwrap_or(close);
-        let word = word.get(word.len().saturating_sub(AROUND)..).unwrap_or(word);
-        let word = word.rsplit(|b| ends_url(*b)).next().unwrap_or_default();
-        let first = memchr::memchr(b'=', word).and_then(|equals| word.get(..equals));
-        let is_pair =
-            |first: &[u8]| first.starts_with(b"jdbc:") || memchr::memchr2(b'/', b'?', first).is_none();
-        if apart && first.is_some_and(is_pair) {
-            return Among::List;
-        }
-        if list.is_some() && close.len() == before.len() {
-            return Among::Path;
-        }
-        // The first of a list has another one behind it.
-        let rest = text.get(value..).unwrap_or_default();
-        let end = rest.iter().take(AROUND).position(|b| ends_url(*b) || *b == b';');
-        let goes_on = match end.and_then(|end| rest.get(end..)) {
-            Some([b';', b' ', more @ ..] | [b';', more @ ..]) => begins_pair(more, true),
-            Some([b' ', more @ ..]) => begins_pair(more, false),
-            _ => false,
-        };
-        if goes_on { Among::List } else { Among::Text }
-    }
-}
-
-/// Whether a name stands there, perhaps one of several words, and an equals sign behind it.
-fn begins_pair(text: &[u8], words: bool) -> bool {
-    let is_name = |b: &&u8| is_in_name(**b) || words && **b == b' ';
-    let name = text.iter().take(64).take_while(is_name).count();
-    name > 0 && text.get(name) == Some(&b'=')
-}
-
 /// Where values end that were assigned: all that begin before such an end, end there.
 #[derive(Default)]
 struct Reach {
     end: usize,
-    among: Among,
+    matrix: bool,
     /// The last digit before it.
     digit: Option<usize>,
 }
 
 impl Reach {
     /// Goes on to the end of the value that begins there. Says whether that is part of one before.
-    fn go(&mut self, text: &[u8], start: usize, among: Among) -> bool {
-        if start < self.end && among == self.among {
+    fn go(&mut self, text: &[u8], start: usize, matrix: bool) -> bool {
+        if start < self.end && matrix == self.matrix {
             return true;
         }
+        let ends =
+            |b: u8| ends_url(b) || b"&;,()[]{}".contains(&b) || matrix && matches!(b, b'/' | b'?' | b'#');
         let rest = text.get(start..).unwrap_or_default();
-        let ends = |(at, b): (usize, &u8)| match (b, among) {
-            // Another pair, or what is called, or looked up.
-            (b'&' | b',', Among::List) => {
-                let behind = rest.get(at + 1..).unwrap_or_default();
-                behind.starts_with(b"amp;") || begins_pair(behind, false)
-            }
-            (b')' | b']' | b'}' | b'/' | b'?' | b'#', Among::List) => false,
-            (b'/' | b'?' | b'#', Among::Path) => true,
-            (b, _) => ends_url(*b) || b"&;,()[]{}".contains(b),
-        };
-        let len = rest.iter().enumerate().position(ends).unwrap_or(rest.len());
+        let len = rest.iter().position(|b| ends(*b)).unwrap_or(rest.len());
         let mut value = rest.get(..len).unwrap_or_default();
-        // A sentence ends behind it, and what has the list in brackets.
-        if rest.get(len).is_none_or(|b| ends_url(*b)) {
-            let closes = |b: &u8| among == Among::List && matches!(b, b')' | b']' | b'}' | b',');
-            while let Some((_, before)) = value.split_last().filter(|(last, _)| closes(last)) {
-                value = before;
-            }
-        }
+        // A sentence ends behind it.
         if rest.get(len).is_none_or(|b| *b <= b' ') {
             value = value.strip_suffix(b".").or_else(|| value.strip_suffix(b":")).unwrap_or(value);
         }
         let digit = value.iter().rposition(u8::is_ascii_digit).map(|at| start + at);
-        *self = Reach { end: start + value.len(), among, digit };
+        *self = Reach { end: start + value.len(), matrix, digit };
         false
     }
+}
+
+/// Whether a semicolon behind that divides pairs, as in `Server=db;User Id=sa;Password=…`, and no parameters of a path: in what one of these
+/// holds, slashes are signs like others.
+fn is_listed(before: &[u8]) -> bool {
+    const AROUND: usize = 256;
+    let word = before.get(before.len().saturating_sub(AROUND)..).unwrap_or(before);
+    let word = word.rsplit(|b| ends_url(*b)).next().unwrap_or_default();
+    let in_path = memchr::memchr2(b'/', b'?', word).is_some();
+    word.starts_with(b"jdbc:") || !in_path && memchr::memchr(b'=', word).is_some()
 }
 
 /// What ends a URL in a text.
@@ -160,16 +102,14 @@ impl Scanner<'_> {
             }
             let rest = &text[at + 1..];
             let matrix = text[at] == b';';
-            // What stands in a list of other pairs is seen to where it is assigned.
-            if matrix && self.is_listed_secret(text, at + 1) {
-                continue;
-            }
-            let len = rest
-                .iter()
-                .position(|b| {
-                    ends_url(*b) || matches!(b, b'?' | b'#') || matrix && matches!(b, b'/' | b'&' | b';')
-                })
-                .unwrap_or(rest.len());
+            let listed = matrix && is_listed(&text[..at]);
+            let ends = |b: u8| {
+                ends_url(b)
+                    || !listed && matches!(b, b'?' | b'#')
+                    || matrix && matches!(b, b'&' | b';')
+                    || matrix && !listed && b == b'/'
+            };
+            let len = rest.iter().position(|b| ends(*b)).unwrap_or(rest.len());
             done = at + 1 + len;
             let mut pairs = rest.get(..len).unwrap_or_default();
             if memchr::memchr(b'=', pairs).is_some() {
@@ -199,16 +139,27 @@ impl Scanner<'_> {
         let mut reach = Reach::default();
         for equals in memchr::memchr_iter(b'=', text) {
             let rest = &text[equals + 1..];
+            let is_name =
+                |b: &u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.') || !b.is_ascii();
             if !rest.first().is_some_and(u8::is_ascii_alphanumeric)
-                || !equals.checked_sub(1).is_some_and(|before| is_in_name(text[before]))
+                || !equals.checked_sub(1).is_some_and(|before| is_name(&text[before]))
             {
                 continue;
             }
-            let name = text[..equals].iter().rev().take(64).take_while(|b| is_in_name(**b)).count();
-            let whole = &text[equals - name..equals];
-            let kind = self.assigned_kind(whole).or_else(|| self.assigned_kind(ascii_tail(whole)?));
-            let Some(kind) = kind else { continue };
-            let within = reach.go(text, equals + 1, Among::of(text, equals - name, equals + 1));
+            let name = text[..equals].iter().rev().take(64).take_while(|b| is_name(b)).count();
+            let Some(Rule::Mask(kind)) =
+                self.memo.name(&self.policy.names, &text[equals - name..equals]).rule
+            else {
+                continue;
+            };
+            let told = kind.is_machine_made() || matches!(kind, Kind::Password | Kind::Otp);
+            if !told {
+                continue;
+            }
+            // A matrix parameter's value ends with its segment.
+            let before = text[..equals - name].strip_suffix(b";");
+            let matrix = before.is_some_and(|before| !is_listed(before));
+            let within = reach.go(text, equals + 1, matrix);
             let value = text.get(equals + 1..reach.end).unwrap_or_default();
             let tells = reach.digit.is_some_and(|at| at > equals) || entropy::is_random(value, 20.0);
             // One that is part of another one is looked at again.
@@ -218,25 +169,6 @@ impl Scanner<'_> {
             }
         }
         patches
-    }
-
-    /// Of which kind the value of that name is, where it is a secret's.
-    fn assigned_kind(&mut self, name: &[u8]) -> Option<Kind> {
-        match self.memo.name(&self.policy.names, name).rule? {
-            Rule::Mask(kind) if kind.is_machine_made() || matches!(kind, Kind::Password | Kind::Otp) => {
-                Some(kind)
-            }
-            _ => None,
-        }
-    }
-
-    /// Whether the name of a secret begins there, in a list of pairs.
-    fn is_listed_secret(&mut self, text: &[u8], start: usize) -> bool {
-        let rest = text.get(start..).unwrap_or_default();
-        let len = rest.iter().take(64).take_while(|b| is_in_name(**b)).count();
-        rest.get(len) == Some(&b'=')
-            && rest.get(..len).is_some_and(|name| self.assigned_kind(name).is_some())
-            && Among::of(text, start, start + len + 1) == Among::List
     }
 
     /// `name=value&name=value`.
@@ -294,7 +226,9 @@ fn pair(text: &[u8], separator: u8) -> usize {
             return true;
         }
         let rest = text.get(at + 1..).unwrap_or_default();
-        rest.is_empty() || begins_pair(rest, true)
+        let is_name = |b: &&u8| b.is_ascii_alphanumeric() || b"_-. ".contains(b);
+        let name = rest.iter().take(64).take_while(is_name).count();
+        rest.is_empty() || name > 0 && rest.get(name) == Some(&b'=')
     };
     memchr::memchr2_iter(separator, b';', text).find(ends).unwrap_or(text.len())
 }

@@ -2,7 +2,6 @@
 
 use std::ops::Range;
 
-use super::super::hints::{ascii_tail, is_in_name};
 use super::labels::labelled;
 use crate::detect::signs::Signs;
 use crate::names;
@@ -149,7 +148,7 @@ fn called(text: &[u8], at: usize) -> Option<Site> {
     let start = at + 1 + spaces(text.get(at + 1..)?);
     let quote = text.get(start).copied().filter(|b| matches!(b, b'"' | b'\''))?;
     let rest = text.get(start + 1..)?;
-    let len = rest.iter().take(NAME).take_while(|b| is_in_name(**b)).count();
+    let len = rest.iter().take(NAME).take_while(|b| is_name(**b)).count();
     if rest.get(len) == Some(&quote) && len > 0 {
         let name = start + 1..start + 1 + len;
         let behind = name.end + 1 + spaces(text.get(name.end + 1..)?);
@@ -182,7 +181,7 @@ fn called(text: &[u8], at: usize) -> Option<Site> {
 fn in_table(text: &[u8], at: usize) -> Option<Site> {
     let before = trimmed(text.get(..at)?);
     let before = before.get(..before.len() - marks_before(before))?;
-    let name = before.iter().rev().take(NAME).take_while(|b| is_in_name(**b) || **b == b' ').count();
+    let name = before.iter().rev().take(NAME).take_while(|b| is_name(**b) || **b == b' ').count();
     let cell = before.len() - name..before.len();
     let around = text.get(..cell.start)?;
     let around = around.get(..around.len() - marks_before(around))?;
@@ -249,7 +248,7 @@ fn in_statement(text: &[u8], at: usize) -> Option<Site> {
 #[inline]
 fn flagged(text: &[u8], at: usize) -> Option<Site> {
     // Most dashes stand in the midst of words and numbers.
-    let begins = at == 0 || text.get(at - 1).is_some_and(|b| !is_in_name(*b));
+    let begins = at == 0 || text.get(at - 1).is_some_and(|b| !is_name(*b));
     match text.get(at + 1)? {
         b'-' if begins => flag(text, at + 2),
         b'u' | b'U' if begins => login(text, at, at + 2),
@@ -259,7 +258,7 @@ fn flagged(text: &[u8], at: usize) -> Option<Site> {
 
 fn flag(text: &[u8], start: usize) -> Option<Site> {
     let rest = text.get(start..)?;
-    let len = rest.iter().take(NAME).take_while(|b| is_in_name(**b)).count();
+    let len = rest.iter().take(NAME).take_while(|b| is_name(**b)).count();
     let name = start..start + len;
     let word = text.get(name.clone())?;
     if word == b"user" || word == b"proxy-user" {
@@ -327,20 +326,20 @@ fn marks_before(text: &[u8]) -> usize {
     text.iter().rev().take(2).take_while(|b| **b == b'*').count()
 }
 
-/// The name at the end of a text, if there is one.
+pub(super) fn is_name(b: u8) -> bool {
+    b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.')
+}
+
+/// The name at the end of a text, if there is one, in any script.
 fn word_before(text: &[u8]) -> Option<Range<usize>> {
-    let len = text.iter().rev().take(NAME).take_while(|b| is_in_name(**b)).count();
+    let len = text.iter().rev().take(NAME).take_while(|b| is_name(**b) || !b.is_ascii()).count();
     let name = text.len() - len..text.len();
     text.get(name.clone())?.iter().any(|b| b.is_ascii_alphabetic() || !b.is_ascii()).then_some(name)
 }
 
-/// The same, and that with the word before it. Where words are not divided, a name in ASCII may stand right behind another one: that is the
-/// longer one then.
+/// The same, and that with the word before it.
 fn names_before(text: &[u8]) -> Option<(Range<usize>, Option<Range<usize>>)> {
     let name = word_before(text)?;
-    if let Some(tail) = ascii_tail(text.get(name.clone())?) {
-        return Some((name.end - tail.len()..name.end, Some(name)));
-    }
     let apart = text.get(..name.start)?.strip_suffix(b" ");
     let longer = apart.and_then(word_before).map(|word| word.start..name.end);
     Some((name, longer))
