@@ -338,10 +338,7 @@ pub(crate) fn is_about(kind: Kind, value: &[u8]) -> bool {
     {
         return true;
     }
-    // `Введите пароль`, `请输入密码`: what is said in another language has neither digits nor signs as passwords have.
-    if !value.is_ascii()
-        && value.iter().all(|b| b.is_ascii_alphabetic() || !b.is_ascii() || b" .,:!?'()-".contains(b))
-    {
+    if is_foreign(value) {
         return true;
     }
     let word = |w: &[u8]| {
@@ -361,6 +358,17 @@ pub(crate) fn is_about(kind: Kind, value: &[u8]) -> bool {
     words.len() >= 4
         && wordlike * 4 >= words.len() * 3
         && value.first().is_some_and(|b| b.is_ascii_uppercase() || *b >= 0x80)
+}
+
+/// `Введите пароль`, `请输入密码`: words of another language, with neither digits nor signs in them, nor capital letters in the midst of one.
+fn is_foreign(value: &[u8]) -> bool {
+    let Ok(text) = std::str::from_utf8(value) else { return false };
+    let mut small = false;
+    !text.is_ascii()
+        && text.chars().all(|c| {
+            let turns = std::mem::replace(&mut small, c.is_lowercase()) && c.is_uppercase();
+            !turns && (c.is_alphabetic() || " .,:!?'()-，。！？：、（）".contains(c))
+        })
 }
 
 /// `password` of `user[password]`, `items` of `items[]`.
@@ -553,6 +561,8 @@ mod tests {
             ("Contraseña", true),
             ("пароль9Tx", false),
             ("pässw@rt", false),
+            ("CqFhxcäGbZuqE", false),
+            ("cRncr😀sMu", false),
             ("kasimir", false),
         ] {
             assert_eq!(is_about(Kind::Password, value.as_bytes()), about, "{value}");
