@@ -103,11 +103,11 @@ impl Scanner<'_> {
             let rest = &text[at + 1..];
             let matrix = text[at] == b';';
             let listed = matrix && is_listed(&text[..at]);
-            let ends = |b: u8| {
-                ends_url(b)
-                    || !listed && matches!(b, b'?' | b'#')
-                    || matrix && matches!(b, b'&' | b';')
-                    || matrix && !listed && b == b'/'
+            let ends = |b: u8| match b {
+                b'?' | b'#' => !listed,
+                b'&' | b';' => matrix,
+                b'/' => matrix && !listed,
+                _ => ends_url(b),
             };
             let len = rest.iter().position(|b| ends(*b)).unwrap_or(rest.len());
             done = at + 1 + len;
