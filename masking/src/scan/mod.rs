@@ -28,12 +28,14 @@
 //! | [`table`] | CSV: columns with names |
 //! | [`said`] | names and their values in the midst of a text |
 //! | [`url`] | queries and user information of URLs within text |
+//! | [`connection`] | connection strings: `Server=db;Password=…` |
 //! | [`credentials`] | `Authorization` and its like |
 //! | [`layer`] | back from decoded to written |
 
 mod again;
 mod blots;
 pub(crate) mod changes;
+mod connection;
 mod credentials;
 mod document;
 mod fitting;

@@ -173,9 +173,23 @@ fn assignments_in_texts_are_seen_and_code_is_left() {
     );
 }
 
+/// What is in «» is one value; all else must come out as it went in.
+fn only_marked(marked: &str) {
+    let pieces: Vec<&str> = marked.split(['«', '»']).collect();
+    let [before, secret, behind] = pieces[..] else { panic!("{marked}") };
+    let text = pieces.concat();
+    let json = serde_json::json!({ "message": text }).to_string();
+    let in_json = serde_json::from_str::<serde_json::Value>(&body_of("application/json", &json)).unwrap();
+    for masked in [&body_of("text/plain", &text), in_json["message"].as_str().unwrap()] {
+        let inner = masked.strip_prefix(before).and_then(|rest| rest.strip_suffix(behind));
+        assert!(inner.is_some_and(|inner| inner.len() == secret.len()), "{marked}: {masked}");
+        let words = secret.split(|c: char| !c.is_ascii_alphanumeric());
+        assert!(words.filter(|word| word.len() > 3).all(|word| !masked.contains(word)), "{marked}: {masked}");
+    }
+}
+
 #[test]
 fn a_password_in_a_list_of_pairs_goes_with_its_slashes() {
-    // What is in «» is one value; all else must come out as it went in.
     for marked in [
         "Server=db;User Id=sa;Password=«Tx9kQ2/vb7Lm8»",
         "Server=db;User Id=sa;Password=«Tx9kQ2?vb7Lm8»;Encrypt=true",
@@ -197,20 +211,7 @@ fn a_password_in_a_list_of_pairs_goes_with_its_slashes() {
         "您的pwd: «Tx9kQ2vb7Lm8»",
         "您的pwd=«Tx9kQ2vb7Lm8»",
     ] {
-        let pieces: Vec<&str> = marked.split(['«', '»']).collect();
-        let [before, secret, behind] = pieces[..] else { panic!("{marked}") };
-        let text = pieces.concat();
-        let json = serde_json::json!({ "message": text }).to_string();
-        let in_json = serde_json::from_str::<serde_json::Value>(&body_of("application/json", &json)).unwrap();
-        for masked in [&body_of("text/plain", &text), in_json["message"].as_str().unwrap()] {
-            let inner = masked.strip_prefix(before).and_then(|rest| rest.strip_suffix(behind));
-            assert!(inner.is_some_and(|inner| inner.len() == secret.len()), "{marked}: {masked}");
-            let words = secret.split(|c: char| !c.is_ascii_alphanumeric());
-            assert!(
-                words.filter(|word| word.len() > 3).all(|word| !masked.contains(word)),
-                "{marked}: {masked}"
-            );
-        }
+        only_marked(marked);
     }
 }
 
@@ -403,4 +404,32 @@ fn web_tokens_by_a_rule_that_are_none_go_all_the_same() {
     let e = exchange(message("GET / HTTP/1.1\n", ""), message(head, r#"{"v":"R-77-abc"}"#));
     let masked = masker.mask(e).unwrap().into_inner();
     assert!(!everything(&[masked]).contains("R-77-abc"));
+}
+
+#[test]
+fn a_password_in_a_connection_string_goes_with_all_its_signs() {
+    for marked in [
+        "Server=db;User Id=sa;Password=«Tx9kQ2)vb7Lm8»;Encrypt=true",
+        "Server=db;User Id=sa;Password=«Tx9k, Q2&vb7Lm8»",
+        "Server=db;User Id=sa;Password=«Tx9kQ2=[vb7Lm8»;",
+        "Server=db;User Id=sa;Password=\"«Tx9kQ2;vb7Lm8»\";Encrypt=true",
+        "Driver={SQL Server};Server=db;Pwd={«Tx9kQ2;vb7Lm8»}",
+        "Server=db;Database=shop;Uid=sa;Pwd=«sesame open»",
+        "DefaultEndpointsProtocol=https;AccountName=shop;AccountKey=«AbCd+fGhIjKl/nOpQrStUvWxYz0123456789aaaa»;EndpointSuffix=core.windows.net",
+        "Endpoint=sb://shop.servicebus.example/;SharedAccessKeyName=Root;SharedAccessKey=«AbCd+fGhIjKl/nOpQrStUvWxYz0123456789aaaa=»",
+        "jdbc:sqlserver://db:1433;user=sa;password=«Tx9kQ2)?vb7Lm8»;encrypt=true",
+        "host=db user=web password=«Tx9kQ2),vb7Lm8» dbname=shop",
+        "host=db password='«Tx9kQ2 vb7Lm8»' dbname=shop",
+        "x: 1\nDSN=\"host=db port=5432 password=«Tx9kQ2),vb7Lm8»\"\ny: 2",
+    ] {
+        only_marked(marked);
+    }
+    for (text, secrets) in [
+        ("ann:Tx9kQ2),v@b7Lm8@tcp(db:3306)/shop?parseTime=true", ["Tx9kQ2", "b7Lm8"]),
+        ("jdbc:oracle:thin:scott/Tx9kQ2),vb7Lm8@//db:1521/shop", ["Tx9kQ2", "vb7Lm8"]),
+    ] {
+        let masked = under_x(text);
+        let kept = text.rsplit('@').next().unwrap();
+        assert!(masked.ends_with(kept) && !secrets.iter().any(|s| masked.contains(s)), "{masked}");
+    }
 }
