@@ -11,6 +11,7 @@
 
 use std::ops::Range;
 
+use super::hints::is_of_name;
 use super::{Context, Patch, Scanner, merge, shift};
 use crate::kind::Kind;
 use crate::names::Rule;
@@ -69,7 +70,7 @@ impl Scanner<'_> {
 
 /// The values in a line that is a connection string, or one that is given to a name: `DSN="…"`.
 fn found(line: &[u8]) -> Vec<Found> {
-    let trimmed = trim(line, 0..line.len());
+    let trimmed = unquote(line, 0..line.len());
     let read = |range: Range<usize>| {
         let text = line.get(range.clone()).unwrap_or_default();
         let found = listed(text).or_else(|| libpq(text)).or_else(|| before_at(text))?;
@@ -78,7 +79,7 @@ fn found(line: &[u8]) -> Vec<Found> {
     read(trimmed.clone())
         .or_else(|| {
             let given = line.get(trimmed.clone()).and_then(given)?;
-            read(trim(line, trimmed.start + given..trimmed.end))
+            read(unquote(line, trimmed.start + given..trimmed.end))
         })
         .unwrap_or_default()
 }
@@ -99,25 +100,26 @@ impl Found {
 
 /// Where what is given to a name begins.
 fn given(line: &[u8]) -> Option<usize> {
-    let name = line.iter().take(NAME).take_while(|b| is_name(**b)).count();
+    let name = line.iter().take(NAME).take_while(|b| is_of_name(**b)).count();
     let behind = line.get(name).filter(|b| name > 0 && matches!(b, b'=' | b':'))?;
     // Of `jdbc:…` and `ann:…@tcp(db)` the colon is a part.
     (*behind == b'=' || line.get(name + 1) == Some(&b' ')).then_some(name + 1)
 }
 
-/// A range of a text without the space around it, and without the quotes around that.
+/// A range of a text without the space around it.
 fn trim(text: &[u8], range: Range<usize>) -> Range<usize> {
     let inner = text.get(range.clone()).unwrap_or_default();
     let start = range.start + inner.len() - inner.trim_ascii_start().len();
-    let inner = inner.trim_ascii();
-    match inner {
-        [first @ (b'"' | b'\'' | b'`'), .., last] if first == last => start + 1..start + inner.len() - 1,
-        _ => start..start + inner.len(),
-    }
+    start..start + inner.trim_ascii().len()
 }
 
-fn is_name(b: u8) -> bool {
-    b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.')
+/// The same without the quotes around that.
+fn unquote(text: &[u8], range: Range<usize>) -> Range<usize> {
+    let Range { start, end } = trim(text, range);
+    match text.get(start..end) {
+        Some([first @ (b'"' | b'\'' | b'`'), .., last]) if first == last => start + 1..end - 1,
+        _ => start..end,
+    }
 }
 
 /// Whether a name, whatever its spelling, is one of these.
@@ -138,7 +140,7 @@ fn listed(text: &[u8]) -> Option<Vec<Found>> {
         if rest.is_empty() {
             return (placed && found.len() > usize::from(!is_jdbc)).then_some(found);
         }
-        let len = rest.iter().take(NAME).take_while(|b| is_name(**b) || **b == b' ').count();
+        let len = rest.iter().take(NAME).take_while(|b| is_of_name(**b) || **b == b' ').count();
         if len == 0 || rest.get(len) != Some(&b'=') {
             return None;
         }
@@ -170,20 +172,13 @@ fn listed_value(text: &[u8], start: usize) -> Option<(Range<usize>, usize)> {
     let value = rest.get(..len)?;
     let begins_pair = |at: usize| {
         let behind = value.get(at + 1..).unwrap_or_default();
-        let name = behind.iter().take(NAME).take_while(|b| is_name(**b)).count();
+        let name = behind.iter().take(NAME).take_while(|b| is_of_name(**b)).count();
         name > 0 && behind.get(name) == Some(&b'=')
     };
     if memchr::memchr_iter(b'&', value).any(begins_pair) {
         return None;
     }
-    Some((trim_space(text, start..start + len), start + len))
-}
-
-/// A range without the space around it.
-fn trim_space(text: &[u8], range: Range<usize>) -> Range<usize> {
-    let inner = text.get(range.clone()).unwrap_or_default();
-    let start = range.start + inner.len() - inner.trim_ascii_start().len();
-    start..start + inner.trim_ascii().len()
+    Some((trim(text, start..start + len), start + len))
 }
 
 /// Where the quote stands that closes what begins there; two in a row are one in the value.
@@ -209,7 +204,7 @@ fn libpq(text: &[u8]) -> Option<Vec<Found>> {
         if rest.is_empty() {
             return (placed && found.len() > 1).then_some(found);
         }
-        let len = rest.iter().take(NAME).take_while(|b| is_name(**b)).count();
+        let len = rest.iter().take(NAME).take_while(|b| is_of_name(**b)).count();
         let name = std::str::from_utf8(rest.get(..len)?).ok()?;
         if rest.get(len) != Some(&b'=') || !LIBPQ.split_ascii_whitespace().any(|known| known == name) {
             return None;

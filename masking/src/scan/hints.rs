@@ -4,6 +4,11 @@ use mynah_message::Encoding;
 
 use crate::detect::words;
 
+/// Whether names in texts have such a byte in them.
+pub(super) fn is_of_name(b: u8) -> bool {
+    b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.')
+}
+
 /// Whether there are escapes in a text that scripts have, and JSON has not: `\x22`, `\u{22}`.
 pub(super) fn script_escapes(text: &[u8]) -> bool {
     memchr::memchr_iter(b'\\', text).any(|at| match text.get(at + 1..at + 4) {

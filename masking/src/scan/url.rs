@@ -5,6 +5,7 @@ use std::borrow::Cow;
 
 use mynah_message::{Encoding, percent};
 
+use super::hints::is_of_name;
 use super::layer::Layer;
 use super::{Context, Patch, Scanner, merge, shift, table};
 use crate::entropy;
@@ -139,8 +140,7 @@ impl Scanner<'_> {
         let mut reach = Reach::default();
         for equals in memchr::memchr_iter(b'=', text) {
             let rest = &text[equals + 1..];
-            let is_name =
-                |b: &u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.') || !b.is_ascii();
+            let is_name = |b: &u8| is_of_name(*b) || !b.is_ascii();
             if !rest.first().is_some_and(u8::is_ascii_alphanumeric)
                 || !equals.checked_sub(1).is_some_and(|before| is_name(&text[before]))
             {
@@ -226,7 +226,7 @@ fn pair(text: &[u8], separator: u8) -> usize {
             return true;
         }
         let rest = text.get(at + 1..).unwrap_or_default();
-        let is_name = |b: &&u8| b.is_ascii_alphanumeric() || b"_-. ".contains(b);
+        let is_name = |b: &&u8| is_of_name(**b) || **b == b' ';
         let name = rest.iter().take(64).take_while(is_name).count();
         rest.is_empty() || name > 0 && rest.get(name) == Some(&b'=')
     };
@@ -235,7 +235,6 @@ fn pair(text: &[u8], separator: u8) -> usize {
 
 /// Whether a text is what a form would send.
 fn is_pairs(text: &[u8]) -> bool {
-    let name =
-        text.iter().take(128).take_while(|b| b.is_ascii_alphanumeric() || b"_-.[]%".contains(b)).count();
+    let name = text.iter().take(128).take_while(|b| is_of_name(**b) || b"[]%".contains(b)).count();
     name > 0 && text.get(name) == Some(&b'=') && !text.iter().any(|b| ends_url(*b) || *b == b'?')
 }

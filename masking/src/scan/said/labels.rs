@@ -1,6 +1,7 @@
 //! Labels and what they are about in another element: `<th>Password</th><td>…</td>`.
 
-use super::sites::{Form, NAME, QUOTED, SPACES, Site, bare, is_name, is_telling, trimmed, without_marks};
+use super::super::hints::is_of_name;
+use super::sites::{Form, NAME, QUOTED, SPACES, Site, bare, is_telling, trimmed, without_marks};
 use crate::names;
 
 /// Bytes of a longest tag.
@@ -41,7 +42,7 @@ fn labelled_at(text: &[u8], at: usize) -> Option<Site> {
     let before = trimmed(text.get(..at)?);
     let mut colon = before.ends_with(b":");
     let label = trimmed(before.strip_suffix(b":").unwrap_or(before));
-    let name = label.iter().rev().take(NAME).take_while(|b| is_name(**b) || **b == b' ').count();
+    let name = label.iter().rev().take(NAME).take_while(|b| is_of_name(**b) || **b == b' ').count();
     let cell = label.len() - name..label.len();
     let lead = text.get(cell.clone())?.iter().take_while(|b| **b == b' ').count();
     let name = cell.start + lead..cell.end;

@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 
+use super::super::hints::is_of_name;
 use super::labels::labelled;
 use crate::detect::signs::Signs;
 use crate::names;
@@ -148,7 +149,7 @@ fn called(text: &[u8], at: usize) -> Option<Site> {
     let start = at + 1 + spaces(text.get(at + 1..)?);
     let quote = text.get(start).copied().filter(|b| matches!(b, b'"' | b'\''))?;
     let rest = text.get(start + 1..)?;
-    let len = rest.iter().take(NAME).take_while(|b| is_name(**b)).count();
+    let len = rest.iter().take(NAME).take_while(|b| is_of_name(**b)).count();
     if rest.get(len) == Some(&quote) && len > 0 {
         let name = start + 1..start + 1 + len;
         let behind = name.end + 1 + spaces(text.get(name.end + 1..)?);
@@ -181,7 +182,7 @@ fn called(text: &[u8], at: usize) -> Option<Site> {
 fn in_table(text: &[u8], at: usize) -> Option<Site> {
     let before = trimmed(text.get(..at)?);
     let before = before.get(..before.len() - marks_before(before))?;
-    let name = before.iter().rev().take(NAME).take_while(|b| is_name(**b) || **b == b' ').count();
+    let name = before.iter().rev().take(NAME).take_while(|b| is_of_name(**b) || **b == b' ').count();
     let cell = before.len() - name..before.len();
     let around = text.get(..cell.start)?;
     let around = around.get(..around.len() - marks_before(around))?;
@@ -248,7 +249,7 @@ fn in_statement(text: &[u8], at: usize) -> Option<Site> {
 #[inline]
 fn flagged(text: &[u8], at: usize) -> Option<Site> {
     // Most dashes stand in the midst of words and numbers.
-    let begins = at == 0 || text.get(at - 1).is_some_and(|b| !is_name(*b));
+    let begins = at == 0 || text.get(at - 1).is_some_and(|b| !is_of_name(*b));
     match text.get(at + 1)? {
         b'-' if begins => flag(text, at + 2),
         b'u' | b'U' if begins => login(text, at, at + 2),
@@ -258,7 +259,7 @@ fn flagged(text: &[u8], at: usize) -> Option<Site> {
 
 fn flag(text: &[u8], start: usize) -> Option<Site> {
     let rest = text.get(start..)?;
-    let len = rest.iter().take(NAME).take_while(|b| is_name(**b)).count();
+    let len = rest.iter().take(NAME).take_while(|b| is_of_name(**b)).count();
     let name = start..start + len;
     let word = text.get(name.clone())?;
     if word == b"user" || word == b"proxy-user" {
@@ -326,13 +327,9 @@ fn marks_before(text: &[u8]) -> usize {
     text.iter().rev().take(2).take_while(|b| **b == b'*').count()
 }
 
-pub(super) fn is_name(b: u8) -> bool {
-    b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.')
-}
-
 /// The name at the end of a text, if there is one, in any script.
 fn word_before(text: &[u8]) -> Option<Range<usize>> {
-    let len = text.iter().rev().take(NAME).take_while(|b| is_name(**b) || !b.is_ascii()).count();
+    let len = text.iter().rev().take(NAME).take_while(|b| is_of_name(**b) || !b.is_ascii()).count();
     let name = text.len() - len..text.len();
     text.get(name.clone())?.iter().any(|b| b.is_ascii_alphabetic() || !b.is_ascii()).then_some(name)
 }
