@@ -204,10 +204,11 @@ impl Masker {
 
     /// Values were added to what is known.
     pub(crate) fn knows_more(&mut self) {
+        let known = self.state.known.len();
         self.state.begin_epoch();
-        self.scopes.begin_epoch();
+        self.scopes.begin_epoch(known);
         self.told.take();
-        self.report.learned = self.state.known.len() as u64;
+        self.report.learned = known as u64;
     }
 
     pub(crate) fn state(&self) -> &State {
@@ -350,6 +351,10 @@ impl Sink for State {
             self.issued.note_inlaid();
         }
         hides
+    }
+
+    fn shows_later(&self, text: &[u8], limits: &Limits, known: usize) -> bool {
+        audit::shown(&self.known.now(known), text, limits, Runs::All(&mut false), true) > 0
     }
 
     fn note_inlaid(&self) {

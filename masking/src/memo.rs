@@ -200,9 +200,9 @@ impl Memo {
         info
     }
 
-    /// More is known from now on.
-    pub(crate) fn begin_epoch(&mut self) {
-        self.lines.begin_epoch();
+    /// More is known from now on: so many values.
+    pub(crate) fn begin_epoch(&mut self, known: usize) {
+        self.lines.begin_epoch(known);
         self.done.begin_epoch();
         self.whole.begin_epoch();
     }

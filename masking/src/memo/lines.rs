@@ -24,8 +24,8 @@ pub(crate) struct LineTable {
     taken: usize,
     /// Where the line stands that a head began with last, for each side.
     first: [u32; 2],
-    /// Counts on when more is known than before: what held nothing then may hold something now.
-    epoch: u64,
+    /// How much is known: what held nothing when it was less may hold something now.
+    known: usize,
 }
 
 /// What a slot is about, to be asked before its line, which is seldom at hand.
@@ -52,8 +52,8 @@ struct Entry {
     for_good: bool,
     /// Where the line stands that came behind it last.
     next: u32,
-    /// What was known when it was looked at.
-    epoch: u64,
+    /// How much was known when it was looked at.
+    known: usize,
     /// How long the line is.
     len: u32,
     /// The line, and behind it all that changes put there: side by side, as they are asked for together.
@@ -95,6 +95,8 @@ pub(crate) enum Found {
         /// Whether something is to be done in it.
         changes: bool,
     },
+    /// The same as long as nothing shows in the line that was learnt since so much was known.
+    Old { number: u32, known: usize, changes: bool },
     /// Nothing; `None` for a line that is too long to be kept.
     Unknown(Option<Hash>),
 }
@@ -109,9 +111,8 @@ impl LineTable {
             None => *self.first.get(usize::from(side))?,
         };
         let entry = self.at(next).filter(|entry| entry.is(side, line))?;
-        let found = self.found(next, entry)?;
         *last = Some(next);
-        Some(found)
+        Some(self.found(next, entry))
     }
 
     /// The same wherever the line is; from now on it is the one that is expected behind the last.
@@ -119,13 +120,13 @@ impl LineTable {
         if line.len() > LONGEST {
             return Found::Unknown(None);
         }
-        let hash = Hash(self.hasher.hash(side, line));
+        let hash = self.hash(side, line);
         let slot = self.slots.get(hash.slot()).filter(|slot| slot.kept == hash.print());
         let number = slot.map_or(NOWHERE, |slot| slot.entry);
         let Some(entry) = self.at(number).filter(|entry| entry.is(side, line)) else {
             return Found::Unknown(Some(hash));
         };
-        let found = self.found(number, entry).unwrap_or(Found::Unknown(Some(hash)));
+        let found = self.found(number, entry);
         let follows = match *last {
             Some(before) => self.entries.get_mut(before as usize).map(|entry| &mut entry.next),
             None => self.first.get_mut(usize::from(side)),
@@ -137,11 +138,19 @@ impl LineTable {
         found
     }
 
-    /// What is known of a line, if that still holds.
-    fn found(&self, number: u32, entry: &Entry) -> Option<Found> {
-        let searched = entry.epoch == self.epoch;
-        let changes = entry.change.is_some();
-        (searched || entry.for_good).then_some(Found::Known { number, searched, changes })
+    /// What is known of a line.
+    fn found(&self, number: u32, entry: &Entry) -> Found {
+        let (searched, known, changes) = (entry.known == self.known, entry.known, entry.change.is_some());
+        if searched || entry.for_good {
+            Found::Known { number, searched, changes }
+        } else {
+            Found::Old { number, known, changes }
+        }
+    }
+
+    /// What stands for a line that is in the table and no longer what it was.
+    pub(crate) fn hash(&self, side: u8, line: &[u8]) -> Hash {
+        Hash(self.hasher.hash(side, line))
     }
 
     /// What is to be done in a line, counted from its beginning, and the text that is put there.
@@ -169,13 +178,14 @@ impl LineTable {
         self.slots.get_mut(hash.slot())
     }
 
-    /// Notes what was found in a line that is not in the table, or in another epoch: changes, what they put there, and where the line
-    /// begins in what they are counted in.
+    /// Notes what was found in a line that is not in the table, or when less was known: changes, what they put there, and where the line
+    /// begins in what they are counted in. `nested` says whether something in it was decoded.
     pub(crate) fn put<'c>(
         &mut self,
         hash: Hash,
         side: u8,
         line: &[u8],
+        nested: bool,
         found: impl Iterator<Item = (&'c Change, &'c [u8], usize)>,
     ) {
         let mut bytes = line.to_vec();
@@ -190,9 +200,9 @@ impl LineTable {
         let there = self.at(number);
         let taken = self.taken - there.map_or(0, |entry| entry.bytes.len()) + bytes.len();
         let Some(len) = u32::try_from(line.len()).ok().filter(|_| taken <= ROOM) else { return };
-        let for_good = change.is_none() && !may_be_escaped(line);
+        let for_good = change.is_none() && !nested && !may_be_escaped(line);
         let next = there.filter(|entry| entry.is(side, line)).map_or(NOWHERE, |entry| entry.next);
-        let entry = Entry { side, for_good, next, epoch: self.epoch, len, bytes: bytes.into(), change, more };
+        let entry = Entry { side, for_good, next, known: self.known, len, bytes: bytes.into(), change, more };
         self.taken = taken;
         let fresh = self.entries.len() as u32;
         let number = if let Some(place) = self.entries.get_mut(number as usize) {
@@ -207,22 +217,22 @@ impl LineTable {
         }
     }
 
-    /// A line in which nothing was found was searched again with what is known now.
+    /// Of what was learnt since a line was looked at nothing shows in it.
     pub(crate) fn renew(&mut self, number: u32) {
         if let Some(entry) = self.entries.get_mut(number as usize) {
-            entry.epoch = self.epoch;
+            entry.known = self.known;
         }
     }
 
     /// Forgets all lines: in one of them something shows.
     pub(crate) fn clear(&mut self) {
         *self =
-            LineTable { hasher: std::mem::take(&mut self.hasher), epoch: self.epoch, ..LineTable::default() };
+            LineTable { hasher: std::mem::take(&mut self.hasher), known: self.known, ..LineTable::default() };
     }
 
-    /// More is known from now on.
-    pub(crate) fn begin_epoch(&mut self) {
-        self.epoch += 1;
+    /// More is known from now on: so many values.
+    pub(crate) fn begin_epoch(&mut self, known: usize) {
+        self.known = known;
     }
 }
 
@@ -247,7 +257,7 @@ mod tests {
             if let Found::Unknown(Some(hash)) = &found
                 && table.comes_again(*hash)
             {
-                table.put(*hash, side, line, std::iter::empty());
+                table.put(*hash, side, line, false, std::iter::empty());
             }
             known.push(matches!(found, Found::Known { .. }));
         }
@@ -292,11 +302,11 @@ mod tests {
         read(&mut table, 0, &lines);
         read(&mut table, 0, &lines);
         assert_eq!(read(&mut table, 0, &lines), [true; 4]);
-        table.begin_epoch();
+        table.begin_epoch(1);
         let mut last = None;
         let searched = |found: Found| match found {
             Found::Known { number, searched, .. } => Some((number, searched)),
-            Found::Unknown(_) => None,
+            Found::Old { .. } | Found::Unknown(_) => None,
         };
         for line in &lines[..2] {
             let (number, was) = searched(table.find(0, line, &mut last)).unwrap();
@@ -304,7 +314,12 @@ mod tests {
             table.renew(number);
             assert!(searched(table.find(0, line, &mut last)).unwrap().1);
         }
-        assert_eq!(read(&mut table, 0, &lines[2..]), [false; 2]);
+        for line in &lines[2..] {
+            let found = table.find(0, line, &mut last);
+            let Found::Old { number, known: 0, changes: false } = found else { panic!("{found:?}") };
+            table.renew(number);
+            assert!(searched(table.find(0, line, &mut last)).unwrap().1);
+        }
     }
 
     #[test]
@@ -313,7 +328,7 @@ mod tests {
         for n in 0..3 * ROOM / LONGEST {
             let line = format!("{n:>LONGEST$}").into_bytes();
             let Found::Unknown(Some(hash)) = table.find(0, &line, &mut None) else { panic!("known") };
-            table.put(hash, 0, &line, std::iter::empty());
+            table.put(hash, 0, &line, false, std::iter::empty());
         }
         let kept: usize = table.entries.iter().map(|entry| entry.bytes.len()).sum();
         assert!(kept == table.taken && kept <= ROOM && kept > ROOM / 2);

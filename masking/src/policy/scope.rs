@@ -84,9 +84,9 @@ impl Scopes {
         (policy, memo)
     }
 
-    /// More is known from now on.
-    pub(crate) fn begin_epoch(&mut self) {
-        self.memo.begin_epoch();
-        self.narrowed.values_mut().for_each(|(_, memo)| memo.begin_epoch());
+    /// More is known from now on: so many values.
+    pub(crate) fn begin_epoch(&mut self, known: usize) {
+        self.memo.begin_epoch(known);
+        self.narrowed.values_mut().for_each(|(_, memo)| memo.begin_epoch(known));
     }
 }

@@ -124,8 +124,8 @@ impl Scanner<'_> {
         last: &mut Option<u32>,
         side: u8,
     ) -> (Known, Option<Hash>) {
-        if let Some(Found::Known { number, searched, changes }) = self.memo.lines.expected(side, text, last) {
-            return (Known::Kept { number, searched, changes }, None);
+        if let Some(found) = self.memo.lines.expected(side, text, last) {
+            return self.kept(found, side, text);
         }
         let clean = match field {
             Some((name, value)) => self.clean_field(head.raw(), line, name, value),
@@ -136,10 +136,8 @@ impl Scanner<'_> {
             return (Known::Clean, None);
         }
         let hash = match self.memo.lines.find(side, text, last) {
-            Found::Known { number, searched, changes } => {
-                return (Known::Kept { number, searched, changes }, None);
-            }
             Found::Unknown(hash) => hash,
+            found => return self.kept(found, side, text),
         };
         // While learning, what was seen once is looked at once more. Of what may have escapes nothing is noted.
         let noted = || {
@@ -147,6 +145,22 @@ impl Scanner<'_> {
             may_be && self.memo.plans.is_clean(self.memo.plans.line(side, text))
         };
         (if clean.is_some() || noted() { Known::Clean } else { Known::Not }, hash)
+    }
+
+    /// What the table of lines says of a line that is in there. One that was looked at when less was known is what it was as long as
+    /// nothing shows in it that was learnt since.
+    fn kept(&mut self, found: Found, side: u8, text: &[u8]) -> (Known, Option<Hash>) {
+        match found {
+            Found::Known { number, searched, changes } => (Known::Kept { number, searched, changes }, None),
+            Found::Old { number, known, changes }
+                if !self.sink.shows_later(text, &self.policy.limits, known) =>
+            {
+                self.memo.lines.renew(number);
+                (Known::Kept { number, searched: true, changes }, None)
+            }
+            Found::Old { .. } => (Known::Not, Some(self.memo.lines.hash(side, text))),
+            Found::Unknown(hash) => (Known::Not, hash),
+        }
     }
 }
 
@@ -209,28 +223,26 @@ impl Lines {
                 let print = scanner.memo.plans.line(self.side, text);
                 scanner.memo.plans.note_clean(print);
             }
-            // More may be known to stand within what is in it when more is learnt, and no sign in it would say so.
-            if !learns && line.nested && !line.soiled && !may_be_escaped(text) {
-                continue;
-            }
             // What something was found in is worth keeping at once: it takes long to look at, and most often it is a session's.
             let again = |hash: &Hash| line.soiled || scanner.memo.lines.comes_again(*hash);
             let Some(hash) = line.hash.filter(again) else { continue };
             let span = &line.span;
             let here = || plan.within(span);
-            // Nothing was found in it; or what is learnt from it has been.
-            let nothing = learns || !line.soiled;
+            let shows = || seen.meeting(span).next().is_some();
+            let stays = || here().next().is_none();
+            // Nothing was found in it; or what is learnt from it has been; or what was found stays.
+            let nothing = learns || !line.soiled || scanner.sink.leaves_most() && stays() && !shows();
             // What lies between leaves may begin in the line before; and the search must have no more to say.
             let open = || {
                 here().any(|(change, _)| change.holder == "between" || crosses(&change.range, span))
-                    || seen.meeting(span).next().is_some()
-                    || here().next().is_none()
+                    || shows()
+                    || stays()
             };
             if nothing {
-                scanner.memo.lines.put(hash, self.side, text, std::iter::empty());
+                scanner.memo.lines.put(hash, self.side, text, line.nested || line.soiled, std::iter::empty());
             } else if !open() {
                 let changes = here().map(|(change, put)| (change, put, span.start));
-                scanner.memo.lines.put(hash, self.side, text, changes);
+                scanner.memo.lines.put(hash, self.side, text, line.nested, changes);
             }
         }
         scanner.memo.line_room = self.each;

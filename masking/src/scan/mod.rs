@@ -129,6 +129,11 @@ pub(crate) trait Sink {
         false
     }
 
+    /// Whether most of what is met stays as it is.
+    fn leaves_most(&self) -> bool {
+        false
+    }
+
     /// Whether learnt values may be written so that they are seen only when escapes are undone.
     fn may_hide(&self, raw: &[u8], encoding: Encoding) -> bool {
         let _ = (raw, encoding);
@@ -140,6 +145,12 @@ pub(crate) trait Sink {
     fn hides(&self, masked: &[u8], limits: &Limits, runs: bool, written: bool) -> bool {
         let _ = (masked, limits, runs, written);
         false
+    }
+
+    /// Whether any value that was learnt when so many were known already shows in a text, as it is or in anything within it.
+    fn shows_later(&self, text: &[u8], limits: &Limits, known: usize) -> bool {
+        let _ = (text, limits, known);
+        true
     }
 
     /// Base64 or hex of a text was met, or a body that nobody can read.
