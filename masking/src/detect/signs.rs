@@ -31,6 +31,8 @@ const BACKSLASH: u32 = 1 << 12;
 const SPACE: u32 = 1 << 13;
 /// What opens a call, a bar between cells, or an apostrophe, which may be a quote.
 const PAIR: u32 = 1 << 14;
+/// How a colon or an equals sign of full width begins.
+const WIDE: u32 = 1 << 15;
 
 /// What a byte counts as: a field of eight bits for each sort that is counted.
 const DIGIT_ONE: u64 = 1;
@@ -67,6 +69,7 @@ const BYTES: [u64; 256] = {
             b'\\' => (BACKSLASH, 0),
             b' ' => (SPACE, 0),
             b'(' | b'|' | b'\'' => (PAIR, 0),
+            0xef => (WIDE, 0),
             _ => (0, 0),
         };
         bytes[b] = (mark as u64) << MARKS | one;
@@ -238,12 +241,17 @@ impl Signs {
 
     /// Names and their values may be written in one of some ways.
     pub(crate) fn may_hold_names(self) -> bool {
-        self.has_any(COLON | EQUALS | PAIR | ANGLE) || self.may_hold_flags()
+        self.has_any(COLON | EQUALS | PAIR | ANGLE | WIDE) || self.may_hold_flags()
     }
 
     /// Most have either between them.
     pub(crate) fn has_colon_or_equals(self) -> bool {
         self.has_any(COLON | EQUALS)
+    }
+
+    /// Or one of full width.
+    pub(crate) fn may_be_wide(self) -> bool {
+        self.has(WIDE)
     }
 
     /// Others stand in calls, in tables, or in quotes by themselves.

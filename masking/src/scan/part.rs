@@ -1,5 +1,6 @@
 //! A head or a body: every leaf under its name, what lies between the leaves, and the whole by learnt value.
 
+use std::collections::HashSet;
 use std::ops::Range;
 
 use mynah_message::{BodyKind, Coverage, Detail, Error, Leaf, Locator, Part, Side, View, content, head};
@@ -358,7 +359,9 @@ fn still_shows(text: &[u8], value: &Range<usize>, range: &Range<usize>, put: &[u
     const FEW: usize = 4;
     let common = text.get(value.start.max(range.start)..value.end.min(range.end)).unwrap_or_default();
     let mut words = common.split(|b| !is_telling(*b));
-    words.any(|word| word.len() >= FEW && memchr::memmem::find(put, word).is_some())
+    // The same word may stand there very often.
+    let mut looked = HashSet::new();
+    words.any(|word| word.len() >= FEW && looked.insert(word) && memchr::memmem::find(put, word).is_some())
 }
 
 fn is_telling(b: u8) -> bool {

@@ -210,6 +210,10 @@ fn a_password_in_a_list_of_pairs_goes_with_its_slashes() {
         "登录密码: «Tx9kQ2vb7Lm8»",
         "您的pwd: «Tx9kQ2vb7Lm8»",
         "您的pwd=«Tx9kQ2vb7Lm8»",
+        "密码：«Tx9kQ2vb7Lm8»，请妥善保管。",
+        "您的登录密码： «Tx9kQ2vb7Lm8»。",
+        "パスワード＝«Tx9kQ2vb7Lm8»、",
+        "密码: «Tx9kQ2vb7Lm8»，谢谢",
     ] {
         only_marked(marked);
     }

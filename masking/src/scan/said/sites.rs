@@ -58,6 +58,9 @@ pub(super) fn visit(text: &[u8], signs: Signs, take: &mut impl FnMut(Site) -> bo
     {
         return true;
     }
+    if signs.may_be_wide() && memchr::memchr_iter(0xef, text).any(|at| each(wide(text, at))) {
+        return true;
+    }
     if signs.may_hold_pairs()
         && memchr::memchr3_iter(b'(', b'\'', b'|', text).any(|at| each(paired(text, at)))
     {
@@ -84,7 +87,18 @@ fn assigned(text: &[u8], at: usize) -> Option<Site> {
 fn assigned_at(text: &[u8], at: usize) -> Option<Site> {
     let colon = text.get(at) == Some(&b':');
     let arrow = usize::from(!colon && text.get(at + 1) == Some(&b'>'));
-    let mut behind = at + 1 + arrow;
+    given(text, at, at + 1 + arrow, colon, 1)
+}
+
+/// `密码：…`, with nothing between.
+fn wide(text: &[u8], at: usize) -> Option<Site> {
+    let sign = text.get(at..)?;
+    let behind = sign.strip_prefix("：".as_bytes()).or_else(|| sign.strip_prefix("＝".as_bytes()))?;
+    given(text, at, text.len() - behind.len(), true, 0)
+}
+
+/// What a sign gives to the name before it, with so many spaces behind it at least where it is not in quotes.
+fn given(text: &[u8], at: usize, mut behind: usize, colon: bool, least: usize) -> Option<Site> {
     // `**Password:** …`
     behind += if colon { marks(text.get(behind..)?) } else { 0 };
     let spaces = spaces(text.get(behind..)?);
@@ -93,7 +107,7 @@ fn assigned_at(text: &[u8], at: usize) -> Option<Site> {
     let quote = rest.first().copied().filter(|b| matches!(b, b'"' | b'\'' | b'`'));
     let value = match quote {
         Some(quote) => start + 1..start + 1 + quoted(rest.get(1..)?, quote)?,
-        None if spaces == 0 || spaces > SPACES => return None,
+        None if spaces < least || spaces > SPACES => return None,
         None => without_marks(text, start..start + bare(rest)),
     };
     // Code of programs stands in others.
@@ -372,6 +386,12 @@ pub(super) fn bare(text: &[u8]) -> usize {
             || b"()[]{}".contains(b)
     };
     let len = text.iter().position(ends).unwrap_or(text.len());
+    // So does a sentence in Chinese, wherever it does.
+    let is_wide = |at: &usize| matches!(text.get(*at..), Some([0xe3, 0x80, ..] | [0xef, 0xbc | 0xbd, ..]));
+    if let Some(end) = text.get(..len).and_then(|value| memchr::memchr2_iter(0xe3, 0xef, value).find(is_wide))
+    {
+        return end;
+    }
     if text.get(len).is_some_and(|b| matches!(b, b'(' | b'[' | b'{')) {
         return 0;
     }
