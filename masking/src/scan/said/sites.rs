@@ -79,6 +79,7 @@ fn assigned(text: &[u8], at: usize) -> Option<Site> {
     // Most colons stand in links and times.
     match first {
         b' ' | b'\t' | b'"' | b'\'' | b'>' | b'*' | b'_' => assigned_at(text, at),
+        _ if typed(text.get(at + 1..)?) > 0 => assigned_at(text, at),
         _ if text.get(at) == Some(&b':') && names::is_strong(text.get(..at)?) => close(text, at),
         _ => None,
     }
@@ -102,7 +103,7 @@ fn given(text: &[u8], at: usize, mut behind: usize, colon: bool, least: usize) -
     // `**Password:** …`
     behind += if colon { marks(text.get(behind..)?) } else { 0 };
     let spaces = spaces(text.get(behind..)?);
-    let start = behind + spaces;
+    let start = behind + spaces + typed(text.get(behind + spaces..)?);
     let rest = text.get(start..)?;
     let quote = rest.first().copied().filter(|b| matches!(b, b'"' | b'\'' | b'`'));
     let value = match quote {
@@ -153,9 +154,19 @@ fn paired(text: &[u8], at: usize) -> Option<Site> {
         b'(' => called(text, at),
         b'|' => in_table(text, at),
         // Most are in the midst of words.
-        _ if at > 0 && text.get(at - 1) == Some(&b' ') => in_statement(text, at),
+        _ if at > 0 && text.get(at - 1) == Some(&b' ') => in_statement(text, at, at),
+        _ if at > 1 && text.get(at - 2) == Some(&b' ') && typed(text.get(at - 1..)?) > 0 => {
+            in_statement(text, at - 1, at)
+        }
         _ => None,
     }
+}
+
+/// Length of the letter before a quote that says of what sort the text is: `N'…'` in SQL, `b"…"` in Python.
+fn typed(text: &[u8]) -> usize {
+    let is_typed =
+        |letter: u8| matches!(letter.to_ascii_lowercase(), b'n' | b'e' | b'b' | b'r' | b'u' | b'f');
+    usize::from(matches!(text, [letter, b'\'' | b'"', ..] if is_typed(*letter)))
 }
 
 /// `set("password", "…")`, `define('DB_PASSWORD', '…')`, and `setPassword("…")`.
@@ -234,9 +245,9 @@ fn in_table(text: &[u8], at: usize) -> Option<Site> {
     Some(Site { name, longer: None, value, quoted: false, form: Form::Usual })
 }
 
-/// `IDENTIFIED BY '…'`, `WITH PASSWORD '…'`.
-fn in_statement(text: &[u8], at: usize) -> Option<Site> {
-    let before = trimmed(text.get(..at)?);
+/// `IDENTIFIED BY '…'`, `WITH PASSWORD '…'`: what begins there, with that quote.
+fn in_statement(text: &[u8], start: usize, at: usize) -> Option<Site> {
+    let before = trimmed(text.get(..start)?);
     let name = word_before(before)?;
     let word = text.get(name.clone())?;
     let is_by = word.eq_ignore_ascii_case(b"by");
