@@ -271,8 +271,8 @@ mod tests {
     fn marked(line: &str) -> String {
         let mut out = line.to_owned();
         for Found { value, .. } in found(line.as_bytes()).into_iter().rev() {
-            out.insert_str(value.end, "»");
-            out.insert_str(value.start, "«");
+            out.insert(value.end, '»');
+            out.insert(value.start, '«');
         }
         out
     }
