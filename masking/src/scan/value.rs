@@ -318,6 +318,9 @@ impl Scanner<'_> {
             {
                 patches = found;
             }
+            if signs.may_hold_url() {
+                merge(&mut patches, self.connections(value, context));
+            }
             // In a page or an XML body these are leaves already; here they are written in something else.
             if signs.has_angle()
                 && !context.between
@@ -345,15 +348,6 @@ impl Scanner<'_> {
         if context.depth < self.policy.depth && signs.may_hold_url() && !idle_query {
             let mut found = false;
             let holds = self.holds(|scanner| {
-                let connections = scanner.connections(value, context);
-                if let Some(more) = connections {
-                    found |= !more.is_empty();
-                    merge(&mut patches, more);
-                    // All of it was looked into.
-                    if memchr::memchr(b'\n', value).is_none() {
-                        return;
-                    }
-                }
                 let urls = scanner.urls(value, context);
                 let mut assigned = scanner.assignments(value, context);
                 let known = Seen::of(&matches);

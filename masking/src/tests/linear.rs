@@ -8,6 +8,11 @@ use super::*;
 const PIECES: &[&str] = &[
     "password=",
     "password=1",
+    "a={}};",
+    "Server=\"\"\";",
+    "host=a user=",
+    "a:b@tcp(",
+    "密码：a1",
     "name=",
     "token:",
     "token: ",

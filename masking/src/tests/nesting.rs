@@ -432,6 +432,21 @@ fn a_password_in_a_connection_string_goes_with_all_its_signs() {
     ] {
         only_marked(marked);
     }
+    // What else is found in a text is found in these as well.
+    for (text, secret) in [
+        ("jdbc:mysql://ann:Hunter22xq@db/x;useSSL=false", "Hunter22xq"),
+        ("jdbc:postgresql://db/x?user=ann&password=Hunter22x&options=-c%20a;b=c", "Hunter22x"),
+        ("ann:p)7k@tcp(db:3306)/x?password=Hunter22x&tls=true", "Hunter22x"),
+        ("API_SECRET=Server=db;Region=hunter22x", "Server=db"),
+        ("password=ann:x7)k@tcp(db)/Zk8", "/Zk8"),
+        ("Server=db;Uid=sa;Pwd='BLH>Rxn<MFT'", "MFT"),
+        ("Server=db;Uid=sa;Pwd={xgG6}}CDKW>spR*gPsfS<bJz}", "bJz"),
+        ("host=web1 msg=retry;next token=Kj38dkqPq92mxZ", "Kj38dkqPq92mxZ"),
+        ("host=db user=ann password=bN7;z2q dbname=s", "z2q"),
+    ] {
+        let masked = under_x(text);
+        assert!(!masked.contains(secret), "{text}: {masked}");
+    }
     for (text, secrets) in [
         ("ann:Tx9kQ2),v@b7Lm8@tcp(db:3306)/shop?parseTime=true", ["Tx9kQ2", "b7Lm8"]),
         ("jdbc:oracle:thin:scott/Tx9kQ2),vb7Lm8@//db:1521/shop", ["Tx9kQ2", "vb7Lm8"]),
