@@ -47,9 +47,8 @@ pub(crate) struct State {
     /// The user's rules: they say what becomes of values of their own kinds.
     pub(crate) own: Arc<Vec<OwnRule>>,
     cache: HashMap<Kind, Made, Quick>,
-    /// The same of web tokens, with the epoch: when more is known, more of the claims may be.
-    jwts: HashMap<Box<[u8]>, (u64, Vec<u8>), Quick>,
-    epoch: u64,
+    /// The same of web tokens, with how much was known: when it is more, more of the claims may be.
+    jwts: HashMap<Box<[u8]>, (usize, Vec<u8>), Quick>,
     pub(crate) issued: Issued,
 }
 
@@ -205,7 +204,6 @@ impl Masker {
     /// Values were added to what is known.
     pub(crate) fn knows_more(&mut self) {
         let known = self.state.known.len();
-        self.state.begin_epoch();
         self.scopes.begin_epoch(known);
         self.told.take();
         self.report.learned = known as u64;
@@ -255,15 +253,7 @@ pub(crate) fn message_side(side: Side) -> mynah_message::Side {
 
 impl State {
     pub(crate) fn new(known: Known, pseudonyms: Pseudonyms, own: Arc<Vec<OwnRule>>, issued: Issued) -> State {
-        State {
-            known,
-            pseudonyms,
-            own,
-            cache: HashMap::default(),
-            jwts: HashMap::default(),
-            epoch: 0,
-            issued,
-        }
+        State { known, pseudonyms, own, cache: HashMap::default(), jwts: HashMap::default(), issued }
     }
 
     fn kept(&self, kind: Kind, value: &[u8]) -> Option<Vec<u8>> {
@@ -276,11 +266,6 @@ impl State {
             kept.clear();
         }
         kept.insert(value.into(), made);
-    }
-
-    /// More is known from now on.
-    fn begin_epoch(&mut self) {
-        self.epoch += 1;
     }
 
     /// The pseudonym of a value, a web token's too.
@@ -312,7 +297,7 @@ impl Sink for State {
 
     fn met_jwt(&mut self, value: &[u8]) -> Met {
         match self.jwts.get(value) {
-            Some((epoch, made)) if *epoch == self.epoch => Met::Replaced(made.clone()),
+            Some((known, made)) if *known == self.known.len() => Met::Replaced(made.clone()),
             _ => Met::New,
         }
     }
@@ -323,7 +308,7 @@ impl Sink for State {
         if self.jwts.len() >= CACHED {
             self.jwts.clear();
         }
-        self.jwts.insert(value.into(), (self.epoch, made.clone()));
+        self.jwts.insert(value.into(), (self.known.len(), made.clone()));
         Some(made)
     }
 

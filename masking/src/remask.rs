@@ -178,14 +178,14 @@ fn quiet(late: &Known, message: &Message, limits: &Limits) -> (bool, bool) {
     let alphabet = late.alphabet();
     let quiet = |bytes: &[u8]| {
         // Claims of web tokens may have escapes of their own; a field may be folded within a value.
-        let folds = |at: usize| {
+        let nests = |at: usize| {
             matches!(
                 bytes.get(at..),
                 Some([b'\n', b' ' | b'\t', ..] | [b'\\', b'x', ..] | [b'\\', b'u', b'{', ..])
             )
         };
         !audit::may_hide(bytes, late.has_spaced(), &alphabet)
-            && !memchr::memchr2_iter(b'\n', b'\\', bytes).any(folds)
+            && !memchr::memchr2_iter(b'\n', b'\\', bytes).any(nests)
             && memchr::memmem::find(bytes, b"eyJ").is_none()
             && !inlaid::may_hold(bytes)
             && late.count(bytes, false) == 0

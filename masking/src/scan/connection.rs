@@ -11,14 +11,12 @@
 
 use std::ops::Range;
 
-use super::hints::is_of_name;
+use super::hints::{NAME, is_of_name, name_len};
 use super::{Context, Patch, Scanner, merge, shift};
 use crate::kind::Kind;
 use crate::names::Rule;
 
-/// No name in one is longer.
-const NAME: usize = 64;
-/// No value in quotes is.
+/// No value in quotes is longer.
 const QUOTED: usize = 512;
 
 /// What says where something is, as ADO.NET, ODBC and JDBC have it: without one of these a list of pairs is no connection string.
@@ -35,15 +33,15 @@ const LIBPQ_PLACES: &str = "host hostaddr dbname database";
 
 /// What says what a value is.
 #[derive(Clone, PartialEq, Eq, Debug)]
-enum By {
-    Name(Range<usize>),
+enum By<'t> {
+    Name(&'t [u8]),
     Kind(Kind),
 }
 
 /// A value in a connection string, without its quotes.
 #[derive(Clone, PartialEq, Eq, Debug)]
-struct Found {
-    by: By,
+struct Found<'t> {
+    by: By<'t>,
     value: Range<usize>,
 }
 
@@ -53,19 +51,13 @@ impl Scanner<'_> {
         let mut patches = Vec::new();
         let mut start = 0;
         for line in text.split(|b| *b == b'\n') {
-            let found = read(line, unquoted(line, 0..line.len())).or_else(|| {
-                let (name, behind) = given(line, trimmed(line, 0..line.len()))?;
-                // Under a secret's name all of it is one.
-                let rule = self.memo.name(&self.policy.names, line.get(name)?).rule;
-                if rule.is_some() { None } else { read(line, unquoted(line, behind)) }
-            });
-            for Found { by, value } in found.into_iter().flatten() {
+            let mut rule_of = |name: &[u8]| self.memo.name(&self.policy.names, name).rule;
+            // Under a secret's name all of it is one.
+            for Found { by, value } in found(line, |name| rule_of(name).is_none()) {
                 let Some(inner) = line.get(value.clone()) else { continue };
                 let rule = match by {
                     By::Kind(kind) => Some(Rule::Mask(kind)),
-                    By::Name(name) => {
-                        self.memo.name(&self.policy.names, line.get(name).unwrap_or_default()).rule
-                    }
+                    By::Name(name) => self.memo.name(&self.policy.names, name).rule,
                 };
                 if matches!(rule, Some(Rule::Mask(_) | Rule::Own(_))) && !stands_for(inner) {
                     let more = self.value(inner, context.inner(rule));
@@ -84,39 +76,36 @@ fn stands_for(value: &[u8]) -> bool {
     value == b"%s" || around.iter().any(|(begin, end)| value.starts_with(begin) && value.ends_with(end))
 }
 
-/// The values of a range of a line that is a connection string.
-fn read(line: &[u8], range: Range<usize>) -> Option<Vec<Found>> {
-    let text = line.get(range.clone())?;
-    let found = before_at(text).or_else(|| libpq(text)).or_else(|| listed(text))?;
-    Some(found.into_iter().map(|found| found.moved(range.start)).collect())
+/// The values in a line that is a connection string, or in which one is given to a name that may have one.
+fn found(line: &[u8], may_have: impl FnOnce(&[u8]) -> bool) -> Vec<Found<'_>> {
+    let whole = trimmed(line, 0..line.len());
+    let inner = || {
+        let (name, behind) = given(line, whole.clone())?;
+        if may_have(name) { read(line, behind) } else { None }
+    };
+    read(line, whole.clone()).or_else(inner).unwrap_or_default()
 }
 
-impl Found {
-    /// The same in a text that begins so many bytes earlier.
-    fn moved(self, by: usize) -> Found {
-        let to = |range: Range<usize>| range.start + by..range.end + by;
-        Found {
-            by: match self.by {
-                By::Name(name) => By::Name(to(name)),
-                kind @ By::Kind(_) => kind,
-            },
-            value: to(self.value),
-        }
+/// The values of a range of a line that is a connection string, perhaps in quotes.
+fn read(line: &[u8], range: Range<usize>) -> Option<Vec<Found<'_>>> {
+    let Range { start, end } = unquoted(line, range);
+    let text = line.get(start..end)?;
+    let mut found = before_at(text).or_else(|| libpq(text)).or_else(|| listed(text))?;
+    for Found { value, .. } in &mut found {
+        *value = start + value.start..start + value.end;
     }
+    Some(found)
 }
 
 /// A name, and what is given to it: `DSN=…`, `export DSN="…"`, `"dsn": "…"`.
-fn given(line: &[u8], range: Range<usize>) -> Option<(Range<usize>, Range<usize>)> {
+fn given(line: &[u8], range: Range<usize>) -> Option<(&[u8], Range<usize>)> {
     let text = line.get(range.clone())?;
     let is_before = |b: &&u8| is_of_name(**b) || b" \t\"'[]$@".contains(b);
     let len = text.iter().take(NAME).take_while(is_before).count();
     let behind = text.get(len).filter(|b| matches!(b, b'=' | b':'))?;
     // Of `jdbc:…` and `ann:…@tcp(db)` the colon is a part.
     let gives = *behind == b'=' || matches!(text.get(len + 1), Some(b' ' | b'\t'));
-    let before = text.get(..len)?;
-    let end = before.iter().rposition(|b| is_of_name(*b))? + 1;
-    let name = before.get(..end)?.iter().rev().take_while(|b| is_of_name(**b)).count();
-    let name = range.start + end - name..range.start + end;
+    let name = text.get(..len)?.rsplit(|b| !is_of_name(*b)).find(|word| !word.is_empty())?;
     gives.then_some((name, range.start + len + 1..range.end))
 }
 
@@ -151,7 +140,7 @@ fn spaces(text: &[u8]) -> usize {
 }
 
 /// The values of a list of pairs with semicolons between them, one of which says where something is.
-fn listed(text: &[u8]) -> Option<Vec<Found>> {
+fn listed(text: &[u8]) -> Option<Vec<Found<'_>>> {
     let is_jdbc = text.starts_with(b"jdbc:");
     let mut at = if is_jdbc { memchr::memchr(b';', text)? } else { 0 };
     let mut placed = is_jdbc;
@@ -172,8 +161,8 @@ fn listed(text: &[u8]) -> Option<Vec<Found>> {
             }
             _ => return None,
         }
-        let name = trimmed(text, at..at + len);
-        placed |= is_one_of(text.get(name.clone())?, PLACES);
+        let name = rest.get(..len)?.trim_ascii();
+        placed |= is_one_of(name, PLACES);
         let (value, end) = listed_value(text, at + len + 1)?;
         found.push(Found { by: By::Name(name), value });
         at = end;
@@ -200,7 +189,7 @@ fn listed_value(text: &[u8], start: usize) -> Option<(Range<usize>, usize)> {
     let value = rest.get(..len)?;
     let begins_pair = |at: usize| {
         let behind = value.get(at + 1..).unwrap_or_default();
-        let name = behind.iter().take(NAME).take_while(|b| is_of_name(**b)).count();
+        let name = name_len(behind);
         name > 0 && behind.get(name) == Some(&b'=')
     };
     if memchr::memchr2_iter(b'&', b' ', value).any(begins_pair) {
@@ -223,7 +212,7 @@ fn quoted(text: &[u8], start: usize, closes: u8) -> Option<usize> {
 }
 
 /// The values of libpq's keywords, and of nothing else.
-fn libpq(text: &[u8]) -> Option<Vec<Found>> {
+fn libpq(text: &[u8]) -> Option<Vec<Found<'_>>> {
     let mut at = 0;
     let mut placed = false;
     let mut found = Vec::new();
@@ -233,7 +222,7 @@ fn libpq(text: &[u8]) -> Option<Vec<Found>> {
         if rest.is_empty() {
             return (placed && found.len() > 1).then_some(found);
         }
-        let len = rest.iter().take(NAME).take_while(|b| is_of_name(**b)).count();
+        let len = name_len(rest);
         let name = rest.get(..len)?;
         let equals = len + spaces(rest.get(len..)?);
         if rest.get(equals) != Some(&b'=') || !is_one_of(name, LIBPQ) {
@@ -242,7 +231,7 @@ fn libpq(text: &[u8]) -> Option<Vec<Found>> {
         placed |= is_one_of(name, LIBPQ_PLACES);
         let start = at + equals + 1;
         let (value, end) = libpq_value(text, start + spaces(text.get(start..)?))?;
-        found.push(Found { by: By::Name(at..at + len), value });
+        found.push(Found { by: By::Name(name), value });
         at = end;
     }
 }
@@ -267,7 +256,7 @@ fn libpq_value(text: &[u8], start: usize) -> Option<(Range<usize>, usize)> {
 
 /// The user and the password that stand before an `@`, where what is behind it is a place as only these two have it: `@tcp(db:3306)/shop`,
 /// and anything behind Oracle's name.
-fn before_at(text: &[u8]) -> Option<Vec<Found>> {
+fn before_at(text: &[u8]) -> Option<Vec<Found<'_>>> {
     let (start, divides, end) = match text.strip_prefix(b"jdbc:oracle:") {
         Some(oracle) => {
             let driver = memchr::memchr(b':', oracle)?;
@@ -276,7 +265,7 @@ fn before_at(text: &[u8]) -> Option<Vec<Found>> {
         None => (0, b':', memchr::memchr_iter(b'@', text).find(|at| goes_there(text, *at))?),
     };
     let before = text.get(start..end)?;
-    let user = before.iter().take(NAME).take_while(|b| is_of_name(**b)).count();
+    let user = name_len(before);
     let password = before.get(user + 1..)?;
     let is_user =
         before.get(user) == Some(&divides) && before.get(..user)?.iter().any(u8::is_ascii_alphabetic);
@@ -308,18 +297,10 @@ mod tests {
 
     use super::*;
 
-    fn found(line: &[u8]) -> Vec<Found> {
-        let inner = || {
-            let (_, behind) = given(line, trimmed(line, 0..line.len()))?;
-            read(line, unquoted(line, behind))
-        };
-        read(line, unquoted(line, 0..line.len())).or_else(inner).unwrap_or_default()
-    }
-
     /// The line with each value in `«»` that was found in it.
     fn marked(line: &str) -> String {
         let mut out = line.to_owned();
-        for Found { value, .. } in found(line.as_bytes()).into_iter().rev() {
+        for Found { value, .. } in found(line.as_bytes(), |_| true).into_iter().rev() {
             out.insert(value.end, '»');
             out.insert(value.start, '«');
         }
@@ -403,12 +384,12 @@ mod tests {
             ] {
                 let line = format!("{before}{password}{behind}");
                 let there = before.len()..before.len() + password.len();
-                prop_assert!(found(line.as_bytes()).iter().any(|found| found.value == there), "{line}");
+                prop_assert!(found(line.as_bytes(), |_| true).iter().any(|found| found.value == there), "{line}");
             }
             // And whatever text there is, ranges are within it, in order.
             for line in [listed.clone(), format!("Server={listed};{other}={password}"), format!("{other}=host={listed} {password}")] {
                 let mut end = 0;
-                for Found { value, .. } in found(line.as_bytes()) {
+                for Found { value, .. } in found(line.as_bytes(), |_| true) {
                     prop_assert!(end <= value.start && value.start <= value.end && value.end <= line.len(), "{line}");
                     end = value.end;
                 }

@@ -9,6 +9,14 @@ pub(super) fn is_of_name(b: u8) -> bool {
     b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.')
 }
 
+/// Bytes of a longest name in a text.
+pub(super) const NAME: usize = 64;
+
+/// Length of the name that a text begins with.
+pub(super) fn name_len(text: &[u8]) -> usize {
+    text.iter().take(NAME).take_while(|b| is_of_name(**b)).count()
+}
+
 /// Whether there are escapes in a text that scripts have, and JSON has not: `\x22`, `\u{22}`.
 pub(super) fn script_escapes(text: &[u8]) -> bool {
     memchr::memchr_iter(b'\\', text).any(|at| match text.get(at + 1..at + 4) {

@@ -1,7 +1,7 @@
 //! Labels and what they are about in another element: `<th>Password</th><td>…</td>`.
 
-use super::super::hints::is_of_name;
-use super::sites::{Form, NAME, QUOTED, SPACES, Site, bare, is_telling, trimmed, without_marks};
+use super::super::hints::{NAME, is_of_name};
+use super::sites::{Form, QUOTED, SPACES, Site, bare, is_telling, trimmed, without_marks};
 use crate::names;
 
 /// Bytes of a longest tag.

@@ -2,15 +2,14 @@
 
 use std::ops::Range;
 
-use super::super::hints::is_of_name;
+use super::super::hints::{NAME, is_of_name, name_len};
 use super::labels::labelled;
 use crate::detect::signs::Signs;
 use crate::names;
 
 /// Spaces on either side of what stands between a name and its value, at most: logs write them below each other.
 pub(super) const SPACES: usize = 64;
-/// Bytes of a longest name, and of a longest value in quotes.
-pub(super) const NAME: usize = 64;
+/// Bytes of a longest value in quotes.
 pub(super) const QUOTED: usize = 4096;
 /// Bytes of a value close behind its name, less than so many.
 const CLOSE: usize = 256;
@@ -174,7 +173,7 @@ fn called(text: &[u8], at: usize) -> Option<Site> {
     let start = at + 1 + spaces(text.get(at + 1..)?);
     let quote = text.get(start).copied().filter(|b| matches!(b, b'"' | b'\''))?;
     let rest = text.get(start + 1..)?;
-    let len = rest.iter().take(NAME).take_while(|b| is_of_name(**b)).count();
+    let len = name_len(rest);
     if rest.get(len) == Some(&quote) && len > 0 {
         let name = start + 1..start + 1 + len;
         let behind = name.end + 1 + spaces(text.get(name.end + 1..)?);
@@ -284,7 +283,7 @@ fn flagged(text: &[u8], at: usize) -> Option<Site> {
 
 fn flag(text: &[u8], start: usize) -> Option<Site> {
     let rest = text.get(start..)?;
-    let len = rest.iter().take(NAME).take_while(|b| is_of_name(**b)).count();
+    let len = name_len(rest);
     let name = start..start + len;
     let word = text.get(name.clone())?;
     if word == b"user" || word == b"proxy-user" {
