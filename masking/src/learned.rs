@@ -146,6 +146,8 @@ struct Inner {
     /// Values with a space in them.
     spaced: usize,
     alphabet: Alphabet,
+    /// Of those that are what was written of others, which ones these are.
+    former: HashMap<u32, u32, Quick>,
 }
 
 /// The bytes that can stand in a learnt value, in base64, or in an escape.
@@ -191,6 +193,19 @@ impl Learned {
         inner.reserve(fresh.len());
         for (bytes, kind) in fresh {
             inner.add(bytes, kind);
+        }
+    }
+
+    /// Adds what was written of values, which stand at these places.
+    fn add_former(&self, forms: Vec<(Vec<u8>, u32)>) {
+        let mut inner = self.inner.write().unwrap_or_else(PoisonError::into_inner);
+        for (form, of) in forms {
+            let Some(kind) = inner.values.get(of as usize).map(|value| value.kind) else { continue };
+            let number = inner.values.len();
+            inner.add(form.into(), kind);
+            if inner.values.len() > number {
+                inner.former.insert(number as u32, of);
+            }
         }
     }
 
@@ -244,6 +259,11 @@ impl Inner {
         self.index.find(self.hasher.hash(0, value), same).copied()
     }
 
+    /// The value of which that one is what was written, if it is.
+    fn meant(&self, number: u32) -> Option<&[u8]> {
+        Some(&self.values.get(*self.former.get(&number)? as usize)?.bytes)
+    }
+
     /// The match at a candidate's place, if there is one.
     fn compare(&self, text: &[u8], candidate: Candidate) -> Option<Match> {
         let value = candidate.tag >> Way::BITS;
@@ -272,6 +292,11 @@ pub(crate) struct Match {
 }
 
 impl Match {
+    /// The number of the value that is seen.
+    pub(crate) fn number(&self) -> usize {
+        self.value as usize
+    }
+
     /// The same in a text that begins so many bytes earlier.
     pub(crate) fn behind(mut self, bytes: usize) -> Match {
         self.range = self.range.start + bytes..self.range.end + bytes;
@@ -311,6 +336,32 @@ impl Known {
         Known { learned: Arc::clone(&self.learned), from: from.min(to as usize) as u32, to }
     }
 
+    /// What was known when there were so many values.
+    pub(crate) fn until(&self, to: usize) -> Known {
+        let to = (to as u32).min(self.to);
+        Known { learned: Arc::clone(&self.learned), from: self.from.min(to), to }
+    }
+
+    /// How many values were learnt: without what was written of some of them.
+    pub(crate) fn learnt(&self) -> usize {
+        self.len() - self.learned.read().former.keys().filter(|number| self.sees(**number)).count()
+    }
+
+    /// Values from that number on, with their numbers and kinds.
+    pub(crate) fn from_number(&self, first: usize) -> Vec<(u32, Box<[u8]>, Kind)> {
+        let inner = self.learned.read();
+        let values = inner.values.iter().enumerate().skip(first);
+        values.map(|(number, value)| (number as u32, value.bytes.clone(), value.kind)).collect()
+    }
+
+    /// Notes what was written of values, given by their numbers, before they were learnt: something in them was known, and was
+    /// replaced. From now on it is searched for like them, and stands for them.
+    pub(crate) fn note_former(&self, forms: Vec<(Vec<u8>, u32)>) {
+        if !forms.is_empty() {
+            self.learned.add_former(forms);
+        }
+    }
+
     fn sees(&self, number: u32) -> bool {
         (self.from..self.to).contains(&number)
     }
@@ -323,6 +374,14 @@ impl Known {
         let inner = self.learned.read();
         let number = inner.find(value).filter(|n| self.sees(*n))?;
         inner.values.get(number as usize).map(|v| v.kind)
+    }
+
+    /// The same, and the value itself, or that of which it is what was written.
+    pub(crate) fn meant(&self, value: &[u8]) -> Option<(Kind, Box<[u8]>)> {
+        let kind = self.kind(value)?;
+        let inner = self.learned.read();
+        let meant = inner.find(value).and_then(|number| inner.meant(number));
+        Some((kind, meant.unwrap_or(value).into()))
     }
 
     /// Every place in a text where something is written as a learnt value is, by where they begin, the longest first; they
@@ -396,7 +455,13 @@ impl Known {
             })
             .filter_map(|m| {
                 let Value { bytes, kind } = inner.values.get(m.value as usize)?;
-                Some(Sighting { range: m.range, kind: *kind, variant: m.way.variant(), value: bytes.clone() })
+                Some(Sighting {
+                    range: m.range,
+                    kind: *kind,
+                    variant: m.way.variant(),
+                    value: bytes.clone(),
+                    meant: inner.meant(m.value).map(Box::from),
+                })
             })
             .collect()
     }
@@ -449,6 +514,8 @@ pub(crate) struct Sighting {
     pub(crate) kind: Kind,
     pub(crate) variant: Variant,
     pub(crate) value: Box<[u8]>,
+    /// Of which value it is what was written, if of any.
+    pub(crate) meant: Option<Box<[u8]>>,
 }
 
 /// Every way of writing a value that differs from the others.

@@ -95,11 +95,13 @@ impl Issued {
 
 /// Pseudonyms of a kind kept at hand; beyond this many the cache starts anew.
 const CACHED: usize = 50_000;
+/// Of how many times a value's former forms are known: each time something in it had just been learnt.
+const FORMER: usize = 16;
 
 impl Masker {
     pub(crate) fn new(policy: Policy, key: &Key, known: Known) -> Masker {
         let report = Report {
-            learned: known.len() as u64,
+            learned: known.learnt() as u64,
             policy_hash: hex::text(&policy.hash()),
             key_id: hex::text(&key.id()),
             ..Report::default()
@@ -201,12 +203,15 @@ impl Masker {
         (self.key_id, self.scopes.policy().hash())
     }
 
-    /// Values were added to what is known.
-    pub(crate) fn knows_more(&mut self) {
-        let known = self.state.known.len();
-        self.scopes.begin_epoch(known);
+    /// Values were added to what is known, from number `fresh` on. Where something was masked already since `since` values were known, some
+    /// of them may stand in it, with pseudonyms in the place of what is in them and was known.
+    pub(crate) fn knows_more(&mut self, fresh: usize, since: Option<usize>) {
+        if let Some(since) = since {
+            self.state.note_former(self.scopes.policy(), fresh, since);
+        }
+        self.scopes.begin_epoch(self.state.known.len());
         self.told.take();
-        self.report.learned = known as u64;
+        self.report.learned = self.state.known.learnt() as u64;
     }
 
     pub(crate) fn state(&self) -> &State {
@@ -266,6 +271,38 @@ impl State {
             kept.clear();
         }
         kept.insert(value.into(), made);
+    }
+
+    /// Notes of the values from number `fresh` on what was written of them since `since` values were known.
+    fn note_former(&mut self, policy: &Policy, fresh: usize, since: usize) {
+        let all = self.known.clone();
+        let mut forms = Vec::new();
+        for (number, value, kind) in all.from_number(fresh) {
+            // A web token's claims are masked wherever it is met.
+            if kind == Kind::Jwt {
+                continue;
+            }
+            let mut known = fresh;
+            for _ in 0..FORMER {
+                self.known = all.until(known);
+                let matches = self.known.matches(&value);
+                let Some(last) = matches.iter().map(Match::number).max() else { break };
+                for in_place in [false, true] {
+                    let patches = self.sweep(policy, &value, matches.clone(), in_place);
+                    // In another case it may have been known as a whole.
+                    if patches.iter().all(|patch| patch.range.len() < value.len()) {
+                        forms.push((splice(&value, &patches), number));
+                    }
+                }
+                // Before that one was known, it was written otherwise.
+                known = last;
+                if known < since {
+                    break;
+                }
+            }
+        }
+        all.note_former(forms);
+        self.known = all;
     }
 
     /// The pseudonym of a value, a web token's too.
@@ -375,10 +412,13 @@ impl Sink for State {
                 Variant::Raw => text.get(seen.range.clone()).unwrap_or(&seen.value),
                 _ => &seen.value,
             };
+            let meant = seen.meant.as_deref().unwrap_or(value);
             let other = if in_place {
-                Some(self.pseudonyms.token(value, false)).filter(|o| o.len() == value.len())
+                let fits = |other: &Vec<u8>| other.len() == value.len();
+                let token = |value| Some(self.pseudonyms.token(value, false)).filter(fits);
+                token(meant).or_else(|| token(value))
             } else {
-                self.pseudonym(policy, seen.kind, value)
+                self.pseudonym(policy, seen.kind, meant)
             };
             let Some(other) = other else { continue };
             let Some((range, mut bytes)) = seen.variant.rewrite(text, &seen.range, value, &other) else {

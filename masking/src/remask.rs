@@ -24,8 +24,8 @@ pub(crate) struct Again<'s> {
 
 impl Sink for Again<'_> {
     fn replace(&mut self, _kind: Kind, value: &[u8]) -> Option<Vec<u8>> {
-        let kind = self.late.kind(value)?;
-        self.state.pseudonym(self.policy, kind, value)
+        let (kind, meant) = self.late.meant(value)?;
+        self.state.pseudonym(self.policy, kind, &meant)
     }
 
     fn replace_jwt(&mut self, value: &[u8], masked: Option<Vec<u8>>) -> Option<Vec<u8>> {
@@ -42,7 +42,8 @@ impl Sink for Again<'_> {
     }
 
     fn met_jwt(&mut self, value: &[u8]) -> Met {
-        match self.late.kind(value).and_then(|kind| self.state.pseudonym(self.policy, kind, value)) {
+        let known = self.late.meant(value);
+        match known.and_then(|(kind, meant)| self.state.pseudonym(self.policy, kind, &meant)) {
             Some(made) => Met::Replaced(made),
             None => Met::New,
         }

@@ -89,8 +89,9 @@ impl Stream {
         learner::learn(&mut self.scopes, &mut self.learning, &exchange);
         // Handed over to the second pass, and back.
         std::mem::swap(&mut self.scopes.whole().1.plans, self.masker.plans());
+        let before = self.masker.state().known.len();
         if self.learning.settle() {
-            self.masker.knows_more();
+            self.masker.knows_more(before, self.file.known);
         }
         self.file.known.get_or_insert_with(|| self.masker.state().known.len());
         let masked = self.masker.mask(exchange);

@@ -253,28 +253,78 @@ proptest! {
         places in prop::collection::vec((0..4_usize, 0..10_usize), 1..8),
     ) {
         prop_assume!(secrets.iter().all(|s| crate::entropy::is_unique(s.as_bytes())));
-        let exchanges: Vec<Exchange> = places.iter().map(|(secret, place)| {
+        same_as_two_passes(&in_places(&secrets, &places));
+    }
+
+    #[test]
+    fn any_order_of_secrets_within_each_other_comes_to_the_same(
+        (inner, around) in ("[a-zA-Z0-9]{12,20}|[a-z]{3,6}[0-9]@[a-z]{4}[0-9]\\.com", prop::collection::vec(("[a-zA-Z0-9]{0,4}", "[a-zA-Z0-9]{1,4}"), 1..3)),
+        places in prop::collection::vec((0..3_usize, 0..10_usize), 2..10),
+    ) {
+        let mut secrets = vec![inner];
+        for (before, after) in around {
+            secrets.push(format!("{before}{}{after}", secrets.last().unwrap()));
+        }
+        prop_assume!(secrets.iter().all(|s| crate::entropy::is_unique(s.as_bytes())));
+        same_as_two_passes(&in_places(&secrets, &places));
+    }
+}
+
+/// Exchanges in which these secrets stand in these places.
+fn in_places(secrets: &[String], places: &[(usize, usize)]) -> Vec<Exchange> {
+    places
+        .iter()
+        .map(|(secret, place)| {
             let secret = &secrets[secret % secrets.len()];
-            let percent = String::from_utf8(mynah_message::percent::encode(secret.as_bytes(), |b| b.is_ascii_alphanumeric(), false)).unwrap();
+            let percent = String::from_utf8(mynah_message::percent::encode(
+                secret.as_bytes(),
+                |b| b.is_ascii_alphanumeric(),
+                false,
+            ))
+            .unwrap();
             let (head, kind, body) = match place {
                 0 => (format!("X-Auth-Token: {secret}\n"), "text/plain", String::new()),
                 1 => (format!("Cookie: a=1; sid={percent}\n"), "text/plain", String::new()),
                 2 => (String::new(), "application/json", format!(r#"{{"token":"{secret}","n":1}}"#)),
                 3 => (String::new(), "application/json", format!(r#"{{"x":"see {secret}","{secret}":[1]}}"#)),
-                4 => (String::new(), "text/html", format!("<p title=\"{percent}\">{secret}</p><!-- {secret} --><script>x('{secret}')</script>")),
+                4 => (
+                    String::new(),
+                    "text/html",
+                    format!(
+                        "<p title=\"{percent}\">{secret}</p><!-- {secret} --><script>x('{secret}')</script>"
+                    ),
+                ),
                 5 => (String::new(), "application/x-www-form-urlencoded", format!("a={percent}&b=2")),
-                6 => (format!("X-Blob: {}\n", STANDARD.encode(format!("u:{secret}"))), "text/plain", secret.clone()),
-                7 => (format!("Referer: https://a.example/x?q={}\n", secret.replace('+', "%2b").replace('/', "%2f")), "application/octet-stream", format!("\0{secret}\0")),
-                8 => (String::new(), "application/json", serde_json::json!({ "p": serde_json::json!({ "q": secret }).to_string() }).to_string()),
-                _ => (format!("Authorization: Basic {}\n", STANDARD.encode(format!("bob:{secret}"))), "text/plain", String::new()),
+                6 => (
+                    format!("X-Blob: {}\n", STANDARD.encode(format!("u:{secret}"))),
+                    "text/plain",
+                    secret.clone(),
+                ),
+                7 => (
+                    format!(
+                        "Referer: https://a.example/x?q={}\n",
+                        secret.replace('+', "%2b").replace('/', "%2f")
+                    ),
+                    "application/octet-stream",
+                    format!("\0{secret}\0"),
+                ),
+                8 => (
+                    String::new(),
+                    "application/json",
+                    serde_json::json!({ "p": serde_json::json!({ "q": secret }).to_string() }).to_string(),
+                ),
+                _ => (
+                    format!("Authorization: Basic {}\n", STANDARD.encode(format!("bob:{secret}"))),
+                    "text/plain",
+                    String::new(),
+                ),
             };
             exchange(
                 message(&format!("POST /x HTTP/1.1\n{head}Content-Type: {kind}\n"), body),
                 message("HTTP/1.1 204 No Content\n", ""),
             )
-        }).collect();
-        same_as_two_passes(&exchanges);
-    }
+        })
+        .collect()
 }
 
 #[test]
@@ -312,4 +362,42 @@ fn lines_that_were_met_before_are_searched_for_what_was_learnt_since() {
         assert_eq!(written[4].request, sealed[0].request, "{note}");
         same_as_two_passes(&exchanges);
     }
+}
+
+#[test]
+fn what_was_written_of_a_secret_before_it_was_one_goes_too() {
+    let inner = "q9PonDJhhrhSlEi1";
+    let outer = format!("Wx3{inner}y5");
+    let whole = format!("{outer}-7Kd2");
+    let get = |fields: &str, body: &str| {
+        exchange(
+            message(&format!("GET /a HTTP/1.1\n{fields}"), ""),
+            message("HTTP/1.1 200 OK\nContent-Type: text/plain\n", body),
+        )
+    };
+    let escaped = outer.replace('W', "%57");
+    let mut exchanges = vec![
+        get(&format!("X-Auth-Token: {inner}\n"), ""),
+        get(
+            &format!(
+                "ETag: {outer}\nX-Note: {escaped}\nX-More: {}\n",
+                STANDARD.encode(format!("a {outer} b"))
+            ),
+            &outer,
+        ),
+        get(&format!("ETag: {whole}\n"), &format!("see {whole} and {outer}")),
+        get(&format!("X-Api-Key: {outer}\n"), ""),
+        get(&format!("ETag: {whole}\n"), &format!("see {whole} and {outer}")),
+        get(&format!("X-Session-Token: {whole}\n"), &outer),
+    ];
+    let (written, sealed, sealer) = streamed(&exchanges);
+    assert!(everything(&written).contains("y5-7Kd2") && !everything(&written).contains(&outer));
+    let findings = audit(sealer.auditor(), &written).unwrap_err();
+    assert_eq!(findings.places.iter().map(|f| f.exchange).min(), Some(1), "the audit knows these forms too");
+    assert!(!everything(&sealed).contains("7Kd2"));
+    assert_eq!(response(&sealed[1], "body"), request(&sealed[3], "header:X-Api-Key"));
+    assert_eq!(sealer.report().learned, 3);
+    same_as_two_passes(&exchanges);
+    exchanges.reverse();
+    same_as_two_passes(&exchanges);
 }
