@@ -21,7 +21,7 @@ use crate::policy::scope::{Scope, Scopes};
 use crate::pseudonym::Pseudonyms;
 use crate::report::Report;
 use crate::scan::layer::splice;
-use crate::scan::{Met, Patch, Scanner, Sink, Unreadable, Why};
+use crate::scan::{Context, Met, Patch, Scanner, Sink, Unreadable, Why};
 use crate::tally::{Sort, Tally};
 use crate::variant::Variant;
 
@@ -95,7 +95,7 @@ impl Issued {
 
 /// Pseudonyms of a kind kept at hand; beyond this many the cache starts anew.
 const CACHED: usize = 50_000;
-/// Of how many times a value's former forms are known: each time something in it had just been learnt.
+/// How many former forms of a value are searched for: it has one more each time that something in it is learnt before it is.
 const FORMER: usize = 16;
 
 impl Masker {
@@ -277,6 +277,7 @@ impl State {
     fn note_former(&mut self, policy: &Policy, fresh: usize, since: usize) {
         let all = self.known.clone();
         let mut forms = Vec::new();
+        let mut memo = Memo::default();
         for (number, value, kind) in all.from_number(fresh) {
             // A web token's claims are masked wherever it is met.
             if kind == Kind::Jwt {
@@ -286,15 +287,17 @@ impl State {
             for _ in 0..FORMER {
                 self.known = all.until(known);
                 let matches = self.known.matches(&value);
-                let Some(last) = matches.iter().map(Match::number).max() else { break };
-                for in_place in [false, true] {
-                    let patches = self.sweep(policy, &value, matches.clone(), in_place);
+                let last = matches.iter().map(Match::number).max();
+                let scanned = Scanner::new(policy, self, &mut memo).value(&value, Context::new(None));
+                let swept = last.map(|_| self.sweep(policy, &value, matches, true));
+                for patches in std::iter::once(scanned).chain(swept) {
                     // In another case it may have been known as a whole.
-                    if patches.iter().all(|patch| patch.range.len() < value.len()) {
+                    if !patches.is_empty() && patches.iter().all(|patch| patch.range.len() < value.len()) {
                         forms.push((splice(&value, &patches), number));
                     }
                 }
-                // Before that one was known, it was written otherwise.
+                let Some(last) = last else { break };
+                // Before the last of them was known, it was written otherwise.
                 known = last;
                 if known < since {
                     break;

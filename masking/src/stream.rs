@@ -2,7 +2,8 @@
 //!
 //! Each exchange is learnt from and then masked with all that is known so far. What is found out later (that a path held a
 //! token, which a header then gives away) is made good before a file is sealed: a [`Sealer`] goes over what was written and
-//! replaces by value what was not known when it was written. What comes out is what [`Learner`](crate::Learner) and
+//! replaces by value what was not known when it was written; where something in such a value was known, what was written of it
+//! until then is searched for as well. What comes out is what [`Learner`](crate::Learner) and
 //! [`Masker`] would have made of the whole file, except that a value's kind is the one under which its
 //! exchange first showed it, so that a pseudonym that was given out stays the value's pseudonym.
 
