@@ -87,7 +87,7 @@ fn is_learnable(kind: Kind, value: &[u8]) -> bool {
     if kind == Kind::Name && is_full_name(value) {
         return true;
     }
-    if detect::begins_jwt_header(value) {
+    if detect::ends_in_jwt_header(value) {
         return false;
     }
     // Punctuation is kept: what is made of little else would be its own pseudonym.
@@ -295,6 +295,14 @@ impl Match {
     /// The number of the value that is seen.
     pub(crate) fn number(&self) -> usize {
         self.value as usize
+    }
+
+    /// Whether it is seen in base64 for links, or in the usual one; `None` where it is in neither.
+    pub(crate) fn base64(&self) -> Option<bool> {
+        match self.way.variant() {
+            Variant::Base64 { url, .. } => Some(url),
+            _ => None,
+        }
     }
 
     /// The same in a text that begins so many bytes earlier.
@@ -568,6 +576,8 @@ mod tests {
             (Kind::Cookie, b"/products/wireless-headphones/black-leather-case"),
             (Kind::Cookie, b"wireless-headphones-black-leather-case"),
             (Kind::Token, b"https://shop.example/k3J9xQ2mLp0Z"),
+            (Kind::Token, b"eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9"),
+            (Kind::Token, b"jwt=eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9"),
         ] {
             learning.note(kind, value);
         }

@@ -236,6 +236,12 @@ fn skipped(align: u8) -> usize {
     }
 }
 
+/// How many characters of one of the two alphabets of base64 a text begins with.
+pub(crate) fn base64_run(text: &[u8], url: bool) -> usize {
+    let (plus, slash) = if url { (b'-', b'_') } else { (b'+', b'/') };
+    text.iter().take_while(|b| b.is_ascii_alphanumeric() || **b == plus || **b == slash).count()
+}
+
 fn rewrite_base64(
     text: &[u8],
     seen: &Range<usize>,
@@ -245,10 +251,8 @@ fn rewrite_base64(
     other: &[u8],
 ) -> Option<(Range<usize>, Vec<u8>)> {
     let start = seen.start.checked_sub(skipped(align))?;
-    let (plus, slash) = if url { (b'-', b'_') } else { (b'+', b'/') };
     let rest = text.get(start..)?;
-    let mut len =
-        rest.iter().take_while(|b| b.is_ascii_alphanumeric() || **b == plus || **b == slash).count();
+    let mut len = base64_run(rest, url);
     // A last single character holds no whole byte.
     if len % 4 == 1 {
         len -= 1;

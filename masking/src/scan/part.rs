@@ -16,6 +16,7 @@ use super::{Context, OPENABLE, OPENABLE_EACH, Patch, Scanner, Unreadable, Why, i
 use crate::kind::Kind;
 use crate::learned::Match;
 use crate::plan::Step;
+use crate::variant::base64_run;
 
 /// A range of a part and what is to stand there.
 #[derive(Clone, Debug)]
@@ -320,10 +321,18 @@ impl Scanner<'_> {
         if given_up.is_empty() {
             return Vec::new();
         }
-        let mut covered: Vec<_> =
-            changes.iter().map(&range).chain(matches.iter().map(|m| &m.range)).cloned().collect();
-        covered.sort_unstable_by_key(|range| range.start);
-        self.rests(text, &given_up, &covered)
+        loop {
+            let mut covered: Vec<_> =
+                changes.iter().map(&range).chain(matches.iter().map(|m| &m.range)).cloned().collect();
+            covered.sort_unstable_by_key(|range| range.start);
+            let rests = self.rests(text, &given_up, &covered);
+            let more = given_up_with(text, matches, &rests);
+            if more.is_empty() {
+                return rests;
+            }
+            given_up.extend(more);
+            given_up.sort_by_key(|range| range.start);
+        }
     }
 
     /// Replaces what is left of some ranges, by where they begin, where all that is covered, which is in order, does not reach; but not
@@ -353,6 +362,34 @@ impl Scanner<'_> {
         patches
     }
 }
+
+/// Gives up what is known and stands in base64 of which a piece is replaced by itself: what is rewritten of base64 begins with a group of
+/// four and goes to the end. All are in order.
+fn given_up_with(text: &[u8], matches: &mut Vec<Match>, rests: &[Patch]) -> Vec<Range<usize>> {
+    let mut given_up = Vec::new();
+    if rests.is_empty() {
+        return given_up;
+    }
+    // Where the base64 at hand ends, of either alphabet.
+    let mut ends = [0; 2];
+    matches.retain(|m| {
+        let Some(url) = m.base64() else { return true };
+        let end = &mut ends[usize::from(url)];
+        if *end <= m.range.start {
+            *end = m.range.start + base64_run(text.get(m.range.start..).unwrap_or_default(), url);
+        }
+        let next = rests.partition_point(|rest| rest.range.end + GROUP <= m.range.start);
+        let stays = rests.get(next).is_none_or(|rest| rest.range.start >= *end);
+        if !stays {
+            given_up.push(m.range.clone());
+        }
+        stays
+    });
+    given_up
+}
+
+/// Characters of base64 that are written together.
+const GROUP: usize = 4;
 
 /// Whether what stands in place of a range still has some letters in a row of what a value had in there.
 fn still_shows(text: &[u8], value: &Range<usize>, range: &Range<usize>, put: &[u8]) -> bool {
