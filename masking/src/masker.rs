@@ -21,7 +21,7 @@ use crate::policy::scope::{Scope, Scopes};
 use crate::pseudonym::Pseudonyms;
 use crate::report::Report;
 use crate::scan::layer::splice;
-use crate::scan::{Context, Met, Patch, Scanner, Sink, Unreadable, Why};
+use crate::scan::{Met, Patch, Scanner, Sink, Unreadable, Why};
 use crate::tally::{Sort, Tally};
 use crate::variant::Variant;
 
@@ -95,8 +95,6 @@ impl Issued {
 
 /// Pseudonyms of a kind kept at hand; beyond this many the cache starts anew.
 const CACHED: usize = 50_000;
-/// How many former forms of a value are searched for: it has one more each time that something in it is learnt before it is.
-const FORMER: usize = 16;
 
 impl Masker {
     pub(crate) fn new(policy: Policy, key: &Key, known: Known) -> Masker {
@@ -271,41 +269,6 @@ impl State {
             kept.clear();
         }
         kept.insert(value.into(), made);
-    }
-
-    /// Notes of the values from number `fresh` on what was written of them since `since` values were known.
-    fn note_former(&mut self, policy: &Policy, fresh: usize, since: usize) {
-        let all = self.known.clone();
-        let mut forms = Vec::new();
-        let mut memo = Memo::default();
-        for (number, value, kind) in all.from_number(fresh) {
-            // A web token's claims are masked wherever it is met.
-            if kind == Kind::Jwt {
-                continue;
-            }
-            let mut known = fresh;
-            for _ in 0..FORMER {
-                self.known = all.until(known);
-                let matches = self.known.matches(&value);
-                let last = matches.iter().map(Match::number).max();
-                let scanned = Scanner::new(policy, self, &mut memo).value(&value, Context::new(None));
-                let swept = last.map(|_| self.sweep(policy, &value, matches, true));
-                for patches in std::iter::once(scanned).chain(swept) {
-                    // In another case it may have been known as a whole.
-                    if !patches.is_empty() && patches.iter().all(|patch| patch.range.len() < value.len()) {
-                        forms.push((splice(&value, &patches), number));
-                    }
-                }
-                let Some(last) = last else { break };
-                // Before the last of them was known, it was written otherwise.
-                known = last;
-                if known < since {
-                    break;
-                }
-            }
-        }
-        all.note_former(forms);
-        self.known = all;
     }
 
     /// The pseudonym of a value, a web token's too.

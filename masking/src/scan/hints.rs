@@ -5,12 +5,12 @@ use mynah_message::Encoding;
 use crate::detect::words;
 
 /// Whether names in texts have such a byte in them.
-pub(super) fn is_of_name(b: u8) -> bool {
+pub(crate) fn is_of_name(b: u8) -> bool {
     b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.')
 }
 
 /// Bytes of a longest name in a text.
-pub(super) const NAME: usize = 64;
+pub(crate) const NAME: usize = 64;
 
 /// Length of the name that a text begins with.
 pub(super) fn name_len(text: &[u8]) -> usize {

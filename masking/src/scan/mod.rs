@@ -40,7 +40,7 @@ mod credentials;
 mod document;
 mod fitting;
 mod head;
-mod hints;
+pub(crate) mod hints;
 mod idle;
 mod ids;
 pub(crate) mod inlaid;

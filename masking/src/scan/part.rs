@@ -401,7 +401,8 @@ fn still_shows(text: &[u8], value: &Range<usize>, range: &Range<usize>, put: &[u
     words.any(|word| word.len() >= FEW && looked.insert(word) && memchr::memmem::find(put, word).is_some())
 }
 
-fn is_telling(b: u8) -> bool {
+/// Whether a byte says more than a sign does.
+pub(crate) fn is_telling(b: u8) -> bool {
     b.is_ascii_alphanumeric() || !b.is_ascii()
 }
 

