@@ -146,8 +146,8 @@ struct Inner {
     /// Values with a space in them.
     spaced: usize,
     alphabet: Alphabet,
-    /// Of those that are what was written of others, which ones these are.
-    former: HashMap<u32, u32, Quick>,
+    /// Of those that are what is written of others, which ones these are.
+    forms: HashMap<u32, u32, Quick>,
 }
 
 /// The bytes that can stand in a learnt value, in base64, or in an escape.
@@ -196,15 +196,15 @@ impl Learned {
         }
     }
 
-    /// Adds what was written of values, which stand at these places.
-    fn add_former(&self, forms: Vec<(Vec<u8>, u32)>) {
+    /// Adds what is written of values, which stand at these places.
+    fn add_forms(&self, forms: Vec<(Vec<u8>, usize)>) {
         let mut inner = self.inner.write().unwrap_or_else(PoisonError::into_inner);
         for (form, of) in forms {
-            let Some(kind) = inner.values.get(of as usize).map(|value| value.kind) else { continue };
+            let Some(kind) = inner.values.get(of).map(|value| value.kind) else { continue };
             let number = inner.values.len();
             inner.add(form.into(), kind);
             if inner.values.len() > number {
-                inner.former.insert(number as u32, of);
+                inner.forms.insert(number as u32, of as u32);
             }
         }
     }
@@ -259,9 +259,9 @@ impl Inner {
         self.index.find(self.hasher.hash(0, value), same).copied()
     }
 
-    /// The value of which that one is what was written, if it is.
+    /// The value of which that one is what is written, if it is.
     fn meant(&self, number: u32) -> Option<&[u8]> {
-        Some(&self.values.get(*self.former.get(&number)? as usize)?.bytes)
+        Some(&self.values.get(*self.forms.get(&number)? as usize)?.bytes)
     }
 
     /// The match at a candidate's place, if there is one.
@@ -344,29 +344,23 @@ impl Known {
         Known { learned: Arc::clone(&self.learned), from: from.min(to as usize) as u32, to }
     }
 
-    /// What was known when there were so many values.
-    pub(crate) fn until(&self, to: usize) -> Known {
-        let to = (to as u32).min(self.to);
-        Known { learned: Arc::clone(&self.learned), from: self.from.min(to), to }
-    }
-
-    /// How many values were learnt: without what was written of some of them.
+    /// How many values were learnt: without what is written of some of them.
     pub(crate) fn learnt(&self) -> usize {
-        self.len() - self.learned.read().former.keys().filter(|number| self.sees(**number)).count()
+        self.len() - self.learned.read().forms.keys().filter(|number| self.sees(**number)).count()
     }
 
     /// Values from that number on, with their numbers and kinds.
-    pub(crate) fn from_number(&self, first: usize) -> Vec<(u32, Box<[u8]>, Kind)> {
+    pub(crate) fn from_number(&self, first: usize) -> Vec<(usize, Box<[u8]>, Kind)> {
         let inner = self.learned.read();
         let values = inner.values.iter().enumerate().skip(first);
-        values.map(|(number, value)| (number as u32, value.bytes.clone(), value.kind)).collect()
+        values.map(|(number, value)| (number, value.bytes.clone(), value.kind)).collect()
     }
 
-    /// Notes what was written of values, given by their numbers, before they were learnt: something in them was known, and was
-    /// replaced. From now on it is searched for like them, and stands for them.
-    pub(crate) fn note_former(&self, forms: Vec<(Vec<u8>, u32)>) {
+    /// Notes what is written of values, given by their numbers, where only something in them is replaced. From now on it is searched for
+    /// like them, and stands for them.
+    pub(crate) fn note_forms(&self, forms: Vec<(Vec<u8>, usize)>) {
         if !forms.is_empty() {
-            self.learned.add_former(forms);
+            self.learned.add_forms(forms);
         }
     }
 
@@ -384,7 +378,7 @@ impl Known {
         inner.values.get(number as usize).map(|v| v.kind)
     }
 
-    /// The same, and the value itself, or that of which it is what was written.
+    /// The same, and the value itself, or that of which it is what is written.
     pub(crate) fn meant(&self, value: &[u8]) -> Option<(Kind, Box<[u8]>)> {
         let kind = self.kind(value)?;
         let inner = self.learned.read();
@@ -474,10 +468,12 @@ impl Known {
             .collect()
     }
 
-    /// Every value with its kind.
+    /// Every value that was learnt, with its kind.
     #[cfg(test)]
     pub(crate) fn listed(&self) -> Vec<(Vec<u8>, Kind)> {
-        self.learned.read().values.iter().map(|v| (v.bytes.to_vec(), v.kind)).collect()
+        let inner = self.learned.read();
+        let values = inner.values.iter().zip(0..).filter(|(_, number)| !inner.forms.contains_key(number));
+        values.map(|(v, _)| (v.bytes.to_vec(), v.kind)).collect()
     }
 
     /// Bytes taken by all that was learnt.
@@ -522,7 +518,7 @@ pub(crate) struct Sighting {
     pub(crate) kind: Kind,
     pub(crate) variant: Variant,
     pub(crate) value: Box<[u8]>,
-    /// Of which value it is what was written, if of any.
+    /// Of which value it is what is written, if of any.
     pub(crate) meant: Option<Box<[u8]>>,
 }
 

@@ -52,7 +52,7 @@ mod detect;
 mod entropy;
 mod error;
 mod finder;
-mod former;
+mod forms;
 mod hash;
 pub mod key;
 mod kind;
