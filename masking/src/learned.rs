@@ -344,9 +344,10 @@ impl Known {
         Known { learned: Arc::clone(&self.learned), from: from.min(to as usize) as u32, to }
     }
 
-    /// How many values were learnt: without what is written of some of them.
+    /// How many values were learnt, seen or not: without what is written of some of them.
     pub(crate) fn learnt(&self) -> usize {
-        self.len() - self.learned.read().forms.keys().filter(|number| self.sees(**number)).count()
+        let inner = self.learned.read();
+        inner.values.len() - inner.forms.len()
     }
 
     /// Values from that number on, with their numbers and kinds.
