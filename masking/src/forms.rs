@@ -11,7 +11,7 @@ use crate::policy::Policy;
 use crate::scan::Sink as _;
 use crate::scan::hints::{NAME, is_of_name};
 use crate::scan::layer::splice;
-use crate::scan::part::is_telling;
+use crate::scan::settle::{FEW, is_telling};
 
 /// How many forms of a value are searched for: it has one more each time that something in it was learnt before it was.
 const FORMS: usize = 16;
@@ -21,7 +21,7 @@ impl State {
     /// written of them since `since` values were known.
     pub(crate) fn note_forms(&mut self, policy: &Policy, fresh: usize, since: usize) {
         let mut forms = Vec::new();
-        for (number, value, kind) in self.known.from_number(fresh) {
+        for (number, value, kind) in self.known.values_from(fresh) {
             // A web token's claims are masked wherever it is met.
             if kind == Kind::Jwt {
                 continue;
@@ -50,7 +50,6 @@ impl State {
 /// Whether a secret still shows in part where this is replaced in it. A letter or two tell nothing, nor does a name that stands
 /// before what is replaced (`id=…`), as it may elsewhere, too.
 fn leaves_some(value: &[u8], matches: &[Match]) -> bool {
-    const FEW: usize = 4;
     let (mut at, mut left) = (0, 0);
     let mut count = |piece: &[u8]| left += piece.iter().filter(|b| is_telling(**b)).count();
     for Range { start, end } in matches.iter().map(|m| m.range.clone()) {

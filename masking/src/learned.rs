@@ -351,7 +351,7 @@ impl Known {
     }
 
     /// Values from that number on, with their numbers and kinds.
-    pub(crate) fn from_number(&self, first: usize) -> Vec<(usize, Box<[u8]>, Kind)> {
+    pub(crate) fn values_from(&self, first: usize) -> Vec<(usize, Box<[u8]>, Kind)> {
         let inner = self.learned.read();
         let values = inner.values.iter().enumerate().skip(first);
         values.map(|(number, value)| (number, value.bytes.clone(), value.kind)).collect()

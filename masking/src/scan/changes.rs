@@ -2,7 +2,8 @@
 
 use std::ops::Range;
 
-use super::part::{Planned, among, settled};
+use super::part::Planned;
+use super::settle::{among, settled};
 use super::{Patch, Scanner, Why};
 use crate::kind::Kind;
 use crate::learned::Match;

@@ -6,7 +6,7 @@ use mynah_message::{Head, Side};
 
 use super::Scanner;
 use super::changes::HeadPlan;
-use super::part::crosses;
+use super::settle::crosses;
 use super::value::SHORTEST;
 use crate::learned::{Match, Seen};
 use crate::memo::{Found, Hash, may_be_escaped};

@@ -30,6 +30,7 @@
 //! | [`url`] | queries and user information of URLs within text |
 //! | [`connection`] | connection strings: `Server=db;Password=…` |
 //! | [`credentials`] | `Authorization` and its like |
+//! | [`settle`] | which of several changes stays where they overlap |
 //! | [`layer`] | back from decoded to written |
 
 mod again;
@@ -58,6 +59,7 @@ pub(crate) mod quiet;
 pub(crate) mod room;
 mod said;
 pub(crate) mod seams;
+pub(crate) mod settle;
 mod signature;
 mod table;
 pub(crate) mod trails;

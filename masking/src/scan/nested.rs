@@ -10,7 +10,8 @@ use mynah_message::view::Detail;
 use mynah_message::{Encoding, Locator, Message, Side, View, json, script};
 
 use super::layer::{Layer, splice};
-use super::part::{Planned, settle};
+use super::part::Planned;
+use super::settle::settle;
 use super::{Context, Met, Patch, Scanner, Why, merge, shift};
 use crate::detect;
 use crate::entropy;

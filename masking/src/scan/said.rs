@@ -9,7 +9,8 @@ use mynah_message::{BodyKind, Encoding, Part, View};
 use sites::{Form, Site, bare, is_scheme, turns};
 
 use super::layer::{Layer, first_twice, lift_twice, once};
-use super::part::{Planned, planned, settle};
+use super::part::{Planned, planned};
+use super::settle::settle;
 use super::{Context, Patch, Scanner, merge, shift};
 use crate::detect::signs::Signs;
 use crate::detect::{self, words};

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use mynah_message::{Limits, Message, Part};
 use proptest::prelude::*;
 
-use super::super::part::{Apart, Taken, settle};
+use super::super::part::{Apart, Taken};
+use super::super::settle::settle;
 use super::super::{Sink, Unreadable};
 use super::*;
 use crate::kind::Kind;
