@@ -13,8 +13,9 @@ use crate::scan::hints::{NAME, is_of_name};
 use crate::scan::layer::splice;
 use crate::scan::settle::{FEW, is_telling};
 
-/// How many forms of a value are searched for: it has one more each time that something in it was learnt before it was.
-const FORMS: usize = 16;
+/// How many forms of a value are searched for: it has one more each time that something in it was learnt before it was. So much more memory
+/// somebody may take who sends secrets that contain each other.
+const FORMS: usize = 4;
 
 impl State {
     /// Notes what is written of the values from number `fresh` on where all that is known in them is replaced, but not they; and what was
@@ -28,10 +29,11 @@ impl State {
             }
             let mut matches = self.known.matches(&value);
             matches.retain(|m| m.number() != number);
-            for _ in 0..FORMS {
+            for nth in 0..FORMS {
                 let Some(last) = matches.iter().map(Match::number).max() else { break };
-                if leaves_some(&value, &matches) {
-                    for in_place in [false, true] {
+                // In what nobody can read it is written in as many bytes as there were.
+                for in_place in [false, true] {
+                    if leaves_some(&value, &matches) && (nth == 0 || !in_place) {
                         let patches = self.sweep(policy, &value, matches.clone(), in_place);
                         forms.push((splice(&value, &patches), number));
                     }
