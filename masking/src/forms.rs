@@ -1,6 +1,6 @@
-//! What is written of a secret where not all of it is replaced: only what is known in it, and the rest stays. So it was before the secret
-//! was known to be one; and so it is where nobody can see all of it, as it is written over several segments of a path, say, with escapes.
-//! The secret is not found there any more; so what is written is searched for in its stead.
+//! What was written of a secret before it was known to be one: where something in it was known already, that was replaced, and the rest
+//! stayed. The secret is not found there any more; so what was written is searched for in its stead. It is not what the audit looks for:
+//! what is no original may stand there for another reason, and no recording must be refused for it.
 
 use std::ops::Range;
 
@@ -18,8 +18,7 @@ use crate::scan::settle::{FEW, is_telling};
 const FORMS: usize = 4;
 
 impl State {
-    /// Notes what is written of the values from number `fresh` on where all that is known in them is replaced, but not they; and what was
-    /// written of them since `since` values were known.
+    /// Notes what was written of the values from number `fresh` on since `since` values were known.
     pub(crate) fn note_forms(&mut self, policy: &Policy, fresh: usize, since: usize) {
         let mut forms = Vec::new();
         for (number, value, kind) in self.known.values_from(fresh) {
@@ -28,7 +27,7 @@ impl State {
                 continue;
             }
             let mut matches = self.known.matches(&value);
-            matches.retain(|m| m.number() != number);
+            matches.retain(|m| m.number() < fresh);
             for nth in 0..FORMS {
                 let Some(last) = matches.iter().map(Match::number).max() else { break };
                 // In what nobody can read it is written in as many bytes as there were.

@@ -87,7 +87,7 @@ fn is_learnable(kind: Kind, value: &[u8]) -> bool {
     if kind == Kind::Name && is_full_name(value) {
         return true;
     }
-    if detect::ends_in_jwt_header(value) {
+    if detect::is_jwt_header(value) {
         return false;
     }
     // Punctuation is kept: what is made of little else would be its own pseudonym.
@@ -146,7 +146,7 @@ struct Inner {
     /// Values with a space in them.
     spaced: usize,
     alphabet: Alphabet,
-    /// Of those that are what is written of others, which ones these are.
+    /// Of those that are what was written of others, which ones these are.
     forms: HashMap<u32, u32, Quick>,
 }
 
@@ -196,7 +196,7 @@ impl Learned {
         }
     }
 
-    /// Adds what is written of values, which stand at these places.
+    /// Adds what was written of values, which stand at these places.
     fn add_forms(&self, forms: Vec<(Vec<u8>, usize)>) {
         let mut inner = self.inner.write().unwrap_or_else(PoisonError::into_inner);
         for (form, of) in forms {
@@ -259,7 +259,7 @@ impl Inner {
         self.index.find(self.hasher.hash(0, value), same).copied()
     }
 
-    /// The value of which that one is what is written, if it is.
+    /// The value of which that one is what was written, if it is.
     fn meant(&self, number: u32) -> Option<&[u8]> {
         Some(&self.values.get(*self.forms.get(&number)? as usize)?.bytes)
     }
@@ -344,7 +344,7 @@ impl Known {
         Known { learned: Arc::clone(&self.learned), from: from.min(to as usize) as u32, to }
     }
 
-    /// How many values were learnt, seen or not: without what is written of some of them.
+    /// How many values were learnt, seen or not: without what was written of some of them.
     pub(crate) fn learnt(&self) -> usize {
         let inner = self.learned.read();
         inner.values.len() - inner.forms.len()
@@ -357,7 +357,7 @@ impl Known {
         values.map(|(number, value)| (number, value.bytes.clone(), value.kind)).collect()
     }
 
-    /// Notes what is written of values, given by their numbers, where only something in them is replaced. From now on it is searched for
+    /// Notes what was written of values, given by their numbers, where only something in them was replaced. From now on it is searched for
     /// like them, and stands for them.
     pub(crate) fn note_forms(&self, forms: Vec<(Vec<u8>, usize)>) {
         if !forms.is_empty() {
@@ -379,7 +379,7 @@ impl Known {
         inner.values.get(number as usize).map(|v| v.kind)
     }
 
-    /// The same, and the value itself, or that of which it is what is written.
+    /// The same, and the value itself, or that of which it is what was written.
     pub(crate) fn meant(&self, value: &[u8]) -> Option<(Kind, Box<[u8]>)> {
         let kind = self.kind(value)?;
         let inner = self.learned.read();
@@ -410,7 +410,8 @@ impl Known {
         found
     }
 
-    /// How often learnt values are written in a text, overlapping ones too; with `spaced`, only those with a space in them.
+    /// How often learnt values are written in a text, overlapping ones too, but not what was written of them; with `spaced`, only those with a
+    /// space in them.
     pub(crate) fn count(&self, text: &[u8], spaced: bool) -> u64 {
         let mut count = 0;
         let inner = self.learned.read();
@@ -421,7 +422,7 @@ impl Known {
             let number = candidate.tag >> Way::BITS;
             let wanted = self.sees(number)
                 && (!spaced || inner.values.get(number as usize).is_some_and(|v| v.bytes.contains(&b' ')));
-            if wanted && inner.compare(text, candidate).is_some() {
+            if wanted && inner.compare(text, candidate).is_some() && !inner.forms.contains_key(&number) {
                 count += 1;
             }
         });
@@ -519,7 +520,7 @@ pub(crate) struct Sighting {
     pub(crate) kind: Kind,
     pub(crate) variant: Variant,
     pub(crate) value: Box<[u8]>,
-    /// Of which value it is what is written, if of any.
+    /// Of which value it is what was written, if of any.
     pub(crate) meant: Option<Box<[u8]>>,
 }
 
@@ -579,6 +580,17 @@ mod tests {
             learning.note(kind, value);
         }
         assert_eq!(learning.finish().len(), 0);
+    }
+
+    #[test]
+    fn what_only_ends_like_the_header_of_a_web_token_is_a_secret() {
+        for value in [
+            "abc7Kd9Q2mLp!eyJhbGciOi",
+            "Xq7Kd9Q2mLp4z:eyJ0eXAiOiJhY2Nlc3MifQ",
+            "q9PonDJhhrhSlEi1.eyJraWQiOiI3In0",
+        ] {
+            assert!(is_learnable(Kind::Password, value.as_bytes()), "{value}");
+        }
     }
 
     #[test]

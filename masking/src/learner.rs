@@ -45,7 +45,6 @@ impl Learner {
         let mut policy = self.scopes.policy().clone();
         policy.rare = self.sharing.map(|sharing| Arc::new(sharing.finish(&mut self.learning)));
         let mut masker = Masker::new(policy, &self.key, self.learning.finish());
-        masker.knows_more(0, usize::MAX);
         *masker.plans() = std::mem::take(&mut self.scopes.whole().1.plans);
         masker
     }

@@ -201,9 +201,12 @@ impl Masker {
         (self.key_id, self.scopes.policy().hash())
     }
 
-    /// Values were added to what is known, from number `fresh` on. What was masked since `since` values were known was masked without them.
-    pub(crate) fn knows_more(&mut self, fresh: usize, since: usize) {
-        self.state.note_forms(self.scopes.policy(), fresh, since);
+    /// Values were added to what is known, from number `fresh` on. What was masked since `since` values were known was masked without them;
+    /// `None` where nothing was.
+    pub(crate) fn knows_more(&mut self, fresh: usize, since: Option<usize>) {
+        if let Some(since) = since {
+            self.state.note_forms(self.scopes.policy(), fresh, since);
+        }
         self.scopes.begin_epoch(self.state.known.len());
         self.told.take();
         self.report.learned = self.state.known.learnt() as u64;

@@ -92,7 +92,7 @@ impl Stream {
         std::mem::swap(&mut self.scopes.whole().1.plans, self.masker.plans());
         let before = self.masker.state().known.len();
         if self.learning.settle() {
-            self.masker.knows_more(before, self.file.known.unwrap_or(usize::MAX));
+            self.masker.knows_more(before, self.file.known);
         }
         self.file.known.get_or_insert_with(|| self.masker.state().known.len());
         let masked = self.masker.mask(exchange);

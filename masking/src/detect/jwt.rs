@@ -59,16 +59,20 @@ pub(crate) fn is_jwt(value: &[u8]) -> bool {
     })
 }
 
-/// Whether a value is the header of a web token, or its beginning, perhaps behind something else (`k=eyJhbGci…`): that is no secret, and the
+/// Whether a value is the header of a web token, or its beginning, perhaps behind a name (`jwt=eyJhbGci…`): that is no secret, and the
 /// same in very many tokens.
-pub(crate) fn ends_in_jwt_header(value: &[u8]) -> bool {
+pub(crate) fn is_jwt_header(value: &[u8]) -> bool {
     const FIRST: [&[u8]; 8] =
         [b"alg\"", b"typ\"", b"kid\"", b"enc\"", b"cty\"", b"zip\"", b"x5t\"", b"jku\""];
     let value = value.strip_suffix(b".").unwrap_or(value);
-    let start = value.iter().rposition(|b| !is_base64url(*b)).map_or(0, |at| at + 1);
-    let value = &value[start..];
+    let is_name = |name: &[u8]| name.iter().all(|b| b.is_ascii_alphabetic() || *b == b'_');
+    let value = match memchr::memchr(b'=', value) {
+        Some(at) if is_name(&value[..at]) => &value[at + 1..],
+        _ => value,
+    };
     let whole = value.len() / 4 * 4;
     value.starts_with(b"eyJ")
+        && value.iter().all(|b| is_base64url(*b))
         && decode_part(&value[..whole])
             .and_then(|text| {
                 text.strip_prefix(b"{\"").map(|rest| FIRST.iter().any(|name| rest.starts_with(name)))

@@ -31,7 +31,7 @@ use std::ops::Range;
 
 pub(crate) use card::{is_card, luhn_sum};
 pub(crate) use iban::is_iban;
-pub(crate) use jwt::{decode_part, ends_in_jwt_header, is_jwt};
+pub(crate) use jwt::{decode_part, is_jwt, is_jwt_header};
 pub(crate) use random::{is_moment, is_plain_uuid};
 
 use crate::kind::Kind;
