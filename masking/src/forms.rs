@@ -1,6 +1,6 @@
 //! What was written of a secret before it was known to be one: where something in it was known already, that was replaced, and the rest
-//! stayed. The secret is not found there any more; so what was written is searched for in its stead. It is not what the audit looks for:
-//! what is no original may stand there for another reason, and no recording must be refused for it.
+//! stayed. The secret is not found there any more; so who seals searches for what was written in its stead. Nobody else does: to the audit
+//! it is no original, it may stand there for another reason, and no recording must be refused for it.
 
 use std::ops::Range;
 

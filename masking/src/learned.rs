@@ -319,11 +319,13 @@ pub(crate) struct Known {
     /// The numbers of the values that are seen.
     from: u32,
     to: u32,
+    /// Whether what was written of values is seen, too.
+    forms: bool,
 }
 
 impl Default for Known {
     fn default() -> Self {
-        Known { learned: Arc::default(), from: 0, to: u32::MAX }
+        Known { learned: Arc::default(), from: 0, to: u32::MAX, forms: false }
     }
 }
 
@@ -341,7 +343,12 @@ impl Known {
     /// What is known now, whatever is learnt later; without the first `from` values.
     pub(crate) fn now(&self, from: usize) -> Known {
         let to = self.learned.read().values.len().min(self.to as usize) as u32;
-        Known { learned: Arc::clone(&self.learned), from: from.min(to as usize) as u32, to }
+        Known {
+            learned: Arc::clone(&self.learned),
+            from: from.min(to as usize) as u32,
+            to,
+            forms: self.forms,
+        }
     }
 
     /// How many values were learnt, seen or not: without what was written of some of them.
@@ -357,16 +364,20 @@ impl Known {
         values.map(|(number, value)| (number, value.bytes.clone(), value.kind)).collect()
     }
 
-    /// Notes what was written of values, given by their numbers, where only something in them was replaced. From now on it is searched for
-    /// like them, and stands for them.
+    /// Notes what was written of values, given by their numbers, where only something in them was replaced: who sees it takes it for them.
     pub(crate) fn note_forms(&self, forms: Vec<(Vec<u8>, usize)>) {
         if !forms.is_empty() {
             self.learned.add_forms(forms);
         }
     }
 
-    fn sees(&self, number: u32) -> bool {
-        (self.from..self.to).contains(&number)
+    /// The same with what was written of them.
+    pub(crate) fn with_forms(self) -> Known {
+        Known { forms: true, ..self }
+    }
+
+    fn sees(&self, inner: &Inner, number: u32) -> bool {
+        (self.from..self.to).contains(&number) && (self.forms || !inner.forms.contains_key(&number))
     }
 
     /// The kind of a value that was learnt.
@@ -375,7 +386,7 @@ impl Known {
             return None;
         }
         let inner = self.learned.read();
-        let number = inner.find(value).filter(|n| self.sees(*n))?;
+        let number = inner.find(value).filter(|n| self.sees(&inner, *n))?;
         inner.values.get(number as usize).map(|v| v.kind)
     }
 
@@ -396,7 +407,7 @@ impl Known {
         }
         let inner = self.learned.read();
         inner.finder.each(text, &mut |candidate| {
-            if self.sees(candidate.tag >> Way::BITS) {
+            if self.sees(&inner, candidate.tag >> Way::BITS) {
                 found.extend(inner.compare(text, candidate));
             }
         });
@@ -410,8 +421,7 @@ impl Known {
         found
     }
 
-    /// How often learnt values are written in a text, overlapping ones too, but not what was written of them; with `spaced`, only those with a
-    /// space in them.
+    /// How often learnt values are written in a text, overlapping ones too; with `spaced`, only those with a space in them.
     pub(crate) fn count(&self, text: &[u8], spaced: bool) -> u64 {
         let mut count = 0;
         let inner = self.learned.read();
@@ -420,9 +430,9 @@ impl Known {
         }
         inner.finder.each(text, &mut |candidate| {
             let number = candidate.tag >> Way::BITS;
-            let wanted = self.sees(number)
+            let wanted = self.sees(&inner, number)
                 && (!spaced || inner.values.get(number as usize).is_some_and(|v| v.bytes.contains(&b' ')));
-            if wanted && inner.compare(text, candidate).is_some() && !inner.forms.contains_key(&number) {
+            if wanted && inner.compare(text, candidate).is_some() {
                 count += 1;
             }
         });

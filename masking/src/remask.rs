@@ -189,7 +189,7 @@ fn quiet(late: &Known, message: &Message, limits: &Limits) -> (bool, bool) {
             && !memchr::memchr2_iter(b'\n', b'\\', bytes).any(nests)
             && memchr::memmem::find(bytes, b"eyJ").is_none()
             && !inlaid::may_hold(bytes)
-            && late.matches(bytes).is_empty()
+            && late.count(bytes, false) == 0
     };
     let Ok(view) = View::open(message, limits) else { return (false, false) };
     (quiet(view.body()), quiet(&message.head))

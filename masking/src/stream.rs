@@ -116,7 +116,7 @@ impl Stream {
     pub fn sealer(&mut self) -> Sealer {
         let state = self.masker.state();
         let all = state.known.now(0);
-        let late = all.now(self.file.known.take().unwrap_or(usize::MAX));
+        let late = all.now(self.file.known.take().unwrap_or(usize::MAX)).with_forms();
         let report = self.masker.report().since(&self.file.before);
         self.file.before = self.masker.report().clone();
         Sealer {
